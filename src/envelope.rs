@@ -1,0 +1,164 @@
+//! Who gets a message and what it says.
+
+use crate::error::Invalid;
+
+/// What a storage must know of an envelope. A host keeps envelopes as whatever suits it; one is
+/// never changed after `write`.
+pub trait EnvelopeHandle: Clone {
+    /// How many recipients the message was accepted for.
+    fn recipient_count(&self) -> usize;
+
+    /// A copy of the envelope, sharing nothing with it, without the recipients at the positions in
+    /// `delivered`, which are ascending and unique.
+    ///
+    /// # Errors
+    /// A field of a stored envelope that is not as it must be.
+    fn without(self, delivered: &[u32]) -> Result<Self, Invalid>;
+
+    /// Refuses what could not be sent as it stands, before anything is written.
+    ///
+    /// # Errors
+    /// The first field that is not as it must be.
+    fn check(&self) -> Result<(), Invalid>;
+}
+
+/// An envelope and the message in it, as Rust hosts keep them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Envelope {
+    /// The address that bounces go to; `None` or an empty string is the null sender.
+    pub sender: Option<String>,
+    /// The addresses to deliver to; the same one may be there several times.
+    pub recipients: Vec<String>,
+    /// Names and values in the order of the message. A value may be folded.
+    pub headers: Vec<(String, String)>,
+    /// What follows the headers.
+    pub message: Vec<u8>,
+    /// Who handed the message in.
+    pub client: Client,
+    /// The name of the host that took the message.
+    pub receiver: Option<String>,
+    /// When the message was received.
+    pub timestamp: Option<f64>,
+}
+
+/// What is known of the one who handed a message in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// Its network address.
+    pub ip: Option<String>,
+    /// The host name that belongs to the address.
+    pub host: Option<String>,
+    /// The name it gave itself (EHLO).
+    pub name: Option<String>,
+    /// How it spoke, for example `ESMTPS`.
+    pub protocol: Option<String>,
+    /// As whom it was authenticated.
+    pub auth: Option<String>,
+}
+
+impl EnvelopeHandle for Envelope {
+    fn recipient_count(&self) -> usize {
+        self.recipients.len()
+    }
+
+    fn without(mut self, delivered: &[u32]) -> Result<Self, Invalid> {
+        let mut position = 0_u32;
+        self.recipients.retain(|_| {
+            let stays = delivered.binary_search(&position).is_err();
+            position = position.saturating_add(1);
+            stays
+        });
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        if self.sender.as_deref().is_some_and(|sender| !is_address(sender)) {
+            return Err(Invalid::text("sender", ADDRESS));
+        }
+        for (position, recipient) in self.recipients.iter().enumerate() {
+            if !is_address(recipient) {
+                return Err(Invalid::text(format!("recipients[{position}]"), ADDRESS));
+            }
+        }
+        for (position, (name, value)) in self.headers.iter().enumerate() {
+            if !is_header_name(name) {
+                return Err(Invalid::text(format!("headers[{position}][0]"), HEADER_NAME));
+            }
+            if !is_header_value(value) {
+                return Err(Invalid::text(format!("headers[{position}][1]"), HEADER_VALUE));
+            }
+        }
+        if self.timestamp.is_some_and(|timestamp| !timestamp.is_finite()) {
+            return Err(Invalid::range("timestamp", FINITE));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) const ADDRESS: &str = "an address without CR, LF or NUL";
+pub(crate) const HEADER_NAME: &str = "a header name: at least one character, no CR, LF, NUL or colon";
+pub(crate) const HEADER_VALUE: &str = "a header value without NUL, CR or LF, except where it is folded";
+pub(crate) const FINITE: &str = "a finite number";
+
+/// Whether an address can stand in an SMTP command and in a header without ending either.
+pub(crate) fn is_address(text: &str) -> bool {
+    !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
+/// Whether a header of this name is one header.
+pub(crate) fn is_header_name(text: &str) -> bool {
+    !text.is_empty() && is_address(text) && !text.contains(':')
+}
+
+/// Whether a header of this value is one header: a line end is allowed only before a space or tab,
+/// as [RFC 5322, section 2.2.3](https://www.rfc-editor.org/rfc/rfc5322#section-2.2.3) folds lines.
+pub(crate) fn is_header_value(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    loop {
+        rest = match rest {
+            [] => return true,
+            [b'\r', b'\n', b' ' | b'\t', after @ ..] | [b'\n', b' ' | b'\t', after @ ..] => after,
+            [b'\r' | b'\n' | 0, ..] => return false,
+            [_, after @ ..] => after,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> Envelope {
+        Envelope { recipients: ["a", "b", "a"].map(String::from).to_vec(), ..Envelope::default() }
+    }
+
+    #[test]
+    fn delivered_positions_are_left_out_even_of_equal_addresses() {
+        assert_eq!(three().without(&[0]).unwrap().recipients, ["b", "a"]);
+        assert_eq!(three().without(&[0, 1, 2]).unwrap().recipients, [""; 0]);
+        assert_eq!(three().without(&[7]).unwrap().recipients, ["a", "b", "a"]);
+    }
+
+    #[test]
+    fn an_address_that_would_end_its_line_is_refused_by_name() {
+        for bad in ["a@b\r\nRCPT TO:<x>", "a\n", "a\0b"] {
+            let envelope = Envelope { recipients: vec!["ok".into(), bad.into()], ..Envelope::default() };
+            assert_eq!(envelope.check().unwrap_err().name, "recipients[1]");
+            let envelope = Envelope { sender: Some(bad.into()), ..Envelope::default() };
+            assert_eq!(envelope.check().unwrap_err().name, "sender");
+        }
+    }
+
+    #[test]
+    fn a_folded_header_is_fine_and_an_injected_one_is_not() {
+        for good in ["", "plain", "two\r\n lines", "tab\n\tline", "caf\u{e9}"] {
+            assert!(is_header_value(good), "{good:?}");
+        }
+        for bad in ["a\r\nBcc: x", "a\nBcc: x", "a\rb", "a\0", "a\r\n", "a\r\n \r\nBcc: x", "\n"] {
+            assert!(!is_header_value(bad), "{bad:?}");
+        }
+        for bad in ["", "A:B", "A\r\n", "A\0"] {
+            assert!(!is_header_name(bad), "{bad:?}");
+        }
+    }
+}

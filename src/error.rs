@@ -1,0 +1,150 @@
+//! What can go wrong.
+
+use std::fmt;
+
+use crate::id::Id;
+
+/// Why a call of a storage failed. `E` is what the host itself throws.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error<E> {
+    /// There is no message of this id (any more).
+    NoSuchMessage(Id),
+    /// Others kept changing the message until this call ran out of tries. Nothing was changed.
+    Conflict(Id),
+    /// The change was handed to the host, which did not say whether it was made. Reading the
+    /// message tells; a `write` can be repeated under the same id.
+    UnknownOutcome {
+        /// The message whose state is unknown.
+        id: Id,
+        /// What the host threw, unless it said nothing at all.
+        source: Option<E>,
+    },
+    /// The host threw.
+    Host(E),
+    /// The host did not answer before the deadline, and nothing had been handed to it.
+    Timeout,
+    /// The record of this message is none that a storage writes. It is left as it is.
+    Corrupt(Id),
+    /// A newer version of this library wrote the record of this message. It is left as it is.
+    NewerFormat(Id),
+    /// The storage was closed.
+    Closed,
+    /// The operating system gave no randomness for a new id.
+    Random(getrandom::Error),
+    /// An argument was refused; nothing was written.
+    Invalid(Invalid),
+}
+
+/// An argument that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// Which argument or field, for example `recipients[3]`.
+    pub name: String,
+    /// What it should have been.
+    pub expected: &'static str,
+    /// Whether it is the right kind of value but out of range.
+    pub range: bool,
+}
+
+impl Invalid {
+    pub(crate) fn range(name: impl Into<String>, expected: &'static str) -> Self {
+        Self { name: name.into(), expected, range: true }
+    }
+
+    pub(crate) fn text(name: impl Into<String>, expected: &'static str) -> Self {
+        Self { name: name.into(), expected, range: false }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected {}", self.name, self.expected)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl<E> From<Invalid> for Error<E> {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl<E> Error<E> {
+    /// The stable name of this kind of error, the same that JavaScript sees in
+    /// `QueueError.code`. [`Error::Invalid`] is `invalid`, which JavaScript knows as its own
+    /// `TypeError` and `RangeError`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchMessage(_) => "no-such-message",
+            Self::Conflict(_) => "conflict",
+            Self::UnknownOutcome { .. } => "unknown-outcome",
+            Self::Host(_) | Self::Random(_) => "host",
+            Self::Timeout => "timeout",
+            Self::Corrupt(_) => "corrupt",
+            Self::NewerFormat(_) => "newer-format",
+            Self::Closed => "closed",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+
+    /// The message that the error is about, where it is about one.
+    #[must_use]
+    pub fn id(&self) -> Option<Id> {
+        match self {
+            Self::NoSuchMessage(id)
+            | Self::Conflict(id)
+            | Self::Corrupt(id)
+            | Self::NewerFormat(id)
+            | Self::UnknownOutcome { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The sentence that says what happened, without the id and the source.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSuchMessage(_) => "there is no such message",
+            Self::Conflict(_) => "others kept changing this message; nothing was changed",
+            Self::UnknownOutcome { .. } => {
+                "the host did not say whether the change was made; read the message to find out"
+            }
+            Self::Host(_) => "the host failed",
+            Self::Timeout => "the host did not answer before the deadline; nothing was changed",
+            Self::Corrupt(_) => "the record of this message cannot be read; it is left as it is",
+            Self::NewerFormat(_) => "the record of this message was written by a newer version; it is left as it is",
+            Self::Closed => "the storage is closed",
+            Self::Random(_) => "there is no randomness for a new id",
+            Self::Invalid(_) => "an argument was refused",
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Invalid(invalid) = self {
+            return invalid.fmt(f);
+        }
+        f.write_str(self.reason())?;
+        if let Some(id) = self.id() {
+            write!(f, " ({id})")?;
+        }
+        match self {
+            Self::Host(source) | Self::UnknownOutcome { source: Some(source), .. } => write!(f, ": {source}"),
+            Self::Random(source) => write!(f, ": {source}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Host(source) | Self::UnknownOutcome { source: Some(source), .. } => Some(source),
+            _ => None,
+        }
+    }
+}

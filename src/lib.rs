@@ -1,0 +1,63 @@
+//! A mail queue on two dictionaries: python-slimta's
+//! [`slimta.queue.dict.DictStorage`](https://slimta.org/en/latest/api/slimta.queue.dict.html) for
+//! Rust programs, and, compiled to WebAssembly, for browsers, edge workers and Node.
+//!
+//! Every message is an [`Envelope`] in one dictionary and a small [`Meta`] record in another, under
+//! one [`Id`]. A [`Host`] keeps the dictionaries; [`DictStorage`] has the rules: nothing
+//! acknowledged is lost, nothing delivered is forgotten, no crash leaves a message half there, and
+//! no two writers overwrite each other.
+//!
+//! ```
+//! use slimta_queue_dict::{DictStorage, Envelope, MemoryHost};
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let storage = DictStorage::new(MemoryHost::new());
+//! let envelope = Envelope {
+//!     sender: Some("me@example.com".into()),
+//!     recipients: vec!["you@example.com".into()],
+//!     headers: vec![("Subject".into(), "Hello".into())],
+//!     message: b"How are you?\r\n".to_vec(),
+//!     ..Envelope::default()
+//! };
+//! let id = storage.write(envelope, 0.0, None).await?;
+//!
+//! let mut load = storage.load();
+//! while let Some((timestamp, id)) = load.next().await? {
+//!     println!("{id} is due at {timestamp}");
+//!     storage.increment_attempts(&id).await?;
+//! }
+//! storage.remove(&id).await?;
+//! assert_eq!(storage.get_info().await?.meta_size, 0);
+//! # Ok::<(), slimta_queue_dict::Error<std::convert::Infallible>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! To keep messages elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
+
+mod check;
+mod envelope;
+mod error;
+pub mod host;
+mod id;
+#[cfg(target_arch = "wasm32")]
+mod js;
+mod known;
+mod load;
+#[cfg(not(target_arch = "wasm32"))]
+mod memory;
+mod meta;
+mod storage;
+mod turn;
+mod wait;
+
+pub use check::{Findings, Repair};
+pub use envelope::{Client, Envelope, EnvelopeHandle};
+pub use error::{Error, Invalid};
+pub use host::Host;
+pub use id::{Id, NotAnId};
+pub use load::{Load, Position};
+#[cfg(not(target_arch = "wasm32"))]
+pub use memory::MemoryHost;
+pub use meta::{Attempts, Change, Expect, Lease, Meta};
+pub use storage::{DictStorage, Queued, Result};
+pub use wait::Wait;

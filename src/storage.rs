@@ -1,0 +1,524 @@
+//! The rules of the storage.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use crate::envelope::{EnvelopeHandle, FINITE};
+use crate::error::{Error, Invalid};
+use crate::host::{Batch, BatchOf, Host, HostId, Record, Sizes, Stored};
+use crate::id::{Id, Random};
+use crate::known::KnownMessages;
+use crate::meta::{Attempts, Change, Lease, Meta};
+use crate::turn::{Progress, Turn, Turns};
+use crate::wait::Watches;
+
+/// What a call on a storage over `H` returns.
+pub type Result<T, H> = std::result::Result<T, Error<<H as Host>::Error>>;
+
+/// How often a host that cannot be waited for is asked again after a failed check.
+const TRIES_WITHOUT_WAITING: u32 = 16;
+
+/// A mail queue's storage over two dictionaries, after slimta's
+/// [`QueueStorage`](https://slimta.org/en/latest/api/slimta.queue.html): each message is an envelope
+/// in one dictionary and a small meta record in the other, under one id.
+///
+/// Calls may overlap. Those on one message follow each other in the order in which their futures
+/// are first polled; changes that wait for one message together share a commit. Against other
+/// writers, a change whose record was changed by them reads again and is made on top.
+///
+/// ```
+/// use slimta_queue_dict::{DictStorage, Envelope, MemoryHost};
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let storage = DictStorage::new(MemoryHost::new());
+/// let envelope = Envelope {
+///     sender: Some("me@example.com".into()),
+///     recipients: vec!["you@example.com".into(), "them@example.com".into()],
+///     ..Envelope::default()
+/// };
+/// let id = storage.write(envelope, 1000.0, None).await?;
+/// storage.set_recipients_delivered(&id, &[0]).await?;
+/// let queued = storage.get(&id).await?;
+/// assert_eq!(queued.envelope.recipients, ["them@example.com"]);
+/// assert_eq!(queued.indexes, [1]); // its position in the original list
+/// # Ok::<(), slimta_queue_dict::Error<std::convert::Infallible>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct DictStorage<H: Host> {
+    pub(crate) host: H,
+    deadline: Option<Duration>,
+    turns: Turns<Change, Result<Changed, H>>,
+    known: Mutex<KnownMessages<H::Version>>,
+    random: Random,
+    closed: AtomicBool,
+    pub(crate) watches: Watches,
+    /// When an orphan envelope was seen first, on the host's clock.
+    pub(crate) orphans: Mutex<HashMap<Id, f64>>,
+}
+
+/// A message as [`DictStorage::get`] shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queued<E> {
+    /// The envelope with the recipients that are still to be delivered to.
+    pub envelope: E,
+    /// How often delivery was attempted.
+    pub attempts: u32,
+    /// The position of each of these recipients in the original list.
+    pub indexes: Vec<u32>,
+}
+
+/// What a change did.
+#[derive(Clone, Copy, Debug)]
+struct Changed {
+    applied: bool,
+    attempts: u32,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn finite(name: &str, number: f64) -> std::result::Result<(), Invalid> {
+    if number.is_finite() { Ok(()) } else { Err(Invalid::range(name, FINITE)) }
+}
+
+impl<H: Host> fmt::Debug for DictStorage<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DictStorage").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> DictStorage<H> {
+    /// A storage over `host`, without a deadline.
+    pub fn new(host: H) -> Self {
+        Self {
+            host,
+            deadline: None,
+            turns: Turns::new(),
+            known: Mutex::new(KnownMessages::new()),
+            random: Random::new(),
+            closed: AtomicBool::new(false),
+            watches: Watches::default(),
+            orphans: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The same storage, each of whose calls ends within this time: with [`Error::Timeout`] when
+    /// nothing was handed to the host, with [`Error::UnknownOutcome`] when something was.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The host.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// Stores a message whose first attempt is due at `timestamp`, and returns its id: `id` if one
+    /// is given, else a fresh one. When this returns, both records are as durable as the host makes
+    /// them. A message that is already there under the given id stays as it is, so a write whose
+    /// outcome is unknown can be repeated.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a timestamp that is not finite or an envelope that could not be sent
+    /// as it stands; nothing was written then. [`Error::Random`], [`Error::Host`],
+    /// [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
+    pub async fn write(&self, envelope: H::Envelope, timestamp: f64, id: Option<H::Id>) -> Result<H::Id, H> {
+        finite("timestamp", timestamp)?;
+        envelope.check()?;
+        loop {
+            let name = match &id {
+                Some(id) => id.clone(),
+                None => self.host.name(self.random.id().map_err(Error::Random)?),
+            };
+            let write = self.write_as(&name, envelope.clone(), Meta::new(timestamp), id.is_some());
+            if write.await? {
+                return Ok(name);
+            }
+        }
+    }
+
+    /// False when the id was drawn and is taken.
+    async fn write_as(&self, id: &H::Id, envelope: H::Envelope, meta: Meta, given: bool) -> Result<bool, H> {
+        let progress = Progress::default();
+        let work = async {
+            let _turn = self.turn(id).await;
+            let recipients = envelope.recipient_count();
+            let repeat = given.then(|| envelope.clone());
+            let mut batch = Batch::write(id, envelope, meta.clone());
+            loop {
+                if self.commit(id, batch, &progress).await? {
+                    self.remember(id, Some(&meta), Some(recipients));
+                    self.watches.notify(id.id());
+                    return Ok(true);
+                }
+                // An envelope alone is what an interrupted write of this id has left: it is
+                // completed, or the id would be acknowledged and shown by no list.
+                let Some(envelope) = repeat.clone() else { return Ok(false) };
+                if self.read_meta(id).await?.is_some() {
+                    return Ok(true);
+                }
+                batch = Batch::complete(id, envelope, meta.clone());
+            }
+        };
+        self.within(Some(id.id()), &progress, work).await
+    }
+
+    /// Sets the time of the next attempt.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a timestamp that is not finite, [`Error::NoSuchMessage`], and those of
+    /// every change: [`Error::Corrupt`], [`Error::NewerFormat`], [`Error::Conflict`],
+    /// [`Error::Host`], [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
+    pub async fn set_timestamp(&self, id: &H::Id, timestamp: f64) -> Result<(), H> {
+        self.make(id, Change { timestamp: Some(timestamp), ..Change::default() }).await.map(drop)
+    }
+
+    /// Counts one attempt more and returns how many there are now.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMessage`] and those of every change, as in [`DictStorage::set_timestamp`].
+    pub async fn increment_attempts(&self, id: &H::Id) -> Result<u32, H> {
+        let change = Change { attempts: Some(Attempts::Increment), ..Change::default() };
+        self.make(id, change).await.map(|changed| changed.attempts)
+    }
+
+    /// Marks recipients as delivered, by their positions in the original list. Calls add up and
+    /// repeats do nothing.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a position is not in the original list; none is marked then.
+    /// [`Error::NoSuchMessage`] and those of every change, as in [`DictStorage::set_timestamp`].
+    pub async fn set_recipients_delivered(&self, id: &H::Id, indexes: &[u32]) -> Result<(), H> {
+        self.make(id, Change { delivered: indexes.to_vec(), ..Change::default() }).await.map(drop)
+    }
+
+    /// Makes several changes of one meta record in one commit; false, and nothing changed, when the
+    /// record is not as expected.
+    ///
+    /// # Errors
+    /// Those of the single changes.
+    pub async fn change(&self, id: &H::Id, change: Change) -> Result<bool, H> {
+        self.make(id, change).await.map(|changed| changed.applied)
+    }
+
+    /// Returns a message: its envelope without the recipients already delivered, the number of
+    /// attempts, and the original positions of the remaining recipients. Waits for what is being
+    /// committed of this message through this storage.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMessage`], [`Error::Corrupt`], [`Error::NewerFormat`], [`Error::Host`],
+    /// [`Error::Timeout`], [`Error::Closed`].
+    pub async fn get(&self, id: &H::Id) -> Result<Queued<H::Envelope>, H> {
+        let work = async {
+            if self.host.overlaps() {
+                self.turns.settled(id.id()).await;
+            }
+            let (meta, _) = self.read_good_meta(id).await?;
+            let envelope = self.read_good_envelope(id).await?;
+            let count = envelope.recipient_count();
+            let indexes = (0_u32..)
+                .take(count)
+                .filter(|index| meta.delivered.is_empty() || meta.delivered.binary_search(index).is_err())
+                .collect();
+            let envelope = envelope.without(&meta.delivered).map_err(|_| Error::Corrupt(id.id()))?;
+            Ok(Queued { envelope, attempts: meta.attempts, indexes })
+        };
+        self.within(None, &Progress::default(), work).await
+    }
+
+    /// Removes a message. One that is not there is no error.
+    ///
+    /// # Errors
+    /// [`Error::Host`], [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
+    pub async fn remove(&self, id: &H::Id) -> Result<(), H> {
+        let progress = Progress::default();
+        let work = async {
+            let _turn = self.turn(id).await;
+            let removed = self.commit(id, Batch::remove(id), &progress).await.map(drop);
+            lock(&self.known).forget(id.id());
+            removed
+        };
+        self.within(Some(id.id()), &progress, work).await
+    }
+
+    /// Counts the envelopes and the meta records.
+    ///
+    /// # Errors
+    /// [`Error::Host`], [`Error::Timeout`], [`Error::Closed`].
+    pub async fn get_info(&self) -> Result<Sizes, H> {
+        let work = async {
+            self.settled().await;
+            self.host.sizes().await.map_err(Error::Host)
+        };
+        self.within(None, &Progress::default(), work).await
+    }
+
+    /// Refuses every later call with [`Error::Closed`], lets those under way end, and closes the
+    /// host.
+    ///
+    /// # Errors
+    /// [`Error::Host`], [`Error::Timeout`].
+    pub async fn close(&self) -> Result<(), H> {
+        if self.closed.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.watches.close();
+        let work = async {
+            self.turns.all_settled().await;
+            self.host.close().await.map_err(Error::Host)
+        };
+        self.before_deadline(None, &Progress::default(), work).await
+    }
+
+    // ---- what the operations are made of ----
+
+    /// One change of one record, in turn, together with those that wait beside it.
+    async fn make(&self, id: &H::Id, change: Change) -> Result<Changed, H> {
+        if let Some(timestamp) = change.timestamp {
+            finite("timestamp", timestamp)?;
+        }
+        if let Some(Some(Lease { until, .. })) = &change.lease {
+            finite("lease.until", *until)?;
+        }
+        if !self.host.overlaps() {
+            self.open()?;
+            let results = self.make_all(id, &[Some(change)], &Progress::default()).await?;
+            return results.into_iter().flatten().next().unwrap_or(Err(Error::Conflict(id.id())));
+        }
+        let member = self.turns.together(id.id(), change);
+        let progress = member.progress.clone();
+        let work = async {
+            let mut lead = match member.await {
+                Turn::Done(result) => return result,
+                Turn::Abandoned => return Err(progress.interrupted(id.id())),
+                Turn::Lead(lead) => lead,
+            };
+            let tasks = std::mem::take(&mut lead.tasks);
+            let results = match self.make_all(id, &tasks, &progress).await {
+                Ok(results) => results,
+                Err(error) => tasks.iter().map(|_| Some(Err(error.clone()))).collect(),
+            };
+            lead.finish(results).unwrap_or(Err(Error::Conflict(id.id())))
+        };
+        self.within(Some(id.id()), &progress, work).await
+    }
+
+    /// Several changes of one record in one commit: an error for all, or a result each.
+    async fn make_all(
+        &self,
+        id: &H::Id,
+        changes: &[Option<Change>],
+        progress: &Progress,
+    ) -> Result<Vec<Option<Result<Changed, H>>>, H> {
+        let marks = changes.iter().flatten().any(|change| !change.delivered.is_empty());
+        let mut remembered = self.remembered(id);
+        let mut tries = 0_u32;
+        loop {
+            let from_memory = remembered.is_some();
+            let (meta, version) = match remembered.take() {
+                Some(known) => known,
+                None => self.read_good_meta(id).await?,
+            };
+            let recipients = if marks { self.recipient_count(id).await? } else { 0 };
+            let mut next = meta.clone();
+            let results: Vec<_> = changes
+                .iter()
+                .map(|change| {
+                    change.as_ref().map(|change| {
+                        in_range(&change.delivered, recipients)?;
+                        let applied = change.apply(&mut next);
+                        Ok(Changed { applied, attempts: next.attempts })
+                    })
+                })
+                .collect();
+            let refused = results.iter().flatten().any(|result| !matches!(result, Ok(Changed { applied: true, .. })));
+            if from_memory && (refused || next == meta) {
+                continue; // a read has to confirm what no commit will check
+            }
+            if next == meta {
+                return Ok(results);
+            }
+            if self.commit(id, Batch::change(id, version, next.clone()), progress).await? {
+                self.remember(id, Some(&next), None);
+                if next.timestamp != meta.timestamp {
+                    self.watches.notify(id.id());
+                }
+                return Ok(results);
+            }
+            tries = tries.saturating_add(1);
+            self.pause(id, tries).await?;
+        }
+    }
+
+    /// A random while, longer after more tries, so that two writers do not keep colliding.
+    async fn pause(&self, id: &H::Id, tries: u32) -> Result<(), H> {
+        if !self.host.overlaps() {
+            return if tries < TRIES_WITHOUT_WAITING { Ok(()) } else { Err(Error::Conflict(id.id())) };
+        }
+        let most = 1_u64.checked_shl(tries.saturating_add(1)).unwrap_or(u64::MAX).clamp(2, 256);
+        let [random, ..] = self.random.draw().map_err(Error::Random)?;
+        let share = u64::from(random).saturating_mul(most).wrapping_shr(8);
+        self.host.sleep(Duration::from_millis(share)).await;
+        Ok(())
+    }
+
+    /// Hands a batch over. What is remembered of the message is forgotten first: until the host has
+    /// answered, nobody knows what stands there.
+    async fn commit(&self, id: &H::Id, batch: BatchOf<H>, progress: &Progress) -> Result<bool, H> {
+        let remembers = self.host.overlaps();
+        if remembers {
+            lock(&self.known).entry(id.id()).meta = None;
+        }
+        progress.handed();
+        match self.host.commit(batch).await {
+            Ok(done) => {
+                progress.answered(done);
+                if remembers && !done {
+                    lock(&self.known).forget(id.id());
+                }
+                Ok(done)
+            }
+            Err(source) if H::is_unknown_outcome(&source) => {
+                Err(Error::UnknownOutcome { id: id.id(), source: Some(source) })
+            }
+            Err(source) => Err(Error::Host(source)),
+        }
+    }
+
+    pub(crate) async fn commit_once(&self, id: &H::Id, batch: BatchOf<H>) -> Result<bool, H> {
+        let progress = Progress::default();
+        let work = async {
+            let _turn = self.turn(id).await;
+            self.commit(id, batch, &progress).await
+        };
+        self.within(Some(id.id()), &progress, work).await
+    }
+
+    pub(crate) async fn read_meta(&self, id: &H::Id) -> Result<Option<Record<H::Version>>, H> {
+        self.host.read_meta(id).await.map_err(Error::Host)
+    }
+
+    pub(crate) async fn read_good_meta(&self, id: &H::Id) -> Result<(Meta, H::Version), H> {
+        match self.read_meta(id).await? {
+            None => Err(Error::NoSuchMessage(id.id())),
+            Some(Record { meta, version }) => Ok((good(id, meta)?, version)),
+        }
+    }
+
+    pub(crate) async fn read_good_envelope(&self, id: &H::Id) -> Result<H::Envelope, H> {
+        match self.host.read_envelope(id).await.map_err(Error::Host)? {
+            None => Err(Error::NoSuchMessage(id.id())),
+            Some(envelope) => good(id, envelope),
+        }
+    }
+
+    async fn recipient_count(&self, id: &H::Id) -> Result<usize, H> {
+        if self.host.overlaps()
+            && let Some(count) = lock(&self.known).entry(id.id()).recipients
+        {
+            return Ok(count);
+        }
+        let count = self.read_good_envelope(id).await?.recipient_count();
+        self.remember(id, None, Some(count));
+        Ok(count)
+    }
+
+    fn remembered(&self, id: &H::Id) -> Option<(Meta, H::Version)> {
+        if !self.host.overlaps() {
+            return None;
+        }
+        lock(&self.known).entry(id.id()).meta.take()
+    }
+
+    fn remember(&self, id: &H::Id, meta: Option<&Meta>, recipients: Option<usize>) {
+        if !self.host.overlaps() {
+            return;
+        }
+        let mut known = lock(&self.known);
+        let entry = known.entry(id.id());
+        if let Some(meta) = meta {
+            entry.meta = self.host.version_of(meta).map(|version| (meta.clone(), version));
+        }
+        if recipients.is_some() {
+            entry.recipients = recipients;
+        }
+    }
+
+    /// Waits for the turn to do something alone with a message.
+    async fn turn(&self, id: &H::Id) -> Option<Turn<'_, Change, Result<Changed, H>>> {
+        if self.host.overlaps() { Some(self.turns.alone(id.id()).await) } else { None }
+    }
+
+    pub(crate) async fn settled(&self) {
+        if self.host.overlaps() {
+            self.turns.all_settled().await;
+        }
+    }
+
+    pub(crate) fn open(&self) -> Result<(), H> {
+        if self.closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// The work of one call, which ends by the deadline.
+    pub(crate) async fn within<T>(
+        &self,
+        id: Option<Id>,
+        progress: &Progress,
+        work: impl Future<Output = Result<T, H>>,
+    ) -> Result<T, H> {
+        self.open()?;
+        self.before_deadline(id, progress, work).await
+    }
+
+    async fn before_deadline<T>(
+        &self,
+        id: Option<Id>,
+        progress: &Progress,
+        work: impl Future<Output = Result<T, H>>,
+    ) -> Result<T, H> {
+        let Some(deadline) = self.deadline else { return work.await };
+        let mut work = pin!(work);
+        // The timer starts with the first wait: what is ready at once needs none.
+        let mut timer = pin!(async {
+            self.host.sleep(deadline).await;
+        });
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = work.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            ready!(timer.as_mut().poll(cx));
+            Poll::Ready(Err(match id {
+                Some(id) => progress.interrupted(id),
+                None => Error::Timeout,
+            }))
+        })
+        .await
+    }
+}
+
+fn in_range(indexes: &[u32], recipients: usize) -> std::result::Result<(), Invalid> {
+    let fits = |index: u32| usize::try_from(index).is_ok_and(|index| index < recipients);
+    match indexes.iter().position(|index| !fits(*index)) {
+        None => Ok(()),
+        Some(position) => {
+            Err(Invalid::range(format!("rcptIndexes[{position}]"), "a position in the original list of recipients"))
+        }
+    }
+}
+
+pub(crate) fn good<T, E>(id: &impl HostId, stored: Stored<T>) -> std::result::Result<T, Error<E>> {
+    match stored {
+        Stored::Good(value) => Ok(value),
+        Stored::Corrupt => Err(Error::Corrupt(id.id())),
+        Stored::Newer => Err(Error::NewerFormat(id.id())),
+    }
+}

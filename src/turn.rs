@@ -1,0 +1,289 @@
+//! Operations on one message follow each other.
+//!
+//! Each message with operations under way has a line. Changes that wait together are one group:
+//! whoever of them is polled first when the turn comes leads, makes all of them in one commit, and
+//! the others take their results.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::error::Error;
+use crate::id::Id;
+
+/// How far an operation has come with the host, for the error of one that is cut short.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress(Arc<AtomicU8>);
+
+const HANDED: u8 = 1;
+const REFUSED: u8 = 2;
+
+impl Progress {
+    /// A batch goes to the host, which has not answered yet.
+    pub(crate) fn handed(&self) {
+        self.0.store(HANDED, Ordering::Relaxed);
+    }
+
+    /// The host has answered: it has made the batch, or a check has failed.
+    pub(crate) fn answered(&self, done: bool) {
+        self.0.store(if done { HANDED } else { REFUSED }, Ordering::Relaxed);
+    }
+
+    /// What is known of an operation that ends here.
+    pub(crate) fn interrupted<E>(&self, id: Id) -> Error<E> {
+        match self.0.load(Ordering::Relaxed) {
+            HANDED => Error::UnknownOutcome { id, source: None },
+            REFUSED => Error::Conflict(id),
+            _ => Error::Timeout,
+        }
+    }
+}
+
+/// The lines of all messages. `T` is a change, `R` its result.
+#[derive(Debug)]
+pub(crate) struct Turns<T, R> {
+    lines: Mutex<HashMap<Id, VecDeque<Shared<T, R>>>>,
+}
+
+type Shared<T, R> = Arc<Mutex<Group<T, R>>>;
+
+#[derive(Debug)]
+struct Group<T, R> {
+    stage: Stage<R>,
+    /// By member; `None` once the member has gone.
+    tasks: Vec<Option<T>>,
+    /// Whether others may still join.
+    open: bool,
+    progress: Progress,
+    wakers: Vec<Waker>,
+}
+
+#[derive(Debug)]
+enum Stage<R> {
+    Waiting,
+    Running,
+    Done(Vec<Option<R>>),
+    Abandoned,
+}
+
+/// What a member of a line gets when its turn comes.
+#[derive(Debug)]
+pub(crate) enum Turn<'a, T, R> {
+    /// It does the work of its group.
+    Lead(Lead<'a, T, R>),
+    /// Another member has done it.
+    Done(R),
+    /// Another member began it and went away.
+    Abandoned,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T, R> Turns<T, R> {
+    pub(crate) fn new() -> Self {
+        Self { lines: Mutex::new(HashMap::new()) }
+    }
+
+    /// Joins the line of a message to do something alone.
+    pub(crate) fn alone(&self, id: Id) -> Member<'_, T, R> {
+        self.enter(id, None)
+    }
+
+    /// Joins the line of a message with a change, in the group that waits last if there is one.
+    pub(crate) fn together(&self, id: Id, task: T) -> Member<'_, T, R> {
+        self.enter(id, Some(task))
+    }
+
+    fn enter(&self, id: Id, task: Option<T>) -> Member<'_, T, R> {
+        let mut lines = lock(&self.lines);
+        let line = lines.entry(id).or_default();
+        let shared = task.is_some();
+        if shared && let Some(last) = line.back() {
+            let mut group = lock(last);
+            if group.open {
+                group.tasks.push(task);
+                let index = group.tasks.len().saturating_sub(1);
+                let progress = group.progress.clone();
+                drop(group);
+                return Member { turns: self, id, group: last.clone(), index, progress, left: false };
+            }
+        }
+        let progress = Progress::default();
+        let group = Arc::new(Mutex::new(Group {
+            stage: Stage::Waiting,
+            tasks: vec![task],
+            open: shared,
+            progress: progress.clone(),
+            wakers: Vec::new(),
+        }));
+        line.push_back(group.clone());
+        Member { turns: self, id, group, index: 0, progress, left: false }
+    }
+
+    /// Ends when every operation that is in the line of this message now has ended.
+    pub(crate) fn settled(&self, id: Id) -> Settled<T, R> {
+        Settled(lock(&self.lines).get(&id).and_then(|line| line.back().cloned()).into_iter().collect())
+    }
+
+    /// Ends when every operation that is in any line now has ended.
+    pub(crate) fn all_settled(&self) -> Settled<T, R> {
+        Settled(lock(&self.lines).values().filter_map(|line| line.back().cloned()).collect())
+    }
+
+    /// Takes a group out of its line and wakes those that wait for that.
+    fn leave(&self, id: Id, gone: &Shared<T, R>, stage: Stage<R>) {
+        let mut wakers = Vec::new();
+        {
+            let mut lines = lock(&self.lines);
+            {
+                let mut group = lock(gone);
+                group.stage = stage;
+                group.open = false;
+                wakers.append(&mut group.wakers);
+            }
+            if let Some(line) = lines.get_mut(&id) {
+                line.retain(|group| !Arc::ptr_eq(group, gone));
+                match line.front() {
+                    Some(next) => wakers.append(&mut lock(next).wakers),
+                    None => drop(lines.remove(&id)),
+                }
+            }
+        }
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// A place in a line; a future of the [`Turn`]. Dropping it gives the place up.
+#[derive(Debug)]
+pub(crate) struct Member<'a, T, R> {
+    turns: &'a Turns<T, R>,
+    id: Id,
+    group: Shared<T, R>,
+    index: usize,
+    pub(crate) progress: Progress,
+    left: bool,
+}
+
+impl<'a, T, R> Future for Member<'a, T, R> {
+    type Output = Turn<'a, T, R>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let lines = lock(&this.turns.lines);
+        let first = lines.get(&this.id).and_then(VecDeque::front);
+        let is_first = first.is_some_and(|first| Arc::ptr_eq(first, &this.group));
+        let mut group = lock(&this.group);
+        let turn = match &mut group.stage {
+            Stage::Done(results) => match results.get_mut(this.index).and_then(Option::take) {
+                Some(result) => Turn::Done(result),
+                None => Turn::Abandoned,
+            },
+            Stage::Abandoned => Turn::Abandoned,
+            Stage::Waiting if is_first => {
+                group.stage = Stage::Running;
+                group.open = false;
+                let tasks = std::mem::take(&mut group.tasks);
+                Turn::Lead(Lead {
+                    turns: this.turns,
+                    id: this.id,
+                    group: Some(this.group.clone()),
+                    tasks,
+                    index: this.index,
+                })
+            }
+            Stage::Waiting | Stage::Running => {
+                if !group.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    group.wakers.push(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
+        };
+        drop(group);
+        drop(lines);
+        this.left = true;
+        Poll::Ready(turn)
+    }
+}
+
+impl<T, R> Drop for Member<'_, T, R> {
+    fn drop(&mut self) {
+        if self.left {
+            return;
+        }
+        let mut group = lock(&self.group);
+        if !matches!(group.stage, Stage::Waiting) {
+            return;
+        }
+        if let Some(task) = group.tasks.get_mut(self.index) {
+            *task = None;
+        }
+        let empty = group.tasks.iter().all(Option::is_none);
+        // Whoever was woken for the turn may be the one that goes.
+        let wakers = if empty { Vec::new() } else { std::mem::take(&mut group.wakers) };
+        drop(group);
+        if empty {
+            self.turns.leave(self.id, &self.group, Stage::Abandoned);
+        }
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// The work of one group. Dropped before [`Lead::finish`], it leaves the others without results.
+#[derive(Debug)]
+pub(crate) struct Lead<'a, T, R> {
+    turns: &'a Turns<T, R>,
+    id: Id,
+    group: Option<Shared<T, R>>,
+    /// The changes of the group, by member; `None` of those that went away.
+    pub(crate) tasks: Vec<Option<T>>,
+    index: usize,
+}
+
+impl<T, R> Lead<'_, T, R> {
+    /// Gives every member its result, by the position of its task, and returns the leader's own.
+    pub(crate) fn finish(mut self, mut results: Vec<Option<R>>) -> Option<R> {
+        let own = results.get_mut(self.index).and_then(Option::take);
+        if let Some(group) = self.group.take() {
+            self.turns.leave(self.id, &group, Stage::Done(results));
+        }
+        own
+    }
+}
+
+impl<T, R> Drop for Lead<'_, T, R> {
+    fn drop(&mut self) {
+        if let Some(group) = self.group.take() {
+            self.turns.leave(self.id, &group, Stage::Abandoned);
+        }
+    }
+}
+
+/// Ends when the groups have ended.
+#[derive(Debug)]
+pub(crate) struct Settled<T, R>(Vec<Shared<T, R>>);
+
+impl<T, R> Future for Settled<T, R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(last) = self.0.last() {
+            let mut group = lock(last);
+            if matches!(group.stage, Stage::Waiting | Stage::Running) {
+                group.wakers.push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            drop(group);
+            self.0.pop();
+        }
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,207 @@
+//! Hearing of messages that become due.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use crate::host::{Dict, Host, HostId, Stored};
+use crate::id::Id;
+use crate::storage::{DictStorage, Result, lock};
+use crate::turn::Progress;
+
+/// How many entries are asked for at once.
+pub(crate) const PAGE: u32 = 1000;
+
+/// Everybody who waits at one storage.
+#[derive(Debug, Default)]
+pub(crate) struct Watches(Mutex<Vec<Weak<Watch>>>);
+
+#[derive(Debug, Default)]
+struct Watch(Mutex<News>);
+
+#[derive(Debug, Default)]
+struct News {
+    changed: VecDeque<Id>,
+    scan: bool,
+    closed: bool,
+    waker: Option<Waker>,
+}
+
+impl Watches {
+    fn watch(&self) -> Arc<Watch> {
+        let watch = Arc::new(Watch::default());
+        let mut watches = lock(&self.0);
+        watches.retain(|other| other.strong_count() > 0);
+        watches.push(Arc::downgrade(&watch));
+        watch
+    }
+
+    pub(crate) fn notify(&self, id: Id) {
+        // A watcher that does not keep up scans instead of hearing of each one.
+        self.tell(|news| if news.changed.len() < 1000 { news.changed.push_back(id) } else { news.scan = true });
+    }
+
+    pub(crate) fn rescan(&self) {
+        self.tell(|news| news.scan = true);
+    }
+
+    pub(crate) fn close(&self) {
+        self.tell(|news| news.closed = true);
+    }
+
+    fn tell(&self, change: impl Fn(&mut News)) {
+        let watches: Vec<_> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
+        for watch in watches {
+            let waker = {
+                let mut news = lock(&watch.0);
+                change(&mut news);
+                news.waker.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// Yields every message and every changed timestamp, at least once each, for as long as it is
+/// asked; see [`DictStorage::wait`].
+#[derive(Debug)]
+pub struct Wait<C> {
+    watch: Arc<Watch>,
+    every: Duration,
+    scan: Scan<C>,
+    /// The timestamp that was yielded last, and the scan that saw the message last.
+    yielded: HashMap<Id, (f64, u64)>,
+    round: u64,
+    ready: VecDeque<(f64, Id)>,
+}
+
+#[derive(Debug)]
+enum Scan<C> {
+    Page(Option<C>),
+    Next(f64),
+}
+
+impl<H: Host> DictStorage<H> {
+    /// Waits for messages: what is there, then whatever is written or given another timestamp,
+    /// through this storage or, as far as the host says so, elsewhere. All is looked through again
+    /// `every` so often, since a host may say nothing.
+    pub fn wait(&self, every: Duration) -> Wait<H::Cursor> {
+        Wait {
+            watch: self.watches.watch(),
+            every,
+            scan: Scan::Page(None),
+            yielded: HashMap::new(),
+            round: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Tells those that wait at this storage that somebody else has changed a message.
+    pub fn notify(&self, id: Id) {
+        self.watches.notify(id);
+    }
+
+    /// Lets those that wait at this storage look through all messages now.
+    pub fn rescan(&self) {
+        self.watches.rescan();
+    }
+}
+
+impl<C> Wait<C> {
+    /// The next message and its timestamp; `None` once the storage is closed.
+    ///
+    /// # Errors
+    /// [`Error::Host`](crate::Error::Host) and [`Error::Timeout`](crate::Error::Timeout); the next
+    /// call goes on, with a new scan.
+    pub async fn next<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<Option<(f64, Id)>, H> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(Some(message));
+            }
+            let (changed, scan, closed) = {
+                let mut news = lock(&self.watch.0);
+                (news.changed.pop_front(), std::mem::take(&mut news.scan), news.closed)
+            };
+            if closed {
+                return Ok(None);
+            }
+            if scan && matches!(self.scan, Scan::Next(_)) {
+                self.scan = Scan::Page(None);
+            } else if scan {
+                lock(&self.watch.0).scan = true; // what this scan has passed may have changed
+            }
+            if let Some(id) = changed {
+                self.look(storage, id).await?;
+                continue;
+            }
+            match std::mem::replace(&mut self.scan, Scan::Page(None)) {
+                Scan::Page(cursor) => self.scan_page(storage, cursor).await?,
+                Scan::Next(at) => {
+                    let left = at - storage.host.now();
+                    if left > 0.0 {
+                        self.scan = Scan::Next(at);
+                        self.sleep(storage, left.min(self.every.as_secs_f64() * 1000.0)).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, id: Id) -> Result<(), H> {
+        let name = storage.host.name(id);
+        match storage.within(None, &Progress::default(), storage.read_meta(&name)).await? {
+            Some(record) => {
+                if let Stored::Good(meta) = record.meta {
+                    self.yielded.insert(id, (meta.timestamp, self.round));
+                    self.ready.push_back((meta.timestamp, id));
+                }
+            }
+            None => drop(self.yielded.remove(&id)),
+        }
+        Ok(())
+    }
+
+    async fn scan_page<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, cursor: Option<C>) -> Result<(), H> {
+        if cursor.is_none() {
+            self.round = self.round.wrapping_add(1);
+        }
+        let page = storage.page(Dict::Meta, cursor).await?;
+        for (id, meta) in page.entries {
+            let Some(Stored::Good(meta)) = meta else { continue };
+            let last = self.yielded.insert(id.id(), (meta.timestamp, self.round));
+            if last.is_none_or(|(timestamp, _)| timestamp != meta.timestamp) {
+                self.ready.push_back((meta.timestamp, id.id()));
+            }
+        }
+        self.scan = match page.next {
+            Some(cursor) => Scan::Page(Some(cursor)),
+            None => {
+                let round = self.round;
+                self.yielded.retain(|_, (_, seen)| *seen == round);
+                Scan::Next(storage.host.now() + self.every.as_secs_f64() * 1000.0)
+            }
+        };
+        Ok(())
+    }
+
+    async fn sleep<H: Host<Cursor = C>>(&self, storage: &DictStorage<H>, milliseconds: f64) {
+        let time = Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(self.every);
+        let mut timer = pin!(storage.host.sleep(time));
+        poll_fn(|cx| {
+            {
+                let mut news = lock(&self.watch.0);
+                if !news.changed.is_empty() || news.scan || news.closed {
+                    return Poll::Ready(());
+                }
+                news.waker = Some(cx.waker().clone());
+            }
+            timer.as_mut().poll(cx)
+        })
+        .await;
+    }
+}
