@@ -1,9 +1,7 @@
 //! Finding and clearing what crashes and strangers have left behind.
 
-use std::collections::HashSet;
-
 use crate::envelope::EnvelopeHandle;
-use crate::host::{Batch, Dict, Host, HostId, Record, Stored};
+use crate::host::{Batch, BatchOf, Dict, Host, HostId, Record, Stored};
 use crate::id::Id;
 use crate::meta::Meta;
 use crate::storage::{DictStorage, Result, lock};
@@ -37,14 +35,15 @@ impl<I> Default for Repair<I> {
     }
 }
 
-/// The state of one message.
-enum State<V> {
-    Whole,
-    Gone,
-    OrphanEnvelope,
-    OrphanMeta(V),
-    CorruptMeta(V),
-    CorruptEnvelope,
+/// What stands in both dictionaries under one id.
+struct State<V> {
+    meta: Option<Record<V>>,
+    /// Whether the envelope can be read, if there is one.
+    envelope: Option<bool>,
+}
+
+fn digits(id: &impl HostId) -> String {
+    id.id().encode(&mut [0; 32]).to_owned()
 }
 
 impl<H: Host> DictStorage<H> {
@@ -67,30 +66,31 @@ impl<H: Host> DictStorage<H> {
     /// Those of [`DictStorage::check`], [`Error::Invalid`](crate::Error::Invalid),
     /// [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
     pub async fn repair(&self, repair: Repair<H::Id>) -> Result<Findings, H> {
-        crate::storage::finite("minAge", repair.min_age)?;
+        crate::error::finite("minAge", repair.min_age)?;
         let mut cleared = Findings::default();
         for id in &repair.requeue {
             if self.requeue(id).await? {
-                cleared.corrupt.push(id.id().to_string());
+                cleared.corrupt.push(digits(id));
             }
         }
-        let (_, ids) = self.examine().await?;
+        let (_, orphans) = self.examine().await?;
         let now = self.host.now();
-        for id in ids {
-            match self.state(&id).await? {
-                State::OrphanEnvelope => {
-                    let since = lock(&self.orphans).get(&id.id()).copied().unwrap_or(now);
-                    if now - since >= repair.min_age && self.commit_once(&id, Batch::clear_envelope(&id)).await? {
-                        lock(&self.orphans).remove(&id.id());
-                        cleared.orphan_envelopes.push(id.id().to_string());
+        for id in orphans {
+            let (batch, list) = match self.state(&id).await? {
+                State { meta: None, envelope: Some(true) } => {
+                    let since = lock(&self.orphans).get(&id.id()).map_or(now, |(since, _)| *since);
+                    if now - since < repair.min_age {
+                        continue;
                     }
+                    (Batch::clear_envelope(&id), &mut cleared.orphan_envelopes)
                 }
-                State::OrphanMeta(version) => {
-                    if self.commit_once(&id, Batch::clear_meta(&id, version)).await? {
-                        cleared.orphan_meta.push(id.id().to_string());
-                    }
+                State { meta: Some(Record { meta: Stored::Good(_), version }), envelope: None } => {
+                    (Batch::clear_meta(&id, version), &mut cleared.orphan_meta)
                 }
-                _ => {}
+                _ => continue,
+            };
+            if self.commit_alone(&id, batch).await? {
+                list.push(digits(&id));
             }
         }
         Ok(cleared)
@@ -98,56 +98,45 @@ impl<H: Host> DictStorage<H> {
 
     async fn requeue(&self, id: &H::Id) -> Result<bool, H> {
         let version = match self.state(id).await? {
-            State::CorruptMeta(version) => Some(version),
-            State::OrphanEnvelope => None,
+            State { meta: None, envelope: Some(true) } => None,
+            State { meta: Some(Record { meta: Stored::Corrupt, version }), envelope: Some(true) } => Some(version),
             _ => return Ok(false),
         };
-        match self.read_good_envelope(id).await {
-            Ok(_) => {}
-            Err(crate::Error::Corrupt(_) | crate::Error::NoSuchMessage(_)) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        let listed = self.commit_once(id, Batch::requeue(id, version, Meta::new(0.0))).await?;
+        let listed = self.commit_alone(id, Batch::requeue(id, version, Meta::new(0.0))).await?;
         if listed {
             self.watches.notify(id.id());
         }
         Ok(listed)
     }
 
-    /// The findings, and the ids of the orphans among them.
+    /// The findings, and their ids.
     async fn examine(&self) -> Result<(Findings, Vec<H::Id>), H> {
-        self.within(None, &Progress::default(), async {
-            self.settled().await;
-            Ok(())
-        })
-        .await?;
+        self.open()?;
+        self.settled(None).await;
         let mut findings = Findings::default();
-        let mut seen = HashSet::new();
         let mut orphans = Vec::new();
-        let mut orphan_ids = HashSet::new();
+        let round = self.next_round();
         for dict in [Dict::Envelope, Dict::Meta] {
             let mut cursor = None;
             loop {
                 let page = self.page(dict, cursor).await?;
                 findings.corrupt.extend(page.strangers);
                 for (id, _) in page.entries {
-                    if !seen.insert(id.id()) {
-                        continue;
+                    let state = self.state(&id).await?;
+                    if dict == Dict::Meta && state.envelope.is_some() {
+                        continue; // it was looked at as an envelope
                     }
-                    let text = id.id().to_string();
-                    match self.state(&id).await? {
-                        State::Whole | State::Gone => {}
-                        State::OrphanEnvelope => {
-                            orphan_ids.insert(id.id());
-                            findings.orphan_envelopes.push(text);
-                            orphans.push(id);
+                    let list = match (state.meta.map(|record| record.meta), state.envelope) {
+                        (None, None) | (Some(Stored::Newer), _) | (Some(Stored::Good(_)), Some(true)) => continue,
+                        (_, Some(false)) | (Some(Stored::Corrupt), _) => &mut findings.corrupt,
+                        (None, Some(true)) => {
+                            self.date_orphan(id.id(), round);
+                            &mut findings.orphan_envelopes
                         }
-                        State::OrphanMeta(_) => {
-                            findings.orphan_meta.push(text);
-                            orphans.push(id);
-                        }
-                        State::CorruptMeta(_) | State::CorruptEnvelope => findings.corrupt.push(text),
-                    }
+                        (Some(Stored::Good(_)), None) => &mut findings.orphan_meta,
+                    };
+                    list.push(digits(&id));
+                    orphans.push(id);
                 }
                 cursor = page.next;
                 if cursor.is_none() {
@@ -155,39 +144,36 @@ impl<H: Host> DictStorage<H> {
                 }
             }
         }
-        self.date_orphans(&orphan_ids);
+        lock(&self.orphans).retain(|_, (_, seen)| *seen == round);
         Ok((findings, orphans))
     }
 
-    fn date_orphans(&self, now_orphans: &HashSet<Id>) {
+    /// A number greater than that of every round of examination so far.
+    fn next_round(&self) -> u64 {
+        lock(&self.orphans).values().map(|(_, round)| *round).max().unwrap_or(0).wrapping_add(1)
+    }
+
+    fn date_orphan(&self, id: Id, round: u64) {
         let now = self.host.now();
-        let mut dated = lock(&self.orphans);
-        dated.retain(|id, _| now_orphans.contains(id));
-        for id in now_orphans {
-            dated.entry(*id).or_insert(now);
-        }
+        lock(&self.orphans).entry(id).or_insert((now, round)).1 = round;
+    }
+
+    async fn commit_alone(&self, id: &H::Id, batch: BatchOf<H>) -> Result<bool, H> {
+        let progress = Progress::watched();
+        self.within(&progress, self.alone(id, batch, &progress)).await
     }
 
     async fn state(&self, id: &H::Id) -> Result<State<H::Version>, H> {
         let work = async {
-            let meta = self.read_meta(id).await?;
+            let meta = self.host.read_meta(id).await.map_err(crate::Error::Host)?;
             let envelope = self.host.read_envelope(id).await.map_err(crate::Error::Host)?;
-            let whole = match envelope {
-                None => None,
-                Some(Stored::Good(envelope)) => Some(envelope.without(&[]).is_ok()),
-                Some(Stored::Newer) => Some(true),
-                Some(Stored::Corrupt) => Some(false),
-            };
-            Ok(match (meta, whole) {
-                (None, None) => State::Gone,
-                (Some(Record { meta: Stored::Newer, .. }), _) => State::Whole,
-                (_, Some(false)) => State::CorruptEnvelope,
-                (None, Some(true)) => State::OrphanEnvelope,
-                (Some(Record { meta: Stored::Corrupt, version }), _) => State::CorruptMeta(version),
-                (Some(Record { version, .. }), None) => State::OrphanMeta(version),
-                (Some(_), Some(true)) => State::Whole,
-            })
+            let envelope = envelope.map(|stored| match stored {
+                Stored::Good(envelope) => envelope.without(&[]).is_ok(),
+                Stored::Newer => true,
+                Stored::Corrupt => false,
+            });
+            Ok(State { meta, envelope })
         };
-        self.within(None, &Progress::default(), work).await
+        self.within(&Progress::default(), work).await
     }
 }

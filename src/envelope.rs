@@ -1,6 +1,6 @@
 //! Who gets a message and what it says.
 
-use crate::error::Invalid;
+use crate::error::{Got, Invalid, finite};
 
 /// What a storage must know of an envelope. A host keeps envelopes as whatever suits it; one is
 /// never changed after `write`.
@@ -72,48 +72,44 @@ impl EnvelopeHandle for Envelope {
     }
 
     fn check(&self) -> Result<(), Invalid> {
-        if self.sender.as_deref().is_some_and(|sender| !is_address(sender)) {
-            return Err(Invalid::text("sender", ADDRESS));
-        }
-        for (position, recipient) in self.recipients.iter().enumerate() {
-            if !is_address(recipient) {
-                return Err(Invalid::text(format!("recipients[{position}]"), ADDRESS));
+        let text = |argument, index, part, expected, text: &str, rule: fn(&[u8]) -> bool| {
+            if rule(text.as_bytes()) {
+                return Ok(());
             }
+            Err(Invalid { argument, index, part, expected, got: Got::Text(text.to_owned()) })
+        };
+        if let Some(sender) = &self.sender {
+            text("sender", None, None, ADDRESS, sender, is_address)?;
         }
-        for (position, (name, value)) in self.headers.iter().enumerate() {
-            if !is_header_name(name) {
-                return Err(Invalid::text(format!("headers[{position}][0]"), HEADER_NAME));
-            }
-            if !is_header_value(value) {
-                return Err(Invalid::text(format!("headers[{position}][1]"), HEADER_VALUE));
-            }
+        for (index, recipient) in self.recipients.iter().enumerate() {
+            text("recipients", Some(index), None, ADDRESS, recipient, is_address)?;
         }
-        if self.timestamp.is_some_and(|timestamp| !timestamp.is_finite()) {
-            return Err(Invalid::range("timestamp", FINITE));
+        for (index, (name, value)) in self.headers.iter().enumerate() {
+            text("headers", Some(index), Some(0), HEADER_NAME, name, is_header_name)?;
+            text("headers", Some(index), Some(1), HEADER_VALUE, value, is_header_value)?;
         }
-        Ok(())
+        self.timestamp.map_or(Ok(()), |timestamp| finite("timestamp", timestamp))
     }
 }
 
 pub(crate) const ADDRESS: &str = "an address without CR, LF or NUL";
 pub(crate) const HEADER_NAME: &str = "a header name: at least one character, no CR, LF, NUL or colon";
 pub(crate) const HEADER_VALUE: &str = "a header value without NUL, CR or LF, except where it is folded";
-pub(crate) const FINITE: &str = "a finite number";
 
 /// Whether an address can stand in an SMTP command and in a header without ending either.
-pub(crate) fn is_address(text: &str) -> bool {
-    !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+pub(crate) fn is_address(text: &[u8]) -> bool {
+    !text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 /// Whether a header of this name is one header.
-pub(crate) fn is_header_name(text: &str) -> bool {
-    !text.is_empty() && is_address(text) && !text.contains(':')
+pub(crate) fn is_header_name(text: &[u8]) -> bool {
+    !text.is_empty() && is_address(text) && !text.contains(&b':')
 }
 
 /// Whether a header of this value is one header: a line end is allowed only before a space or tab,
 /// as [RFC 5322, section 2.2.3](https://www.rfc-editor.org/rfc/rfc5322#section-2.2.3) folds lines.
-pub(crate) fn is_header_value(text: &str) -> bool {
-    let mut rest = text.as_bytes();
+pub(crate) fn is_header_value(text: &[u8]) -> bool {
+    let mut rest = text;
     loop {
         rest = match rest {
             [] => return true,
@@ -143,7 +139,10 @@ mod tests {
     fn an_address_that_would_end_its_line_is_refused_by_name() {
         for bad in ["a@b\r\nRCPT TO:<x>", "a\n", "a\0b"] {
             let envelope = Envelope { recipients: vec!["ok".into(), bad.into()], ..Envelope::default() };
-            assert_eq!(envelope.check().unwrap_err().name, "recipients[1]");
+            assert_eq!(
+                envelope.check().unwrap_err().to_string(),
+                format!("recipients[1]: expected {ADDRESS}, got {bad:?}")
+            );
             let envelope = Envelope { sender: Some(bad.into()), ..Envelope::default() };
             assert_eq!(envelope.check().unwrap_err().name, "sender");
         }
@@ -152,13 +151,13 @@ mod tests {
     #[test]
     fn a_folded_header_is_fine_and_an_injected_one_is_not() {
         for good in ["", "plain", "two\r\n lines", "tab\n\tline", "caf\u{e9}"] {
-            assert!(is_header_value(good), "{good:?}");
+            assert!(is_header_value(good.as_bytes()), "{good:?}");
         }
         for bad in ["a\r\nBcc: x", "a\nBcc: x", "a\rb", "a\0", "a\r\n", "a\r\n \r\nBcc: x", "\n"] {
-            assert!(!is_header_value(bad), "{bad:?}");
+            assert!(!is_header_value(bad.as_bytes()), "{bad:?}");
         }
         for bad in ["", "A:B", "A\r\n", "A\0"] {
-            assert!(!is_header_name(bad), "{bad:?}");
+            assert!(!is_header_name(bad.as_bytes()), "{bad:?}");
         }
     }
 }

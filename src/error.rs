@@ -37,29 +37,63 @@ pub enum Error<E> {
 }
 
 /// An argument that was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Invalid {
-    /// Which argument or field, for example `recipients[3]`.
-    pub name: String,
+    /// Which argument or field, for example `recipients`.
+    pub argument: &'static str,
+    /// Which element of it, if it is a list.
+    pub index: Option<usize>,
+    /// Which part of the element, if it has parts: the name of a header is 0, its value 1.
+    pub part: Option<usize>,
     /// What it should have been.
     pub expected: &'static str,
-    /// Whether it is the right kind of value but out of range.
-    pub range: bool,
+    /// What it was.
+    pub got: Got,
 }
 
 impl Invalid {
-    pub(crate) fn range(name: impl Into<String>, expected: &'static str) -> Self {
-        Self { name: name.into(), expected, range: true }
+    /// The argument with its index and part, for example `headers[2][1]`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let indexes = [self.index, self.part].into_iter().flatten();
+        indexes.fold(self.argument.to_owned(), |name, index| format!("{name}[{index}]"))
     }
 
-    pub(crate) fn text(name: impl Into<String>, expected: &'static str) -> Self {
-        Self { name: name.into(), expected, range: false }
+    /// Whether it is the right kind of value but out of range.
+    #[must_use]
+    pub fn is_range(&self) -> bool {
+        matches!(self.got, Got::Number(_))
     }
+}
+
+/// What came as an argument that was refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Got {
+    /// A number that is out of range.
+    Number(f64),
+    /// A text with something in it that may not be there.
+    Text(String),
+}
+
+impl fmt::Display for Got {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+pub(crate) fn finite(name: &'static str, number: f64) -> Result<(), Invalid> {
+    if number.is_finite() {
+        return Ok(());
+    }
+    Err(Invalid { argument: name, index: None, part: None, expected: "a finite number", got: Got::Number(number) })
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: expected {}", self.name, self.expected)
+        write!(f, "{}: expected {}, got {}", self.name(), self.expected, self.got)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Message ids.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
@@ -36,16 +38,32 @@ impl FromStr for Id {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        // from_str_radix alone would take a sign and capitals.
-        let digits = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !digits {
-            return Err(NotAnId);
-        }
-        u128::from_str_radix(text, 16).map(Self).map_err(|_| NotAnId)
+        Self::from_ascii(text.as_bytes())
     }
 }
 
 impl Id {
+    /// The id that these characters write.
+    ///
+    /// # Errors
+    /// They are not 32 lower-case hexadecimal digits.
+    pub fn from_ascii(text: &[u8]) -> Result<Self, NotAnId> {
+        let text: &[u8; 32] = text.try_into().map_err(|_| NotAnId)?;
+        let mut halves = [0_u64; 2];
+        for (half, digits) in halves.iter_mut().zip(text.as_chunks::<16>().0) {
+            for digit in digits {
+                let value = match digit {
+                    b'0'..=b'9' => digit.wrapping_sub(b'0'),
+                    b'a'..=b'f' => digit.wrapping_sub(b'a').wrapping_add(10),
+                    _ => return Err(NotAnId),
+                };
+                *half = half.wrapping_shl(4) | u64::from(value);
+            }
+        }
+        let [high, low] = halves;
+        Ok(Self(u128::from(high).wrapping_shl(64) | u128::from(low)))
+    }
+
     /// The digits of this id, written into `buffer`.
     pub fn encode<'a>(&self, buffer: &'a mut [u8; 32]) -> &'a str {
         Uuid::from_u128(self.0).simple().encode_lower(buffer)
@@ -75,6 +93,36 @@ impl fmt::Debug for Id {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// Hashes ids by their own digits, which are random.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Caller's ids may be small numbers: the multiplication spreads them over the high bits,
+        // which tables use too.
+        for (chunk, _) in bytes.chunks(8).zip(0..2) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+        self.0 ^= self.0.wrapping_shr(32);
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        self.write(&number.to_le_bytes());
+    }
+}
+
+/// A table by id.
+pub(crate) type IdMap<V> = HashMap<Id, V, BuildHasherDefault<IdHasher>>;
 
 // A call for randomness costs microseconds in JavaScript hosts. Elsewhere a block would be copied
 // by fork(), and parent and child would draw the same ids.

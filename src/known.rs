@@ -1,9 +1,7 @@
 //! What a storage remembers of the messages it used last, only to save reads before checked
 //! commits. No answer comes from here.
 
-use std::collections::HashMap;
-
-use crate::id::Id;
+use crate::id::{Id, IdMap};
 use crate::meta::Meta;
 
 /// How many messages are remembered at least; twice as many at most.
@@ -12,8 +10,8 @@ const GENERATION: usize = 1024;
 /// A bounded memory of the messages used last: a generation that fills, and the one before it.
 #[derive(Debug)]
 pub(crate) struct KnownMessages<V> {
-    young: HashMap<Id, Known<V>>,
-    old: HashMap<Id, Known<V>>,
+    young: IdMap<Known<V>>,
+    old: IdMap<Known<V>>,
 }
 
 /// What is known of one message.
@@ -27,7 +25,7 @@ pub(crate) struct Known<V> {
 
 impl<V: Clone> KnownMessages<V> {
     pub(crate) fn new() -> Self {
-        Self { young: HashMap::new(), old: HashMap::new() }
+        Self { young: IdMap::default(), old: IdMap::default() }
     }
 
     /// What is known of a message, which counts as a use.

@@ -52,7 +52,7 @@ mod wait;
 
 pub use check::{Findings, Repair};
 pub use envelope::{Client, Envelope, EnvelopeHandle};
-pub use error::{Error, Invalid};
+pub use error::{Error, Got, Invalid};
 pub use host::Host;
 pub use id::{Id, NotAnId};
 pub use load::{Load, Position};

@@ -44,11 +44,8 @@ impl<H: Host> DictStorage<H> {
     pub async fn load_page(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(f64, H::Id)>, H> {
         let cursor = match std::mem::replace(position, Position::End) {
             Position::Start => {
-                self.within(None, &Progress::default(), async {
-                    self.settled().await;
-                    Ok(())
-                })
-                .await?;
+                self.open()?;
+                self.settled(None).await;
                 None
             }
             Position::At(cursor) => Some(cursor),
@@ -67,7 +64,7 @@ impl<H: Host> DictStorage<H> {
 
     pub(crate) async fn page(&self, dict: Dict, cursor: Option<H::Cursor>) -> Result<Page<H::Id, H::Cursor>, H> {
         let work = async { self.host.page(dict, cursor, PAGE).await.map_err(crate::Error::Host) };
-        self.within(None, &Progress::default(), work).await
+        self.within(&Progress::default(), work).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! The small record that changes while a message waits.
 
+use std::collections::BinaryHeap;
+
 /// What the queue knows of one message besides its envelope.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Meta {
@@ -33,8 +35,9 @@ impl Meta {
     /// Adds `indexes` to the delivered ones: a union, whatever their order and however often one
     /// is named.
     pub fn mark_delivered(&mut self, indexes: &[u32]) {
-        self.delivered.extend_from_slice(indexes);
-        self.delivered.sort_unstable();
+        let mut all: BinaryHeap<u32> = std::mem::take(&mut self.delivered).into();
+        all.extend(indexes);
+        self.delivered = all.into_sorted_vec();
         self.delivered.dedup();
     }
 }

@@ -1,6 +1,5 @@
 //! The rules of the storage.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -9,13 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use crate::envelope::{EnvelopeHandle, FINITE};
-use crate::error::{Error, Invalid};
+use crate::envelope::EnvelopeHandle;
+use crate::error::{Error, Got, Invalid, finite};
 use crate::host::{Batch, BatchOf, Host, HostId, Record, Sizes, Stored};
-use crate::id::{Id, Random};
+use crate::id::{IdMap, Random};
 use crate::known::KnownMessages;
 use crate::meta::{Attempts, Change, Lease, Meta};
-use crate::turn::{Progress, Turn, Turns};
+use crate::turn::{Progress, Settled, Turn, Turns};
 use crate::wait::Watches;
 
 /// What a call on a storage over `H` returns.
@@ -53,13 +52,13 @@ const TRIES_WITHOUT_WAITING: u32 = 16;
 pub struct DictStorage<H: Host> {
     pub(crate) host: H,
     deadline: Option<Duration>,
-    turns: Turns<Change, Result<Changed, H>>,
+    turns: Turns<Task, Result<Changed, H>>,
     known: Mutex<KnownMessages<H::Version>>,
     random: Random,
     closed: AtomicBool,
     pub(crate) watches: Watches,
     /// When an orphan envelope was seen first, on the host's clock.
-    pub(crate) orphans: Mutex<HashMap<Id, f64>>,
+    pub(crate) orphans: Mutex<IdMap<(f64, u64)>>,
 }
 
 /// A message as [`DictStorage::get`] shows it.
@@ -73,19 +72,18 @@ pub struct Queued<E> {
     pub indexes: Vec<u32>,
 }
 
+/// A change, and how far the call that asked for it has come.
+pub(crate) type Task = (Change, Progress);
+
 /// What a change did.
 #[derive(Clone, Copy, Debug)]
-struct Changed {
-    applied: bool,
-    attempts: u32,
+pub(crate) struct Changed {
+    pub(crate) applied: bool,
+    pub(crate) attempts: u32,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(crate) fn finite(name: &str, number: f64) -> std::result::Result<(), Invalid> {
-    if number.is_finite() { Ok(()) } else { Err(Invalid::range(name, FINITE)) }
 }
 
 impl<H: Host> fmt::Debug for DictStorage<H> {
@@ -105,7 +103,7 @@ impl<H: Host> DictStorage<H> {
             random: Random::new(),
             closed: AtomicBool::new(false),
             watches: Watches::default(),
-            orphans: Mutex::new(HashMap::new()),
+            orphans: Mutex::new(IdMap::default()),
         }
     }
 
@@ -132,44 +130,45 @@ impl<H: Host> DictStorage<H> {
     /// as it stands; nothing was written then. [`Error::Random`], [`Error::Host`],
     /// [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
     pub async fn write(&self, envelope: H::Envelope, timestamp: f64, id: Option<H::Id>) -> Result<H::Id, H> {
+        let progress = self.progress();
+        self.within(&progress, self.write_now(envelope, timestamp, id, &progress)).await
+    }
+
+    pub(crate) async fn write_now(
+        &self,
+        envelope: H::Envelope,
+        timestamp: f64,
+        given: Option<H::Id>,
+        progress: &Progress,
+    ) -> Result<H::Id, H> {
         finite("timestamp", timestamp)?;
         envelope.check()?;
+        let meta = Meta::new(timestamp);
+        let recipients = envelope.recipient_count();
         loop {
-            let name = match &id {
+            let id = match &given {
                 Some(id) => id.clone(),
                 None => self.host.name(self.random.id().map_err(Error::Random)?),
             };
-            let write = self.write_as(&name, envelope.clone(), Meta::new(timestamp), id.is_some());
-            if write.await? {
-                return Ok(name);
-            }
-        }
-    }
-
-    /// False when the id was drawn and is taken.
-    async fn write_as(&self, id: &H::Id, envelope: H::Envelope, meta: Meta, given: bool) -> Result<bool, H> {
-        let progress = Progress::default();
-        let work = async {
-            let _turn = self.turn(id).await;
-            let recipients = envelope.recipient_count();
-            let repeat = given.then(|| envelope.clone());
-            let mut batch = Batch::write(id, envelope, meta.clone());
+            let _turn = if self.host.overlaps() { Some(self.turns.alone(id.id()).await) } else { None };
+            let mut batch = Batch::write(&id, envelope.clone(), meta.clone());
             loop {
-                if self.commit(id, batch, &progress).await? {
-                    self.remember(id, Some(&meta), Some(recipients));
+                if self.commit(&id, batch, progress).await? {
+                    self.remember(&id, Some(&meta), Some(recipients));
                     self.watches.notify(id.id());
-                    return Ok(true);
+                    return Ok(id);
+                }
+                if given.is_none() {
+                    break; // the id that was drawn is taken
                 }
                 // An envelope alone is what an interrupted write of this id has left: it is
                 // completed, or the id would be acknowledged and shown by no list.
-                let Some(envelope) = repeat.clone() else { return Ok(false) };
-                if self.read_meta(id).await?.is_some() {
-                    return Ok(true);
+                if self.host.read_meta(&id).await.map_err(Error::Host)?.is_some() {
+                    return Ok(id);
                 }
-                batch = Batch::complete(id, envelope, meta.clone());
+                batch = Batch::complete(&id, envelope.clone(), meta.clone());
             }
-        };
-        self.within(Some(id.id()), &progress, work).await
+        }
     }
 
     /// Sets the time of the next attempt.
@@ -218,21 +217,20 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::NoSuchMessage`], [`Error::Corrupt`], [`Error::NewerFormat`], [`Error::Host`],
     /// [`Error::Timeout`], [`Error::Closed`].
     pub async fn get(&self, id: &H::Id) -> Result<Queued<H::Envelope>, H> {
-        let work = async {
-            if self.host.overlaps() {
-                self.turns.settled(id.id()).await;
-            }
-            let (meta, _) = self.read_good_meta(id).await?;
-            let envelope = self.read_good_envelope(id).await?;
-            let count = envelope.recipient_count();
-            let indexes = (0_u32..)
-                .take(count)
-                .filter(|index| meta.delivered.is_empty() || meta.delivered.binary_search(index).is_err())
-                .collect();
-            let envelope = envelope.without(&meta.delivered).map_err(|_| Error::Corrupt(id.id()))?;
-            Ok(Queued { envelope, attempts: meta.attempts, indexes })
-        };
-        self.within(None, &Progress::default(), work).await
+        self.within(&Progress::default(), self.get_now(id)).await
+    }
+
+    pub(crate) async fn get_now(&self, id: &H::Id) -> Result<Queued<H::Envelope>, H> {
+        self.settled(Some(id)).await;
+        let meta = good_meta(id, self.host.read_meta(id).await)?.0;
+        let envelope = good_envelope(id, self.host.read_envelope(id).await)?;
+        let count = envelope.recipient_count();
+        let indexes = (0_u32..)
+            .take(count)
+            .filter(|index| meta.delivered.is_empty() || meta.delivered.binary_search(index).is_err())
+            .collect();
+        let envelope = envelope.without(&meta.delivered).map_err(|_| Error::Corrupt(id.id()))?;
+        Ok(Queued { envelope, attempts: meta.attempts, indexes })
     }
 
     /// Removes a message. One that is not there is no error.
@@ -240,14 +238,8 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Host`], [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
     pub async fn remove(&self, id: &H::Id) -> Result<(), H> {
-        let progress = Progress::default();
-        let work = async {
-            let _turn = self.turn(id).await;
-            let removed = self.commit(id, Batch::remove(id), &progress).await.map(drop);
-            lock(&self.known).forget(id.id());
-            removed
-        };
-        self.within(Some(id.id()), &progress, work).await
+        let progress = self.progress();
+        self.within(&progress, self.alone(id, Batch::remove(id), &progress)).await.map(drop)
     }
 
     /// Counts the envelopes and the meta records.
@@ -255,11 +247,12 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Host`], [`Error::Timeout`], [`Error::Closed`].
     pub async fn get_info(&self) -> Result<Sizes, H> {
-        let work = async {
-            self.settled().await;
-            self.host.sizes().await.map_err(Error::Host)
-        };
-        self.within(None, &Progress::default(), work).await
+        self.within(&Progress::default(), self.get_info_now()).await
+    }
+
+    pub(crate) async fn get_info_now(&self) -> Result<Sizes, H> {
+        self.settled(None).await;
+        self.host.sizes().await.map_err(Error::Host)
     }
 
     /// Refuses every later call with [`Error::Closed`], lets those under way end, and closes the
@@ -273,71 +266,75 @@ impl<H: Host> DictStorage<H> {
         }
         self.watches.close();
         let work = async {
-            self.turns.all_settled().await;
+            self.settled(None).await;
             self.host.close().await.map_err(Error::Host)
         };
-        self.before_deadline(None, &Progress::default(), work).await
+        self.before_deadline(&Progress::default(), work).await
     }
 
     // ---- what the operations are made of ----
 
-    /// One change of one record, in turn, together with those that wait beside it.
     async fn make(&self, id: &H::Id, change: Change) -> Result<Changed, H> {
+        let progress = self.progress();
+        self.within(&progress, self.make_now(id, change, &progress)).await
+    }
+
+    /// One change of one record, in turn, together with those that wait beside it.
+    pub(crate) async fn make_now(&self, id: &H::Id, change: Change, progress: &Progress) -> Result<Changed, H> {
         if let Some(timestamp) = change.timestamp {
             finite("timestamp", timestamp)?;
         }
         if let Some(Some(Lease { until, .. })) = &change.lease {
             finite("lease.until", *until)?;
         }
-        if !self.host.overlaps() {
-            self.open()?;
-            let results = self.make_all(id, &[Some(change)], &Progress::default()).await?;
-            return results.into_iter().flatten().next().unwrap_or(Err(Error::Conflict(id.id())));
-        }
-        let member = self.turns.together(id.id(), change);
-        let progress = member.progress.clone();
-        let work = async {
-            let mut lead = match member.await {
+        let task = (change, progress.clone());
+        let (tasks, lead) = if self.host.overlaps() {
+            match self.turns.together(id.id(), task).await {
                 Turn::Done(result) => return result,
-                Turn::Abandoned => return Err(progress.interrupted(id.id())),
-                Turn::Lead(lead) => lead,
-            };
-            let tasks = std::mem::take(&mut lead.tasks);
-            let results = match self.make_all(id, &tasks, &progress).await {
-                Ok(results) => results,
-                Err(error) => tasks.iter().map(|_| Some(Err(error.clone()))).collect(),
-            };
-            lead.finish(results).unwrap_or(Err(Error::Conflict(id.id())))
+                Turn::Abandoned => return Err(progress.interrupted()),
+                Turn::Lead(mut lead) => (std::mem::take(&mut lead.tasks), Some(lead)),
+            }
+        } else {
+            (vec![Some(task)], None)
         };
-        self.within(Some(id.id()), &progress, work).await
+        let mut results = match self.make_all(id, &tasks).await {
+            Ok(results) => results,
+            Err(error) => tasks.iter().map(|_| Some(Err(error.clone()))).collect(),
+        };
+        let own = match lead {
+            Some(lead) => lead.finish(results),
+            None => results.pop().flatten(),
+        };
+        own.unwrap_or(Err(Error::Conflict(id.id())))
     }
 
     /// Several changes of one record in one commit: an error for all, or a result each.
-    async fn make_all(
-        &self,
-        id: &H::Id,
-        changes: &[Option<Change>],
-        progress: &Progress,
-    ) -> Result<Vec<Option<Result<Changed, H>>>, H> {
-        let marks = changes.iter().flatten().any(|change| !change.delivered.is_empty());
+    async fn make_all(&self, id: &H::Id, tasks: &[Option<Task>]) -> Result<Vec<Option<Result<Changed, H>>>, H> {
+        let marks = tasks.iter().flatten().any(|(change, _)| !change.delivered.is_empty());
         let mut remembered = self.remembered(id);
         let mut tries = 0_u32;
         loop {
             let from_memory = remembered.is_some();
             let (meta, version) = match remembered.take() {
                 Some(known) => known,
-                None => self.read_good_meta(id).await?,
+                None => good_meta(id, self.host.read_meta(id).await)?,
             };
-            let recipients = if marks { self.recipient_count(id).await? } else { 0 };
+            let mut recipients = self.known_recipients(id);
+            if marks && recipients.is_none() {
+                let envelope = good_envelope(id, self.host.read_envelope(id).await)?;
+                recipients = Some(envelope.recipient_count());
+                self.remember(id, None, recipients);
+            }
             let mut next = meta.clone();
-            let results: Vec<_> = changes
+            let results: Vec<_> = tasks
                 .iter()
-                .map(|change| {
-                    change.as_ref().map(|change| {
-                        in_range(&change.delivered, recipients)?;
+                .map(|task| {
+                    let (change, _) = task.as_ref()?;
+                    let range = in_range(&change.delivered, recipients.unwrap_or(0));
+                    Some(range.map_err(Error::Invalid).map(|()| {
                         let applied = change.apply(&mut next);
-                        Ok(Changed { applied, attempts: next.attempts })
-                    })
+                        Changed { applied, attempts: next.attempts }
+                    }))
                 })
                 .collect();
             let refused = results.iter().flatten().any(|result| !matches!(result, Ok(Changed { applied: true, .. })));
@@ -347,45 +344,45 @@ impl<H: Host> DictStorage<H> {
             if next == meta {
                 return Ok(results);
             }
-            if self.commit(id, Batch::change(id, version, next.clone()), progress).await? {
-                self.remember(id, Some(&next), None);
+            for (_, progress) in tasks.iter().flatten() {
+                progress.handed(id.id());
+            }
+            if self.commit(id, Batch::change(id, version, next.clone()), &Progress::default()).await? {
+                self.remember(id, Some(&next), recipients);
                 if next.timestamp != meta.timestamp {
                     self.watches.notify(id.id());
                 }
                 return Ok(results);
             }
+            for (_, progress) in tasks.iter().flatten() {
+                progress.refused(id.id());
+            }
             tries = tries.saturating_add(1);
-            self.pause(id, tries).await?;
+            if self.host.overlaps() {
+                self.host.sleep(self.pause(tries)?).await;
+            } else if tries >= TRIES_WITHOUT_WAITING {
+                return Err(Error::Conflict(id.id()));
+            }
         }
     }
 
     /// A random while, longer after more tries, so that two writers do not keep colliding.
-    async fn pause(&self, id: &H::Id, tries: u32) -> Result<(), H> {
-        if !self.host.overlaps() {
-            return if tries < TRIES_WITHOUT_WAITING { Ok(()) } else { Err(Error::Conflict(id.id())) };
-        }
+    fn pause(&self, tries: u32) -> Result<Duration, H> {
         let most = 1_u64.checked_shl(tries.saturating_add(1)).unwrap_or(u64::MAX).clamp(2, 256);
         let [random, ..] = self.random.draw().map_err(Error::Random)?;
-        let share = u64::from(random).saturating_mul(most).wrapping_shr(8);
-        self.host.sleep(Duration::from_millis(share)).await;
-        Ok(())
+        Ok(Duration::from_millis(u64::from(random).saturating_mul(most).wrapping_shr(8)))
     }
 
     /// Hands a batch over. What is remembered of the message is forgotten first: until the host has
     /// answered, nobody knows what stands there.
     async fn commit(&self, id: &H::Id, batch: BatchOf<H>, progress: &Progress) -> Result<bool, H> {
-        let remembers = self.host.overlaps();
-        if remembers {
-            lock(&self.known).entry(id.id()).meta = None;
-        }
-        progress.handed();
+        self.forget(id);
+        progress.handed(id.id());
         match self.host.commit(batch).await {
-            Ok(done) => {
-                progress.answered(done);
-                if remembers && !done {
-                    lock(&self.known).forget(id.id());
-                }
-                Ok(done)
+            Ok(true) => Ok(true),
+            Ok(false) => {
+                progress.refused(id.id());
+                Ok(false)
             }
             Err(source) if H::is_unknown_outcome(&source) => {
                 Err(Error::UnknownOutcome { id: id.id(), source: Some(source) })
@@ -394,42 +391,10 @@ impl<H: Host> DictStorage<H> {
         }
     }
 
-    pub(crate) async fn commit_once(&self, id: &H::Id, batch: BatchOf<H>) -> Result<bool, H> {
-        let progress = Progress::default();
-        let work = async {
-            let _turn = self.turn(id).await;
-            self.commit(id, batch, &progress).await
-        };
-        self.within(Some(id.id()), &progress, work).await
-    }
-
-    pub(crate) async fn read_meta(&self, id: &H::Id) -> Result<Option<Record<H::Version>>, H> {
-        self.host.read_meta(id).await.map_err(Error::Host)
-    }
-
-    pub(crate) async fn read_good_meta(&self, id: &H::Id) -> Result<(Meta, H::Version), H> {
-        match self.read_meta(id).await? {
-            None => Err(Error::NoSuchMessage(id.id())),
-            Some(Record { meta, version }) => Ok((good(id, meta)?, version)),
-        }
-    }
-
-    pub(crate) async fn read_good_envelope(&self, id: &H::Id) -> Result<H::Envelope, H> {
-        match self.host.read_envelope(id).await.map_err(Error::Host)? {
-            None => Err(Error::NoSuchMessage(id.id())),
-            Some(envelope) => good(id, envelope),
-        }
-    }
-
-    async fn recipient_count(&self, id: &H::Id) -> Result<usize, H> {
-        if self.host.overlaps()
-            && let Some(count) = lock(&self.known).entry(id.id()).recipients
-        {
-            return Ok(count);
-        }
-        let count = self.read_good_envelope(id).await?.recipient_count();
-        self.remember(id, None, Some(count));
-        Ok(count)
+    /// Hands a batch over when the turn of its message comes.
+    pub(crate) async fn alone(&self, id: &H::Id, batch: BatchOf<H>, progress: &Progress) -> Result<bool, H> {
+        let _turn = if self.host.overlaps() { Some(self.turns.alone(id.id()).await) } else { None };
+        self.commit(id, batch, progress).await
     }
 
     fn remembered(&self, id: &H::Id) -> Option<(Meta, H::Version)> {
@@ -437,6 +402,10 @@ impl<H: Host> DictStorage<H> {
             return None;
         }
         lock(&self.known).entry(id.id()).meta.take()
+    }
+
+    fn known_recipients(&self, id: &H::Id) -> Option<usize> {
+        if self.host.overlaps() { lock(&self.known).entry(id.id()).recipients } else { None }
     }
 
     fn remember(&self, id: &H::Id, meta: Option<&Meta>, recipients: Option<usize>) {
@@ -453,15 +422,23 @@ impl<H: Host> DictStorage<H> {
         }
     }
 
-    /// Waits for the turn to do something alone with a message.
-    async fn turn(&self, id: &H::Id) -> Option<Turn<'_, Change, Result<Changed, H>>> {
-        if self.host.overlaps() { Some(self.turns.alone(id.id()).await) } else { None }
+    fn forget(&self, id: &H::Id) {
+        if self.host.overlaps() {
+            lock(&self.known).forget(id.id());
+        }
     }
 
-    pub(crate) async fn settled(&self) {
-        if self.host.overlaps() {
-            self.turns.all_settled().await;
+    /// Ends when what is being committed of this message, or of all, has ended.
+    pub(crate) fn settled(&self, id: Option<&H::Id>) -> Settled<Task, Result<Changed, H>> {
+        match id {
+            _ if !self.host.overlaps() => Settled::default(),
+            Some(id) => self.turns.settled(id.id()),
+            None => self.turns.all_settled(),
         }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        if self.host.overlaps() { Progress::watched() } else { Progress::default() }
     }
 
     pub(crate) fn open(&self) -> Result<(), H> {
@@ -471,35 +448,26 @@ impl<H: Host> DictStorage<H> {
     /// The work of one call, which ends by the deadline.
     pub(crate) async fn within<T>(
         &self,
-        id: Option<Id>,
         progress: &Progress,
         work: impl Future<Output = Result<T, H>>,
     ) -> Result<T, H> {
         self.open()?;
-        self.before_deadline(id, progress, work).await
+        self.before_deadline(progress, work).await
     }
 
-    async fn before_deadline<T>(
-        &self,
-        id: Option<Id>,
-        progress: &Progress,
-        work: impl Future<Output = Result<T, H>>,
-    ) -> Result<T, H> {
-        let Some(deadline) = self.deadline else { return work.await };
+    async fn before_deadline<T>(&self, progress: &Progress, work: impl Future<Output = Result<T, H>>) -> Result<T, H> {
         let mut work = pin!(work);
-        // The timer starts with the first wait: what is ready at once needs none.
-        let mut timer = pin!(async {
-            self.host.sleep(deadline).await;
-        });
+        // Polled only once the work waits: what is ready at once needs no timer.
+        let mut timer = pin!(self.deadline.map(|deadline| self.host.sleep(deadline)));
         poll_fn(|cx| {
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
                 return Poll::Ready(result);
             }
-            ready!(timer.as_mut().poll(cx));
-            Poll::Ready(Err(match id {
-                Some(id) => progress.interrupted(id),
-                None => Error::Timeout,
-            }))
+            match timer.as_mut().as_pin_mut() {
+                None => return Poll::Pending,
+                Some(timer) => ready!(timer.poll(cx)),
+            }
+            Poll::Ready(Err(progress.interrupted()))
         })
         .await
     }
@@ -507,18 +475,42 @@ impl<H: Host> DictStorage<H> {
 
 fn in_range(indexes: &[u32], recipients: usize) -> std::result::Result<(), Invalid> {
     let fits = |index: u32| usize::try_from(index).is_ok_and(|index| index < recipients);
-    match indexes.iter().position(|index| !fits(*index)) {
+    match indexes.iter().enumerate().find(|(_, index)| !fits(**index)) {
         None => Ok(()),
-        Some(position) => {
-            Err(Invalid::range(format!("rcptIndexes[{position}]"), "a position in the original list of recipients"))
-        }
+        Some((position, index)) => Err(Invalid {
+            argument: "rcptIndexes",
+            index: Some(position),
+            part: None,
+            expected: "a position in the original list of recipients",
+            got: Got::Number(f64::from(*index)),
+        }),
     }
 }
 
-pub(crate) fn good<T, E>(id: &impl HostId, stored: Stored<T>) -> std::result::Result<T, Error<E>> {
+fn good<T, E>(id: &impl HostId, stored: Stored<T>) -> std::result::Result<T, Error<E>> {
     match stored {
         Stored::Good(value) => Ok(value),
         Stored::Corrupt => Err(Error::Corrupt(id.id())),
         Stored::Newer => Err(Error::NewerFormat(id.id())),
+    }
+}
+
+fn good_meta<V, E>(
+    id: &impl HostId,
+    read: std::result::Result<Option<Record<V>>, E>,
+) -> std::result::Result<(Meta, V), Error<E>> {
+    match read.map_err(Error::Host)? {
+        None => Err(Error::NoSuchMessage(id.id())),
+        Some(Record { meta, version }) => Ok((good(id, meta)?, version)),
+    }
+}
+
+fn good_envelope<T, E>(
+    id: &impl HostId,
+    read: std::result::Result<Option<Stored<T>>, E>,
+) -> std::result::Result<T, Error<E>> {
+    match read.map_err(Error::Host)? {
+        None => Err(Error::NoSuchMessage(id.id())),
+        Some(envelope) => good(id, envelope),
     }
 }

@@ -4,40 +4,54 @@
 //! whoever of them is polled first when the turn comes leads, makes all of them in one commit, and
 //! the others take their results.
 
-use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::Error;
-use crate::id::Id;
+use crate::id::{Id, IdMap};
 
-/// How far an operation has come with the host, for the error of one that is cut short.
+/// How far a call has come with the host, for the error of one that is cut short. By default nobody
+/// watches it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Progress(Arc<AtomicU8>);
+pub(crate) struct Progress(Option<Arc<Mutex<Step>>>);
 
-const HANDED: u8 = 1;
-const REFUSED: u8 = 2;
+#[derive(Clone, Copy, Debug, Default)]
+enum Step {
+    #[default]
+    Nothing,
+    /// A batch went to the host, which has not answered or has made it.
+    Handed(Id),
+    /// A check of the last batch has failed.
+    Refused(Id),
+}
 
 impl Progress {
-    /// A batch goes to the host, which has not answered yet.
-    pub(crate) fn handed(&self) {
-        self.0.store(HANDED, Ordering::Relaxed);
+    pub(crate) fn watched() -> Self {
+        Self(Some(Arc::default()))
     }
 
-    /// The host has answered: it has made the batch, or a check has failed.
-    pub(crate) fn answered(&self, done: bool) {
-        self.0.store(if done { HANDED } else { REFUSED }, Ordering::Relaxed);
+    pub(crate) fn handed(&self, id: Id) {
+        self.set(Step::Handed(id));
     }
 
-    /// What is known of an operation that ends here.
-    pub(crate) fn interrupted<E>(&self, id: Id) -> Error<E> {
-        match self.0.load(Ordering::Relaxed) {
-            HANDED => Error::UnknownOutcome { id, source: None },
-            REFUSED => Error::Conflict(id),
-            _ => Error::Timeout,
+    pub(crate) fn refused(&self, id: Id) {
+        self.set(Step::Refused(id));
+    }
+
+    fn set(&self, step: Step) {
+        if let Some(watched) = &self.0 {
+            *lock(watched) = step;
+        }
+    }
+
+    /// What is known of a call that ends here.
+    pub(crate) fn interrupted<E>(&self) -> Error<E> {
+        match self.0.as_deref().map(|step| *lock(step)) {
+            Some(Step::Handed(id)) => Error::UnknownOutcome { id, source: None },
+            Some(Step::Refused(id)) => Error::Conflict(id),
+            Some(Step::Nothing) | None => Error::Timeout,
         }
     }
 }
@@ -45,7 +59,7 @@ impl Progress {
 /// The lines of all messages. `T` is a change, `R` its result.
 #[derive(Debug)]
 pub(crate) struct Turns<T, R> {
-    lines: Mutex<HashMap<Id, VecDeque<Shared<T, R>>>>,
+    lines: Mutex<IdMap<Vec<Shared<T, R>>>>,
 }
 
 type Shared<T, R> = Arc<Mutex<Group<T, R>>>;
@@ -57,7 +71,6 @@ struct Group<T, R> {
     tasks: Vec<Option<T>>,
     /// Whether others may still join.
     open: bool,
-    progress: Progress,
     wakers: Vec<Waker>,
 }
 
@@ -86,7 +99,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<T, R> Turns<T, R> {
     pub(crate) fn new() -> Self {
-        Self { lines: Mutex::new(HashMap::new()) }
+        Self { lines: Mutex::new(IdMap::default()) }
     }
 
     /// Joins the line of a message to do something alone.
@@ -103,36 +116,29 @@ impl<T, R> Turns<T, R> {
         let mut lines = lock(&self.lines);
         let line = lines.entry(id).or_default();
         let shared = task.is_some();
-        if shared && let Some(last) = line.back() {
+        if shared && let Some(last) = line.last() {
             let mut group = lock(last);
             if group.open {
                 group.tasks.push(task);
                 let index = group.tasks.len().saturating_sub(1);
-                let progress = group.progress.clone();
                 drop(group);
-                return Member { turns: self, id, group: last.clone(), index, progress, left: false };
+                return Member { turns: self, id, group: last.clone(), index, left: false };
             }
         }
-        let progress = Progress::default();
-        let group = Arc::new(Mutex::new(Group {
-            stage: Stage::Waiting,
-            tasks: vec![task],
-            open: shared,
-            progress: progress.clone(),
-            wakers: Vec::new(),
-        }));
-        line.push_back(group.clone());
-        Member { turns: self, id, group, index: 0, progress, left: false }
+        let group =
+            Arc::new(Mutex::new(Group { stage: Stage::Waiting, tasks: vec![task], open: shared, wakers: Vec::new() }));
+        line.push(group.clone());
+        Member { turns: self, id, group, index: 0, left: false }
     }
 
     /// Ends when every operation that is in the line of this message now has ended.
     pub(crate) fn settled(&self, id: Id) -> Settled<T, R> {
-        Settled(lock(&self.lines).get(&id).and_then(|line| line.back().cloned()).into_iter().collect())
+        Settled(lock(&self.lines).get(&id).and_then(|line| line.last().cloned()).into_iter().collect())
     }
 
     /// Ends when every operation that is in any line now has ended.
     pub(crate) fn all_settled(&self) -> Settled<T, R> {
-        Settled(lock(&self.lines).values().filter_map(|line| line.back().cloned()).collect())
+        Settled(lock(&self.lines).values().filter_map(|line| line.last().cloned()).collect())
     }
 
     /// Takes a group out of its line and wakes those that wait for that.
@@ -148,7 +154,7 @@ impl<T, R> Turns<T, R> {
             }
             if let Some(line) = lines.get_mut(&id) {
                 line.retain(|group| !Arc::ptr_eq(group, gone));
-                match line.front() {
+                match line.first() {
                     Some(next) => wakers.append(&mut lock(next).wakers),
                     None => drop(lines.remove(&id)),
                 }
@@ -167,7 +173,6 @@ pub(crate) struct Member<'a, T, R> {
     id: Id,
     group: Shared<T, R>,
     index: usize,
-    pub(crate) progress: Progress,
     left: bool,
 }
 
@@ -177,7 +182,7 @@ impl<'a, T, R> Future for Member<'a, T, R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lines = lock(&this.turns.lines);
-        let first = lines.get(&this.id).and_then(VecDeque::front);
+        let first = lines.get(&this.id).and_then(|line| line.first());
         let is_first = first.is_some_and(|first| Arc::ptr_eq(first, &this.group));
         let mut group = lock(&this.group);
         let turn = match &mut group.stage {
@@ -270,6 +275,12 @@ impl<T, R> Drop for Lead<'_, T, R> {
 /// Ends when the groups have ended.
 #[derive(Debug)]
 pub(crate) struct Settled<T, R>(Vec<Shared<T, R>>);
+
+impl<T, R> Default for Settled<T, R> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
 
 impl<T, R> Future for Settled<T, R> {
     type Output = ();

@@ -1,6 +1,6 @@
 //! Hearing of messages that become due.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, Weak};
@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::host::{Dict, Host, HostId, Stored};
-use crate::id::Id;
+use crate::id::{Id, IdMap};
 use crate::storage::{DictStorage, Result, lock};
 use crate::turn::Progress;
 
@@ -75,7 +75,7 @@ pub struct Wait<C> {
     every: Duration,
     scan: Scan<C>,
     /// The timestamp that was yielded last, and the scan that saw the message last.
-    yielded: HashMap<Id, (f64, u64)>,
+    yielded: IdMap<(f64, u64)>,
     round: u64,
     ready: VecDeque<(f64, Id)>,
 }
@@ -95,7 +95,7 @@ impl<H: Host> DictStorage<H> {
             watch: self.watches.watch(),
             every,
             scan: Scan::Page(None),
-            yielded: HashMap::new(),
+            yielded: IdMap::default(),
             round: 0,
             ready: VecDeque::new(),
         }
@@ -154,7 +154,8 @@ impl<C> Wait<C> {
 
     async fn look<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, id: Id) -> Result<(), H> {
         let name = storage.host.name(id);
-        match storage.within(None, &Progress::default(), storage.read_meta(&name)).await? {
+        let read = async { storage.host.read_meta(&name).await.map_err(crate::Error::Host) };
+        match storage.within(&Progress::default(), read).await? {
             Some(record) => {
                 if let Stored::Good(meta) = record.meta {
                     self.yielded.insert(id, (meta.timestamp, self.round));

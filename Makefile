@@ -1,0 +1,52 @@
+# Each target installs what it needs and skips what is there. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(HOME)/.cache/slimta-queue-dict/bin:$(PATH)
+
+PORT ?= 8080
+RUST := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find src -name '*.rs')
+JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js
+BUILT := pkg/wasm/.built
+
+.PHONY: help pkg demo test test-long bench tools browsers clean
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: pkg ## Builds the page and serves it; PORT=8080
+	@node tools/serve.js $(PORT)
+
+pkg: tools ## Builds the npm package in pkg/ and holds its size against the limits
+	@if [ ! -e $(BUILT) ] || [ -n "$$(find $(RUST) $(JS) -newer $(BUILT) -print -quit)" ] || [ ! -e pkg/package.json ] \
+	  || ! grep -q '"exports"' pkg/package.json; then \
+	  echo '== building the wasm module (about half a minute the first time)'; \
+	  wasm-pack --log-level warn build --no-pack --mode no-install --target web --out-dir pkg/wasm; \
+	  echo '== making the package'; \
+	  node tools/pkg.js; \
+	  touch $(BUILT); \
+	fi
+
+test: pkg browsers ## Runs all tests in at most 15 minutes
+	@tools/test
+
+test-long: pkg browsers ## Runs all tests with the full campaigns
+	@LONG=1 tools/test
+
+bench: pkg browsers ## Measures this package and its rivals alternately
+	@node --expose-gc benches/maps.js
+
+tools: node_modules/.package-lock.json
+	@tools/setup build
+
+browsers:
+	@tools/setup test
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo '== installing what package.json names'
+	@tools/setup node
+	@npm ci --no-fund --no-audit
+	@touch $@
+
+clean: ## Removes what was built here
+	rm -rf target node_modules pkg/wasm pkg/package.json

@@ -1,0 +1,89 @@
+/**
+ * The codes of {@link QueueError}. They are stable; messages are not.
+ *
+ * @type {ReadonlySet<string>}
+ */
+const CODES = new Set([
+  'no-such-message', 'conflict', 'unknown-outcome', 'host', 'timeout', 'full', 'too-large', 'closed', 'blocked',
+  'corrupt', 'newer-format', 'needs-async', 'lease-lost',
+]);
+
+/**
+ * Something went wrong between a storage and its host. `code` says what, `id` of which message if it is about one, and
+ * `cause` is the very thing that the host threw if it threw one.
+ */
+export class QueueError extends Error {
+  /**
+   * @param {string} code one of the stable codes
+   * @param {string} message a sentence for people
+   * @param {{ id?: string, cause?: unknown }} [details]
+   */
+  constructor(code, message, details = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    /** @type {string} */
+    this.code = code;
+    /** @type {string | undefined} */
+    this.id = details.id;
+    if (details.id === undefined) delete this.id;
+  }
+}
+QueueError.prototype.name = 'QueueError';
+
+/** There is no message of this id. */
+export class KeyError extends QueueError {
+  /**
+   * @param {string} id
+   * @param {string} [message]
+   */
+  constructor(id, message = `no-such-message: there is no such message (${shorten(id)})`) {
+    super('no-such-message', message, { id });
+    /** @type {string} */
+    this.id = id;
+  }
+}
+KeyError.prototype.name = 'KeyError';
+
+/**
+ * Whether a host has already said what went wrong in our terms. Its module may be another copy of this one.
+ *
+ * @param {unknown} error
+ * @returns {error is QueueError}
+ */
+export function isQueueError(error) {
+  return error instanceof Error && /^(Queue|Key)Error$/.test(error.name) &&
+    CODES.has(/** @type {QueueError} */ (error).code);
+}
+
+/**
+ * What a value is, in a few words.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function describe(value) {
+  switch (typeof value) {
+    case 'string':
+      return `the string ${JSON.stringify(shorten(value))}`;
+    case 'number':
+      return `the number ${Object.is(value, -0) ? '-0' : value}`;
+    case 'bigint':
+      return `the bigint ${shorten(String(value))}`;
+    case 'undefined':
+    case 'boolean':
+      return String(value);
+    case 'object':
+      if (value === null) return 'null';
+      try {
+        return Array.isArray(value) ? 'an array' : `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+      } catch {
+        return 'an object';
+      }
+    default:
+      return `a ${typeof value}`;
+  }
+}
+
+/** @param {string} text */
+function shorten(text) {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

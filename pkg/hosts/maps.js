@@ -1,0 +1,254 @@
+/** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
+import { QueueError } from '../errors.js';
+
+/**
+ * Who is changing which message, by meta dictionary: two storages over the same dictionaries share the turns.
+ *
+ * @type {WeakMap<object, Map<string, Promise<unknown> | null>>}
+ */
+const turnsOf = new WeakMap();
+
+/** @param {object} dict */
+function turnsFor(dict) {
+  let turns = turnsOf.get(dict);
+  if (!turns) turnsOf.set(dict, (turns = new Map()));
+  return turns;
+}
+
+/**
+ * Whether a meta record says what another one said, whatever else a host keeps in it.
+ *
+ * @param {any} one
+ * @param {any} other
+ * @returns {boolean}
+ */
+export function sameMeta(one, other) {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || !one || !other) return false;
+  return one.timestamp === other.timestamp && one.attempts === other.attempts && one.format === other.format &&
+    sameList(one.deliveredIndexes, other.deliveredIndexes) && sameLease(one.lease, other.lease);
+}
+
+/**
+ * @param {any} one
+ * @param {any} other
+ */
+function sameList(one, other) {
+  if (one === other) return true;
+  return Array.isArray(one) && Array.isArray(other) && one.length === other.length &&
+    one.every((value, index) => value === other[index]);
+}
+
+/**
+ * @param {any} one
+ * @param {any} other
+ */
+function sameLease(one, other) {
+  return one === other || (!!one && !!other && one.until === other.until && one.owner === other.owner);
+}
+
+/**
+ * What a record says now: the dictionary's own object may be changed by its owner.
+ *
+ * @param {any} record
+ */
+function snapshot(record) {
+  if (typeof record !== 'object' || !record) return record;
+  const { timestamp, attempts, format, deliveredIndexes, lease } = record;
+  return {
+    timestamp, attempts, format,
+    deliveredIndexes: Array.isArray(deliveredIndexes) ? deliveredIndexes.slice() : deliveredIndexes,
+    lease: typeof lease === 'object' && lease ? { until: lease.until, owner: lease.owner } : lease,
+  };
+}
+
+/** @type {DictHost['supports']} */
+const supports = { atomic: false, writers: 'one', exactlyOnceLoad: true, durable: 'none' };
+
+/** @param {any} value */
+function refusePromise(value) {
+  if (typeof value?.then === 'function') {
+    value.then(undefined, () => {});
+    throw new QueueError(
+      'needs-async', 'a dictionary returned a promise: use AsyncDictStorage for dictionaries that do',
+    );
+  }
+  return value;
+}
+
+/**
+ * Two dictionaries that answer at once. Writes are made in the order given; nothing else runs in between, except what
+ * the dictionaries themselves run.
+ *
+ * @implements {DictHost}
+ */
+export class SyncMapsHost {
+  #envelopes;
+  #meta;
+  #turns;
+  supports = supports;
+
+  /**
+   * @param {SyncDict<any>} envelopeDb
+   * @param {SyncDict<any>} metaDb
+   */
+  constructor(envelopeDb, metaDb) {
+    this.#envelopes = envelopeDb;
+    this.#meta = metaDb;
+    this.#turns = turnsFor(metaDb);
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {string} id
+   */
+  read(dict, id) {
+    const value = refusePromise((dict === 'meta' ? this.#meta : this.#envelopes).get(id));
+    return value === undefined || value === null ? undefined : { value, version: value };
+  }
+
+  /** @param {Batch} batch */
+  commit(batch) {
+    const { checks, writes } = batch;
+    const id = writes[0].id;
+    const turns = this.#turns;
+    if (turns.has(id)) {
+      throw new QueueError('conflict', 'the message is being changed already, by a call that has not ended', { id });
+    }
+    turns.set(id, null);
+    try {
+      for (let i = 0; i < checks.length; i++) {
+        const { dict, version } = checks[i];
+        const now = refusePromise((dict === 'meta' ? this.#meta : this.#envelopes).get(id)) ?? null;
+        if (version === null ? now !== null : !sameMeta(now, version)) return false;
+      }
+      for (let i = 0; i < writes.length; i++) {
+        const { dict, value } = writes[i];
+        const db = dict === 'meta' ? this.#meta : this.#envelopes;
+        refusePromise(value === undefined ? db.delete(id) : db.set(id, /** @type {any} */ (value)));
+      }
+      return true;
+    } finally {
+      turns.delete(id);
+    }
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {any} cursor
+   * @param {number} limit
+   */
+  page(dict, cursor, limit) {
+    const db = dict === 'meta' ? this.#meta : this.#envelopes;
+    const iterator = cursor ?? iterate(refusePromise(dict === 'meta' && db.entries ? db.entries() : db.keys()));
+    const pairs = dict === 'meta' && db.entries;
+    /** @type {[string, unknown?][]} */
+    const entries = [];
+    while (entries.length < limit) {
+      const { done, value } = refusePromise(iterator.next());
+      if (done) return { entries };
+      entries.push(pairs ? value : dict === 'meta' ? [value, refusePromise(db.get(value))] : [value]);
+    }
+    return { entries, next: iterator };
+  }
+
+  sizes() {
+    return { size: refusePromise(this.#envelopes.size), metaSize: refusePromise(this.#meta.size) };
+  }
+}
+
+/** @param {any} iterable */
+function iterate(iterable) {
+  return iterable[Symbol.asyncIterator]?.() ?? iterable[Symbol.iterator]();
+}
+
+/**
+ * The same over dictionaries that may take their time.
+ *
+ * @implements {DictHost}
+ */
+export class AsyncMapsHost {
+  #envelopes;
+  #meta;
+  #turns;
+  #deadline;
+  supports = supports;
+
+  /**
+   * @param {AsyncDict<any>} envelopeDb
+   * @param {AsyncDict<any>} metaDb
+   * @param {number} deadline milliseconds after which a commit that has not ended keeps nobody waiting
+   */
+  constructor(envelopeDb, metaDb, deadline) {
+    this.#envelopes = envelopeDb;
+    this.#meta = metaDb;
+    this.#turns = turnsFor(metaDb);
+    this.#deadline = deadline;
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {string} id
+   */
+  async read(dict, id) {
+    const stored = await (dict === 'meta' ? this.#meta : this.#envelopes).get(id);
+    if (stored === undefined || stored === null) return undefined;
+    const value = dict === 'meta' ? snapshot(stored) : stored;
+    return { value, version: value };
+  }
+
+  /** @param {Batch} batch */
+  async commit({ checks, writes }) {
+    const id = writes[0].id;
+    const turns = this.#turns;
+    while (turns.has(id)) await turns.get(id);
+    const work = async () => {
+      for (const { dict, version } of checks) {
+        const now = (await (dict === 'meta' ? this.#meta : this.#envelopes).get(id)) ?? null;
+        if (version === null ? now !== null : !sameMeta(now, version)) return false;
+      }
+      for (const { dict, value } of writes) {
+        const db = dict === 'meta' ? this.#meta : this.#envelopes;
+        await (value === undefined ? db.delete(id) : db.set(id, /** @type {any} */ (value)));
+      }
+      return true;
+    };
+    /** @type {() => void} */
+    let end = () => {};
+    const turn = new Promise((resolve) => (end = () => resolve(undefined)));
+    turns.set(id, turn);
+    const timer = setTimeout(end, this.#deadline);
+    turn.then(() => turns.get(id) === turn && turns.delete(id));
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      turns.get(id) === turn && turns.delete(id);
+      end();
+    }
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {any} cursor
+   * @param {number} limit
+   */
+  async page(dict, cursor, limit) {
+    const db = dict === 'meta' ? this.#meta : this.#envelopes;
+    const pairs = dict === 'meta' && db.entries;
+    const iterator = cursor ?? iterate(await (pairs ? pairs.call(db) : db.keys()));
+    /** @type {[string, unknown?][]} */
+    const entries = [];
+    while (entries.length < limit) {
+      const { done, value } = await iterator.next();
+      if (done) return { entries };
+      if (pairs || dict === 'envelope') entries.push(pairs ? value : [value]);
+      else entries.push([value, (await db.get(value)) ?? undefined]);
+    }
+    return { entries, next: iterator };
+  }
+
+  async sizes() {
+    return { size: await this.#envelopes.size, metaSize: await this.#meta.size };
+  }
+}

@@ -1,0 +1,27 @@
+export { KeyError, QueueError } from './errors.js';
+export { AsyncDictStorage, DictStorage } from './storage.js';
+
+/** @typedef {import('./types.js').Batch} Batch */
+/** @typedef {import('./types.js').Check} Check */
+/** @typedef {import('./types.js').DictHost} DictHost */
+/** @typedef {import('./types.js').DictName} DictName */
+/** @typedef {import('./types.js').Envelope} Envelope */
+/** @typedef {import('./types.js').Expect} Expect */
+/** @typedef {import('./types.js').Findings} Findings */
+/** @typedef {import('./types.js').Info} Info */
+/** @typedef {import('./types.js').Lease} Lease */
+/** @typedef {import('./types.js').Meta} Meta */
+/** @typedef {import('./types.js').Next} Next */
+/** @typedef {import('./types.js').RepairOptions} RepairOptions */
+/** @typedef {import('./types.js').StorageOptions} StorageOptions */
+/** @typedef {import('./types.js').Supports} Supports */
+/** @typedef {import('./types.js').Version} Version */
+/** @typedef {import('./types.js').Write} Write */
+/**
+ * @template V
+ * @typedef {import('./types.js').SyncDict<V>} SyncDict
+ */
+/**
+ * @template V
+ * @typedef {import('./types.js').AsyncDict<V>} AsyncDict
+ */

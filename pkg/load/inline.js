@@ -1,0 +1,6 @@
+import { wasm } from '../wasm/inline.js';
+import { initSync } from '../wasm/slimta_queue_dict.js';
+
+initSync({ module: wasm() });
+
+export * from '../index.js';

@@ -1,0 +1,178 @@
+/** An envelope and the message in it. Extra fields are carried along untouched. */
+export interface Envelope {
+  /** The address that bounces go to; `''` or `null` is the null sender. */
+  sender: string | null;
+  /** The addresses to deliver to; the same one may be there several times. */
+  recipients: string[];
+  /** Names and values in the order of the message. A value may be folded. */
+  headers?: [name: string, value: string][];
+  /** What follows the headers. */
+  message?: Uint8Array | string;
+  /** Who handed the message in. */
+  client?: { ip?: string; host?: string; name?: string; protocol?: string; auth?: string; [extra: string]: unknown };
+  /** The name of the host that took the message. */
+  receiver?: string | null;
+  /** When the message was received. */
+  timestamp?: number | null;
+  /**
+   * Null, booleans, finite numbers, strings, bigints, Dates, Uint8Arrays, arrays, plain objects, Maps and Sets of
+   * these, at most 100 levels deep.
+   */
+  [extra: string]: unknown;
+}
+
+/** What the queue knows of a message besides its envelope. */
+export interface Meta {
+  /** When the next attempt is due: a finite number whose unit the storage does not care for. */
+  timestamp: number;
+  /** How often delivery was attempted. */
+  attempts: number;
+  /** Positions in the original list of recipients that are delivered, ascending, each once. */
+  deliveredIndexes?: number[];
+  /** Who is attempting the message, and until when nobody else may. */
+  lease?: Lease;
+}
+
+/** The claim of one deliverer on one message. */
+export interface Lease {
+  until: number;
+  owner: string;
+}
+
+export type MaybePromise<T> = T | PromiseLike<T>;
+export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
+
+/** A dictionary that answers at once. A `Map` is one. `undefined` and `null` from `get` both mean "absent". */
+export interface SyncDict<V> {
+  get(key: string): V | undefined | null;
+  has(key: string): boolean;
+  set(key: string, value: V): unknown;
+  delete(key: string): unknown;
+  keys(): Iterable<string>;
+  entries?(): Iterable<[string, V]>;
+  readonly size: number;
+}
+
+/** A dictionary that may take its time: every result may be a promise, every iterable async. */
+export interface AsyncDict<V> {
+  get(key: string): MaybePromise<V | undefined | null>;
+  has?(key: string): MaybePromise<boolean>;
+  set(key: string, value: V): unknown;
+  delete(key: string): unknown;
+  keys(): AnyIterable<string> | PromiseLike<AnyIterable<string>>;
+  entries?(): AnyIterable<[string, V]> | PromiseLike<AnyIterable<[string, V]>>;
+  readonly size: MaybePromise<number>;
+}
+
+export type DictName = 'envelope' | 'meta';
+/** Whatever lets a host tell "still what you read"; opaque to the storage. */
+export type Version = unknown;
+
+/** One condition of a batch: the record is still of this version; `null`: there is none. */
+export interface Check {
+  dict: DictName;
+  id: string;
+  version: Version | null;
+}
+
+/** One write of a batch; without a value it deletes. */
+export interface Write {
+  dict: DictName;
+  id: string;
+  value?: unknown;
+}
+
+export interface Batch {
+  checks: Check[];
+  writes: Write[];
+}
+
+/** What a host keeps and how well. */
+export interface Supports {
+  /** Whether a batch is written all or nothing, whatever happens. */
+  atomic: boolean;
+  /** Whether several programs may write at once. */
+  writers: 'one' | 'many';
+  /** Whether pages show what is there throughout exactly once. */
+  exactlyOnceLoad: boolean;
+  /** What an acknowledged write survives: nothing, the end of the program, or a power cut. */
+  durable: 'none' | 'os' | 'disk';
+  /** The largest record in bytes, where there is a limit. */
+  maxRecord?: number;
+}
+
+/** A host that keeps both dictionaries and can change them together. */
+export interface DictHost {
+  /**
+   * Reads one record; `undefined` when there is none. A host that compares contents returns the very value as its
+   * version too: the storage then knows the version of what it wrote and saves a read.
+   */
+  read(dict: DictName, id: string): MaybePromise<{ value: unknown; version: Version } | undefined>;
+  /**
+   * Makes all writes, in the order given where it cannot make them together, if all checks hold; `false`, and nothing
+   * written, if one does not. Answers when the writes are as durable as `supports.durable` says.
+   */
+  commit(batch: Batch): MaybePromise<boolean>;
+  /**
+   * The next entries in an order that changes of others do not disturb; with values for `'meta'` only. `cursor` is
+   * `undefined` for the first page and the `next` of the page before for every other; the last page has no `next`.
+   */
+  page(
+    dict: DictName,
+    cursor: unknown,
+    limit: number,
+  ): MaybePromise<{ entries: [id: string, value?: unknown][]; next?: unknown }>;
+  /** How many envelopes and how many meta records there are. */
+  sizes(): MaybePromise<{ size: number; metaSize: number }>;
+  readonly supports: Supports;
+  /** Calls back with the id of each message that another context changes, until the function it returns is called. */
+  subscribe?(notify: (id: string) => void): () => void;
+  /** Gives back what the host holds. */
+  close?(): MaybePromise<void>;
+}
+
+/** What {@link AsyncDictStorage} can be told. Times are in milliseconds. */
+export interface StorageOptions {
+  /** By when every call on the host ends (30,000). */
+  deadline?: number;
+  /** How often `wait` looks through everything when the host has no `subscribe` (5,000). */
+  poll?: number;
+}
+
+/** What a changed meta record must say; what is not named may be anything, a `null` lease is none. */
+export interface Expect {
+  timestamp?: number | Date;
+  attempts?: number;
+  lease?: Lease | null;
+}
+
+/** What a changed meta record says; what is not named stays, a `null` lease goes. */
+export interface Next {
+  timestamp?: number | Date;
+  attempts?: number;
+  lease?: Lease | null;
+  delivered?: Iterable<number>;
+}
+
+/** What is not a whole message. */
+export interface Findings {
+  /** Envelopes that no list shows: of a write under way, or of one that was cut short. */
+  orphanEnvelopes: string[];
+  /** Meta records without an envelope. */
+  orphanMeta: string[];
+  /** Messages of which a record cannot be read, and keys that are no ids at all. */
+  corrupt: string[];
+}
+
+export interface RepairOptions {
+  /** For how many milliseconds an orphan envelope must be known to this object before it is cleared (3,600,000). */
+  minAge?: number;
+  /** Messages whose meta record is corrupt or missing and that are to be listed again, due at timestamp 0. */
+  requeue?: Iterable<string>;
+}
+
+/** How many envelopes, orphans included, and how many messages there are. */
+export interface Info {
+  size: number;
+  metaSize: number;
+}

@@ -1,0 +1,5 @@
+// Loaders of workers import the compiled module itself.
+declare module '*.wasm' {
+  const module: WebAssembly.Module;
+  export default module;
+}
