@@ -21,7 +21,7 @@ pkg: tools ## Builds the npm package in pkg/ and holds its size against the limi
 	@if [ ! -e $(BUILT) ] || [ -n "$$(find $(RUST) $(JS) -newer $(BUILT) -print -quit)" ] || [ ! -e pkg/package.json ] \
 	  || ! grep -q '"exports"' pkg/package.json; then \
 	  echo '== building the wasm module (about half a minute the first time)'; \
-	  wasm-pack --log-level warn build --no-pack --mode no-install --target web --out-dir pkg/wasm; \
+	  wasm-pack --log-level warn build --no-pack --mode no-install --target web --out-dir pkg/wasm -- --no-default-features; \
 	  echo '== making the package'; \
 	  node tools/pkg.js; \
 	  touch $(BUILT); \

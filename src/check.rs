@@ -4,8 +4,12 @@ use crate::envelope::EnvelopeHandle;
 use crate::host::{Batch, BatchOf, Dict, Host, HostId, Record, Stored};
 use crate::id::Id;
 use crate::meta::Meta;
-use crate::storage::{DictStorage, Result, lock};
+use crate::storage::{DictStorage, Result};
+use crate::sync::lock;
 use crate::turn::Progress;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What is not a whole message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,10 @@
 //! What can go wrong.
 
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
 
 use crate::id::Id;
 
@@ -33,7 +37,7 @@ pub enum Error<E> {
     /// The operating system gave no randomness for a new id.
     Random(getrandom::Error),
     /// An argument was refused; nothing was written.
-    Invalid(Invalid),
+    Invalid(Box<Invalid>),
 }
 
 /// An argument that was refused.
@@ -97,11 +101,11 @@ impl fmt::Display for Invalid {
     }
 }
 
-impl std::error::Error for Invalid {}
+impl core::error::Error for Invalid {}
 
 impl<E> From<Invalid> for Error<E> {
     fn from(invalid: Invalid) -> Self {
-        Self::Invalid(invalid)
+        Self::Invalid(Box::new(invalid))
     }
 }
 
@@ -174,8 +178,8 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Host(source) | Self::UnknownOutcome { source: Some(source), .. } => Some(source),
             _ => None,

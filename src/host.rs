@@ -12,9 +12,12 @@
 //! list shows, never a listed id without mail. The constructors of [`Batch`] are the only
 //! place that knows this order.
 
-use std::fmt::Debug;
-use std::future::Future;
-use std::time::Duration;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+use core::future::Future;
+use core::time::Duration;
 
 use crate::envelope::EnvelopeHandle;
 use crate::id::Id;
@@ -239,6 +242,6 @@ pub trait Host {
 
     /// Gives back what the host holds. Called once, after the last other call has ended.
     fn close(&self) -> impl Future<Output = Result<(), Self::Error>> {
-        std::future::ready(Ok(()))
+        core::future::ready(Ok(()))
     }
 }

@@ -1,12 +1,13 @@
 //! Message ids.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use core::fmt;
+use core::hash::{BuildHasherDefault, Hash, Hasher};
+use core::str::FromStr;
+use hashbrown::HashMap;
 
 use uuid::{Builder, Uuid};
+
+use crate::sync::{Mutex, lock};
 
 /// The name of one message in both dictionaries: 32 lower-case hexadecimal digits, a version 4
 /// UUID ([RFC 9562, section 5.4](https://www.rfc-editor.org/rfc/rfc9562#section-5.4)) in its simple
@@ -19,8 +20,8 @@ use uuid::{Builder, Uuid};
 /// assert!("0123456789ABCDEF0123456789ABCDEF".parse::<Id>().is_err());
 /// # Ok::<(), slimta_queue_dict::NotAnId>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(u128);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Id([u64; 2]);
 
 /// The text is no [`Id`]: it is not 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl fmt::Display for NotAnId {
     }
 }
 
-impl std::error::Error for NotAnId {}
+impl core::error::Error for NotAnId {}
 
 impl FromStr for Id {
     type Err = NotAnId;
@@ -60,25 +61,33 @@ impl Id {
                 *half = half.wrapping_shl(4) | u64::from(value);
             }
         }
-        let [high, low] = halves;
-        Ok(Self(u128::from(high).wrapping_shl(64) | u128::from(low)))
+        Ok(Self(halves))
     }
 
     /// The digits of this id, written into `buffer`.
     pub fn encode<'a>(&self, buffer: &'a mut [u8; 32]) -> &'a str {
-        Uuid::from_u128(self.0).simple().encode_lower(buffer)
+        Uuid::from_u128(self.as_u128()).simple().encode_lower(buffer)
     }
 
     /// The same id as a number: what its digits say in base 16.
     #[must_use]
     pub fn as_u128(self) -> u128 {
-        self.0
+        let [high, low] = self.0;
+        u128::from(high).wrapping_shl(64) | u128::from(low)
     }
 
     /// The id whose digits write `number` in base 16.
     #[must_use]
     pub fn from_u128(number: u128) -> Self {
-        Self(number)
+        // Both halves are cut to size on purpose.
+        Self([number.wrapping_shr(64) as u64, number as u64])
+    }
+
+    /// One of `places`, the same for the same id; drawn ids are spread evenly.
+    pub(crate) fn spread(self, places: usize) -> usize {
+        let [high, low] = self.0;
+        let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_shr(40);
+        (mixed as usize).checked_rem(places).unwrap_or(0)
     }
 }
 
@@ -103,21 +112,19 @@ impl Hasher for IdHasher {
         self.0
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        // Caller's ids may be small numbers: the multiplication spreads them over the high bits,
-        // which tables use too.
-        for (chunk, _) in bytes.chunks(8).zip(0..2) {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-        self.0 ^= self.0.wrapping_shr(32);
-    }
+    fn write(&mut self, _: &[u8]) {}
 
-    fn write_u128(&mut self, number: u128) {
-        self.write(&number.to_le_bytes());
+    fn write_u64(&mut self, half: u64) {
+        // A caller's ids may be small numbers: this spreads them over the bits that tables use.
+        self.0 = (self.0.rotate_left(29) ^ half).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hash for Id {
+    fn hash<S: Hasher>(&self, state: &mut S) {
+        let [high, low] = self.0;
+        state.write_u64(high);
+        state.write_u64(low);
     }
 }
 
@@ -145,7 +152,7 @@ impl Random {
     }
 
     pub(crate) fn draw(&self) -> Result<[u8; 16], getrandom::Error> {
-        let mut block = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut block = lock(&self.0);
         loop {
             let used = block.used;
             if let Some((fresh, _)) = block.bytes.get(used..).and_then(<[u8]>::split_first_chunk::<16>) {
@@ -160,7 +167,7 @@ impl Random {
 
     pub(crate) fn id(&self) -> Result<Id, getrandom::Error> {
         let uuid = Builder::from_random_bytes(self.draw()?).into_uuid();
-        Ok(Id(uuid.as_u128()))
+        Ok(Id::from_u128(uuid.as_u128()))
     }
 }
 

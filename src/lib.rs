@@ -34,6 +34,10 @@
 //!
 //! To keep messages elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
 
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
 mod check;
 mod envelope;
 mod error;
@@ -47,6 +51,7 @@ mod load;
 mod memory;
 mod meta;
 mod storage;
+mod sync;
 mod turn;
 mod wait;
 

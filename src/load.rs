@@ -1,6 +1,7 @@
 //! Listing what is queued.
 
-use std::vec;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::host::{Dict, Host, Page, Stored};
 use crate::meta::Meta;
@@ -42,7 +43,7 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::Host`](crate::Error::Host), [`Error::Timeout`](crate::Error::Timeout),
     /// [`Error::Closed`](crate::Error::Closed); the listing is at its end then.
     pub async fn load_page(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(f64, H::Id)>, H> {
-        let cursor = match std::mem::replace(position, Position::End) {
+        let cursor = match core::mem::replace(position, Position::End) {
             Position::Start => {
                 self.open()?;
                 self.settled(None).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::ops::Bound;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use futures_timer::Delay;
@@ -13,7 +13,7 @@ use crate::envelope::Envelope;
 use crate::host::{BatchOf, Check, Dict, Host, Page, Record, Sizes, Stored, Write};
 use crate::id::Id;
 use crate::meta::Meta;
-use crate::storage::lock;
+use crate::sync::{Mutex, lock};
 
 /// A host that lasts as long as the program. Clones share the dictionaries, so that several
 /// storages can work on them.

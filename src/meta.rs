@@ -1,6 +1,8 @@
 //! The small record that changes while a message waits.
 
-use std::collections::BinaryHeap;
+use alloc::collections::BinaryHeap;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What the queue knows of one message besides its envelope.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,7 +37,7 @@ impl Meta {
     /// Adds `indexes` to the delivered ones: a union, whatever their order and however often one
     /// is named.
     pub fn mark_delivered(&mut self, indexes: &[u32]) {
-        let mut all: BinaryHeap<u32> = std::mem::take(&mut self.delivered).into();
+        let mut all: BinaryHeap<u32> = core::mem::take(&mut self.delivered).into();
         all.extend(indexes);
         self.delivered = all.into_sorted_vec();
         self.delivered.dedup();

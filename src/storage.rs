@@ -1,12 +1,13 @@
 //! The rules of the storage.
 
-use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, ready};
-use std::time::Duration;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Poll, ready};
+use core::time::Duration;
 
 use crate::envelope::EnvelopeHandle;
 use crate::error::{Error, Got, Invalid, finite};
@@ -14,11 +15,12 @@ use crate::host::{Batch, BatchOf, Host, HostId, Record, Sizes, Stored};
 use crate::id::{IdMap, Random};
 use crate::known::KnownMessages;
 use crate::meta::{Attempts, Change, Lease, Meta};
+use crate::sync::{Mutex, lock};
 use crate::turn::{Progress, Settled, Turn, Turns};
 use crate::wait::Watches;
 
 /// What a call on a storage over `H` returns.
-pub type Result<T, H> = std::result::Result<T, Error<<H as Host>::Error>>;
+pub type Result<T, H> = core::result::Result<T, Error<<H as Host>::Error>>;
 
 /// How often a host that cannot be waited for is asked again after a failed check.
 const TRIES_WITHOUT_WAITING: u32 = 16;
@@ -80,10 +82,6 @@ pub(crate) type Task = (Change, Progress);
 pub(crate) struct Changed {
     pub(crate) applied: bool,
     pub(crate) attempts: u32,
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<H: Host> fmt::Debug for DictStorage<H> {
@@ -292,7 +290,7 @@ impl<H: Host> DictStorage<H> {
             match self.turns.together(id.id(), task).await {
                 Turn::Done(result) => return result,
                 Turn::Abandoned => return Err(progress.interrupted()),
-                Turn::Lead(mut lead) => (std::mem::take(&mut lead.tasks), Some(lead)),
+                Turn::Lead(mut lead) => (core::mem::take(&mut lead.tasks), Some(lead)),
             }
         } else {
             (vec![Some(task)], None)
@@ -331,7 +329,7 @@ impl<H: Host> DictStorage<H> {
                 .map(|task| {
                     let (change, _) = task.as_ref()?;
                     let range = in_range(&change.delivered, recipients.unwrap_or(0));
-                    Some(range.map_err(Error::Invalid).map(|()| {
+                    Some(range.map_err(Error::from).map(|()| {
                         let applied = change.apply(&mut next);
                         Changed { applied, attempts: next.attempts }
                     }))
@@ -398,14 +396,11 @@ impl<H: Host> DictStorage<H> {
     }
 
     fn remembered(&self, id: &H::Id) -> Option<(Meta, H::Version)> {
-        if !self.host.overlaps() {
-            return None;
-        }
-        lock(&self.known).entry(id.id()).meta.take()
+        lock(&self.known).get(id.id())?.meta.take()
     }
 
     fn known_recipients(&self, id: &H::Id) -> Option<usize> {
-        if self.host.overlaps() { lock(&self.known).entry(id.id()).recipients } else { None }
+        lock(&self.known).get(id.id())?.recipients
     }
 
     fn remember(&self, id: &H::Id, meta: Option<&Meta>, recipients: Option<usize>) {
@@ -413,7 +408,7 @@ impl<H: Host> DictStorage<H> {
             return;
         }
         let mut known = lock(&self.known);
-        let entry = known.entry(id.id());
+        let Some(entry) = known.entry(id.id()) else { return };
         if let Some(meta) = meta {
             entry.meta = self.host.version_of(meta).map(|version| (meta.clone(), version));
         }
@@ -423,18 +418,12 @@ impl<H: Host> DictStorage<H> {
     }
 
     fn forget(&self, id: &H::Id) {
-        if self.host.overlaps() {
-            lock(&self.known).forget(id.id());
-        }
+        lock(&self.known).forget(id.id());
     }
 
     /// Ends when what is being committed of this message, or of all, has ended.
     pub(crate) fn settled(&self, id: Option<&H::Id>) -> Settled<Task, Result<Changed, H>> {
-        match id {
-            _ if !self.host.overlaps() => Settled::default(),
-            Some(id) => self.turns.settled(id.id()),
-            None => self.turns.all_settled(),
-        }
+        self.turns.settled(id.map(HostId::id))
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -473,7 +462,7 @@ impl<H: Host> DictStorage<H> {
     }
 }
 
-fn in_range(indexes: &[u32], recipients: usize) -> std::result::Result<(), Invalid> {
+fn in_range(indexes: &[u32], recipients: usize) -> core::result::Result<(), Invalid> {
     let fits = |index: u32| usize::try_from(index).is_ok_and(|index| index < recipients);
     match indexes.iter().enumerate().find(|(_, index)| !fits(**index)) {
         None => Ok(()),
@@ -487,7 +476,7 @@ fn in_range(indexes: &[u32], recipients: usize) -> std::result::Result<(), Inval
     }
 }
 
-fn good<T, E>(id: &impl HostId, stored: Stored<T>) -> std::result::Result<T, Error<E>> {
+fn good<T, E>(id: &impl HostId, stored: Stored<T>) -> core::result::Result<T, Error<E>> {
     match stored {
         Stored::Good(value) => Ok(value),
         Stored::Corrupt => Err(Error::Corrupt(id.id())),
@@ -497,8 +486,8 @@ fn good<T, E>(id: &impl HostId, stored: Stored<T>) -> std::result::Result<T, Err
 
 fn good_meta<V, E>(
     id: &impl HostId,
-    read: std::result::Result<Option<Record<V>>, E>,
-) -> std::result::Result<(Meta, V), Error<E>> {
+    read: core::result::Result<Option<Record<V>>, E>,
+) -> core::result::Result<(Meta, V), Error<E>> {
     match read.map_err(Error::Host)? {
         None => Err(Error::NoSuchMessage(id.id())),
         Some(Record { meta, version }) => Ok((good(id, meta)?, version)),
@@ -507,8 +496,8 @@ fn good_meta<V, E>(
 
 fn good_envelope<T, E>(
     id: &impl HostId,
-    read: std::result::Result<Option<Stored<T>>, E>,
-) -> std::result::Result<T, Error<E>> {
+    read: core::result::Result<Option<Stored<T>>, E>,
+) -> core::result::Result<T, Error<E>> {
     match read.map_err(Error::Host)? {
         None => Err(Error::NoSuchMessage(id.id())),
         Some(envelope) => good(id, envelope),

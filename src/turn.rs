@@ -4,13 +4,16 @@
 //! whoever of them is polled first when the turn comes leads, makes all of them in one commit, and
 //! the others take their results.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
 
 use crate::error::Error;
-use crate::id::{Id, IdMap};
+use crate::id::Id;
+use crate::sync::{Mutex, lock};
 
 /// How far a call has come with the host, for the error of one that is cut short. By default nobody
 /// watches it.
@@ -56,11 +59,17 @@ impl Progress {
     }
 }
 
+/// Over how many rows the lines are spread.
+const ROWS: usize = 256;
+
 /// The lines of all messages. `T` is a change, `R` its result.
 #[derive(Debug)]
 pub(crate) struct Turns<T, R> {
-    lines: Mutex<IdMap<Vec<Shared<T, R>>>>,
+    /// Each message has one row, which it may share: its line is what is its own there, in order.
+    rows: Mutex<Vec<Row<T, R>>>,
 }
+
+type Row<T, R> = Vec<(Id, Shared<T, R>)>;
 
 type Shared<T, R> = Arc<Mutex<Group<T, R>>>;
 
@@ -93,13 +102,9 @@ pub(crate) enum Turn<'a, T, R> {
     Abandoned,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<T, R> Turns<T, R> {
     pub(crate) fn new() -> Self {
-        Self { lines: Mutex::new(IdMap::default()) }
+        Self { rows: Mutex::new(Vec::new()) }
     }
 
     /// Joins the line of a message to do something alone.
@@ -113,10 +118,14 @@ impl<T, R> Turns<T, R> {
     }
 
     fn enter(&self, id: Id, task: Option<T>) -> Member<'_, T, R> {
-        let mut lines = lock(&self.lines);
-        let line = lines.entry(id).or_default();
+        let mut rows = lock(&self.rows);
+        if rows.is_empty() {
+            rows.resize_with(ROWS, Vec::new);
+        }
+        let mut row = rows.get_mut(id.spread(ROWS));
         let shared = task.is_some();
-        if shared && let Some(last) = line.last() {
+        let last = row.as_ref().and_then(|row| row.iter().rfind(|(other, _)| *other == id));
+        if shared && let Some((_, last)) = last {
             let mut group = lock(last);
             if group.open {
                 group.tasks.push(task);
@@ -127,36 +136,34 @@ impl<T, R> Turns<T, R> {
         }
         let group =
             Arc::new(Mutex::new(Group { stage: Stage::Waiting, tasks: vec![task], open: shared, wakers: Vec::new() }));
-        line.push(group.clone());
+        if let Some(row) = &mut row {
+            row.push((id, group.clone()));
+        }
         Member { turns: self, id, group, index: 0, left: false }
     }
 
-    /// Ends when every operation that is in the line of this message now has ended.
-    pub(crate) fn settled(&self, id: Id) -> Settled<T, R> {
-        Settled(lock(&self.lines).get(&id).and_then(|line| line.last().cloned()).into_iter().collect())
-    }
-
-    /// Ends when every operation that is in any line now has ended.
-    pub(crate) fn all_settled(&self) -> Settled<T, R> {
-        Settled(lock(&self.lines).values().filter_map(|line| line.last().cloned()).collect())
+    /// Ends when every operation that is in the line of this message now, or in any line, has ended.
+    pub(crate) fn settled(&self, id: Option<Id>) -> Settled<T, R> {
+        let rows = lock(&self.rows);
+        let all = rows.iter().flatten().filter(|(other, _)| id.is_none_or(|id| *other == id));
+        Settled(all.map(|(_, group)| group.clone()).collect())
     }
 
     /// Takes a group out of its line and wakes those that wait for that.
     fn leave(&self, id: Id, gone: &Shared<T, R>, stage: Stage<R>) {
         let mut wakers = Vec::new();
         {
-            let mut lines = lock(&self.lines);
+            let mut rows = lock(&self.rows);
             {
                 let mut group = lock(gone);
                 group.stage = stage;
                 group.open = false;
                 wakers.append(&mut group.wakers);
             }
-            if let Some(line) = lines.get_mut(&id) {
-                line.retain(|group| !Arc::ptr_eq(group, gone));
-                match line.first() {
-                    Some(next) => wakers.append(&mut lock(next).wakers),
-                    None => drop(lines.remove(&id)),
+            if let Some(row) = rows.get_mut(id.spread(ROWS)) {
+                row.retain(|(_, group)| !Arc::ptr_eq(group, gone));
+                if let Some((_, next)) = row.iter().find(|(other, _)| *other == id) {
+                    wakers.append(&mut lock(next).wakers);
                 }
             }
         }
@@ -181,9 +188,9 @@ impl<'a, T, R> Future for Member<'a, T, R> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let lines = lock(&this.turns.lines);
-        let first = lines.get(&this.id).and_then(|line| line.first());
-        let is_first = first.is_some_and(|first| Arc::ptr_eq(first, &this.group));
+        let rows = lock(&this.turns.rows);
+        let first = rows.get(this.id.spread(ROWS)).and_then(|row| row.iter().find(|(other, _)| *other == this.id));
+        let is_first = first.is_some_and(|(_, first)| Arc::ptr_eq(first, &this.group));
         let mut group = lock(&this.group);
         let turn = match &mut group.stage {
             Stage::Done(results) => match results.get_mut(this.index).and_then(Option::take) {
@@ -194,7 +201,7 @@ impl<'a, T, R> Future for Member<'a, T, R> {
             Stage::Waiting if is_first => {
                 group.stage = Stage::Running;
                 group.open = false;
-                let tasks = std::mem::take(&mut group.tasks);
+                let tasks = core::mem::take(&mut group.tasks);
                 Turn::Lead(Lead {
                     turns: this.turns,
                     id: this.id,
@@ -211,7 +218,7 @@ impl<'a, T, R> Future for Member<'a, T, R> {
             }
         };
         drop(group);
-        drop(lines);
+        drop(rows);
         this.left = true;
         Poll::Ready(turn)
     }
@@ -231,7 +238,7 @@ impl<T, R> Drop for Member<'_, T, R> {
         }
         let empty = group.tasks.iter().all(Option::is_none);
         // Whoever was woken for the turn may be the one that goes.
-        let wakers = if empty { Vec::new() } else { std::mem::take(&mut group.wakers) };
+        let wakers = if empty { Vec::new() } else { core::mem::take(&mut group.wakers) };
         drop(group);
         if empty {
             self.turns.leave(self.id, &self.group, Stage::Abandoned);

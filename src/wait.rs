@@ -1,15 +1,17 @@
 //! Hearing of messages that become due.
 
-use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::{Arc, Mutex, Weak};
-use std::task::{Poll, Waker};
-use std::time::Duration;
+use alloc::sync::{Arc, Weak};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Poll, Waker};
+use core::time::Duration;
 
 use crate::host::{Dict, Host, HostId, Stored};
 use crate::id::{Id, IdMap};
-use crate::storage::{DictStorage, Result, lock};
+use crate::storage::{DictStorage, Result};
+use crate::sync::{Mutex, lock};
 use crate::turn::Progress;
 
 /// How many entries are asked for at once.
@@ -24,7 +26,7 @@ struct Watch(Mutex<News>);
 
 #[derive(Debug, Default)]
 struct News {
-    changed: VecDeque<Id>,
+    changed: Vec<Id>,
     scan: bool,
     closed: bool,
     waker: Option<Waker>,
@@ -41,7 +43,7 @@ impl Watches {
 
     pub(crate) fn notify(&self, id: Id) {
         // A watcher that does not keep up scans instead of hearing of each one.
-        self.tell(|news| if news.changed.len() < 1000 { news.changed.push_back(id) } else { news.scan = true });
+        self.tell(|news| if news.changed.len() < 1000 { news.changed.push(id) } else { news.scan = true });
     }
 
     pub(crate) fn rescan(&self) {
@@ -77,7 +79,8 @@ pub struct Wait<C> {
     /// The timestamp that was yielded last, and the scan that saw the message last.
     yielded: IdMap<(f64, u64)>,
     round: u64,
-    ready: VecDeque<(f64, Id)>,
+    changed: Vec<Id>,
+    ready: vec::IntoIter<(f64, Id)>,
 }
 
 #[derive(Debug)]
@@ -97,7 +100,8 @@ impl<H: Host> DictStorage<H> {
             scan: Scan::Page(None),
             yielded: IdMap::default(),
             round: 0,
-            ready: VecDeque::new(),
+            changed: Vec::new(),
+            ready: Vec::new().into_iter(),
         }
     }
 
@@ -120,12 +124,13 @@ impl<C> Wait<C> {
     /// call goes on, with a new scan.
     pub async fn next<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<Option<(f64, Id)>, H> {
         loop {
-            if let Some(message) = self.ready.pop_front() {
+            if let Some(message) = self.ready.next() {
                 return Ok(Some(message));
             }
-            let (changed, scan, closed) = {
+            let (scan, closed) = {
                 let mut news = lock(&self.watch.0);
-                (news.changed.pop_front(), std::mem::take(&mut news.scan), news.closed)
+                self.changed.append(&mut news.changed);
+                (core::mem::take(&mut news.scan), news.closed)
             };
             if closed {
                 return Ok(None);
@@ -135,11 +140,11 @@ impl<C> Wait<C> {
             } else if scan {
                 lock(&self.watch.0).scan = true; // what this scan has passed may have changed
             }
-            if let Some(id) = changed {
+            if let Some(id) = self.changed.pop() {
                 self.look(storage, id).await?;
                 continue;
             }
-            match std::mem::replace(&mut self.scan, Scan::Page(None)) {
+            match core::mem::replace(&mut self.scan, Scan::Page(None)) {
                 Scan::Page(cursor) => self.scan_page(storage, cursor).await?,
                 Scan::Next(at) => {
                     let left = at - storage.host.now();
@@ -159,7 +164,7 @@ impl<C> Wait<C> {
             Some(record) => {
                 if let Stored::Good(meta) = record.meta {
                     self.yielded.insert(id, (meta.timestamp, self.round));
-                    self.ready.push_back((meta.timestamp, id));
+                    self.ready = vec![(meta.timestamp, id)].into_iter();
                 }
             }
             None => drop(self.yielded.remove(&id)),
@@ -172,13 +177,15 @@ impl<C> Wait<C> {
             self.round = self.round.wrapping_add(1);
         }
         let page = storage.page(Dict::Meta, cursor).await?;
+        let mut ready = Vec::new();
         for (id, meta) in page.entries {
             let Some(Stored::Good(meta)) = meta else { continue };
             let last = self.yielded.insert(id.id(), (meta.timestamp, self.round));
             if last.is_none_or(|(timestamp, _)| timestamp != meta.timestamp) {
-                self.ready.push_back((meta.timestamp, id.id()));
+                ready.push((meta.timestamp, id.id()));
             }
         }
+        self.ready = ready.into_iter();
         self.scan = match page.next {
             Some(cursor) => Scan::Page(Some(cursor)),
             None => {

@@ -1,5 +1,7 @@
 //! What callers pass in: anything at all.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 

@@ -1,5 +1,6 @@
 //! An envelope as a plain JavaScript object that shares nothing with its caller.
 
+use alloc::string::String;
 use wasm_bindgen::prelude::*;
 
 use super::seam::{DONE, DONE_WITH_MORE, Fields, NOTHING, Refusal, Seam, THREW};

@@ -1,9 +1,11 @@
 //! A host that JavaScript keeps, behind the seam.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
 
 use js_sys::JsString;
 use wasm_bindgen::prelude::*;

@@ -11,3 +11,6 @@ mod core;
 mod envelope;
 mod host;
 mod seam;
+
+#[cfg(not(feature = "std"))]
+mod runtime;

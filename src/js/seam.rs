@@ -3,6 +3,8 @@
 //! Those that may run foreign code answer with a number, one of the constants below, and leave the
 //! rest in the seam, where it is taken before anything else runs.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use js_sys::{Array, JsString, Promise};
 use wasm_bindgen::prelude::*;
 
@@ -266,7 +268,8 @@ impl Seam {
             Refusal::NoId(text) => {
                 return self.failure("no-such-message", "", &text, false, &JsValue::UNDEFINED);
             }
-            Refusal::Core(Error::Invalid(Invalid { argument, index, expected, got, .. })) => {
+            Refusal::Core(Error::Invalid(invalid)) => {
+                let Invalid { argument, index, expected, got, .. } = *invalid;
                 let (range, value) = match got {
                     Got::Number(number) => (true, number.into()),
                     Got::Text(text) => (false, text.into()),
