@@ -9,6 +9,7 @@
 const CLASSES = {
   ours: async () => (await import('../pkg/load/node.js')).DictStorage,
   rival: async () => (await import('./rivals/maps.js')).MapsStorage,
+  // @ts-expect-error: the compiler looks for a file of that name
   'rival-again': async () => (await import('./rivals/maps.js?again')).MapsStorage,
 };
 

@@ -1,12 +1,11 @@
 //! Finding and clearing what crashes and strangers have left behind.
 
-use crate::envelope::EnvelopeHandle;
 use crate::host::{Batch, BatchOf, Dict, Host, HostId, Record, Stored};
 use crate::id::Id;
 use crate::meta::Meta;
+use crate::rules::{Operation, Outcome, State};
 use crate::storage::{DictStorage, Result};
 use crate::sync::lock;
-use crate::turn::Progress;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -37,13 +36,6 @@ impl<I> Default for Repair<I> {
     fn default() -> Self {
         Self { min_age: 3_600_000.0, requeue: Vec::new() }
     }
-}
-
-/// What stands in both dictionaries under one id.
-struct State<V> {
-    meta: Option<Record<V>>,
-    /// Whether the envelope can be read, if there is one.
-    envelope: Option<bool>,
 }
 
 fn digits(id: &impl HostId) -> String {
@@ -95,6 +87,7 @@ impl<H: Host> DictStorage<H> {
             };
             if self.commit_alone(&id, batch).await? {
                 list.push(digits(&id));
+                lock(&self.orphans).remove(&id.id());
             }
         }
         Ok(cleared)
@@ -115,8 +108,6 @@ impl<H: Host> DictStorage<H> {
 
     /// The findings, and their ids.
     async fn examine(&self) -> Result<(Findings, Vec<H::Id>), H> {
-        self.open()?;
-        self.settled(None).await;
         let mut findings = Findings::default();
         let mut orphans = Vec::new();
         let round = self.next_round();
@@ -131,8 +122,8 @@ impl<H: Host> DictStorage<H> {
                         continue; // it was looked at as an envelope
                     }
                     let list = match (state.meta.map(|record| record.meta), state.envelope) {
-                        (None, None) | (Some(Stored::Newer), _) | (Some(Stored::Good(_)), Some(true)) => continue,
-                        (_, Some(false)) | (Some(Stored::Corrupt), _) => &mut findings.corrupt,
+                        (None, None) | (Some(Stored::Good(_)), Some(true)) => continue,
+                        (_, Some(false)) | (Some(Stored::Corrupt | Stored::Newer), _) => &mut findings.corrupt,
                         (None, Some(true)) => {
                             self.date_orphan(id.id(), round);
                             &mut findings.orphan_envelopes
@@ -163,21 +154,14 @@ impl<H: Host> DictStorage<H> {
     }
 
     async fn commit_alone(&self, id: &H::Id, batch: BatchOf<H>) -> Result<bool, H> {
-        let progress = Progress::watched();
-        self.within(&progress, self.alone(id, batch, &progress)).await
+        let outcome = self.perform(Operation::Commit(id.clone(), batch)).await?;
+        Ok(matches!(outcome, Outcome::Committed(true)))
     }
 
     async fn state(&self, id: &H::Id) -> Result<State<H::Version>, H> {
-        let work = async {
-            let meta = self.host.read_meta(id).await.map_err(crate::Error::Host)?;
-            let envelope = self.host.read_envelope(id).await.map_err(crate::Error::Host)?;
-            let envelope = envelope.map(|stored| match stored {
-                Stored::Good(envelope) => envelope.without(&[]).is_ok(),
-                Stored::Newer => true,
-                Stored::Corrupt => false,
-            });
-            Ok(State { meta, envelope })
-        };
-        self.within(&Progress::default(), work).await
+        match self.perform(Operation::Examine(id.clone())).await? {
+            Outcome::Examined(state) => Ok(state),
+            _ => Err(crate::Error::Timeout),
+        }
     }
 }

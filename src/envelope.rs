@@ -147,7 +147,8 @@ mod tests {
                 format!("recipients[1]: expected {ADDRESS}, got {bad:?}")
             );
             let envelope = Envelope { sender: Some(bad.into()), ..Envelope::default() };
-            assert_eq!(envelope.check().unwrap_err().name, "sender");
+            let error = envelope.check().unwrap_err();
+            assert_eq!(error.name(), "sender");
         }
     }
 

@@ -17,8 +17,9 @@ pub(crate) struct KnownMessages<V>(Vec<Option<Known<V>>>);
 #[derive(Debug)]
 pub(crate) struct Known<V> {
     id: Id,
-    /// The meta record as it was committed or read last, and its version.
-    pub(crate) meta: Option<(Meta, V)>,
+    /// The meta record as it was committed last, and its version.
+    pub(crate) meta: Meta,
+    pub(crate) version: V,
     /// How many recipients it was accepted for, which never changes.
     pub(crate) recipients: Option<usize>,
 }
@@ -28,32 +29,17 @@ impl<V> KnownMessages<V> {
         Self(Vec::new())
     }
 
-    fn place(&mut self, id: Id) -> Option<&mut Option<Known<V>>> {
-        self.0.get_mut(id.spread(PLACES))
+    /// What is known of a message, which is forgotten.
+    pub(crate) fn take(&mut self, id: Id) -> Option<Known<V>> {
+        self.0.get_mut(id.spread(PLACES))?.take_if(|known| known.id == id)
     }
 
-    /// What is known of a message.
-    pub(crate) fn get(&mut self, id: Id) -> Option<&mut Known<V>> {
-        self.place(id)?.as_mut().filter(|known| known.id == id)
-    }
-
-    /// What is to be known of a message.
-    pub(crate) fn entry(&mut self, id: Id) -> Option<&mut Known<V>> {
+    pub(crate) fn put(&mut self, id: Id, meta: Meta, version: V, recipients: Option<usize>) {
         if self.0.is_empty() {
             self.0.resize_with(PLACES, || None);
         }
-        let place = self.place(id)?;
-        if place.as_ref().is_none_or(|known| known.id != id) {
-            *place = Some(Known { id, meta: None, recipients: None });
-        }
-        place.as_mut()
-    }
-
-    pub(crate) fn forget(&mut self, id: Id) {
-        if let Some(place) = self.place(id)
-            && place.as_ref().is_some_and(|known| known.id == id)
-        {
-            *place = None;
+        if let Some(place) = self.0.get_mut(id.spread(PLACES)) {
+            *place = Some(Known { id, meta, version, recipients });
         }
     }
 }
@@ -63,23 +49,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_remembered_until_another_takes_its_place() {
-        let mut known = KnownMessages::<()>::new();
+    fn a_message_is_remembered_once_and_others_beside_it() {
+        let mut known = KnownMessages::new();
         let (one, other) = (Id::from_u128(7), Id::from_u128(8));
-        known.entry(one).unwrap().recipients = Some(1);
-        known.entry(other).unwrap().recipients = Some(2);
-        assert_eq!(known.get(one).unwrap().recipients, Some(1));
-        known.forget(one);
-        assert!(known.get(one).is_none());
-        assert_eq!(known.get(other).unwrap().recipients, Some(2));
+        known.put(one, Meta::new(1.0), (), Some(1));
+        known.put(other, Meta::new(2.0), (), Some(2));
+        assert_eq!(known.take(one).unwrap().recipients, Some(1));
+        assert!(known.take(one).is_none());
+        assert_eq!(known.take(other).unwrap().recipients, Some(2));
     }
 
     #[test]
     fn no_more_messages_are_remembered_than_there_are_places() {
-        let mut known = KnownMessages::<()>::new();
+        let mut known = KnownMessages::new();
         for number in 0..10_000 {
-            known.entry(Id::from_u128(number)).unwrap().recipients = Some(1);
+            known.put(Id::from_u128(number), Meta::new(1.0), (), None);
         }
-        assert!((0..10_000).filter(|number| known.get(Id::from_u128(*number)).is_some()).count() <= PLACES);
+        assert!((0..10_000).filter(|number| known.take(Id::from_u128(*number)).is_some()).count() <= PLACES);
     }
 }

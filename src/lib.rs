@@ -38,6 +38,7 @@
 
 extern crate alloc;
 
+mod ask;
 mod check;
 mod envelope;
 mod error;
@@ -50,6 +51,7 @@ mod load;
 #[cfg(not(target_arch = "wasm32"))]
 mod memory;
 mod meta;
+mod rules;
 mod storage;
 mod sync;
 mod turn;

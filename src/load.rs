@@ -3,11 +3,11 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::error::Error;
 use crate::host::{Dict, Host, Page, Stored};
 use crate::meta::Meta;
+use crate::rules::{Operation, Outcome};
 use crate::storage::{DictStorage, Result};
-use crate::turn::Progress;
-use crate::wait::PAGE;
 
 /// Where a listing stands.
 #[derive(Debug)]
@@ -44,11 +44,7 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::Closed`](crate::Error::Closed); the listing is at its end then.
     pub async fn load_page(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(f64, H::Id)>, H> {
         let cursor = match core::mem::replace(position, Position::End) {
-            Position::Start => {
-                self.open()?;
-                self.settled(None).await;
-                None
-            }
+            Position::Start => None,
             Position::At(cursor) => Some(cursor),
             Position::End => return Ok(Vec::new()),
         };
@@ -64,8 +60,10 @@ impl<H: Host> DictStorage<H> {
     }
 
     pub(crate) async fn page(&self, dict: Dict, cursor: Option<H::Cursor>) -> Result<Page<H::Id, H::Cursor>, H> {
-        let work = async { self.host.page(dict, cursor, PAGE).await.map_err(crate::Error::Host) };
-        self.within(&Progress::default(), work).await
+        match self.perform(Operation::Page(dict, cursor)).await? {
+            Outcome::Page(page) => Ok(page),
+            _ => Err(Error::Timeout),
+        }
     }
 }
 

@@ -1,6 +1,5 @@
-//! The rules of the storage.
+//! The storage: its calls in turn, before their deadline.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -9,14 +8,16 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Poll, ready};
 use core::time::Duration;
 
+use crate::ask::{Answer, Ask, PAGE, Request, Stop, after_commit};
 use crate::envelope::EnvelopeHandle;
-use crate::error::{Error, Got, Invalid, finite};
-use crate::host::{Batch, BatchOf, Host, HostId, Record, Sizes, Stored};
+use crate::error::{Error, finite};
+use crate::host::{Batch, Host, HostId, Sizes};
 use crate::id::{IdMap, Random};
 use crate::known::KnownMessages;
-use crate::meta::{Attempts, Change, Lease, Meta};
+use crate::meta::{Attempts, Change, Meta};
+use crate::rules::{Changed, Changes, Operation, Outcome};
 use crate::sync::{Mutex, lock};
-use crate::turn::{Progress, Settled, Turn, Turns};
+use crate::turn::{Calls, Progress, Settled, Turn, Turns};
 use crate::wait::Watches;
 
 /// What a call on a storage over `H` returns.
@@ -54,7 +55,8 @@ const TRIES_WITHOUT_WAITING: u32 = 16;
 pub struct DictStorage<H: Host> {
     pub(crate) host: H,
     deadline: Option<Duration>,
-    turns: Turns<Task, Result<Changed, H>>,
+    turns: Turns<Change, Result<Changed, H>>,
+    calls: Calls,
     known: Mutex<KnownMessages<H::Version>>,
     random: Random,
     closed: AtomicBool,
@@ -74,16 +76,6 @@ pub struct Queued<E> {
     pub indexes: Vec<u32>,
 }
 
-/// A change, and how far the call that asked for it has come.
-pub(crate) type Task = (Change, Progress);
-
-/// What a change did.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Changed {
-    pub(crate) applied: bool,
-    pub(crate) attempts: u32,
-}
-
 impl<H: Host> fmt::Debug for DictStorage<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DictStorage").field("deadline", &self.deadline).finish_non_exhaustive()
@@ -97,6 +89,7 @@ impl<H: Host> DictStorage<H> {
             host,
             deadline: None,
             turns: Turns::new(),
+            calls: Calls::default(),
             known: Mutex::new(KnownMessages::new()),
             random: Random::new(),
             closed: AtomicBool::new(false),
@@ -128,45 +121,24 @@ impl<H: Host> DictStorage<H> {
     /// as it stands; nothing was written then. [`Error::Random`], [`Error::Host`],
     /// [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
     pub async fn write(&self, envelope: H::Envelope, timestamp: f64, id: Option<H::Id>) -> Result<H::Id, H> {
-        let progress = self.progress();
-        self.within(&progress, self.write_now(envelope, timestamp, id, &progress)).await
-    }
-
-    pub(crate) async fn write_now(
-        &self,
-        envelope: H::Envelope,
-        timestamp: f64,
-        given: Option<H::Id>,
-        progress: &Progress,
-    ) -> Result<H::Id, H> {
         finite("timestamp", timestamp)?;
         envelope.check()?;
-        let meta = Meta::new(timestamp);
-        let recipients = envelope.recipient_count();
         loop {
-            let id = match &given {
+            let name = match &id {
                 Some(id) => id.clone(),
-                None => self.host.name(self.random.id().map_err(Error::Random)?),
+                None => self.draw()?,
             };
-            let _turn = if self.host.overlaps() { Some(self.turns.alone(id.id()).await) } else { None };
-            let mut batch = Batch::write(&id, envelope.clone(), meta.clone());
-            loop {
-                if self.commit(&id, batch, progress).await? {
-                    self.remember(&id, Some(&meta), Some(recipients));
-                    self.watches.notify(id.id());
-                    return Ok(id);
-                }
-                if given.is_none() {
-                    break; // the id that was drawn is taken
-                }
-                // An envelope alone is what an interrupted write of this id has left: it is
-                // completed, or the id would be acknowledged and shown by no list.
-                if self.host.read_meta(&id).await.map_err(Error::Host)?.is_some() {
-                    return Ok(id);
-                }
-                batch = Batch::complete(&id, envelope.clone(), meta.clone());
+            let meta = Meta::new(timestamp);
+            let write = Operation::Write { id: name.clone(), envelope: envelope.clone(), meta, given: id.is_some() };
+            if let Outcome::Committed(true) = self.perform(write).await? {
+                return Ok(name);
             }
         }
+    }
+
+    /// A name for a new message.
+    pub(crate) fn draw(&self) -> Result<H::Id, H> {
+        Ok(self.host.name(self.random.id().map_err(Error::Random)?))
     }
 
     /// Sets the time of the next attempt.
@@ -215,20 +187,10 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::NoSuchMessage`], [`Error::Corrupt`], [`Error::NewerFormat`], [`Error::Host`],
     /// [`Error::Timeout`], [`Error::Closed`].
     pub async fn get(&self, id: &H::Id) -> Result<Queued<H::Envelope>, H> {
-        self.within(&Progress::default(), self.get_now(id)).await
-    }
-
-    pub(crate) async fn get_now(&self, id: &H::Id) -> Result<Queued<H::Envelope>, H> {
-        self.settled(Some(id)).await;
-        let meta = good_meta(id, self.host.read_meta(id).await)?.0;
-        let envelope = good_envelope(id, self.host.read_envelope(id).await)?;
-        let count = envelope.recipient_count();
-        let indexes = (0_u32..)
-            .take(count)
-            .filter(|index| meta.delivered.is_empty() || meta.delivered.binary_search(index).is_err())
-            .collect();
-        let envelope = envelope.without(&meta.delivered).map_err(|_| Error::Corrupt(id.id()))?;
-        Ok(Queued { envelope, attempts: meta.attempts, indexes })
+        match self.perform(Operation::Get(id.clone())).await? {
+            Outcome::Queued(queued) => Ok(queued),
+            _ => Err(Error::Timeout),
+        }
     }
 
     /// Removes a message. One that is not there is no error.
@@ -236,8 +198,7 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Host`], [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
     pub async fn remove(&self, id: &H::Id) -> Result<(), H> {
-        let progress = self.progress();
-        self.within(&progress, self.alone(id, Batch::remove(id), &progress)).await.map(drop)
+        self.perform(Operation::Commit(id.clone(), Batch::remove(id))).await.map(drop)
     }
 
     /// Counts the envelopes and the meta records.
@@ -245,12 +206,10 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Host`], [`Error::Timeout`], [`Error::Closed`].
     pub async fn get_info(&self) -> Result<Sizes, H> {
-        self.within(&Progress::default(), self.get_info_now()).await
-    }
-
-    pub(crate) async fn get_info_now(&self) -> Result<Sizes, H> {
-        self.settled(None).await;
-        self.host.sizes().await.map_err(Error::Host)
+        match self.perform(Operation::Sizes).await? {
+            Outcome::Sizes(sizes) => Ok(sizes),
+            _ => Err(Error::Timeout),
+        }
     }
 
     /// Refuses every later call with [`Error::Closed`], lets those under way end, and closes the
@@ -264,7 +223,7 @@ impl<H: Host> DictStorage<H> {
         }
         self.watches.close();
         let work = async {
-            self.settled(None).await;
+            self.calls.ended().await;
             self.host.close().await.map_err(Error::Host)
         };
         self.before_deadline(&Progress::default(), work).await
@@ -273,94 +232,145 @@ impl<H: Host> DictStorage<H> {
     // ---- what the operations are made of ----
 
     async fn make(&self, id: &H::Id, change: Change) -> Result<Changed, H> {
-        let progress = self.progress();
-        self.within(&progress, self.make_now(id, change, &progress)).await
+        match self.perform(Operation::change(id, change)?).await? {
+            Outcome::Changed(changes) => changes.only(),
+            _ => Err(Error::Timeout),
+        }
     }
 
-    /// One change of one record, in turn, together with those that wait beside it.
-    pub(crate) async fn make_now(&self, id: &H::Id, change: Change, progress: &Progress) -> Result<Changed, H> {
-        if let Some(timestamp) = change.timestamp {
-            finite("timestamp", timestamp)?;
-        }
-        if let Some(Some(Lease { until, .. })) = &change.lease {
-            finite("lease.until", *until)?;
-        }
-        let task = (change, progress.clone());
-        let (tasks, lead) = if self.host.overlaps() {
-            match self.turns.together(id.id(), task).await {
-                Turn::Done(result) => return result,
-                Turn::Abandoned => return Err(progress.interrupted()),
-                Turn::Lead(mut lead) => (core::mem::take(&mut lead.tasks), Some(lead)),
-            }
-        } else {
-            (vec![Some(task)], None)
-        };
-        let mut results = match self.make_all(id, &tasks).await {
-            Ok(results) => results,
-            Err(error) => tasks.iter().map(|_| Some(Err(error.clone()))).collect(),
-        };
-        let own = match lead {
-            Some(lead) => lead.finish(results),
-            None => results.pop().flatten(),
-        };
-        own.unwrap_or(Err(Error::Conflict(id.id())))
-    }
-
-    /// Several changes of one record in one commit: an error for all, or a result each.
-    async fn make_all(&self, id: &H::Id, tasks: &[Option<Task>]) -> Result<Vec<Option<Result<Changed, H>>>, H> {
-        let marks = tasks.iter().flatten().any(|(change, _)| !change.delivered.is_empty());
-        let mut remembered = self.remembered(id);
-        let mut tries = 0_u32;
+    /// An operation on a host that never overlaps calls: it answers at once.
+    pub(crate) fn perform_now(&self, mut operation: Operation<H>) -> Result<Outcome<H>, H> {
+        self.open()?;
+        let progress = Progress::default();
+        let mut ask = Ask::new(&self.host, &progress);
         loop {
-            let from_memory = remembered.is_some();
-            let (meta, version) = match remembered.take() {
-                Some(known) => known,
-                None => good_meta(id, self.host.read_meta(id).await)?,
+            match operation.run(&mut ask) {
+                Ok(outcome) => {
+                    self.learn(&operation, &outcome);
+                    return Ok(outcome);
+                }
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Again) if ask.round < TRIES_WITHOUT_WAITING => ask.again(),
+                Err(Stop::Again) => {
+                    return Err(operation.id().map_or(Error::Timeout, |id| Error::Conflict(id.id())));
+                }
+                Err(Stop::Waiting(_)) => return Err(Error::Timeout),
+            }
+        }
+    }
+
+    /// An operation, when its turn comes and before the deadline.
+    pub(crate) async fn perform(&self, mut operation: Operation<H>) -> Result<Outcome<H>, H> {
+        if !self.host.overlaps() {
+            return self.perform_now(operation);
+        }
+        // Counted before the look: `close` waits for those that looked before it shut the door.
+        let _call = self.calls.begin();
+        self.open()?;
+        let turn = match &mut operation {
+            Operation::Change { id, changes, .. } => Some(self.turns.enter(id.id(), changes.pop().flatten())),
+            Operation::Write { id, .. } | Operation::Commit(id, _) => Some(self.turns.enter(id.id(), None)),
+            _ => None,
+        };
+        let settled = match &operation {
+            Operation::Get(id) => self.turns.settled(Some(id.id())),
+            Operation::Sizes | Operation::Page(_, None) => self.turns.settled(None),
+            _ => Settled::default(),
+        };
+        let progress = turn.as_ref().map(|turn| turn.progress.clone()).unwrap_or_default();
+        let work = async {
+            let mut lead = None;
+            if let Some(turn) = turn {
+                match turn.await {
+                    Turn::Done(result) => return Ok(Outcome::Changed(Changes::one(result))),
+                    Turn::Abandoned => return Err(progress.interrupted()),
+                    Turn::Lead(turn) => lead = Some(turn),
+                }
+            }
+            settled.await;
+            if let (Operation::Change { id, changes, known, recipients }, Some(lead)) = (&mut operation, &mut lead) {
+                changes.clone_from(&lead.tasks);
+                if let Some(remembered) = lock(&self.known).take(id.id()) {
+                    *known = Some((remembered.meta, remembered.version));
+                    *recipients = remembered.recipients;
+                }
+            }
+            let outcome = self.drive(&mut operation, &progress).await;
+            if let Ok(outcome) = &outcome {
+                self.learn(&operation, outcome);
+            }
+            match (operation, lead) {
+                (Operation::Change { id, changes, .. }, Some(lead)) => {
+                    let results = match outcome {
+                        Ok(Outcome::Changed(all)) => all.results,
+                        Ok(_) => Vec::new(),
+                        Err(error) => changes.iter().map(|_| Some(Err(error.clone()))).collect(),
+                    };
+                    let own = lead.finish(results).unwrap_or(Err(Error::Conflict(id.id())));
+                    Ok(Outcome::Changed(Changes::one(own)))
+                }
+                _ => outcome,
+            }
+        };
+        self.before_deadline(&progress, work).await
+    }
+
+    /// Runs an operation to its end, waiting for what the host answers.
+    async fn drive(&self, operation: &mut Operation<H>, progress: &Progress) -> Result<Outcome<H>, H> {
+        let mut ask = Ask::new(&self.host, progress);
+        loop {
+            let request = match operation.run(&mut ask) {
+                Ok(outcome) => return Ok(outcome),
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Again) => {
+                    ask.again();
+                    self.host.sleep(self.pause(ask.round)?).await;
+                    continue;
+                }
+                Err(Stop::Waiting(request)) => request,
             };
-            let mut recipients = self.known_recipients(id);
-            if marks && recipients.is_none() {
-                let envelope = good_envelope(id, self.host.read_envelope(id).await)?;
-                recipients = Some(envelope.recipient_count());
-                self.remember(id, None, recipients);
+            ask.answered(match request {
+                Request::Meta(id) => Answer::Meta(self.host.read_meta(&id).await.map_err(Error::Host)?),
+                Request::Envelope(id) => Answer::Envelope(self.host.read_envelope(&id).await.map_err(Error::Host)?),
+                Request::Page(dict, cursor) => {
+                    Answer::Page(Some(self.host.page(dict, cursor, PAGE).await.map_err(Error::Host)?))
+                }
+                Request::Sizes => Answer::Sizes(self.host.sizes().await.map_err(Error::Host)?),
+                Request::Commit(id, batch) => {
+                    // Until the host has answered, nobody knows what stands there.
+                    lock(&self.known).take(id.id());
+                    let done = self.host.commit(batch).await;
+                    Answer::Committed(done.map_err(|source| after_commit::<H>(id.id(), Error::Host(source)))?)
+                }
+            });
+        }
+    }
+
+    /// Remembers what an operation has committed, and tells those who wait.
+    fn learn(&self, operation: &Operation<H>, outcome: &Outcome<H>) {
+        match (operation, outcome) {
+            (Operation::Write { id, envelope, meta, .. }, Outcome::Committed(true)) => {
+                self.remember(id, meta, Some(envelope.recipient_count()));
+                self.watches.notify(id.id());
             }
-            let mut next = meta.clone();
-            let results: Vec<_> = tasks
-                .iter()
-                .map(|task| {
-                    let (change, _) = task.as_ref()?;
-                    let range = in_range(&change.delivered, recipients.unwrap_or(0));
-                    Some(range.map_err(Error::from).map(|()| {
-                        let applied = change.apply(&mut next);
-                        Changed { applied, attempts: next.attempts }
-                    }))
-                })
-                .collect();
-            let refused = results.iter().flatten().any(|result| !matches!(result, Ok(Changed { applied: true, .. })));
-            if from_memory && (refused || next == meta) {
-                continue; // a read has to confirm what no commit will check
-            }
-            if next == meta {
-                return Ok(results);
-            }
-            for (_, progress) in tasks.iter().flatten() {
-                progress.handed(id.id());
-            }
-            if self.commit(id, Batch::change(id, version, next.clone()), &Progress::default()).await? {
-                self.remember(id, Some(&next), recipients);
-                if next.timestamp != meta.timestamp {
+            (Operation::Change { id, .. }, Outcome::Changed(changes)) => {
+                if let Some(meta) = &changes.meta {
+                    self.remember(id, meta, changes.recipients);
+                }
+                if changes.moved {
                     self.watches.notify(id.id());
                 }
-                return Ok(results);
             }
-            for (_, progress) in tasks.iter().flatten() {
-                progress.refused(id.id());
-            }
-            tries = tries.saturating_add(1);
-            if self.host.overlaps() {
-                self.host.sleep(self.pause(tries)?).await;
-            } else if tries >= TRIES_WITHOUT_WAITING {
-                return Err(Error::Conflict(id.id()));
-            }
+            _ => {}
+        }
+    }
+
+    fn remember(&self, id: &H::Id, meta: &Meta, recipients: Option<usize>) {
+        if !self.host.overlaps() {
+            return;
+        }
+        if let Some(version) = self.host.version_of(meta) {
+            lock(&self.known).put(id.id(), meta.clone(), version, recipients);
         }
     }
 
@@ -371,79 +381,11 @@ impl<H: Host> DictStorage<H> {
         Ok(Duration::from_millis(u64::from(random).saturating_mul(most).wrapping_shr(8)))
     }
 
-    /// Hands a batch over. What is remembered of the message is forgotten first: until the host has
-    /// answered, nobody knows what stands there.
-    async fn commit(&self, id: &H::Id, batch: BatchOf<H>, progress: &Progress) -> Result<bool, H> {
-        self.forget(id);
-        progress.handed(id.id());
-        match self.host.commit(batch).await {
-            Ok(true) => Ok(true),
-            Ok(false) => {
-                progress.refused(id.id());
-                Ok(false)
-            }
-            Err(source) if H::is_unknown_outcome(&source) => {
-                Err(Error::UnknownOutcome { id: id.id(), source: Some(source) })
-            }
-            Err(source) => Err(Error::Host(source)),
-        }
-    }
-
-    /// Hands a batch over when the turn of its message comes.
-    pub(crate) async fn alone(&self, id: &H::Id, batch: BatchOf<H>, progress: &Progress) -> Result<bool, H> {
-        let _turn = if self.host.overlaps() { Some(self.turns.alone(id.id()).await) } else { None };
-        self.commit(id, batch, progress).await
-    }
-
-    fn remembered(&self, id: &H::Id) -> Option<(Meta, H::Version)> {
-        lock(&self.known).get(id.id())?.meta.take()
-    }
-
-    fn known_recipients(&self, id: &H::Id) -> Option<usize> {
-        lock(&self.known).get(id.id())?.recipients
-    }
-
-    fn remember(&self, id: &H::Id, meta: Option<&Meta>, recipients: Option<usize>) {
-        if !self.host.overlaps() {
-            return;
-        }
-        let mut known = lock(&self.known);
-        let Some(entry) = known.entry(id.id()) else { return };
-        if let Some(meta) = meta {
-            entry.meta = self.host.version_of(meta).map(|version| (meta.clone(), version));
-        }
-        if recipients.is_some() {
-            entry.recipients = recipients;
-        }
-    }
-
-    fn forget(&self, id: &H::Id) {
-        lock(&self.known).forget(id.id());
-    }
-
-    /// Ends when what is being committed of this message, or of all, has ended.
-    pub(crate) fn settled(&self, id: Option<&H::Id>) -> Settled<Task, Result<Changed, H>> {
-        self.turns.settled(id.map(HostId::id))
-    }
-
-    pub(crate) fn progress(&self) -> Progress {
-        if self.host.overlaps() { Progress::watched() } else { Progress::default() }
-    }
-
     pub(crate) fn open(&self) -> Result<(), H> {
         if self.closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
     }
 
     /// The work of one call, which ends by the deadline.
-    pub(crate) async fn within<T>(
-        &self,
-        progress: &Progress,
-        work: impl Future<Output = Result<T, H>>,
-    ) -> Result<T, H> {
-        self.open()?;
-        self.before_deadline(progress, work).await
-    }
-
     async fn before_deadline<T>(&self, progress: &Progress, work: impl Future<Output = Result<T, H>>) -> Result<T, H> {
         let mut work = pin!(work);
         // Polled only once the work waits: what is ready at once needs no timer.
@@ -459,47 +401,5 @@ impl<H: Host> DictStorage<H> {
             Poll::Ready(Err(progress.interrupted()))
         })
         .await
-    }
-}
-
-fn in_range(indexes: &[u32], recipients: usize) -> core::result::Result<(), Invalid> {
-    let fits = |index: u32| usize::try_from(index).is_ok_and(|index| index < recipients);
-    match indexes.iter().enumerate().find(|(_, index)| !fits(**index)) {
-        None => Ok(()),
-        Some((position, index)) => Err(Invalid {
-            argument: "rcptIndexes",
-            index: Some(position),
-            part: None,
-            expected: "a position in the original list of recipients",
-            got: Got::Number(f64::from(*index)),
-        }),
-    }
-}
-
-fn good<T, E>(id: &impl HostId, stored: Stored<T>) -> core::result::Result<T, Error<E>> {
-    match stored {
-        Stored::Good(value) => Ok(value),
-        Stored::Corrupt => Err(Error::Corrupt(id.id())),
-        Stored::Newer => Err(Error::NewerFormat(id.id())),
-    }
-}
-
-fn good_meta<V, E>(
-    id: &impl HostId,
-    read: core::result::Result<Option<Record<V>>, E>,
-) -> core::result::Result<(Meta, V), Error<E>> {
-    match read.map_err(Error::Host)? {
-        None => Err(Error::NoSuchMessage(id.id())),
-        Some(Record { meta, version }) => Ok((good(id, meta)?, version)),
-    }
-}
-
-fn good_envelope<T, E>(
-    id: &impl HostId,
-    read: core::result::Result<Option<Stored<T>>, E>,
-) -> core::result::Result<T, Error<E>> {
-    match read.map_err(Error::Host)? {
-        None => Err(Error::NoSuchMessage(id.id())),
-        Some(envelope) => good(id, envelope),
     }
 }

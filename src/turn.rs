@@ -7,7 +7,7 @@
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
@@ -49,6 +49,11 @@ impl Progress {
         }
     }
 
+    /// Whether a batch went to the host and may have been made.
+    fn is_handed(&self) -> bool {
+        self.0.as_deref().is_some_and(|step| matches!(*lock(step), Step::Handed(_)))
+    }
+
     /// What is known of a call that ends here.
     pub(crate) fn interrupted<E>(&self) -> Error<E> {
         match self.0.as_deref().map(|step| *lock(step)) {
@@ -78,8 +83,11 @@ struct Group<T, R> {
     stage: Stage<R>,
     /// By member; `None` once the member has gone.
     tasks: Vec<Option<T>>,
+    /// The members that went away while another one did the work.
+    gone: Vec<usize>,
     /// Whether others may still join.
     open: bool,
+    progress: Progress,
     wakers: Vec<Waker>,
 }
 
@@ -107,17 +115,9 @@ impl<T, R> Turns<T, R> {
         Self { rows: Mutex::new(Vec::new()) }
     }
 
-    /// Joins the line of a message to do something alone.
-    pub(crate) fn alone(&self, id: Id) -> Member<'_, T, R> {
-        self.enter(id, None)
-    }
-
-    /// Joins the line of a message with a change, in the group that waits last if there is one.
-    pub(crate) fn together(&self, id: Id, task: T) -> Member<'_, T, R> {
-        self.enter(id, Some(task))
-    }
-
-    fn enter(&self, id: Id, task: Option<T>) -> Member<'_, T, R> {
+    /// Joins the line of a message: with a change, in the group that waits last if there is one; to
+    /// do something alone without.
+    pub(crate) fn enter(&self, id: Id, task: Option<T>) -> Member<'_, T, R> {
         let mut rows = lock(&self.rows);
         if rows.is_empty() {
             rows.resize_with(ROWS, Vec::new);
@@ -130,16 +130,24 @@ impl<T, R> Turns<T, R> {
             if group.open {
                 group.tasks.push(task);
                 let index = group.tasks.len().saturating_sub(1);
+                let progress = group.progress.clone();
                 drop(group);
-                return Member { turns: self, id, group: last.clone(), index, left: false };
+                return Member { turns: self, id, group: last.clone(), index, progress, left: false };
             }
         }
-        let group =
-            Arc::new(Mutex::new(Group { stage: Stage::Waiting, tasks: vec![task], open: shared, wakers: Vec::new() }));
+        let progress = Progress::watched();
+        let group = Arc::new(Mutex::new(Group {
+            stage: Stage::Waiting,
+            tasks: vec![task],
+            gone: Vec::new(),
+            open: shared,
+            progress: progress.clone(),
+            wakers: Vec::new(),
+        }));
         if let Some(row) = &mut row {
             row.push((id, group.clone()));
         }
-        Member { turns: self, id, group, index: 0, left: false }
+        Member { turns: self, id, group, index: 0, progress, left: false }
     }
 
     /// Ends when every operation that is in the line of this message now, or in any line, has ended.
@@ -180,6 +188,8 @@ pub(crate) struct Member<'a, T, R> {
     id: Id,
     group: Shared<T, R>,
     index: usize,
+    /// Of the group, so of whoever leads it.
+    pub(crate) progress: Progress,
     left: bool,
 }
 
@@ -230,13 +240,18 @@ impl<T, R> Drop for Member<'_, T, R> {
             return;
         }
         let mut group = lock(&self.group);
-        if !matches!(group.stage, Stage::Waiting) {
-            return;
+        match group.stage {
+            Stage::Waiting => {}
+            Stage::Running => return group.gone.push(self.index),
+            Stage::Done(_) | Stage::Abandoned => return,
         }
         if let Some(task) = group.tasks.get_mut(self.index) {
             *task = None;
         }
         let empty = group.tasks.iter().all(Option::is_none);
+        if empty {
+            group.open = false; // whoever comes now would join a group that nobody leads
+        }
         // Whoever was woken for the turn may be the one that goes.
         let wakers = if empty { Vec::new() } else { core::mem::take(&mut group.wakers) };
         drop(group);
@@ -249,7 +264,8 @@ impl<T, R> Drop for Member<'_, T, R> {
     }
 }
 
-/// The work of one group. Dropped before [`Lead::finish`], it leaves the others without results.
+/// The work of one group. Dropped before [`Lead::finish`], it leaves the work to another member,
+/// unless a batch went to the host: then nobody knows what came of it.
 #[derive(Debug)]
 pub(crate) struct Lead<'a, T, R> {
     turns: &'a Turns<T, R>,
@@ -273,8 +289,25 @@ impl<T, R> Lead<'_, T, R> {
 
 impl<T, R> Drop for Lead<'_, T, R> {
     fn drop(&mut self) {
-        if let Some(group) = self.group.take() {
-            self.turns.leave(self.id, &group, Stage::Abandoned);
+        let Some(shared) = self.group.take() else { return };
+        let mut group = lock(&shared);
+        let mut gone = core::mem::take(&mut group.gone);
+        gone.push(self.index);
+        for index in gone {
+            if let Some(task) = self.tasks.get_mut(index) {
+                *task = None;
+            }
+        }
+        if group.progress.is_handed() || self.tasks.iter().all(Option::is_none) {
+            drop(group);
+            return self.turns.leave(self.id, &shared, Stage::Abandoned);
+        }
+        group.tasks = core::mem::take(&mut self.tasks);
+        group.stage = Stage::Waiting;
+        let wakers = core::mem::take(&mut group.wakers);
+        drop(group);
+        for waker in wakers {
+            waker.wake();
         }
     }
 }
@@ -303,5 +336,56 @@ impl<T, R> Future for Settled<T, R> {
             self.0.pop();
         }
         Poll::Ready(())
+    }
+}
+
+/// How many calls are under way.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(Arc<Mutex<Counter>>);
+
+#[derive(Debug, Default)]
+struct Counter {
+    calls: usize,
+    wakers: Vec<Waker>,
+}
+
+/// A call that is under way, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Arc<Mutex<Counter>>);
+
+impl Calls {
+    pub(crate) fn begin(&self) -> UnderWay {
+        let mut counter = lock(&self.0);
+        counter.calls = counter.calls.saturating_add(1);
+        UnderWay(self.0.clone())
+    }
+
+    /// Ends when no call is under way.
+    pub(crate) async fn ended(&self) {
+        poll_fn(|cx| {
+            let mut counter = lock(&self.0);
+            if counter.calls == 0 {
+                return Poll::Ready(());
+            }
+            counter.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let wakers = {
+            let mut counter = lock(&self.0);
+            counter.calls = counter.calls.saturating_sub(1);
+            if counter.calls > 0 {
+                return;
+            }
+            core::mem::take(&mut counter.wakers)
+        };
+        for waker in wakers {
+            waker.wake();
+        }
     }
 }

@@ -10,12 +10,9 @@ use core::time::Duration;
 
 use crate::host::{Dict, Host, HostId, Stored};
 use crate::id::{Id, IdMap};
+use crate::rules::{Operation, Outcome};
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
-use crate::turn::Progress;
-
-/// How many entries are asked for at once.
-pub(crate) const PAGE: u32 = 1000;
 
 /// Everybody who waits at one storage.
 #[derive(Debug, Default)]
@@ -140,8 +137,15 @@ impl<C> Wait<C> {
             } else if scan {
                 lock(&self.watch.0).scan = true; // what this scan has passed may have changed
             }
-            if let Some(id) = self.changed.pop() {
-                self.look(storage, id).await?;
+            if let Some(id) = self.changed.last().copied() {
+                // Taken off only then: this call may be given up while it looks.
+                let looked = self.look(storage, id).await;
+                self.changed.pop();
+                if let Err(error) = looked {
+                    self.yielded.remove(&id);
+                    self.scan = Scan::Page(None);
+                    return Err(error);
+                }
                 continue;
             }
             match core::mem::replace(&mut self.scan, Scan::Page(None)) {
@@ -159,15 +163,14 @@ impl<C> Wait<C> {
 
     async fn look<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, id: Id) -> Result<(), H> {
         let name = storage.host.name(id);
-        let read = async { storage.host.read_meta(&name).await.map_err(crate::Error::Host) };
-        match storage.within(&Progress::default(), read).await? {
-            Some(record) => {
-                if let Stored::Good(meta) = record.meta {
+        match storage.perform(Operation::Look(name)).await? {
+            Outcome::Looked(Some(meta)) => {
+                if let Stored::Good(meta) = meta {
                     self.yielded.insert(id, (meta.timestamp, self.round));
                     self.ready = vec![(meta.timestamp, id)].into_iter();
                 }
             }
-            None => drop(self.yielded.remove(&id)),
+            _ => drop(self.yielded.remove(&id)),
         }
         Ok(())
     }

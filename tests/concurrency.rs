@@ -129,6 +129,36 @@ mod nothing_is_lost {
         }
     }
 
+    #[tokio::test]
+    async fn calls_on_thousands_of_messages_at_once_are_kept_apart() {
+        // More than a storage remembers or has places for.
+        let host = FaultHost::new(Traits::default());
+        let (storage, other) = (Arc::new(DictStorage::new(host.clone())), DictStorage::new(host.clone()));
+        for number in 0..3000 {
+            storage.write(envelope(2, "text"), 5.0, Some(id(number))).await.unwrap();
+        }
+        host.fault_always(Step::Commit, Fault::Before(Trouble::Late(1)));
+        let mut tasks = JoinSet::new();
+        for number in (0..3000_u32).chain(0..3000) {
+            let storage = storage.clone();
+            tasks.spawn(async move {
+                let id = id(number.into());
+                storage.set_timestamp(&id, f64::from(number)).await.unwrap();
+                storage.set_recipients_delivered(&id, &[number % 2]).await.unwrap();
+                storage.increment_attempts(&id).await.unwrap();
+            });
+        }
+        ends(tasks.join_all()).await;
+        for number in 0..3000_u32 {
+            let queued = other.get(&id(number.into())).await.unwrap();
+            assert_eq!((queued.attempts, queued.indexes), (2, vec![1 - number % 2]), "message {number}");
+        }
+        let mut load = other.load();
+        while let Some((timestamp, id)) = load.next().await.unwrap() {
+            assert_eq!(timestamp, f64::from(u32::try_from(id.as_u128()).unwrap()));
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn writes_of_one_given_id_at_once_make_one_whole_message() {
         for atomic in [true, false] {

@@ -6,7 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use slimta_queue_dict::{DictStorage, Error};
+use slimta_queue_dict::host::Write;
+use slimta_queue_dict::{DictStorage, Error, Id};
 use support::scenario::{Listed, OPS, OTHER, Op, WHOLE, id, listed, store};
 use support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, run};
 
@@ -22,6 +23,8 @@ struct Case {
     step: Step,
     host: FaultHost,
     storage: DictStorage<FaultHost>,
+    /// The message of the batch that was handed over last.
+    handed: Option<Id>,
     before: Listed,
     after: Listed,
     result: Result<(), Error<Failure>>,
@@ -46,9 +49,12 @@ fn at_every_step(fault: Fault, overlapping_only: bool, check: impl Fn(&Case)) ->
                 let storage = storage(&host);
                 host.fault_at(number, fault);
                 let result = run(op.run(&storage));
+                let handed = host.batches().last().map(|batch| match batch.writes[0] {
+                    Write::Envelope(id, _) | Write::Meta(id, _) | Write::Delete(_, id) => id,
+                });
                 host.heal();
                 let (before, after) = (before.clone(), after.clone());
-                check(&Case { op, traits, step, host, storage, before, after, result });
+                check(&Case { op, traits, step, host, storage, handed, before, after, result });
                 cases += 1;
             }
         }
@@ -109,7 +115,7 @@ fn a_commit_whose_answer_is_lost_ends_with_an_unknown_outcome_that_names_the_mes
         match &case.result {
             Err(Error::UnknownOutcome { id, source }) if matches!(case.step, Step::Commit | Step::Write) => {
                 assert_eq!(*source, Some(Failure::Lost));
-                assert_eq!(Some(*id), case.host_id(), "{:?}", case.op);
+                assert_eq!(Some(*id), case.handed, "{:?}", case.op);
             }
             Err(Error::Host(Failure::Lost)) if !matches!(case.step, Step::Commit | Step::Write) => {}
             other => panic!("{:?} at {:?}: {other:?}", case.op, case.step),
@@ -125,7 +131,7 @@ fn a_step_that_hangs_ends_by_the_deadline_with_timeout_or_if_a_commit_hangs_unkn
         at_every_step(fault, true, |case| {
             match &case.result {
                 Err(Error::UnknownOutcome { id, source: None }) if matches!(case.step, Step::Commit | Step::Write) => {
-                    assert_eq!(Some(*id), case.host_id(), "{:?}", case.op);
+                    assert_eq!(Some(*id), case.handed, "{:?}", case.op);
                 }
                 Err(Error::Timeout) if !matches!(case.step, Step::Commit | Step::Write) => {}
                 // A commit was answered with no; then the read that it led to hung.
@@ -168,21 +174,5 @@ fn calls_at_a_host_that_is_gone_for_good_all_end() {
         }
         host.plan(|_, _| Fault::Before(Trouble::Fail));
         assert_eq!(run(op.run(&storage)), Err(Error::Host(Failure::Failed)), "{op:?}");
-    }
-}
-
-impl Case {
-    /// The message that the call meant; of a drawn id, the only one that can be new.
-    fn host_id(&self) -> Option<slimta_queue_dict::Id> {
-        match &self.result {
-            Err(error) if self.op == Op::WriteDrawn => error.id(),
-            Err(Error::UnknownOutcome { .. }) => Some(match self.op {
-                Op::Write(number) | Op::Remove(number) => id(number),
-                Op::Repair => id(support::scenario::CUT),
-                Op::Requeue => id(support::scenario::CORRUPT),
-                _ => id(WHOLE),
-            }),
-            _ => None,
-        }
     }
 }

@@ -180,6 +180,20 @@ fn a_message_that_was_removed_and_written_again_under_its_id_is_yielded_again() 
 }
 
 #[test]
+fn a_message_that_a_scan_has_missed_and_a_later_one_finds_again_is_yielded_again() {
+    let storage = storage(2);
+    let other = DictStorage::new(storage.host().clone());
+    let mut wait = storage.wait(NEVER);
+    heard(&storage, &mut wait);
+    run(other.remove(&id(1))).unwrap();
+    storage.rescan();
+    assert_eq!(heard(&storage, &mut wait), []);
+    write(&other, 1);
+    storage.rescan();
+    assert_eq!(heard(&storage, &mut wait), [(1, 1.0)]);
+}
+
+#[test]
 fn a_requeued_message_is_yielded() {
     let storage = storage(1);
     let mut wait = storage.wait(NEVER);

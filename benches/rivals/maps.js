@@ -17,7 +17,7 @@ const BAD_ADDRESS = /[\r\n\0\p{Surrogate}]/u;
 const BAD_HEADER_NAME = /^$|[:\r\n\0\p{Surrogate}]/u;
 const BAD_HEADER_VALUE = /\r(?!\n)|\n(?![ \t])|[\0\p{Surrogate}]/u;
 
-const CLIENT_FIELDS = /** @type {const} */ (['ip', 'host', 'name', 'protocol', 'auth']);
+const CLIENT_FIELDS = ['ip', 'host', 'name', 'protocol', 'auth'];
 
 /** Something other than the caller's arguments went wrong; `code` says what. */
 export class QueueError extends Error {
@@ -330,8 +330,7 @@ function copyEnvelope(envelope) {
     if (timestamp !== null) checkFinite(timestamp, 'envelope.timestamp');
     copy.timestamp = timestamp;
   }
-  const keys = Object.keys(extras);
-  return keys.length === 0 ? copy : { ...copy, ...copyFields(extras, keys, '', []) };
+  return withExtras(copy, extras, Object.keys(extras), '');
 }
 
 function countRecipients({ recipients }) {
@@ -351,6 +350,7 @@ function copyRecipients(recipients) {
 
 function copyHeaders(headers) {
   if (!Array.isArray(headers)) throw wrong('headers', 'an array', headers);
+  /** @type {NonNullable<Envelope['headers']>} */
   const copy = [];
   for (const header of headers) {
     if (!Array.isArray(header)) throw wrong(`headers[${copy.length}]`, 'a pair of strings', header);
@@ -372,6 +372,7 @@ function copyMessage(message) {
 
 function copyClient(client) {
   if (typeof client !== 'object' || client === null) throw wrong('client', 'an object', client);
+  /** @type {NonNullable<Envelope['client']>} */
   const copy = {};
   for (const field of CLIENT_FIELDS) {
     const value = client[field];
@@ -379,7 +380,8 @@ function copyClient(client) {
     checkString(value, `client.${field}`);
     copy[field] = value;
   }
-  return copy;
+  const others = Object.keys(client).filter((key) => !CLIENT_FIELDS.includes(key));
+  return withExtras(copy, client, others, 'client.');
 }
 
 /** @param {Envelope} envelope a copy, which nobody changes between this check and its use */
@@ -400,6 +402,10 @@ function checkText({ sender, recipients, headers = [] }) {
 }
 
 // ---- extra fields, which may be nested ----
+
+function withExtras(copy, object, keys, prefix) {
+  return keys.length === 0 ? copy : { ...copy, ...copyFields(object, keys, prefix, []) };
+}
 
 function copyExtra(value, path, parents) {
   switch (typeof value) {

@@ -1,7 +1,12 @@
 //! A call of a method: what its arguments say, and what comes of it. Both classes make the same
 //! calls.
 
-use js_sys::Array;
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+
+use js_sys::JsString;
 use wasm_bindgen::prelude::*;
 
 use super::arguments;
@@ -10,11 +15,11 @@ use super::host::{JsHost, JsId};
 use super::seam::{Refusal, Seam};
 use crate::check::Repair;
 use crate::error::Error;
-use crate::host::{Batch, HostId};
+use crate::host::Batch;
 use crate::load::Position;
-use crate::meta::{Attempts, Change};
+use crate::meta::{Attempts, Change, Meta};
+use crate::rules::{Operation, Outcome};
 use crate::storage::DictStorage;
-use crate::turn::Progress;
 use crate::wait::Wait;
 
 /// The methods, in the order of `METHODS` in `pkg/storage.js`.
@@ -47,11 +52,11 @@ pub enum Method {
 
 /// A method with its arguments, which are copies.
 pub(crate) enum Call {
+    /// A new message under an id that is drawn if none is given.
     Write(JsEnvelope, f64, Option<JsId>),
-    Change(JsId, Change, Method),
-    Get(JsId),
-    Remove(Option<JsId>),
-    GetInfo,
+    /// One operation, and what its outcome is to the caller.
+    Operation(Operation<JsHost>, Method),
+    Nothing,
     Check,
     Repair(Repair<JsId>),
     Close,
@@ -66,6 +71,8 @@ pub(crate) enum Rest {
     Wait(Wait<JsValue>),
 }
 
+type Result<T> = core::result::Result<T, Error<JsValue>>;
+
 impl Call {
     /// Reads the arguments of a method, each once.
     pub(crate) fn read(
@@ -74,16 +81,21 @@ impl Call {
         first: &JsValue,
         second: &JsValue,
         third: &JsValue,
-    ) -> Result<Self, Refusal> {
+    ) -> core::result::Result<Self, Refusal> {
         let change = match method {
             Method::Write => {
                 let id = arguments::new_id(seam, third)?;
                 let timestamp = arguments::timestamp(seam, "timestamp", second)?;
                 return Ok(Self::Write(JsEnvelope::take(seam, first)?, timestamp, id));
             }
-            Method::Get => return arguments::id(seam, first).map(Self::Get),
-            Method::Remove => return arguments::id_of_any(seam, first).map(Self::Remove),
-            Method::GetInfo => return Ok(Self::GetInfo),
+            Method::Get => return Ok(Self::Operation(Operation::Get(arguments::id(seam, first)?), method)),
+            Method::Remove => {
+                return Ok(match arguments::id_of_any(seam, first)? {
+                    Some(id) => Self::Operation(Operation::Commit(id.clone(), Batch::remove(&id)), method),
+                    None => Self::Nothing,
+                });
+            }
+            Method::GetInfo => return Ok(Self::Operation(Operation::Sizes, method)),
             Method::Check => return Ok(Self::Check),
             Method::Repair => return arguments::repair(seam, first).map(Self::Repair),
             Method::Close => return Ok(Self::Close),
@@ -96,60 +108,44 @@ impl Call {
             }
             Method::Change => arguments::change(seam, second, third)?,
         };
-        Ok(Self::Change(arguments::id(seam, first)?, change, method))
+        let id = arguments::id(seam, first)?;
+        Ok(Self::Operation(Operation::change(&id, change)?, method))
+    }
+
+    /// Makes a call of a host that answers at once.
+    pub(crate) fn make_now(self, storage: &DictStorage<JsHost>) -> Result<(JsValue, Rest)> {
+        let result = match self {
+            Self::Write(envelope, timestamp, given) => loop {
+                let (id, write) = Self::write(storage, &envelope, timestamp, &given)?;
+                if let Outcome::Committed(true) = storage.perform_now(write)? {
+                    break id.text.into();
+                }
+            },
+            Self::Operation(operation, method) => result(storage, method, storage.perform_now(operation)?)?,
+            Self::Nothing => JsValue::UNDEFINED,
+            other => {
+                let work: Pin<Box<dyn Future<Output = _>>> = Box::pin(other.make(storage));
+                return match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(made) => made,
+                    Poll::Pending => Err(Error::Timeout),
+                };
+            }
+        };
+        Ok((result, Rest::Nothing))
     }
 
     /// Makes the call.
-    pub(crate) async fn make(self, storage: &DictStorage<JsHost>) -> Result<(JsValue, Rest), Error<JsValue>> {
-        let progress = storage.progress();
-        match self {
-            // These have a deadline for each of their steps.
-            Self::Check | Self::Repair(_) | Self::Load(_) | Self::Wait(_) | Self::Close => {
-                self.make_in_steps(storage).await
-            }
-            _ => {
-                let result = storage.within(&progress, self.make_at_once(storage, &progress)).await?;
-                Ok((result, Rest::Nothing))
-            }
-        }
-    }
-
-    async fn make_at_once(self, storage: &DictStorage<JsHost>, progress: &Progress) -> Result<JsValue, Error<JsValue>> {
-        let seam = &storage.host().seam;
-        Ok(match self {
-            Self::Write(envelope, timestamp, id) => {
-                storage.write_now(envelope, timestamp, id, progress).await?.text.into()
-            }
-            Self::Change(id, change, method) => {
-                let changed = storage.make_now(&id, change, progress).await?;
-                match method {
-                    Method::IncrementAttempts => changed.attempts.into(),
-                    Method::Change => changed.applied.into(),
-                    _ => JsValue::UNDEFINED,
-                }
-            }
-            Self::Get(id) => {
-                let queued = storage.get_now(&id).await?;
-                for index in queued.indexes {
-                    seam.index(index);
-                }
-                seam.queued(&queued.envelope.object, queued.attempts)
-            }
-            Self::Remove(Some(id)) => {
-                storage.alone(&id, Batch::remove(&id), progress).await?;
-                JsValue::UNDEFINED
-            }
-            Self::GetInfo => {
-                let sizes = storage.get_info_now().await?;
-                seam.info(sizes.size as f64, sizes.meta_size as f64)
-            }
-            _ => JsValue::UNDEFINED,
-        })
-    }
-
-    async fn make_in_steps(self, storage: &DictStorage<JsHost>) -> Result<(JsValue, Rest), Error<JsValue>> {
+    pub(crate) async fn make(self, storage: &DictStorage<JsHost>) -> Result<(JsValue, Rest)> {
         let seam = &storage.host().seam;
         let result = match self {
+            Self::Write(envelope, timestamp, given) => loop {
+                let (id, write) = Self::write(storage, &envelope, timestamp, &given)?;
+                if let Outcome::Committed(true) = storage.perform(write).await? {
+                    break id.text.into();
+                }
+            },
+            Self::Operation(operation, method) => result(storage, method, storage.perform(operation).await?)?,
+            Self::Nothing => JsValue::UNDEFINED,
             Self::Check => arguments::findings(seam, storage.check().await?),
             Self::Repair(repair) => arguments::findings(seam, storage.repair(repair).await?),
             Self::Close => {
@@ -160,25 +156,59 @@ impl Call {
                 if matches!(position, Position::End) {
                     return Ok((JsValue::UNDEFINED, Rest::Nothing));
                 }
-                let page = storage.load_page(&mut position).await?;
-                for (timestamp, id) in page {
+                for (timestamp, id) in storage.load_page(&mut position).await? {
                     seam.row(timestamp, &id.text);
                 }
                 return Ok((seam.take_rows().into(), Rest::Load(position)));
             }
             Self::Wait(mut wait) => {
-                let message = wait.next(storage).await;
-                let result = match message? {
+                let result = match wait.next(storage).await? {
                     Some((timestamp, id)) => {
-                        let text = JsValue::from_str(id.id().encode(&mut [0; 32]));
-                        Array::of2(&timestamp.into(), &text).into()
+                        seam.row(timestamp, &JsString::from(id.encode(&mut [0; 32])));
+                        seam.take_rows().get(0)
                     }
                     None => JsValue::UNDEFINED,
                 };
                 return Ok((result, Rest::Wait(wait)));
             }
-            _ => JsValue::UNDEFINED,
         };
         Ok((result, Rest::Nothing))
     }
+
+    fn write(
+        storage: &DictStorage<JsHost>,
+        envelope: &JsEnvelope,
+        timestamp: f64,
+        given: &Option<JsId>,
+    ) -> Result<(JsId, Operation<JsHost>)> {
+        let id = match given {
+            Some(id) => id.clone(),
+            None => storage.draw()?,
+        };
+        let (envelope, meta) = (envelope.clone(), Meta::new(timestamp));
+        Ok((id.clone(), Operation::Write { id, envelope, meta, given: given.is_some() }))
+    }
+}
+
+/// What the outcome of an operation is to the caller of the method.
+fn result(storage: &DictStorage<JsHost>, method: Method, outcome: Outcome<JsHost>) -> Result<JsValue> {
+    let seam = &storage.host().seam;
+    Ok(match outcome {
+        Outcome::Changed(changes) => {
+            let changed = changes.only()?;
+            match method {
+                Method::IncrementAttempts => changed.attempts.into(),
+                Method::Change => changed.applied.into(),
+                _ => JsValue::UNDEFINED,
+            }
+        }
+        Outcome::Queued(queued) => {
+            for index in queued.indexes {
+                seam.index(index);
+            }
+            seam.queued(&queued.envelope.object, queued.attempts)
+        }
+        Outcome::Sizes(sizes) => seam.info(sizes.size as f64, sizes.meta_size as f64),
+        _ => JsValue::UNDEFINED,
+    })
 }

@@ -4,8 +4,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::future::Future;
-use core::pin::{Pin, pin};
-use core::task::{Context, Poll, Waker};
+use core::pin::Pin;
 use core::time::Duration;
 
 use js_sys::Promise;
@@ -16,7 +15,6 @@ use super::arguments;
 use super::call::{Call, Method, Rest};
 use super::host::JsHost;
 use super::seam::{Refusal, Seam};
-use crate::error::Error;
 use crate::host::HostId;
 use crate::load::Position;
 use crate::storage::DictStorage;
@@ -112,13 +110,7 @@ impl Core {
     }
 
     fn now(&self, call: Result<Call, Refusal>) -> (JsValue, Rest) {
-        let result = call.and_then(|call| {
-            match pin!(call.make(&self.storage)).poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(result) => result.map_err(Refusal::Core),
-                // The seam lets no promise through.
-                Poll::Pending => Err(Refusal::Core(Error::Timeout)),
-            }
-        });
+        let result = call.and_then(|call| call.make_now(&self.storage).map_err(Refusal::Core));
         result.unwrap_or_else(|refusal| {
             let seam = self.seam();
             seam.fail(&seam.error(refusal));
