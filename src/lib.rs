@@ -48,7 +48,7 @@ mod id;
 mod js;
 mod known;
 mod load;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(feature = "std")]
 mod memory;
 mod meta;
 mod rules;
@@ -63,7 +63,7 @@ pub use error::{Error, Got, Invalid};
 pub use host::Host;
 pub use id::{Id, NotAnId};
 pub use load::{Load, Position};
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(feature = "std")]
 pub use memory::MemoryHost;
 pub use meta::{Attempts, Change, Expect, Lease, Meta};
 pub use storage::{DictStorage, Queued, Result};

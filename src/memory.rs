@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::ops::Bound;
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_timer::Delay;
 
@@ -33,8 +33,6 @@ impl MemoryHost {
         Self::default()
     }
 }
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Host for MemoryHost {
     type Id = Id;
@@ -101,7 +99,13 @@ impl Host for MemoryHost {
     }
 
     fn now(&self) -> f64 {
-        START.elapsed().as_secs_f64() * 1000.0
+        #[cfg(target_arch = "wasm32")]
+        return js_sys::Date::now();
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+            START.elapsed().as_secs_f64() * 1000.0
+        }
     }
 
     fn version_of(&self, meta: &Meta) -> Option<Meta> {

@@ -1,4 +1,5 @@
 //! Calls that overlap: on one message they follow each other, and none waits for ever.
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects)]
 

@@ -1,4 +1,5 @@
 //! Listing is complete, names each message once, and takes a page at a time.
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod support;

@@ -1,5 +1,6 @@
 //! Whatever is called in whatever order, through whichever storage: the queue is what a plain map
 //! would be.
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod support;

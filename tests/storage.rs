@@ -1,4 +1,5 @@
 //! What each call of a storage does, and every error that it can end with.
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod support;
