@@ -59,6 +59,7 @@ export class Seam {
   #rows = [];
   first = 0;
   second = 0;
+  part = -1;
   format = 0;
 
   /**
@@ -511,6 +512,7 @@ export class Seam {
       const length = list.length;
       const copy = [];
       this.first = this.second = length;
+      this.part = -1;
       for (let i = 0; i < length; i++) {
         const item = list[i];
         if (typeof item !== 'string') {
@@ -528,7 +530,7 @@ export class Seam {
   }
 
   /**
-   * The same for a list of pairs of strings.
+   * The same for a list of pairs of strings; `part` is which string of a pair is none, -1 if it is no pair.
    *
    * @param {any} list
    */
@@ -546,7 +548,8 @@ export class Seam {
         const value = whole ? pair[1] : undefined;
         if (typeof name !== 'string' || typeof value !== 'string') {
           this.second = i;
-          this.#version = pair;
+          this.part = !whole ? -1 : typeof name === 'string' ? 1 : 0;
+          this.#version = whole ? [name, value][this.part] : pair;
           break;
         }
         copy.push([name, value]);

@@ -140,6 +140,9 @@ fn given<T>(
 
 /// The two arguments of `change`.
 pub(crate) fn change(seam: &Seam, expect: &JsValue, next: &JsValue) -> Result<Change, Refusal> {
+    if expect.is_undefined() {
+        return Err(seam.wrong_type("expect", "an object or null", expect));
+    }
     let expect = if expect.is_null() { &JsValue::UNDEFINED } else { expect };
     let expected = Expect {
         timestamp: given(seam, expect, "expect", "timestamp", timestamp)?,
@@ -174,8 +177,14 @@ pub(crate) fn repair(seam: &Seam, options: &JsValue) -> Result<Repair<JsId>, Ref
         _ => {}
     }
     let items: Array = seam.take_value().unchecked_into();
-    for item in items {
-        repair.requeue.extend(id_of_any(seam, &item)?);
+    for (position, item) in (0_u32..).zip(items) {
+        let id = id_of_any(seam, &item);
+        if id.is_err() {
+            seam.refuse(false, "", "a string", &item);
+            let refusal = element(seam, "requeue", position.into());
+            return Err(inside(seam, "options", refusal));
+        }
+        repair.requeue.extend(id?);
     }
     Ok(repair)
 }

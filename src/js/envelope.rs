@@ -184,7 +184,12 @@ impl Copier<'_> {
         }
         let (count, good) = (seam.first(), seam.second());
         if good < count {
-            seam.refuse(false, "", element, &seam.take_version());
+            // Where the element has the right form, one of its parts is wrong.
+            let part = seam.part();
+            seam.refuse(false, "", if part < 0.0 { element } else { "a string" }, &seam.take_version());
+            if part >= 0.0 {
+                seam.within(&part.into());
+            }
             seam.within(&good.into());
             return Err(self.inside(name));
         }

@@ -81,6 +81,9 @@ extern "C" {
     #[wasm_bindgen(method, structural, getter)]
     pub(crate) fn second(this: &Seam) -> f64;
 
+    #[wasm_bindgen(method, structural, getter)]
+    pub(crate) fn part(this: &Seam) -> f64;
+
     // ---- a meta record, read ----
 
     #[wasm_bindgen(method, structural, getter)]
