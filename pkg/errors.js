@@ -32,12 +32,17 @@ QueueError.prototype.name = 'QueueError';
 /** There is no message of this id. */
 export class KeyError extends QueueError {
   /**
+   * @type {string}
+   * @override
+   */
+  id;
+
+  /**
    * @param {string} id
    * @param {string} [message]
    */
   constructor(id, message = `no-such-message: there is no such message (${shorten(id)})`) {
     super('no-such-message', message, { id });
-    /** @type {string} */
     this.id = id;
   }
 }

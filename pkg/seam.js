@@ -110,22 +110,27 @@ export class Seam {
       this.#value = value;
       return DONE;
     }
+    const status = this.#readMeta(value);
     this.#comparesContents = version === value;
     this.#version = version;
-    return this.#readMeta(value);
+    return status;
   }
 
   /** @param {any} record */
   #readMeta(record) {
     if (typeof record !== 'object' || record === null) return STRANGE;
     const { timestamp, attempts, deliveredIndexes, lease, format } = record;
+    const more = deliveredIndexes !== undefined || lease !== undefined || format !== undefined;
+    if (more) {
+      const delivered = Array.isArray(deliveredIndexes) ? deliveredIndexes.slice() : deliveredIndexes;
+      const claim = typeof lease === 'object' && lease !== null ? { until: lease.until, owner: lease.owner } : lease;
+      this.format = typeof format === 'number' ? format : 0;
+      this.#delivered = delivered;
+      this.#lease = claim;
+    }
     this.first = typeof timestamp === 'number' ? timestamp : NaN;
     this.second = typeof attempts === 'number' ? attempts : NaN;
-    if (deliveredIndexes === undefined && lease === undefined && format === undefined) return DONE;
-    this.format = typeof format === 'number' ? format : 0;
-    this.#delivered = Array.isArray(deliveredIndexes) ? deliveredIndexes.slice() : deliveredIndexes;
-    this.#lease = typeof lease === 'object' && lease !== null ? { until: lease.until, owner: lease.owner } : lease;
-    return DONE_WITH_MORE;
+    return more ? DONE_WITH_MORE : DONE;
   }
 
   delivered() {
@@ -238,31 +243,41 @@ export class Seam {
     if (typeof answer?.then === 'function') return this.#pending(answer);
     const entries = answer?.entries;
     if (!Array.isArray(entries)) throw unexpected('page', 'entries', answer);
-    for (const entry of entries) {
+    // Copied: a host may keep what it returned, and a Proxy may run anything.
+    const copy = Array.from(entries, (entry) => {
       if (!Array.isArray(entry)) throw unexpected('page', 'entries that are arrays', entry);
-    }
-    this.#list = entries;
-    this.#version = answer.next;
+      return [entry[0], entry[1]];
+    });
+    const next = answer.next;
+    this.#value = copy;
+    this.#version = next;
     return DONE;
   }
 
-  pageIds() {
+  /** @param {any[]} entries */
+  pageIds(entries) {
     const blank = ' '.repeat(32);
     let ids = '';
-    for (const [id] of this.#list) ids += typeof id === 'string' && /^[!-~]{32}$/.test(id) ? id : blank;
+    for (const [id] of entries) ids += typeof id === 'string' && /^[!-~]{32}$/.test(id) ? id : blank;
     return ids;
   }
 
-  /** @param {number} index */
-  entryKey(index) {
-    const key = this.#list[index][0];
+  /**
+   * @param {any[]} entries
+   * @param {number} index
+   */
+  entryKey(entries, index) {
+    const key = entries[index][0];
     return typeof key === 'string' ? key : describe(key);
   }
 
-  /** @param {number} index */
-  entryMeta(index) {
+  /**
+   * @param {any[]} entries
+   * @param {number} index
+   */
+  entryMeta(entries, index) {
     try {
-      const value = this.#list[index][1];
+      const value = entries[index][1];
       return value === undefined || value === null ? NOTHING : this.#readMeta(value);
     } catch {
       return STRANGE;
@@ -474,11 +489,11 @@ export class Seam {
       if (client !== undefined) fields.client = client;
       if (receiver !== undefined) fields.receiver = receiver;
       if (timestamp !== undefined) fields.timestamp = timestamp;
-      this.#value = fields;
       let more;
       for (const key of Object.keys(envelope)) {
         if (!KNOWN_FIELDS.has(key)) set((more ??= {}), key, envelope[key]);
       }
+      this.#value = fields;
       this.#version = more;
       return more ? DONE_WITH_MORE : DONE;
     } catch (error) {
@@ -511,19 +526,13 @@ export class Seam {
       if (!Array.isArray(list)) return NOTHING;
       const length = list.length;
       const copy = [];
-      this.first = this.second = length;
-      this.part = -1;
+      let wrong;
       for (let i = 0; i < length; i++) {
-        const item = list[i];
-        if (typeof item !== 'string') {
-          this.second = i;
-          this.#version = item;
-          break;
-        }
-        copy.push(item);
+        wrong = list[i];
+        if (typeof wrong !== 'string') break;
+        copy.push(wrong);
       }
-      this.#list = this.#value = copy;
-      return DONE;
+      return this.#listed(copy, copy, length, wrong, -1);
     } catch (error) {
       return this.#threw(error);
     }
@@ -540,27 +549,43 @@ export class Seam {
       const length = list.length;
       const copy = [];
       const texts = [];
-      this.first = this.second = length;
+      let wrong;
+      let part = -1;
       for (let i = 0; i < length; i++) {
-        const pair = list[i];
-        const whole = Array.isArray(pair) && pair.length === 2;
-        const name = whole ? pair[0] : undefined;
-        const value = whole ? pair[1] : undefined;
+        wrong = list[i];
+        if (!Array.isArray(wrong) || wrong.length !== 2) break;
+        const [name, value] = [wrong[0], wrong[1]];
         if (typeof name !== 'string' || typeof value !== 'string') {
-          this.second = i;
-          this.part = !whole ? -1 : typeof name === 'string' ? 1 : 0;
-          this.#version = whole ? [name, value][this.part] : pair;
+          part = typeof name === 'string' ? 1 : 0;
+          wrong = part ? value : name;
           break;
         }
         copy.push([name, value]);
         texts.push(name, value);
       }
-      this.#value = copy;
-      this.#list = texts;
-      return DONE;
+      return this.#listed(copy, texts, length, wrong, part);
     } catch (error) {
       return this.#threw(error);
     }
+  }
+
+  /**
+   * Leaves a copied list, now that no more of the caller's code runs.
+   *
+   * @param {any[]} copy
+   * @param {string[]} texts
+   * @param {number} length
+   * @param {unknown} wrong
+   * @param {number} part
+   */
+  #listed(copy, texts, length, wrong, part) {
+    this.first = length;
+    this.second = copy.length;
+    this.part = part;
+    this.#version = wrong;
+    this.#value = copy;
+    this.#list = texts;
+    return DONE;
   }
 
   /** The listed texts with a NUL between each two, if they are well-formed. */
@@ -606,18 +631,19 @@ export class Seam {
       /** @type {any} */
       const copy = {};
       let status = DONE;
-      this.#version = undefined;
+      let wrong;
       for (const key of Object.keys(client)) {
         const value = client[key];
         const known = KNOWN_CLIENT_FIELDS.has(key);
         if (value === undefined && known) continue;
         if (typeof value !== 'string' || !isWellFormed(value)) {
           status = DONE_WITH_MORE;
-          if (known && typeof value !== 'string') this.#version = key;
+          if (known && typeof value !== 'string') wrong = key;
         }
         set(copy, key, value);
       }
       this.#value = copy;
+      this.#version = wrong;
       return status;
     } catch (error) {
       return this.#threw(error);

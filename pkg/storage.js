@@ -30,9 +30,9 @@ export class DictStorage {
    * @throws {TypeError} for what is no dictionary
    */
   constructor(envelopeDb, metaDb) {
-    /** @type {SyncDict<Envelope>} */
+    /** @readonly @type {SyncDict<Envelope>} */
     this.envelopeDb = dictionary('envelopeDb', envelopeDb);
-    /** @type {SyncDict<Meta>} */
+    /** @readonly @type {SyncDict<Meta>} */
     this.metaDb = dictionary('metaDb', metaDb);
     this.#seam = new Seam(new SyncMapsHost(this.envelopeDb, this.metaDb), false);
     this.#core = Core.ready(/** @type {any} */ (this.#seam));
@@ -246,6 +246,7 @@ export class AsyncDictStorage {
   constructor(first, second, third) {
     const isHost = typeof (/** @type {any} */ (first)?.commit) === 'function';
     const options = (isHost ? second : third) ?? {};
+    if (typeof options !== 'object') throw new TypeError(`options: expected an object, got ${describe(options)}`);
     const deadline = milliseconds('options.deadline', options.deadline, 30_000);
     const poll = milliseconds('options.poll', options.poll, 5_000);
     this.#host = isHost

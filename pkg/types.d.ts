@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 /** An envelope and the message in it. Extra fields are carried along untouched. */
 export interface Envelope {
   /** The address that bounces go to; `''` or `null` is the null sender. */

@@ -110,8 +110,8 @@ fn lease(seam: &Seam, name: &str, value: &JsValue) -> Result<Option<Lease>, Refu
     let until = timestamp(seam, "until", &until).map_err(|refusal| inside(seam, name, refusal))?;
     let owner = field(seam, value, name, "owner")?;
     match owner.as_string() {
-        Some(owner) => Ok(Some(Lease { until, owner })),
-        None => Err(inside(seam, name, seam.wrong_type("owner", "a string", &owner))),
+        Some(text) if seam.well_formed(&owner) => Ok(Some(Lease { until, owner: text })),
+        _ => Err(inside(seam, name, seam.wrong_type("owner", "a string without lone surrogates", &owner))),
     }
 }
 

@@ -96,17 +96,17 @@ impl JsHost {
     /// The page that the seam has just read.
     fn entries(&self, meta: bool) -> Page<JsId, JsValue> {
         let seam = &self.seam;
-        let next = seam.take_version();
+        let (page, next) = (seam.take_value(), seam.take_version());
         let (mut entries, mut strangers) = (Vec::new(), Vec::new());
         // All keys cross in one piece, each as 32 characters: those of another length are blank.
-        let keys = seam.page_ids();
+        let keys = seam.page_ids(&page);
         let (keys, _) = keys.as_bytes().as_chunks::<32>();
         entries.reserve(keys.len());
         for (index, key) in (0_u32..).zip(keys) {
-            let text = seam.entry_key(index);
+            let text = seam.entry_key(&page, index);
             match Id::from_ascii(key) {
                 Ok(id) => {
-                    let status = if meta { seam.entry_meta(index) } else { NOTHING };
+                    let status = if meta { seam.entry_meta(&page, index) } else { NOTHING };
                     let value = if status == NOTHING { None } else { Some(self.meta(status)) };
                     entries.push((JsId { id, text }, value));
                 }

@@ -111,11 +111,11 @@ extern "C" {
     // ---- a page ----
 
     #[wasm_bindgen(method, structural, js_name = pageIds)]
-    pub(crate) fn page_ids(this: &Seam) -> String;
+    pub(crate) fn page_ids(this: &Seam, entries: &JsValue) -> String;
     #[wasm_bindgen(method, structural, js_name = entryKey)]
-    pub(crate) fn entry_key(this: &Seam, index: u32) -> JsString;
+    pub(crate) fn entry_key(this: &Seam, entries: &JsValue, index: u32) -> JsString;
     #[wasm_bindgen(method, structural, js_name = entryMeta)]
-    pub(crate) fn entry_meta(this: &Seam, index: u32) -> u32;
+    pub(crate) fn entry_meta(this: &Seam, entries: &JsValue, index: u32) -> u32;
 
     // ---- values of a caller ----
 

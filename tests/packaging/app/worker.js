@@ -1,0 +1,3 @@
+import { use } from './use.js';
+
+use('worker').then(postMessage, (error) => postMessage(String(error)));

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import ts from 'typescript';
+import { NAME, PKG, ROOT, pack, program, targets } from './pack.js';
+
+const run = promisify(execFile);
+const { files, folder, manifest, tarball } = pack();
+const WASM = ['inline.js', 'slimta_queue_dict.js', 'slimta_queue_dict.d.ts', 'slimta_queue_dict_bg.wasm'];
+
+test('the tarball holds every module of ours with its types, and nothing that is not for users', () => {
+  const modules = ['', 'hosts/', 'load/'].flatMap((place) =>
+    readdirSync(join(PKG, place)).filter((name) => name.endsWith('.js')).map((name) => place + name));
+  const expected = [
+    ...modules, ...modules.map((path) => path.replace(/\.js$/, '.d.ts')), 'types.d.ts',
+    ...WASM.map((name) => `wasm/${name}`), 'package.json', 'README.md', 'LICENSE',
+  ].sort();
+  // What the generator says of its own interface may come along.
+  const extra = ['wasm/inline.d.ts', 'wasm/slimta_queue_dict_bg.wasm.d.ts'];
+  assert.deepEqual(files.filter((path) => !extra.includes(path)), expected);
+});
+
+test('the README and the licence in the tarball are those of the repository', () => {
+  for (const name of ['README.md', 'LICENSE']) {
+    assert.equal(readFileSync(join(folder, name), 'utf8'), readFileSync(join(ROOT, name), 'utf8'), name);
+  }
+});
+
+test('every file that the exports name is there, each with its types first and a default last', () => {
+  for (const [entry, part] of Object.entries(manifest.exports)) {
+    for (const { target } of targets(part)) assert.ok(existsSync(join(folder, target)), `${entry}: ${target}`);
+    if (entry === './package.json') continue;
+    const conditions = Object.keys(part);
+    assert.equal(conditions[0], 'types', entry);
+    assert.equal(conditions.at(-1), 'default', entry);
+  }
+  assert.deepEqual(Object.keys(manifest.exports).slice(0, 4), ['.', './slim', './module.wasm', './indexeddb']);
+});
+
+test('every runtime gets the loader that is meant for it', () => {
+  const { types, ...loaders } = manifest.exports['.'];
+  assert.deepEqual(Object.entries(loaders), [
+    ['workerd', './load/workerd.js'], ['deno', './load/inline.js'], ['node', './load/node.js'],
+    ['default', './load/inline.js'],
+  ]);
+});
+
+test('a bundler that drops modules without effects keeps those that load the wasm', () => {
+  assert.deepEqual(manifest.sideEffects, ['./load/*.js']);
+  for (const { target } of targets(manifest.exports['.'])) {
+    if (target.endsWith('.js')) assert.match(target, /^\.\/load\/[^/]+$/);
+  }
+});
+
+test('everything that a shipped file imports is shipped', () => {
+  for (const path of files.filter((name) => /\.(js|d\.ts)$/.test(name))) {
+    for (const { fileName } of ts.preProcessFile(readFileSync(join(folder, path), 'utf8'), true, true).importedFiles) {
+      if (!fileName.startsWith('.')) {
+        assert.match(fileName, /^node:/, `${path} imports ${fileName}`);
+        assert.equal(path, 'load/node.js', `${path} imports ${fileName}`);
+        continue;
+      }
+      const target = normalize(join(dirname(path), fileName)).replaceAll('\\', '/');
+      const found = path.endsWith('.d.ts') ? target.replace(/\.js$/, '.d.ts') : target;
+      assert.ok(files.includes(found), `${path} imports ${fileName}`);
+    }
+  }
+});
+
+test('the module that browsers compile is the one in the wasm file', async () => {
+  const { wasm } = await import(join(folder, 'wasm/inline.js'));
+  assert.ok(Buffer.from(wasm()).equals(readFileSync(join(folder, 'wasm/slimta_queue_dict_bg.wasm'))));
+});
+
+test('the manifest says whose it is, where its source is, and what it runs on', () => {
+  const cargo = readFileSync(join(ROOT, 'Cargo.toml'), 'utf8');
+  const field = (/** @type {string} */ key) => cargo.match(new RegExp(`^${key} = "(.*)"$`, 'm'))?.[1];
+  assert.equal(manifest.name, NAME);
+  assert.equal(manifest.version, field('version'));
+  assert.equal(manifest.description, field('description'));
+  assert.equal(manifest.license, field('license'));
+  assert.equal(manifest.repository.type, 'git');
+  assert.equal(manifest.repository.url, `git+${field('repository')}.git`);
+  assert.equal(manifest.type, 'module');
+  assert.equal(manifest.engines.node, '>=20');
+  for (const kind of ['dependencies', 'peerDependencies', 'optionalDependencies', 'scripts']) {
+    assert.equal(manifest[kind], undefined, kind);
+  }
+});
+
+test('publint has nothing to say about the tarball', async () => {
+  await clean('publint', ['--strict', tarball]);
+});
+
+test('the types resolve for every way of importing, as arethetypeswrong finds', async () => {
+  await clean('attw', ['--profile', 'esm-only', '--no-definitely-typed', '--no-emoji', tarball]);
+});
+
+/**
+ * Runs one of the installed commands, which must have nothing to complain about.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ */
+async function clean(command, args) {
+  try {
+    await run(/** @type {string} */ (program([`.bin/${command}`])), args, { env: { ...process.env, NO_COLOR: '1' } });
+  } catch (error) {
+    const { stdout, stderr } = /** @type {any} */ (error);
+    assert.fail(`${command}:\n${stdout}${stderr}`);
+  }
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { EXPECTED } from './exercise.js';
+import { NAME, filesIn, pack, program, project, temporary, text } from './pack.js';
+
+const run = promisify(execFile);
+const MAIN = `
+import * as api from '${NAME}';
+import { exercise } from './exercise.js';
+console.log(JSON.stringify(await exercise(api)));
+`;
+const SLIM = `
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as api from '${NAME}/slim';
+import { exercise } from './exercise.js';
+const bytes = readFileSync(fileURLToPath(import.meta.resolve('${NAME}/module.wasm')));
+api.init(new WebAssembly.Module(bytes));
+console.log(JSON.stringify(await exercise(api)));
+`;
+const REQUIRE = `
+const api = require('${NAME}');
+import('./exercise.js').then(({ exercise }) => exercise(api)).then((found) => console.log(JSON.stringify(found)));
+`;
+const WORKER = (/** @type {string} */ entry) => `
+import * as api from '${entry}';
+import { exercise } from './exercise.js';
+export default {
+  async fetch() {
+    return Response.json(await exercise(api));
+  },
+};
+`;
+const home = project({
+  'exercise.js': text('exercise.js'), 'worker.js': WORKER(NAME), 'main.js': MAIN, 'slim.js': SLIM,
+  'require.cjs': REQUIRE,
+});
+const { arch, platform } = process;
+const bunArch = arch === 'arm64' ? 'aarch64' : arch;
+
+const runtimes = {
+  Node: { path: process.execPath, args: ['main.js'] },
+  Deno: {
+    // Nothing is allowed: what the package needs is in its modules.
+    path: program([`@deno/${platform}-${arch}-glibc/deno`, `@deno/${platform}-${arch}/deno`, 'deno/deno']),
+    args: ['run', '--no-prompt', '--no-remote', '--quiet', 'main.js'],
+  },
+  Bun: {
+    path: program([`@oven/bun-${platform}-${bunArch}/bin/bun`, 'bun/bin/bun.exe']),
+    args: ['--no-install', 'main.js'],
+  },
+};
+
+for (const [name, { path, args }] of Object.entries(runtimes)) {
+  const skip = path ? false : `${name} is not installed`;
+  test(`the package works as it is installed in ${name}`, { skip }, async () => {
+    assert.deepEqual(await answer(/** @type {string} */ (path), args), EXPECTED);
+  });
+}
+
+test('a module from the caller works in Node with the slim entry', async () => {
+  assert.deepEqual(await answer(process.execPath, ['slim.js']), EXPECTED);
+});
+
+if (/** @type {any} */ (process.features).require_module) {
+  test('the package can be required where Node requires modules', async () => {
+    assert.deepEqual(await answer(process.execPath, ['--no-warnings', 'require.cjs']), EXPECTED);
+  });
+}
+
+test('the package works in workerd as its files lie there', async () => {
+  const loader = pack().manifest.exports['.'].workerd;
+  assert.deepEqual(await ask(project({
+    'exercise.js': text('exercise.js'), 'worker.js': WORKER(`./node_modules/${NAME}/${loader}`),
+  })), EXPECTED);
+});
+
+test('the package works in workerd as a bundler for workers makes it', async () => {
+  const out = await bundled(['workerd', 'worker', 'browser']);
+  assert.equal(filesIn(out).filter((path) => path.endsWith('.wasm')).length, 1);
+  assert.deepEqual(await ask(out), EXPECTED);
+});
+
+test('workerd refuses the loader that compiles bytes: what it runs above does not', async () => {
+  const out = await bundled(['worker', 'browser']);
+  const said = { log: '' };
+  await assert.rejects(ask(out, said));
+  assert.match(said.log, /code generation disallowed/i);
+});
+
+/**
+ * What a program of the project prints.
+ *
+ * @param {string} path
+ * @param {string[]} args
+ */
+async function answer(path, args) {
+  const env = { PATH: process.env.PATH, HOME: temporary(), NO_COLOR: '1' };
+  const { stdout, stderr } = await run(path, args, { cwd: home, env });
+  assert.equal(stderr, '');
+  return JSON.parse(stdout);
+}
+
+/**
+ * The worker of the project as one file, with the wasm file beside it.
+ *
+ * @param {string[]} conditions
+ */
+async function bundled(conditions) {
+  const out = temporary();
+  await build({
+    entryPoints: [join(home, 'worker.js')], outdir: out, bundle: true, format: 'esm', conditions, platform: 'neutral',
+    loader: { '.wasm': 'copy' }, logLevel: 'silent',
+  });
+  return out;
+}
+
+/**
+ * What a worker answers, the second time that it is asked.
+ *
+ * @param {string} folder with a worker.js in it
+ * @param {{ log: string }} [said] gets what the runtime says
+ */
+async function ask(folder, said = { log: '' }) {
+  const { Log, LogLevel, Miniflare } = await import('miniflare');
+  const worker = new Miniflare({
+    modules: true, modulesRoot: folder, scriptPath: join(folder, 'worker.js'), compatibilityDate: '2025-01-01',
+    modulesRules: [{ type: 'ESModule', include: ['**/*.js'] }, { type: 'CompiledWasm', include: ['**/*.wasm'] }],
+    log: new Log(LogLevel.NONE), cf: false,
+    handleRuntimeStdio(/** @type {import('node:stream').Readable[]} */ ...streams) {
+      for (const stream of streams) stream.on('data', (words) => (said.log += words));
+    },
+  });
+  try {
+    await (await worker.dispatchFetch('http://localhost/')).text();
+    const response = await worker.dispatchFetch('http://localhost/');
+    assert.equal(response.status, 200);
+    return await response.json();
+  } finally {
+    await worker.dispose();
+  }
+}

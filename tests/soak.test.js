@@ -1,0 +1,63 @@
+/** A storage may live for as long as its program does: what calls leave behind would add up. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { all, anEnvelope, idOf, outcome } from './support/calls.js';
+import { subjects } from './support/subjects.js';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc');
+
+const CALLS = process.env.LONG ? 200_000 : 4_000;
+/** A promise that is kept, with what waits for it, takes several times as much. */
+const BYTES_PER_CALL = 200;
+
+const calls = {
+  get: (storage, id) => storage.get(id),
+  incrementAttempts: (storage, id) => storage.incrementAttempts(id),
+  setTimestamp: (storage, id, i) => storage.setTimestamp(id, i),
+  setRecipientsDelivered: (storage, id, i) => storage.setRecipientsDelivered(id, [i % 3]),
+  change: (storage, id, i) => storage.change(id, { attempts: i % 2 }, { lease: { until: i, owner: 'me' } }),
+  getInfo: (storage) => storage.getInfo(),
+  load: (storage) => all(storage.load()),
+  'load that is given up': async (storage) => {
+    for await (const _ of storage.load()) break;
+  },
+  'write and remove': async (storage) => storage.remove(await storage.write(anEnvelope(), 1)),
+  'a call that is refused': (storage) => outcome(() => storage.write({ sender: 5 }, 1)),
+  'a call on a message that is not there': (storage) => outcome(() => storage.get(idOf(99))),
+};
+
+for (const { name, open } of subjects) {
+  describe(name, () => {
+    for (const [what, call] of Object.entries(calls)) {
+      test(`${what}: ${CALLS} calls leave nothing in memory`, async () => {
+        const { storage } = open();
+        const id = await storage.write(anEnvelope(), 10);
+        const run = async (times) => {
+          for (let i = 0; i < times; i++) {
+            await call(storage, id, i);
+            if (i % 100 === 0) await turn();
+          }
+        };
+        await run(CALLS); // what the first calls compile, cache and reserve does not count
+        const before = await inUse();
+        await run(CALLS);
+        const perCall = ((await inUse()) - before) / CALLS;
+        assert.ok(perCall < BYTES_PER_CALL, `${perCall.toFixed()} bytes per call`);
+      });
+    }
+  });
+}
+
+/** Bytes that are live, outside of the heap too, after whatever can be collected was. */
+async function inUse() {
+  for (let i = 0; i < 3; i++) {
+    collect();
+    await turn();
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}

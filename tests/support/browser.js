@@ -1,0 +1,66 @@
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+/** @import { BrowserContext, Page } from 'playwright-core' */
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+const MAC = [
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+const FLAGS = [
+  '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+
+/** Where Chromium is on this machine, if it is. */
+export const chromiumPath = [
+  ...(process.env.PATH ?? '').split(delimiter).flatMap((folder) => NAMES.map((name) => join(folder, name))), ...MAC,
+].find(isProgram);
+
+/** What to say of a test that needs Chromium: `false`, or why it is skipped. */
+export const skip = chromiumPath ? false : 'Chromium is not installed';
+if (skip) console.log(`skipped: ${skip}`);
+
+/**
+ * A browser with a profile of its own on disk. `complaints` collects what its pages write to their consoles as errors
+ * and what they throw.
+ *
+ * @param {Parameters<typeof chromium.launchPersistentContext>[1]} [options]
+ * @returns {Promise<{ context: BrowserContext, complaints: string[], close: () => Promise<void> }>}
+ */
+export async function openBrowser(options = {}) {
+  const profile = mkdtempSync(join(tmpdir(), 'chromium-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: chromiumPath, args: FLAGS, headless: true, ...options,
+  });
+  /** @type {string[]} */
+  const complaints = [];
+  /** @param {Page} page */
+  const listen = (page) => {
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+  };
+  context.pages().forEach(listen);
+  context.on('page', listen);
+  return {
+    context,
+    complaints,
+    async close() {
+      await context.close();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+/** @param {string} path */
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
