@@ -55,8 +55,26 @@ KeyError.prototype.name = 'KeyError';
  * @returns {error is QueueError}
  */
 export function isQueueError(error) {
-  return error instanceof Error && /^(Queue|Key)Error$/.test(error.name) &&
-    CODES.has(/** @type {QueueError} */ (error).code);
+  try {
+    return error instanceof Error && /^(Queue|Key)Error$/.test(error.name) &&
+      CODES.has(/** @type {QueueError} */ (error).code);
+  } catch {
+    return false; // what was thrown throws when it is looked at
+  }
+}
+
+/**
+ * What was thrown, as far as it can be told.
+ *
+ * @param {unknown} thrown
+ * @returns {string}
+ */
+export function explain(thrown) {
+  try {
+    return thrown instanceof Error ? String(thrown) : describe(thrown);
+  } catch {
+    return 'something that cannot be described';
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** @import { Batch, DictHost } from './types.js' */
-import { KeyError, QueueError, describe, isQueueError } from './errors.js';
+import { KeyError, QueueError, describe, explain, isQueueError } from './errors.js';
 
 // How a call went; the numbers are those of src/js/seam.rs.
 const NOTHING = 0;
@@ -813,7 +813,7 @@ export class Seam {
     }
     if (code === 'no-such-message') return new KeyError(/** @type {string} */ (id));
     const about = id === undefined ? '' : ` (${id})`;
-    const why = hasCause ? `: ${cause instanceof Error ? cause : describe(cause)}` : '';
+    const why = hasCause ? `: ${explain(cause)}` : '';
     return new QueueError(code, `${code}: ${reason}${about}${why}`, hasCause ? { id, cause } : { id });
   }
 

@@ -70,12 +70,13 @@ for (const setting of SETTINGS) {
 
     test('whatever a host throws is the cause of a QueueError', async () => {
       const wrong = [];
-      for (const operation of [OPERATIONS.incrementAttempts, OPERATIONS.get, OPERATIONS.load, OPERATIONS.getInfo]) {
-        for (const [number, thrown] of THROWN.entries()) {
+      for (const [number, thrown] of THROWN.entries()) {
+        for (const operation of [OPERATIONS.incrementAttempts, OPERATIONS.get, OPERATIONS.load, OPERATIONS.getInfo]) {
           cases++;
           await threw(setting, operation, thrown).catch((error) => {
             wrong.push(`${operation.run}, thrown number ${number}: ${String(error?.message).slice(0, 300)}`);
           });
+          if (/does not settle/.test(wrong.at(-1))) return assert.fail(wrong.join('\n')); // nor will any other
         }
       }
       assert.equal(wrong.length, 0, `\n${wrong.join('\n')}`);
@@ -116,7 +117,7 @@ async function threw(setting, { run }, thrown) {
   const faults = new Faults();
   const storage = setting.over(aStore(), faults, {});
   faults.plan(0, () => { throw thrown; });
-  const { failed, error } = await outcome(() => run(storage));
+  const { failed, error } = await outcome(() => run(storage), 5000);
   assert.ok(failed, 'it succeeded');
   if (error === thrown) return; // said in our terms
   assert.ok(error instanceof QueueError && !(error instanceof KeyError), `it is no QueueError: ${safe(error)}`);

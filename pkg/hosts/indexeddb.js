@@ -1,5 +1,5 @@
 /** @import { Batch, Check, DictHost, DictName, Write } from '../types.js' */
-import { QueueError } from '../errors.js';
+import { QueueError, explain } from '../errors.js';
 import { sameMeta } from './maps.js';
 
 const VERSION = 1;
@@ -379,7 +379,7 @@ function failure(cause) {
   const name = /** @type {any} */ (cause)?.name;
   const code = name === 'QuotaExceededError' ? 'full' : 'host';
   const reason = code === 'full' ? 'there is no space left' : 'the transaction was aborted';
-  return new QueueError(code, `${code}: ${reason}; nothing was written: ${cause ?? 'the connection was lost'}`, { cause });
+  return new QueueError(code, `${code}: ${reason}; nothing was written: ${cause ? explain(cause) : 'the connection was lost'}`, { cause });
 }
 
 /** @param {any} channel a Node channel keeps its process alive unless told not to */

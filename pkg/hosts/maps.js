@@ -23,28 +23,29 @@ function turnsFor(dict) {
  * @returns {boolean}
  */
 export function sameMeta(one, other) {
-  if (one === other) return true;
-  if (typeof one !== 'object' || typeof other !== 'object' || !one || !other) return false;
-  return one.timestamp === other.timestamp && one.attempts === other.attempts && one.format === other.format &&
-    sameList(one.deliveredIndexes, other.deliveredIndexes) && sameLease(one.lease, other.lease);
+  if (!isObject(one) || !isObject(other)) return Object.is(one, other);
+  return same(one.timestamp, other.timestamp) && same(one.attempts, other.attempts) &&
+    same(one.deliveredIndexes, other.deliveredIndexes) && same(one.lease, other.lease) && same(one.format, other.format);
 }
 
 /**
+ * Garbage is compared too, so that it can be replaced by a commit that has seen it.
+ *
  * @param {any} one
  * @param {any} other
+ * @param {number} [depth]
+ * @returns {boolean}
  */
-function sameList(one, other) {
-  if (one === other) return true;
-  return Array.isArray(one) && Array.isArray(other) && one.length === other.length &&
-    one.every((value, index) => value === other[index]);
+function same(one, other, depth = 0) {
+  if (Object.is(one, other)) return true;
+  if (!isObject(one) || !isObject(other) || depth > 3) return false;
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => same(one[key], other[key], depth + 1));
 }
 
-/**
- * @param {any} one
- * @param {any} other
- */
-function sameLease(one, other) {
-  return one === other || (!!one && !!other && one.until === other.until && one.owner === other.owner);
+/** @param {any} value */
+function isObject(value) {
+  return typeof value === 'object' && value !== null;
 }
 
 /**
@@ -205,7 +206,7 @@ export class AsyncMapsHost {
     const work = async () => {
       for (const { dict, version } of checks) {
         const now = (await (dict === 'meta' ? this.#meta : this.#envelopes).get(id)) ?? null;
-        if (version === null ? now !== null : !sameMeta(now, version)) return false;
+        if (version === null ? now !== null : !sameMeta(snapshot(now), version)) return false;
       }
       for (const { dict, value } of writes) {
         const db = dict === 'meta' ? this.#meta : this.#envelopes;
