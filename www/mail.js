@@ -1,0 +1,139 @@
+/** @import { Envelope } from 'slimta-queue-dict' */
+/** @import { Attachment, Mailbox } from 'postal-mime' */
+/** @import { Header } from './eml.js' */
+import PostalMime, { addressParser, decodeWords } from 'postal-mime';
+import { EmlError, headerValue, headerValues, joinEml, splitEml } from './eml.js';
+
+/**
+ * What this page keeps in an envelope beside the usual fields. The storage carries it along and leaves it alone.
+ *
+ * @typedef {object} Origin
+ * @property {string} file the name of the file
+ * @property {number} size of the file in bytes
+ * @property {string[]} recipients all of them: `get` leaves out those who are served
+ */
+
+/**
+ * @typedef {object} Body
+ * @property {string} text
+ * @property {Attachment[]} attachments
+ */
+
+/**
+ * Makes an envelope of the bytes of a file.
+ *
+ * @param {Uint8Array} bytes
+ * @param {string} file
+ * @returns {Envelope & { origin: Origin }}
+ * @throws {EmlError} for what is no message, and for a message to nobody
+ */
+export function readEnvelope(bytes, file) {
+  const { headers, message } = splitEml(bytes);
+  const recipients = recipientsOf(headers);
+  if (recipients.length === 0) throw new EmlError('names no recipient in To, Cc, Bcc or Delivered-To');
+  return {
+    sender: senderOf(headers),
+    recipients,
+    // Who got a blind copy is for the envelope only.
+    headers: headers.filter(([name]) => name.trimEnd().toLowerCase() !== 'bcc'),
+    message,
+    timestamp: Date.now(),
+    origin: { file, size: bytes.length, recipients },
+  };
+}
+
+/**
+ * The subject as people read it.
+ *
+ * @param {Header[]} headers
+ */
+export function subjectOf(headers) {
+  return decodeWords(headerValue(headers, 'Subject') ?? '').trim();
+}
+
+/**
+ * @param {Header[]} headers
+ * @returns {Mailbox | undefined}
+ */
+export function authorOf(headers) {
+  return mailboxes(headers, 'From')[0] ?? mailboxes(headers, 'Sender')[0];
+}
+
+/**
+ * The display names that the headers give to addresses.
+ *
+ * @param {Header[]} headers
+ * @returns {Map<string, string>}
+ */
+export function namesIn(headers) {
+  const boxes = ['To', 'Cc', 'From'].flatMap((name) => mailboxes(headers, name));
+  return new Map(boxes.filter(({ name }) => name).map(({ address, name }) => [address.toLowerCase(), name]));
+}
+
+/**
+ * @param {Envelope} envelope
+ * @returns {Origin | undefined} nothing for a message that another program has queued
+ */
+export function originOf(envelope) {
+  const origin = /** @type {Partial<Origin> | undefined} */ (envelope.origin);
+  return Array.isArray(origin?.recipients) ? /** @type {Origin} */ (origin) : undefined;
+}
+
+/**
+ * The readable text of a message, and its attachments.
+ *
+ * @param {Envelope} envelope
+ * @returns {Promise<Body>}
+ */
+export async function readBody({ headers = [], message = '' }) {
+  const { text, html, attachments } = await PostalMime.parse(joinEml(headers, message));
+  return { text: text?.trim() || textOf(html ?? ''), attachments };
+}
+
+/** @param {Header[]} headers */
+function senderOf(headers) {
+  const path = headerValue(headers, 'Return-Path');
+  if (path !== undefined && /^<\s*>$/.test(path)) return '';
+  const [returnTo] = mailboxes(headers, 'Return-Path');
+  return (returnTo ?? authorOf(headers))?.address ?? '';
+}
+
+/** @param {Header[]} headers */
+function recipientsOf(headers) {
+  const named = ['To', 'Cc', 'Bcc'].flatMap((name) => mailboxes(headers, name));
+  const boxes = named.length > 0 ? named : mailboxes(headers, 'Delivered-To');
+  // Nobody wants a letter twice for being in To and in Cc.
+  /** @type {Map<string, string>} */
+  const once = new Map();
+  for (const { address } of boxes) {
+    if (!once.has(address.toLowerCase())) once.set(address.toLowerCase(), address);
+  }
+  return [...once.values()];
+}
+
+/**
+ * @param {Header[]} headers
+ * @param {string} name
+ * @returns {Mailbox[]}
+ */
+function mailboxes(headers, name) {
+  return headerValues(headers, name)
+    .flatMap((value) => /** @type {Mailbox[]} */ (addressParser(value, { flatten: true })))
+    .filter(({ address }) => /^[^\s@]+@[^\s@]+$|^"[^"]*"@[^\s@]+$/.test(address));
+}
+
+/**
+ * The text of an HTML message. The document that it is parsed into is inert: nothing is run or loaded.
+ *
+ * @param {string} html
+ */
+function textOf(html) {
+  // Styles would be refused by the page's security policy, each with a line in the console; no attribute is needed.
+  const bare = html.replace(/<(\/?)([a-z][a-z0-9]*)[^<>]*>/gi, (_, slash, tag) =>
+    `<${slash}${tag.toLowerCase() === 'style' ? 'x-style' : tag}>`);
+  const { body } = new DOMParser().parseFromString(bare, 'text/html');
+  for (const hidden of body.querySelectorAll('x-style, script, template, title')) hidden.remove();
+  for (const gap of body.querySelectorAll('br, p, div, tr, li, h1, h2, h3, h4, table, ul, ol')) gap.append('\n');
+  for (const cell of body.querySelectorAll('td, th')) cell.append(' ');
+  return (body.textContent ?? '').replace(/[ \t\u00a0]+/g, ' ').replace(/ ?\n ?/g, '\n').replace(/\n{3,}/g, '\n\n').trim();
+}
