@@ -45,7 +45,8 @@ browsers:
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo '== installing what package.json names'
 	@tools/setup node
-	@npm ci --no-fund --no-audit
+	@# Not `npm ci`: it refuses a lock file without the builds of Deno for other systems.
+	@npm install --no-save --no-fund --no-audit --loglevel=error
 	@touch $@
 
 clean: ## Removes what was built here
