@@ -30,6 +30,8 @@ struct News {
 }
 
 impl Watches {
+    // Without the standard library there is one thread only.
+    #[allow(clippy::arc_with_non_send_sync)]
     fn watch(&self) -> Arc<Watch> {
         let watch = Arc::new(Watch::default());
         let mut watches = lock(&self.0);
