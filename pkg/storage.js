@@ -6,7 +6,7 @@
 import { Core, Method } from './wasm/slimta_queue_dict.js';
 import { describe } from './errors.js';
 import { AsyncMapsHost, SyncMapsHost } from './hosts/maps.js';
-import { Seam } from './seam.js';
+import { Seam } from './seam/seam.js';
 
 const MINUTE = 60_000;
 

@@ -325,7 +325,7 @@ impl Copier<'_> {
 
 const WELL_FORMED: &str = "text without lone surrogates";
 
-// What `Seam.kind` tells of a value; the numbers are those of `pkg/seam.js`.
+// What `Seam.kind` tells of a value; the numbers are those of `pkg/seam/`.
 const PRIMITIVE: u32 = 1;
 const TEXT: u32 = 2;
 const DATE: u32 = 3;

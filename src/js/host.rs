@@ -38,7 +38,7 @@ impl JsId {
     }
 }
 
-/// Whatever `pkg/seam.js` stands for.
+/// Whatever `pkg/seam/` stands for.
 #[derive(Debug)]
 pub(crate) struct JsHost {
     pub(crate) seam: Seam,

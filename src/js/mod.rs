@@ -2,7 +2,7 @@
 //! rule of the queue is here.
 //!
 //! `pkg/storage.js` wraps the classes that are exported here. Whatever may run the code of a caller
-//! or of a host (getters, proxies, dictionaries) is called by `pkg/seam.js`, which catches what that
+//! or of a host (getters, proxies, dictionaries) is called by `pkg/seam/`, which catches what that
 //! throws: an exception that passed through wasm would skip its destructors.
 
 mod arguments;

@@ -1,4 +1,4 @@
-//! The methods of `pkg/seam.js`, none of which throws.
+//! The methods of `pkg/seam/`, none of which throws.
 //!
 //! Those that may run foreign code answer with a number, one of the constants below, and leave the
 //! rest in the seam, where it is taken before anything else runs.
@@ -25,7 +25,7 @@ pub(crate) const STRANGE: u32 = 5;
 
 #[wasm_bindgen]
 extern "C" {
-    /// One for each storage; see `pkg/seam.js`.
+    /// One for each storage; see `pkg/seam/`.
     #[derive(Clone, Debug)]
     pub type Seam;
 

@@ -1,0 +1,7 @@
+// How a call of the seam went; the numbers are those of src/js/seam.rs.
+export const NOTHING = 0;
+export const DONE = 1;
+export const THREW = 2;
+export const PENDING = 3;
+export const DONE_WITH_MORE = 4;
+export const STRANGE = 5;

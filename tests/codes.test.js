@@ -1,0 +1,266 @@
+/** Each code that a storage gives its errors has a way to come about, and each says what is true. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { AsyncDictStorage, DictStorage, KeyError, QueueError } from '../pkg/load/node.js';
+import { NOBODY, all, anEnvelope, failure, idOf, ids, keyError, outcome, queueError } from './support/calls.js';
+import { SlowDict } from './support/dicts.js';
+import { MemoryHost, Store } from './support/host.js';
+import { asyncSubjects, subjects } from './support/subjects.js';
+
+const SHORT = { deadline: 60 };
+const never = () => new Promise(() => {});
+
+/** A dictionary over a Map one of whose methods a test replaces. */
+function slow(map, replaced = {}) {
+  const dict = new SlowDict(map);
+  for (const [name, method] of Object.entries(replaced)) dict[name] = (...args) => method(dict, ...args);
+  return dict;
+}
+
+/** A promise and the means to settle it. */
+function deferred() {
+  const parts = {};
+  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  return parts;
+}
+
+describe('no-such-message', () => {
+  test('a message that is not there is a KeyError that names it', async () => {
+    for (const { open } of subjects) {
+      const error = await keyError(() => open().storage.get(NOBODY), NOBODY);
+      assert.ok(error instanceof KeyError);
+    }
+  });
+});
+
+describe('conflict', () => {
+  test('a change of a message from within a change of it is a conflict where nobody can wait', () => {
+    const meta = new Map();
+    const storage = new DictStorage(new Map(), meta);
+    const id = storage.write(anEnvelope(), 10);
+    let inner;
+    meta.set = (key, value) => {
+      if (!inner) {
+        try {
+          inner = { value: storage.incrementAttempts(id) };
+        } catch (error) {
+          inner = { error };
+        }
+      }
+      return Map.prototype.set.call(meta, key, value);
+    };
+    assert.equal(storage.incrementAttempts(id), 1);
+    assert.deepEqual([inner.error.code, inner.error.id], ['conflict', id]);
+    assert.equal(storage.get(id)[1], 1);
+  });
+
+  test('a message that others change before every commit is a conflict by the deadline, and is not changed', async () => {
+    const host = new MemoryHost(new Store());
+    const storage = new AsyncDictStorage(host, SHORT);
+    const id = await storage.write(anEnvelope(), 10);
+    const commit = host.commit;
+    host.commit = async () => false;
+    await queueError(() => storage.incrementAttempts(id), 'conflict', { id });
+    host.commit = commit;
+    assert.equal((await storage.get(id))[1], 0);
+  });
+
+  test('a dictionary that never shows what was written into it is a conflict and no endless loop', () => {
+    const meta = new Map();
+    const storage = new DictStorage(new Map(), meta);
+    const id = storage.write(anEnvelope(), 10);
+    let attempts = 0;
+    meta.get = () => ({ timestamp: 10, attempts: attempts++ });
+    assert.throws(() => storage.incrementAttempts(id), { code: 'conflict', id });
+  });
+});
+
+describe('unknown-outcome and timeout', () => {
+  test('a commit that hangs is an unknown outcome with the id, even of a message whose id was drawn', async () => {
+    for (const which of ['set', 'get']) {
+      const envelopes = new Map();
+      const storage = new AsyncDictStorage(slow(envelopes, { [which]: never }), slow(new Map()), SHORT);
+      const error = await queueError(() => storage.write(anEnvelope(), 10), 'unknown-outcome');
+      assert.match(error.id, /^[0-9a-f]{32}$/);
+      assert.equal('cause' in error, false);
+    }
+  });
+
+  test('a write of unknown outcome can be made again under the id of its error', async () => {
+    const [envelopes, meta] = [new Map(), new Map()];
+    let hang = true;
+    const set = (dict, key, value) => {
+      const done = SlowDict.prototype.set.call(dict, key, value);
+      return hang ? done.then(never) : done;
+    };
+    const storage = new AsyncDictStorage(slow(envelopes, { set }), slow(meta), SHORT);
+    const { id } = await queueError(() => storage.write(anEnvelope(), 10), 'unknown-outcome');
+    hang = false;
+    assert.equal(await storage.write(anEnvelope(), 10, { id }), id);
+    assert.deepEqual([await all(storage.load()), envelopes.size], [[[10, id]], 1]);
+  });
+
+  test('a read that hangs is a timeout, and says that nothing was changed', async () => {
+    for (const { open } of asyncSubjects.slice(1)) {
+      const hanging = { pause: undefined };
+      const { storage, another } = open({ deadline: 60, pause: () => hanging.pause?.() });
+      const id = await storage.write(anEnvelope(), 10);
+      hanging.pause = never;
+      for (const call of [
+        () => another().get(id), () => another().incrementAttempts(id), () => another().getInfo(), () => all(another().load()),
+        () => another().check(), () => another().repair(),
+      ]) {
+        await queueError(call, 'timeout');
+      }
+    }
+  });
+
+  test('a dictionary that hangs for one message delays no other', async () => {
+    const meta = new Map();
+    const get = (dict, key) => (key === idOf(1) ? never() : SlowDict.prototype.get.call(dict, key));
+    const storage = new AsyncDictStorage(slow(new Map()), slow(meta, { get }), { deadline: 2 ** 31 });
+    await storage.write(anEnvelope(), 10, { id: idOf(1) });
+    await storage.write(anEnvelope(), 10, { id: idOf(2) });
+    storage.setTimestamp(idOf(1), 5);
+    storage.get(idOf(1));
+    assert.equal(await storage.incrementAttempts(idOf(2)), 1);
+    assert.equal((await storage.get(idOf(2)))[1], 1);
+  });
+
+  test('the calls that wait for one that hangs end by their deadlines, and the next ones go on', async () => {
+    const meta = new Map();
+    let hang = false;
+    const set = (dict, key, value) => (hang ? never() : SlowDict.prototype.set.call(dict, key, value));
+    const dicts = [slow(new Map()), slow(meta, { set })];
+    const [storage, other] = [new AsyncDictStorage(...dicts, SHORT), new AsyncDictStorage(...dicts, { deadline: 5000 })];
+    const id = await storage.write(anEnvelope(), 10);
+    hang = true;
+    const waiting = [() => storage.incrementAttempts(id), () => storage.get(id), () => storage.remove(id), () => storage.getInfo()];
+    const codes = (await Promise.all(waiting.map((call) => outcome(call)))).map(({ error }) => error?.code);
+    for (const code of codes) assert.ok(['timeout', 'unknown-outcome'].includes(code), codes.join());
+    hang = false;
+    assert.equal(await other.incrementAttempts(id), 1);
+    assert.equal(await storage.incrementAttempts(id), 2);
+  });
+
+  test('a write that its deadline ended writes nothing more when its dictionary answers at last', async () => {
+    const [envelopes, meta] = [new Map(), new Map()];
+    const late = deferred();
+    const set = async (dict, key, value) => {
+      await SlowDict.prototype.set.call(dict, key, value);
+      await late.promise;
+    };
+    const storage = new AsyncDictStorage(slow(envelopes, { set }), slow(meta), SHORT);
+    await queueError(() => storage.write(anEnvelope(), 10, { id: idOf(1) }), 'unknown-outcome', { id: idOf(1) });
+    await storage.remove(idOf(1));
+    late.resolve();
+    for (let i = 0; i < 10; i++) await turn();
+    assert.deepEqual([[...envelopes.keys()], [...meta.keys()]], [[], []], 'a list shows an id without mail');
+    assert.deepEqual(await all(storage.load()), []);
+  });
+
+  test('a change that its deadline ended overwrites no later one when its dictionary answers at last', async () => {
+    const [envelopes, meta] = [new Map(), new Map()];
+    const late = deferred();
+    let calls = 0;
+    const get = async (dict, key) => {
+      const read = await SlowDict.prototype.get.call(dict, key);
+      if (++calls === 2) await late.promise; // the check within the first commit
+      return read;
+    };
+    const storage = new AsyncDictStorage(slow(envelopes), slow(meta, { get }), SHORT);
+    const id = idOf(1);
+    envelopes.set(id, anEnvelope());
+    meta.set(id, { timestamp: 10, attempts: 0 });
+    const first = await outcome(() => storage.incrementAttempts(id));
+    assert.deepEqual([first.error?.code, first.error?.id], ['unknown-outcome', id]);
+    assert.equal(await storage.change(id, null, { attempts: 7 }), true);
+    late.resolve();
+    for (let i = 0; i < 10; i++) await turn();
+    assert.equal((await storage.get(id))[1], 7, 'an update was lost');
+  });
+
+  test('an unknown outcome that a host reports has the id and what the host threw', async () => {
+    const host = new MemoryHost();
+    const said = new QueueError('unknown-outcome', 'the connection was lost', { cause: new Error('ECONNRESET') });
+    host.commit = () => Promise.reject(said);
+    const error = await failure(() => new AsyncDictStorage(host).write(anEnvelope(), 10, { id: idOf(1) }));
+    assert.deepEqual([error.code, error.id], ['unknown-outcome', idOf(1)]);
+    assert.ok(error === said || error.cause === said);
+  });
+});
+
+describe('host', () => {
+  test('what a dictionary throws is the cause, and the message says what it was', async () => {
+    for (const make of [(...dicts) => new DictStorage(...dicts), (...dicts) => new AsyncDictStorage(...dicts)]) {
+      const cause = new RangeError('the disk is on fire');
+      const meta = new Map();
+      meta.get = () => { throw cause; };
+      const error = await queueError(() => make(new Map(), meta).get(NOBODY), 'host', { cause });
+      assert.match(error.message, /the disk is on fire/);
+    }
+  });
+});
+
+describe('full, too-large and blocked', () => {
+  for (const code of ['full', 'too-large', 'blocked']) {
+    test(`a host that throws ${code} leaves nothing of a write, and the next one can succeed`, async () => {
+      for (const rejects of [false, true]) {
+        const store = new Store();
+        const host = new MemoryHost(store);
+        const storage = new AsyncDictStorage(host);
+        const commit = host.commit;
+        const said = new QueueError(code, `${code}: as the host says`);
+        host.commit = () => {
+          if (rejects) return Promise.reject(said);
+          throw said;
+        };
+        assert.equal(await failure(() => storage.write(anEnvelope(), 10, { id: idOf(1) }), { code }), said);
+        assert.deepEqual([store.envelope.size, store.meta.size], [0, 0]);
+        host.commit = commit;
+        await storage.write(anEnvelope(), 10, { id: idOf(1) });
+        assert.deepEqual(await ids(storage), [idOf(1)]);
+      }
+    });
+  }
+});
+
+describe('closed, corrupt, newer-format and needs-async', () => {
+  test('a storage that was closed says closed', async () => {
+    for (const { open } of asyncSubjects) {
+      const { storage } = open();
+      await storage.close();
+      await queueError(() => storage.getInfo(), 'closed');
+    }
+  });
+
+  test('a record that no storage writes says corrupt and a newer one says newer-format', async () => {
+    for (const { open } of subjects) {
+      const { storage, meta } = open();
+      const id = await storage.write(anEnvelope(), 10);
+      meta.set(id, { timestamp: 'soon', attempts: 0 });
+      await queueError(() => storage.incrementAttempts(id), 'corrupt', { id });
+      meta.set(id, { timestamp: 10, attempts: 0, format: 2 });
+      await queueError(() => storage.incrementAttempts(id), 'newer-format', { id });
+    }
+  });
+
+  test('a dictionary that promises says needs-async where nobody can wait, and names the class that can', () => {
+    const storage = new DictStorage(new SlowDict(), new SlowDict());
+    for (const call of [
+      () => storage.write(anEnvelope(), 10), () => storage.get(NOBODY), () => storage.incrementAttempts(NOBODY),
+      () => storage.remove(NOBODY), () => storage.getInfo(), () => [...storage.load()], () => storage.check(),
+    ]) {
+      assert.throws(call, { name: 'QueueError', code: 'needs-async', message: /AsyncDictStorage/ });
+    }
+  });
+});
+
+test('a QueueError has a stable code, a sentence, and an id and a cause only if it is given them', () => {
+  const bare = new QueueError('host', 'it failed');
+  assert.deepEqual([bare.name, bare.code, bare.message, 'id' in bare, 'cause' in bare], ['QueueError', 'host', 'it failed', false, false]);
+  const full = new QueueError('full', 'no space', { id: NOBODY, cause: null });
+  assert.deepEqual([full.id, full.cause, 'cause' in full], [NOBODY, null, true]);
+  assert.ok(bare instanceof Error && /it failed/.test(bare.stack));
+});
