@@ -1,5 +1,6 @@
+export { AsyncDictStorage } from './async-dict-storage.js';
+export { DictStorage } from './dict-storage.js';
 export { KeyError, QueueError } from './errors.js';
-export { AsyncDictStorage, DictStorage } from './storage.js';
 
 /** @typedef {import('./types.js').Batch} Batch */
 /** @typedef {import('./types.js').Check} Check */

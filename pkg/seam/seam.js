@@ -284,16 +284,23 @@ export class Seam extends Values {
 
   /** @param {number} milliseconds */
   sleep(milliseconds) {
-    let timer;
+    /** @type {{ handle?: any, end: () => void }} */
+    const timer = { end: () => {} };
     this.value = new Promise((resolve) => {
-      timer = setTimeout(resolve, Math.min(milliseconds, LONGEST_TIMER));
+      timer.end = () => resolve(undefined);
+      timer.handle = setTimeout(timer.end, Math.min(milliseconds, LONGEST_TIMER));
     });
     return timer;
   }
 
-  /** @param {any} timer */
+  /**
+   * Ends a timer early. What waits for its promise is freed only once that settles.
+   *
+   * @param {{ handle?: any, end: () => void }} timer
+   */
   wake(timer) {
-    clearTimeout(timer);
+    clearTimeout(timer.handle);
+    timer.end();
   }
 
   now() {

@@ -22,7 +22,7 @@ use crate::rules::{Operation, Outcome};
 use crate::storage::DictStorage;
 use crate::wait::Wait;
 
-/// The methods, in the order of `METHODS` in `pkg/storage.js`.
+/// The methods, in the order of `METHODS` in `pkg/`.
 #[wasm_bindgen]
 #[derive(Clone, Copy, Debug)]
 pub enum Method {

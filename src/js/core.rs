@@ -1,4 +1,4 @@
-//! What `pkg/storage.js` stands on.
+//! What `pkg/` stands on.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;

@@ -1,7 +1,7 @@
 //! What JavaScript sees: values of JavaScript to types of the core and back, errors to errors. No
 //! rule of the queue is here.
 //!
-//! `pkg/storage.js` wraps the classes that are exported here. Whatever may run the code of a caller
+//! `pkg/` wraps the classes that are exported here. Whatever may run the code of a caller
 //! or of a host (getters, proxies, dictionaries) is called by `pkg/seam/`, which catches what that
 //! throws: an exception that passed through wasm would skip its destructors.
 
