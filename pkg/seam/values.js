@@ -245,6 +245,7 @@ export class Values extends Slots {
       if (typeof client !== 'object' || client === null || Array.isArray(client)) return NOTHING;
       /** @type {any} */
       const copy = {};
+      /** @type {number} */
       let status = DONE;
       let wrong;
       for (const key of Object.keys(client)) {
