@@ -119,13 +119,16 @@ describe('unknown-outcome and timeout', () => {
   test('a dictionary that hangs for one message delays no other', async () => {
     const meta = new Map();
     const get = (dict, key) => (key === idOf(1) ? never() : SlowDict.prototype.get.call(dict, key));
-    const storage = new AsyncDictStorage(slow(new Map()), slow(meta, { get }), { deadline: 2 ** 31 });
+    const storage = new AsyncDictStorage(slow(new Map()), slow(meta, { get }), { deadline: 1000 });
     await storage.write(anEnvelope(), 10, { id: idOf(1) });
     await storage.write(anEnvelope(), 10, { id: idOf(2) });
-    storage.setTimestamp(idOf(1), 5);
-    storage.get(idOf(1));
+    let hanging = true;
+    const calls = [() => storage.incrementAttempts(idOf(1)), () => storage.get(idOf(1))].map((call) =>
+      queueError(call, 'timeout').finally(() => (hanging = false)));
     assert.equal(await storage.incrementAttempts(idOf(2)), 1);
     assert.equal((await storage.get(idOf(2)))[1], 1);
+    assert.ok(hanging);
+    await Promise.all(calls);
   });
 
   test('the calls that wait for one that hangs end by their deadlines, and the next ones go on', async () => {
@@ -136,12 +139,15 @@ describe('unknown-outcome and timeout', () => {
     const [storage, other] = [new AsyncDictStorage(...dicts, SHORT), new AsyncDictStorage(...dicts, { deadline: 5000 })];
     const id = await storage.write(anEnvelope(), 10);
     hang = true;
-    const waiting = [() => storage.incrementAttempts(id), () => storage.get(id), () => storage.remove(id), () => storage.getInfo()];
-    const codes = (await Promise.all(waiting.map((call) => outcome(call)))).map(({ error }) => error?.code);
-    for (const code of codes) assert.ok(['timeout', 'unknown-outcome'].includes(code), codes.join());
+    const first = queueError(() => storage.incrementAttempts(id), 'unknown-outcome', { id });
+    for (const call of [() => storage.incrementAttempts(id), () => storage.get(id), () => storage.getInfo()]) {
+      const { failed, error } = await outcome(call);
+      if (failed) assert.ok(['timeout', 'unknown-outcome'].includes(error.code), String(error));
+    }
+    await first;
     hang = false;
-    assert.equal(await other.incrementAttempts(id), 1);
-    assert.equal(await storage.incrementAttempts(id), 2);
+    const counted = await other.incrementAttempts(id);
+    assert.equal(await storage.incrementAttempts(id), counted + 1);
   });
 
   test('a write that its deadline ended writes nothing more when its dictionary answers at last', async () => {

@@ -203,12 +203,18 @@ export class AsyncMapsHost {
     const id = writes[0].id;
     const turns = this.#turns;
     while (turns.has(id)) await turns.get(id);
+    // A commit that was given up writes nothing more: somebody else may have the turn.
+    const own = () => {
+      if (turns.get(id) === turn) return;
+      throw new QueueError('unknown-outcome', 'unknown-outcome: the dictionaries took too long', { id });
+    };
     const work = async () => {
       for (const { dict, version } of checks) {
         const now = (await (dict === 'meta' ? this.#meta : this.#envelopes).get(id)) ?? null;
         if (version === null ? now !== null : !sameMeta(snapshot(now), version)) return false;
       }
       for (const { dict, value } of writes) {
+        own();
         const db = dict === 'meta' ? this.#meta : this.#envelopes;
         await (value === undefined ? db.delete(id) : db.set(id, /** @type {any} */ (value)));
       }

@@ -236,6 +236,11 @@ impl Host for JsHost {
         (!version.is_undefined()).then_some(version)
     }
 
+    fn is_unknown_outcome(error: &JsValue) -> bool {
+        let code = js_sys::Reflect::get(error, &"code".into()).ok();
+        code.and_then(|code| code.as_string()).is_some_and(|code| code == "unknown-outcome")
+    }
+
     fn overlaps(&self) -> bool {
         self.promises
     }
