@@ -107,9 +107,9 @@ class IndexedDBHost {
   }
 
   async sizes() {
-    const size = this.#ask(['envelope'], (tx) => tx.objectStore('envelope').count());
-    const metaSize = this.#ask(['meta'], (tx) => tx.objectStore('meta').count());
-    return { size: await size, metaSize: await metaSize };
+    const count = (/** @type {DictName} */ dict) => this.#ask([dict], (tx) => tx.objectStore(dict).count());
+    const [size, metaSize] = await Promise.all([count('envelope'), count('meta')]);
+    return { size, metaSize };
   }
 
   /** @param {(id: string) => void} notify */

@@ -1,0 +1,352 @@
+/** The IndexedDB host on a stand-in for IndexedDB; tests/browser/indexeddb.test.js has the real thing. */
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { IDBFactory, IDBKeyRange, forceCloseDatabase } from 'fake-indexeddb';
+import { indexedDBHost } from '../pkg/hosts/indexeddb.js';
+import { AsyncDictStorage } from '../pkg/load/node.js';
+import { BEHAVIOURS } from './support/behaviours.js';
+import { all, anEnvelope, failure, idOf, ids, outcome, queueError } from './support/calls.js';
+
+globalThis.IDBKeyRange = IDBKeyRange;
+
+let factory;
+beforeEach(() => {
+  factory = new IDBFactory();
+});
+
+const host = (options) => indexedDBHost('outbox', { indexedDB: factory, ...options });
+const storage = (options) => new AsyncDictStorage(host(options), { deadline: 20_000 });
+
+/** A factory over the one of the test that hands each new connection to `connected` before anybody else has it. */
+function watched(connected) {
+  const beneath = factory;
+  return {
+    open(...args) {
+      const request = beneath.open(...args);
+      request.addEventListener('success', () => connected(request.result));
+      return request;
+    },
+  };
+}
+
+/** A factory that notes the transactions of its connections. */
+function counted() {
+  const transactions = [];
+  const indexedDB = watched((db) => {
+    const { transaction } = db;
+    db.transaction = (stores, mode, options) => {
+      transactions.push({ stores, mode, options });
+      return transaction.call(db, stores, mode, options);
+    };
+  });
+  return { indexedDB, transactions, written: () => transactions.filter(({ mode }) => mode === 'readwrite').length };
+}
+
+/** Opens the database without the host, as another program would. */
+function openElsewhere(version) {
+  return new Promise((resolve, reject) => {
+    const request = factory.open('outbox', version);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error('blocked'));
+    request.onupgradeneeded = () => {};
+  });
+}
+
+function deleteElsewhere() {
+  return new Promise((resolve, reject) => {
+    const request = factory.deleteDatabase('outbox');
+    request.onsuccess = () => resolve();
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error('blocked'));
+  });
+}
+
+describe('behaviours', () => {
+  for (const [name, behaviour] of Object.entries(BEHAVIOURS)) {
+    test(name, async () => {
+      const opened = [];
+      const open = () => {
+        opened.push(storage());
+        return opened.at(-1);
+      };
+      const { failed, error } = await outcome(() => behaviour(open));
+      if (failed) throw error;
+      for (const each of opened) await each.close();
+    });
+  }
+});
+
+describe('the database', () => {
+  test('nothing is opened before the first call', async () => {
+    let opened = 0;
+    const indexedDB = watched(() => opened++);
+    const lazy = new AsyncDictStorage(host({ indexedDB }));
+    assert.equal((await factory.databases()).length, 0);
+    await lazy.getInfo();
+    await lazy.getInfo();
+    assert.equal(opened, 1);
+  });
+
+  test('one connection serves calls that begin together', async () => {
+    let opened = 0;
+    const one = new AsyncDictStorage(host({ indexedDB: watched(() => opened++) }));
+    await Promise.all([one.getInfo(), all(one.load()), one.write(anEnvelope(), 1), one.remove(idOf(1))]);
+    assert.equal(opened, 1);
+  });
+
+  test('every transaction that writes is over both stores and as durable as asked, strictly unless told', async () => {
+    for (const durability of [undefined, 'strict', 'relaxed']) {
+      const { indexedDB, transactions } = counted();
+      const made = new AsyncDictStorage(host({ indexedDB, ...(durability && { durability }) }));
+      const id = await made.write(anEnvelope(), 1);
+      await made.incrementAttempts(id);
+      await made.remove(id);
+      const writing = transactions.filter(({ mode }) => mode === 'readwrite');
+      assert.ok(writing.length >= 3);
+      for (const { stores, options } of writing) {
+        assert.deepEqual([...stores].sort(), ['envelope', 'meta']);
+        assert.equal(options.durability, durability ?? 'strict');
+      }
+    }
+  });
+
+  test('what the host keeps is what its options say', () => {
+    assert.deepEqual(host().supports, { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'disk' });
+    assert.equal(host({ durability: 'relaxed' }).supports.durable, 'os');
+    for (const bad of [undefined, null, 5, {}, Symbol('s')]) assert.throws(() => indexedDBHost(bad), TypeError);
+    for (const durability of ['loose', null, 5]) assert.throws(() => host({ durability }), TypeError);
+  });
+
+  test('a hundred writes at once share a few transactions', async () => {
+    const { indexedDB, written } = counted();
+    const made = new AsyncDictStorage(host({ indexedDB }));
+    await Promise.all(Array.from({ length: 100 }, (_, i) => made.write(anEnvelope(), i)));
+    assert.ok(written() <= 5, `${written()} transactions`);
+    assert.equal((await ids(made)).length, 100);
+  });
+
+  test('a batch whose check fails touches neither its own records nor the other batches of its transaction', async () => {
+    const { indexedDB, written } = counted();
+    const plain = host({ indexedDB });
+    const write = (number, version) => plain.commit({
+      checks: [{ dict: 'envelope', id: idOf(number), version }],
+      writes: [{ dict: 'envelope', id: idOf(number), value: { number } }, { dict: 'meta', id: idOf(number), value: { timestamp: number, attempts: 0 } }],
+    });
+    const change = (number, attempts, then) => plain.commit({
+      checks: [{ dict: 'meta', id: idOf(number), version: { timestamp: number, attempts } }],
+      writes: [{ dict: 'meta', id: idOf(number), value: { timestamp: number, attempts: then } }],
+    });
+    assert.equal(await write(1, null), true);
+    assert.equal(await write(2, null), true);
+    const before = written();
+    assert.deepEqual(await Promise.all([write(1, null), write(3, null), change(2, 7, 8), write(4, null)]), [false, true, false, true]);
+    assert.equal(written(), before + 1);
+    assert.deepEqual(await Promise.all([change(1, 0, 1), change(2, 0, 5), change(9, 0, 1)]), [true, true, false]);
+    const attempts = [];
+    for (let i = 1; i <= 4; i++) attempts.push((await plain.read('meta', idOf(i))).value.attempts);
+    assert.deepEqual([attempts, await plain.sizes()], [[1, 5, 0, 0], { size: 4, metaSize: 4 }]);
+  });
+
+  test('batches on one message that wait together are made one after the other', async () => {
+    const plain = host();
+    const insert = (value) => plain.commit({
+      checks: [{ dict: 'envelope', id: idOf(1), version: null }],
+      writes: [{ dict: 'envelope', id: idOf(1), value }, { dict: 'meta', id: idOf(1), value: { timestamp: value, attempts: 0 } }],
+    });
+    assert.deepEqual(await Promise.all([insert(1), insert(2), insert(3)]), [true, false, false]);
+    assert.equal((await plain.read('envelope', idOf(1))).value, 1);
+  });
+
+  test('what cannot be cloned fails its own batch and leaves the host usable', async () => {
+    const plain = host();
+    const put = (number, value) => plain.commit({ checks: [], writes: [{ dict: 'envelope', id: idOf(number), value }] });
+    await failure(() => put(1, { bad: () => {} }), { name: 'QueueError', code: 'host' });
+    assert.equal(await put(2, { good: 1 }), true);
+    assert.deepEqual(await plain.sizes(), { size: 1, metaSize: 0 });
+  });
+});
+
+describe('connections', () => {
+  test('a connection lets another one upgrade, and later calls say that the format is newer', async () => {
+    const made = storage();
+    await made.write(anEnvelope(), 1);
+    const newer = await openElsewhere(7);
+    await queueError(() => made.getInfo(), 'newer-format');
+    await queueError(() => made.write(anEnvelope(), 1), 'newer-format');
+    newer.close();
+  });
+
+  test('a connection lets the database be deleted, and later calls begin a new one', async () => {
+    const made = storage();
+    const id = await made.write(anEnvelope(), 1);
+    await deleteElsewhere();
+    await failure(() => made.get(id), { name: 'KeyError' });
+    const again = await made.write(anEnvelope(), 2);
+    assert.deepEqual(await ids(made), [again]);
+  });
+
+  test('a connection that was closed under the host is made anew, once, by whichever call comes next', async () => {
+    const next = [
+      (made) => made.getInfo(), (made) => all(made.load()), (made) => made.write(anEnvelope(), 1),
+      (made, id) => made.get(id), (made, id) => made.incrementAttempts(id), (made) => made.remove(idOf(9)), (made) => made.check(),
+    ];
+    for (const call of next) {
+      const connections = [];
+      const made = new AsyncDictStorage(host({ indexedDB: watched((db) => connections.push(db)) }));
+      const id = await made.write(anEnvelope(), 1);
+      connections[0].close();
+      await call(made, id);
+      await made.getInfo();
+      assert.equal(connections.length, 2, String(call));
+      await made.close();
+    }
+  });
+
+  test('a connection that the browser closes is made anew', async () => {
+    const connections = [];
+    const made = new AsyncDictStorage(host({ indexedDB: watched((db) => connections.push(db)) }));
+    const id = await made.write(anEnvelope(), 1);
+    forceCloseDatabase(connections[0]);
+    assert.equal(await made.incrementAttempts(id), 1);
+    assert.equal(connections.length, 2);
+  });
+
+  test('an open that fails says why, and the next call tries again', async () => {
+    let fail = true;
+    const error = new DOMException('Internal error.', 'UnknownError');
+    const good = factory;
+    const indexedDB = { open: (...args) => (fail ? failing({ error }) : good.open(...args)) };
+    const made = new AsyncDictStorage(host({ indexedDB }));
+    await queueError(() => made.getInfo(), 'host', { cause: error });
+    fail = false;
+    assert.deepEqual(await made.getInfo(), { size: 0, metaSize: 0 });
+  });
+
+  test('an open that throws at once says why, and the next call tries again', async () => {
+    let fail = true;
+    const error = new DOMException('The operation is insecure.', 'SecurityError');
+    const good = factory;
+    const indexedDB = {
+      open(...args) {
+        if (fail) throw error;
+        return good.open(...args);
+      },
+    };
+    const made = new AsyncDictStorage(host({ indexedDB }));
+    await queueError(() => made.write(anEnvelope(), 1), 'host', { cause: error });
+    fail = false;
+    await made.write(anEnvelope(), 1);
+  });
+
+  test('an open that is blocked says so, and the next call tries again', async () => {
+    let block = true;
+    const good = factory;
+    const indexedDB = { open: (...args) => (block ? failing({ type: 'blocked' }) : good.open(...args)) };
+    const made = new AsyncDictStorage(host({ indexedDB }));
+    await queueError(() => made.getInfo(), 'blocked');
+    block = false;
+    assert.deepEqual(await made.getInfo(), { size: 0, metaSize: 0 });
+  });
+
+  test('an open that never ends is a timeout by the deadline', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const made = new AsyncDictStorage(host({ indexedDB: { open: () => ({}) } }), { deadline: 50 });
+    for (const call of [() => made.getInfo(), () => made.get(idOf(1)), () => made.write(anEnvelope(), 1)]) {
+      const asked = assert.rejects(call, ({ code }) => ['timeout', 'unknown-outcome'].includes(code));
+      for (let i = 0; i < 20; i++) await undefined;
+      t.mock.timers.tick(51);
+      await asked;
+    }
+  });
+
+  test('an open that never ends is given up, and a call after that tries again', async (t) => {
+    let hang = true;
+    const good = factory;
+    const indexedDB = { open: (...args) => (hang ? {} : good.open(...args)) };
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const made = new AsyncDictStorage(host({ indexedDB }));
+    const asked = assert.rejects(() => made.getInfo(), { code: 'timeout' });
+    for (let i = 0; i < 20; i++) await undefined;
+    t.mock.timers.tick(29_000);
+    await asked;
+    t.mock.timers.reset();
+    hang = false;
+    assert.deepEqual(await made.getInfo(), { size: 0, metaSize: 0 });
+  });
+
+  test('closing while the database is being opened leaves no connection open', async () => {
+    let connection;
+    const made = new AsyncDictStorage(host({ indexedDB: watched((db) => (connection = db)) }));
+    const asked = outcome(() => made.getInfo());
+    await made.close();
+    await asked;
+    await deleteElsewhere();
+    assert.throws(() => connection.transaction(['meta']), { name: 'InvalidStateError' });
+  });
+});
+
+describe('a full disk', () => {
+  /** Aborts every transaction that puts more than this into a store, once all its requests have succeeded. */
+  const aborted = new WeakSet();
+  const limited = (limit) => watched((db) => {
+    const { transaction } = db;
+    db.transaction = (...args) => {
+      const tx = transaction.apply(db, args);
+      const { objectStore } = tx;
+      tx.objectStore = (name) => {
+        const store = objectStore.call(tx, name);
+        for (const method of ['add', 'put']) {
+          const original = store[method];
+          store[method] = (value, ...rest) => {
+            const request = original.call(store, value, ...rest);
+            if ((value.message?.length ?? 0) > limit.bytes) {
+              Object.defineProperty(tx, 'error', { value: new DOMException('full', 'QuotaExceededError') });
+              // Once, and after what the host does about the success.
+              request.addEventListener('success', () => queueMicrotask(() => aborted.has(tx) || aborted.add(tx) && tx.abort()));
+            }
+            return request;
+          };
+        }
+        return store;
+      };
+      return tx;
+    };
+  });
+
+  test('a write for which there is no space is rejected as full and leaves nothing, and the next calls work', async () => {
+    const limit = { bytes: 100 };
+    const made = new AsyncDictStorage(host({ indexedDB: limited(limit) }));
+    const there = await made.write(anEnvelope(), 1);
+    const error = await queueError(() => made.write(anEnvelope({ message: new Uint8Array(101) }), 1), 'full');
+    assert.equal(error.cause.name, 'QuotaExceededError');
+    assert.deepEqual(await made.getInfo(), { size: 1, metaSize: 1 });
+    assert.deepEqual(await made.check(), { orphanEnvelopes: [], orphanMeta: [], corrupt: [] });
+    assert.equal(await made.incrementAttempts(there), 1);
+    await made.remove(there);
+    limit.bytes = 1000;
+    await made.write(anEnvelope({ message: new Uint8Array(101) }), 1);
+    assert.deepEqual(await made.getInfo(), { size: 1, metaSize: 1 });
+  });
+
+  test('of calls that meet a full disk together, each has taken effect or says full', async () => {
+    const made = new AsyncDictStorage(host({ indexedDB: limited({ bytes: 100 }) }));
+    const there = await made.write(anEnvelope(), 1);
+    const calls = [
+      () => made.write(anEnvelope(), 1, { id: idOf(1) }), () => made.write(anEnvelope({ message: new Uint8Array(101) }), 1, { id: idOf(2) }),
+      () => made.remove(there), () => made.write(anEnvelope(), 1, { id: idOf(3) }),
+    ];
+    const [one, two, removed, three] = await Promise.all(calls.map((call) => outcome(call)));
+    assert.equal(two.error?.code, 'full');
+    for (const { failed, error } of [one, removed, three]) if (failed) assert.equal(error.code, 'full');
+    const expected = [[idOf(1), !one.failed], [idOf(3), !three.failed], [there, removed.failed]];
+    assert.deepEqual(await ids(made), expected.filter(([, there]) => there).map(([id]) => id).sort());
+  });
+});
+
+/** A request that fires one event, an error unless told otherwise. */
+function failing({ type = 'error', error = null }) {
+  const request = { error };
+  queueMicrotask(() => request[`on${type}`]?.({ target: request, type }));
+  return request;
+}
