@@ -139,7 +139,8 @@ function assertClear({ message }, name, bad, shown) {
   assert.match(message, /expected .+, got .+/);
   const got = message.slice(message.lastIndexOf(', got '));
   // Of an object in which something is missing, that is what is wrong with it.
-  assert.ok(shown.test(got) || (typeof bad === 'object' && /undefined/.test(got)), `it does not say what came: ${message}`);
+  const clear = shown.test(got) || (typeof bad === 'object' && /undefined/.test(got));
+  assert.ok(clear, `it does not say what came: ${message}`);
 }
 
 function builtins() {
@@ -154,7 +155,8 @@ describe('constructors', () => {
     'envelopeDb of AsyncDictStorage': ['dictionary', (bad) => new AsyncDictStorage(bad)],
     'metaDb of AsyncDictStorage': ['dictionary', (bad) => new AsyncDictStorage(new Map(), bad)],
     'options of AsyncDictStorage': ['anyOptions', (bad) => new AsyncDictStorage(null, null, bad)],
-    'options.deadline of AsyncDictStorage': ['milliseconds', (bad) => new AsyncDictStorage(null, null, { deadline: bad })],
+    'options.deadline of AsyncDictStorage':
+      ['milliseconds', (bad) => new AsyncDictStorage(null, null, { deadline: bad })],
     'options.poll of AsyncDictStorage': ['milliseconds', (bad) => new AsyncDictStorage(null, null, { poll: bad })],
   };
   for (const [what, [type, make]] of Object.entries(makes)) {

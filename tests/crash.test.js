@@ -1,4 +1,4 @@
-/** No crash does harm: every call is cut at every call on the dictionaries, done and not done, and then so is repair. */
+/** No crash does harm: every call is cut at each of its calls on the dictionaries, done and not done; so is repair. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { outcome } from './support/calls.js';

@@ -49,7 +49,7 @@ function endsByDeadline({ failed, error }, { operation, call }) {
   assert.ok((commits ? ['timeout', 'unknown-outcome', 'conflict'] : ['timeout']).includes(error.code), error.code);
   if (/set|delete|commit/.test(call)) assert.equal(error.code, 'unknown-outcome');
   if (/page|sizes|size|keys|entries|next/.test(call)) assert.equal(error.code, 'timeout');
-  if (error.code === 'unknown-outcome') assert.match(error.id, operation.about ? RegExp(operation.about) : /^[0-9a-f]{32}$/);
+  if (error.code === 'unknown-outcome') assert.match(error.id, RegExp(`^(${operation.about ?? '[0-9a-f]{32}'})$`));
 }
 
 /** Nothing can be said but that it ends as it should: well, or with an error of ours. */
@@ -112,7 +112,12 @@ const MODES = {
     judge: succeeds,
   },
   'hangs instead of its work': { act: never, only: 'async', judge: endsByDeadline, hangs: true },
-  'hangs after its work': { act: (proceed) => Promise.resolve(proceed()).then(never), only: 'async', judge: endsByDeadline, hangs: true },
+  'hangs after its work': {
+    act: (proceed) => Promise.resolve(proceed()).then(never),
+    only: 'async',
+    judge: endsByDeadline,
+    hangs: true,
+  },
   'does its work after the deadline only': {
     act: (proceed, context) => new Promise((resolve) => {
       context.late = () => resolve(proceed());
@@ -200,7 +205,8 @@ async function one(setting, mode, operation, { calls, before, after }, at) {
   const [store, faults] = [aStore(), new Faults()];
   const storage = setting.over(store, faults, { deadline: mode.hangs ? SHORT : LONG });
   const context = { storage, operation, call: calls[at], inner: [], late: undefined };
-  const is = (now, ...those) => assert.ok(those.includes(now), `it left\n  ${now}\n  instead of\n  ${those.join('\n  or ')}`);
+  const is = (now, ...those) =>
+    assert.ok(those.includes(now), `it left\n  ${now}\n  instead of\n  ${those.join('\n  or ')}`);
   faults.plan(at, (proceed) => mode.act(proceed, context));
   const result = await outcome(() => operation.run(storage));
   faults.heal();

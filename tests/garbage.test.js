@@ -25,10 +25,14 @@ const GARBAGE = [
   ['a record whose lease has fields that throw', () =>
     ({ timestamp: 1, attempts: 0, lease: { get until() { throw new Error('u'); }, owner: 'me' } })],
   ['an envelope whose fields throw', () => ({ get recipients() { throw new Error('r'); } })],
-  ['an envelope whose recipients throw', () => ({ sender: null, recipients: new Proxy(['a'], { get() { throw new Error('r'); } }) })],
-  ['an answer whose value throws', () => ({ get value() { throw new Error('v'); }, get entries() { throw new Error('e'); } })],
-  ['an answer with strange fields', () => ({ value: 5, version: 5, entries: 5, next: 5, size: '5', metaSize: -1, done: 5 })],
-  ['an answer with strange entries', () => ({ entries: [5, null, undefined, [], [5], [[], []], ['x', hostile()], [hostile(), 1]], size: 1, metaSize: 1.5 })],
+  ['an envelope whose recipients throw', () =>
+    ({ sender: null, recipients: new Proxy(['a'], { get() { throw new Error('r'); } }) })],
+  ['an answer whose value throws', () =>
+    ({ get value() { throw new Error('v'); }, get entries() { throw new Error('e'); } })],
+  ['an answer with strange fields', () =>
+    ({ value: 5, version: 5, entries: 5, next: 5, size: '5', metaSize: -1, done: 5 })],
+  ['an answer with strange entries', () =>
+    ({ entries: [5, null, undefined, [], [5], [[], []], ['x', hostile()], [hostile(), 1]], size: 1, metaSize: 1.5 })],
   ['an iterator that is none', () => ({ [Symbol.iterator]: () => 5, [Symbol.asyncIterator]: () => 5 })],
   ['an iterator that throws', () => ({ [Symbol.iterator]() { throw new Error('i'); } })],
   ['a long array', () => Array(100_000).fill('x')],
@@ -40,7 +44,8 @@ const THROWN = [
   Object.assign(new Error('x'), { name: 'QueueError', code: 'no code of ours' }),
   Object.defineProperty(new Error(), 'message', { get() { throw new Error('m'); } }),
   Object.defineProperty(new Error('x'), 'name', { get() { throw new Error('n'); } }),
-  Object.assign(new Error('x'), { message: Symbol('m') }), Object.assign(new Error('x'), { toString() { throw new Error('s'); } }),
+  Object.assign(new Error('x'), { message: Symbol('m') }),
+  Object.assign(new Error('x'), { toString() { throw new Error('s'); } }),
   Object.assign(new Error('x'), { toString: () => Symbol('s') }), Object.create(Error.prototype), Object.create(null),
   hostile(), new Proxy(new Error('x'), { get() { throw new Error('g'); } }), Promise.resolve(5), { then() {} },
   new QueueError('made up', 'a code that is none of ours'),
@@ -59,7 +64,7 @@ for (const setting of SETTINGS) {
           for (const [name, make] of GARBAGE) {
             cases++;
             await answered(setting, operation, at, make).catch((error) => {
-              wrong.push(`${what}, at call ${at} (${call}), answered with ${name}: ${String(error.message).slice(0, 300)}`);
+              wrong.push(`${what}, at call ${at} (${call}), answered with ${name}: ${error.message.slice(0, 300)}`);
             });
           }
           await turn();

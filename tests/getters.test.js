@@ -10,7 +10,8 @@ const ID = idOf(1);
 const CALLS = {
   write: {
     arguments: () => [anEnvelope({
-      receiver: 'mx.example.com', timestamp: 5, client: { ip: '192.0.2.1', host: 'h', name: 'n', protocol: 'p', auth: 'a' },
+      receiver: 'mx.example.com', timestamp: 5,
+      client: { ip: '192.0.2.1', host: 'h', name: 'n', protocol: 'p', auth: 'a' },
       note: { list: [1, { two: [2, 'three'] }], when: null }, kind: 'x',
     }), 10, { id: idOf(2) }],
     call: (storage, args) => storage.write(...args),
@@ -59,7 +60,8 @@ function watched(value, read, path = '') {
   return copy;
 }
 
-const watchedArguments = (name, read) => CALLS[name].arguments().map((value, i) => watched(value, read, `${name}(${i})`));
+const watchedArguments = (name, read) =>
+  CALLS[name].arguments().map((value, i) => watched(value, read, `${name}(${i})`));
 
 function paths(name) {
   const found = [];
@@ -91,7 +93,7 @@ for (const subject of subjects) {
 
       test(`what a getter in an argument of ${name} throws reaches the caller and nothing is written`, async () => {
         for (const path of paths(name)) {
-          for (const thrown of [new Error(path), new RangeError(path), null, undefined, 'text', 5, Symbol(path), { path }]) {
+          for (const thrown of [new Error(path), new RangeError(path), null, undefined, 'text', 5, Symbol(path), {}]) {
             const { storage, text } = await prepared(subject);
             const before = text();
             const args = watchedArguments(name, (read) => {
@@ -111,7 +113,7 @@ for (const subject of subjects) {
         for (const path of paths(name)) {
           for (const inner of [
             (storage) => storage.get(ID),
-            (storage) => storage.write(anEnvelope({ recipients: ['x@example.com'], client: { ip: 'y' }, more: [9] }), 99),
+            (storage) => storage.write(anEnvelope({ recipients: ['x@e'], client: { ip: 'y' }, more: [9] }), 99),
             (storage) => storage.setRecipientsDelivered(idOf(4), [1]),
             (storage) => storage.getInfo(),
             (storage) => all(storage.load()),
@@ -211,7 +213,9 @@ for (const subject of subjects) {
     test('an envelope nested too deeply is a TypeError and no overflow', async () => {
       const { storage, text } = await prepared(subject);
       const before = text();
-      for (const wrap of [(deep) => [deep], (deep) => ({ deep }), (deep) => new Map([[deep, 1]]), (deep) => new Set([deep])]) {
+      for (const wrap of [
+        (deep) => [deep], (deep) => ({ deep }), (deep) => new Map([[deep, 1]]), (deep) => new Set([deep]),
+      ]) {
         let deep = null;
         for (let i = 0; i < 50_000; i++) deep = wrap(deep);
         await failure(() => storage.write(anEnvelope({ deep }), 1), { name: 'TypeError' });

@@ -20,7 +20,8 @@ const EXTRAS = {
   array: [1, 'two', [3, [4]], null], noArray: [], object: { a: { b: { c: [true] } }, ['a key']: 1 }, noObject: {},
   map: new Map([['a', 1], [2, new Map([[{ k: 1 }, new Set([1])]])], [null, null]]), noMap: new Map(),
   set: new Set([1, 'a', new Date(1), [1], new Uint8Array([9])]), noSet: new Set(),
-  constructor: 'c', toString: 't', hasOwnProperty: 'h', then: 'no promise', length: 3, id: 'x', attempts: 9, version: {},
+  constructor: 'c', toString: 't', hasOwnProperty: 'h', then: 'no promise', length: 3, id: 'x', attempts: 9,
+  version: {},
 };
 
 for (const { name, open } of subjects) {
@@ -90,8 +91,9 @@ for (const { name, open } of subjects) {
       const id = await storage.write({ sender: null, recipients }, 10);
       const generate = function* () { yield* [19, 18, 19]; };
       for (const positions of [
-        [0, 0], new Set([2, 1]), new Uint8Array([3, 3]), new Uint32Array([4]), new Float64Array([5]), new Int8Array([6]),
-        generate(), new Map([[7, 'x']]).keys(), [8][Symbol.iterator](), { [Symbol.iterator]: () => [9].values() }, [],
+        [0, 0], new Set([2, 1]), new Uint8Array([3, 3]), new Uint32Array([4]), new Float64Array([5]),
+        new Int8Array([6]), generate(),
+        new Map([[7, 'x']]).keys(), [8][Symbol.iterator](), { [Symbol.iterator]: () => [9].values() }, [],
       ]) {
         await storage.setRecipientsDelivered(id, positions);
         await storage.change(id, null, { delivered: [10, 10] });
@@ -199,7 +201,8 @@ for (const { name, open } of subjects) {
     test('an own key __proto__ comes back as such and pollutes nothing', async () => {
       const { storage } = open();
       const before = Reflect.ownKeys(Object.prototype);
-      const hostile = JSON.parse('{"__proto__":{"polluted":1},"in":{"__proto__":{"polluted":2},"constructor":{"a":1}}}');
+      const hostile = JSON.parse(
+        '{"__proto__":{"polluted":1},"in":{"__proto__":{"polluted":2},"constructor":{"a":1}}}');
       const envelope = Object.defineProperties(anEnvelope(), Object.getOwnPropertyDescriptors(hostile));
       envelope.recipients = ['a@example.com', 'b@example.com'];
       const id = await storage.write(envelope, 10);

@@ -126,12 +126,15 @@ describe('the database', () => {
     assert.equal((await ids(made)).length, 100);
   });
 
-  test('a batch whose check fails touches neither its own records nor the other batches of its transaction', async () => {
+  test('a batch whose check fails touches neither its records nor the other batches of its transaction', async () => {
     const { indexedDB, written } = counted();
     const plain = host({ indexedDB });
     const write = (number, version) => plain.commit({
       checks: [{ dict: 'envelope', id: idOf(number), version }],
-      writes: [{ dict: 'envelope', id: idOf(number), value: { number } }, { dict: 'meta', id: idOf(number), value: { timestamp: number, attempts: 0 } }],
+      writes: [
+        { dict: 'envelope', id: idOf(number), value: { number } },
+        { dict: 'meta', id: idOf(number), value: { timestamp: number, attempts: 0 } },
+      ],
     });
     const change = (number, attempts, then) => plain.commit({
       checks: [{ dict: 'meta', id: idOf(number), version: { timestamp: number, attempts } }],
@@ -140,7 +143,8 @@ describe('the database', () => {
     assert.equal(await write(1, null), true);
     assert.equal(await write(2, null), true);
     const before = written();
-    assert.deepEqual(await Promise.all([write(1, null), write(3, null), change(2, 7, 8), write(4, null)]), [false, true, false, true]);
+    const together = await Promise.all([write(1, null), write(3, null), change(2, 7, 8), write(4, null)]);
+    assert.deepEqual(together, [false, true, false, true]);
     assert.equal(written(), before + 1);
     assert.deepEqual(await Promise.all([change(1, 0, 1), change(2, 0, 5), change(9, 0, 1)]), [true, true, false]);
     const attempts = [];
@@ -152,7 +156,10 @@ describe('the database', () => {
     const plain = host();
     const insert = (value) => plain.commit({
       checks: [{ dict: 'envelope', id: idOf(1), version: null }],
-      writes: [{ dict: 'envelope', id: idOf(1), value }, { dict: 'meta', id: idOf(1), value: { timestamp: value, attempts: 0 } }],
+      writes: [
+        { dict: 'envelope', id: idOf(1), value },
+        { dict: 'meta', id: idOf(1), value: { timestamp: value, attempts: 0 } },
+      ],
     });
     assert.deepEqual(await Promise.all([insert(1), insert(2), insert(3)]), [true, false, false]);
     assert.equal((await plain.read('envelope', idOf(1))).value, 1);
@@ -160,14 +167,15 @@ describe('the database', () => {
 
   test('what cannot be cloned fails its own batch and leaves the host usable', async () => {
     const plain = host();
-    const put = (number, value) => plain.commit({ checks: [], writes: [{ dict: 'envelope', id: idOf(number), value }] });
+    const put = (number, value) =>
+      plain.commit({ checks: [], writes: [{ dict: 'envelope', id: idOf(number), value }] });
     await failure(() => put(1, { bad: () => {} }), { name: 'QueueError', code: 'host' });
     assert.equal(await put(2, { good: 1 }), true);
     assert.deepEqual(await plain.sizes(), { size: 1, metaSize: 0 });
   });
 });
 
-describe('connections', () => {
+describe('connections', { timeout: 30_000 }, () => {
   test('a connection lets another one upgrade, and later calls say that the format is newer', async () => {
     const made = storage();
     await made.write(anEnvelope(), 1);
@@ -189,7 +197,8 @@ describe('connections', () => {
   test('a connection that was closed under the host is made anew, once, by whichever call comes next', async () => {
     const next = [
       (made) => made.getInfo(), (made) => all(made.load()), (made) => made.write(anEnvelope(), 1),
-      (made, id) => made.get(id), (made, id) => made.incrementAttempts(id), (made) => made.remove(idOf(9)), (made) => made.check(),
+      (made, id) => made.get(id), (made, id) => made.incrementAttempts(id), (made) => made.remove(idOf(9)),
+      (made) => made.check(),
     ];
     for (const call of next) {
       const connections = [];
@@ -303,7 +312,9 @@ describe('a full disk', () => {
             if ((value.message?.length ?? 0) > limit.bytes) {
               Object.defineProperty(tx, 'error', { value: new DOMException('full', 'QuotaExceededError') });
               // Once, and after what the host does about the success.
-              request.addEventListener('success', () => queueMicrotask(() => aborted.has(tx) || aborted.add(tx) && tx.abort()));
+              request.addEventListener('success', () => queueMicrotask(() => {
+                if (!aborted.has(tx)) aborted.add(tx) && tx.abort();
+              }));
             }
             return request;
           };
@@ -314,7 +325,7 @@ describe('a full disk', () => {
     };
   });
 
-  test('a write for which there is no space is rejected as full and leaves nothing, and the next calls work', async () => {
+  test('a write for which there is no space is rejected as full and leaves nothing, and later calls work', async () => {
     const limit = { bytes: 100 };
     const made = new AsyncDictStorage(host({ indexedDB: limited(limit) }));
     const there = await made.write(anEnvelope(), 1);
@@ -333,7 +344,8 @@ describe('a full disk', () => {
     const made = new AsyncDictStorage(host({ indexedDB: limited({ bytes: 100 }) }));
     const there = await made.write(anEnvelope(), 1);
     const calls = [
-      () => made.write(anEnvelope(), 1, { id: idOf(1) }), () => made.write(anEnvelope({ message: new Uint8Array(101) }), 1, { id: idOf(2) }),
+      () => made.write(anEnvelope(), 1, { id: idOf(1) }),
+      () => made.write(anEnvelope({ message: new Uint8Array(101) }), 1, { id: idOf(2) }),
       () => made.remove(there), () => made.write(anEnvelope(), 1, { id: idOf(3) }),
     ];
     const [one, two, removed, three] = await Promise.all(calls.map((call) => outcome(call)));

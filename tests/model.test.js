@@ -40,7 +40,7 @@ for (const { name, open } of subjects) {
       assert.deepEqual([...meta.keys()].sort(), [...model.messages.keys()].sort());
     });
 
-    randomTest('two storages over the same dictionaries, used by turns, do what the model does', async (random, progress) => {
+    randomTest('two storages over the same dictionaries, by turns, do as the model does', async (random, progress) => {
       const model = new Model();
       const { storage, another } = open({ pause: () => random.pause() });
       const storages = [storage, another()];
@@ -52,7 +52,7 @@ for (const { name, open } of subjects) {
 
 for (const { name, open } of asyncSubjects) {
   describe(`${name}, several at once`, () => {
-    randomTest('as many increments over two storages as were asked for take effect, each with its own number', async (random) => {
+    randomTest('increments over two storages all take effect, each with its own number', async (random) => {
       const { storage, another } = open({ pause: () => random.pause() });
       const storages = [storage, another()];
       const id = await storage.write(anEnvelope(), 10);
@@ -61,7 +61,7 @@ for (const { name, open } of asyncSubjects) {
       assert.equal((await another().get(id))[1], 400);
     });
 
-    randomTest('changes that add up, made at the same time over two storages, all take effect', async (random, progress) => {
+    randomTest('changes that add up, made at once over two storages, all take effect', async (random, progress) => {
       const model = new Model();
       const { storage, another } = open({ pause: () => random.pause() });
       const storages = [storage, another()];
@@ -104,20 +104,22 @@ for (const { name, open } of asyncSubjects) {
         ];
         const racing = Array.from({ length: 20 }, () => [random.pick(calls), random.pick(storages)]);
         racing.splice(random.below(20), 0, [(storage) => storage.remove(id), random.pick(storages)]);
-        for (const { failed, error } of await Promise.all(racing.map(([call, storage]) => outcome(() => call(storage))))) {
+        const outcomes = racing.map(([call, storage]) => outcome(() => call(storage)));
+        for (const { failed, error } of await Promise.all(outcomes)) {
           if (failed) assert.equal(error.name, 'KeyError', error.stack);
         }
         assert.deepEqual([envelope.size, meta.size], [0, 0]);
       }
     });
 
-    randomTest('of several writes of one id at the same time one counts, and all return the id', async (random, progress) => {
+    randomTest('of several writes of one id at once one counts, and all return the id', async (random, progress) => {
       const { storage, another } = open({ pause: () => random.pause() });
       const storages = [storage, another()];
       for (; progress.at < ROUNDS; progress.at++) {
         const id = progress.at.toString(16).padStart(32, 'a');
         const envelopes = Array.from({ length: 8 }, () => randomEnvelope(random));
-        const written = await Promise.all(envelopes.map((envelope, i) => random.pick(storages).write(envelope, i, { id })));
+        const writing = envelopes.map((envelope, i) => random.pick(storages).write(envelope, i, { id }));
+        const written = await Promise.all(writing);
         assert.deepEqual(written, Array(8).fill(id));
         const [kept] = await storage.get(id);
         assert.ok(envelopes.some(({ number }) => number === kept.number));

@@ -27,7 +27,7 @@ export function equal(actual, expected, what = 'value') {
   const tag = (value) => Object.prototype.toString.call(value);
   if (tag(actual) !== tag(expected)) throw wrong();
   if (actual instanceof Date) return equal(actual.getTime(), expected.getTime(), what);
-  if (actual instanceof Map || actual instanceof Set) return equal([...actual.entries()], [...expected.entries()], what);
+  if (actual instanceof Map || actual instanceof Set) return equal([...actual], [...expected], what);
   const keys = Object.keys(expected);
   if (Object.keys(actual).sort().join() !== [...keys].sort().join()) throw wrong();
   for (const key of keys) equal(actual[key], expected[key], `${what}.${key}`);
@@ -55,7 +55,8 @@ export async function rejects(promise, name, code) {
 
 const EXTRAS = {
   nothing: null, yes: true, number: 1.5, bigint: 10n ** 20n, date: new Date(5), bytes: new Uint8Array([1, 255]),
-  list: [1, [2, { three: 3 }]], object: { deep: { er: true } }, map: new Map([['a', new Set([1])]]), set: new Set(['x']),
+  list: [1, [2, { three: 3 }]], object: { deep: { er: true } }, map: new Map([['a', new Set([1])]]),
+  set: new Set(['x']),
 };
 
 /** @type {Record<string, (open: () => any) => Promise<void>>} */
@@ -129,7 +130,8 @@ export const BEHAVIOURS = {
     storage.setRecipientsDelivered(idOf(1), [1]);
     storage.write(envelope(), 10, { id: idOf(2) });
     storage.remove(idOf(2));
-    const [info, [, attempts, positions], list] = await Promise.all([storage.getInfo(), storage.get(idOf(1)), listed(storage)]);
+    const reads = [storage.getInfo(), storage.get(idOf(1)), listed(storage)];
+    const [info, [, attempts, positions], list] = await Promise.all(reads);
     equal([info, attempts, positions, list], [{ size: 1, metaSize: 1 }, 1, [0, 2], [[10, idOf(1)]]]);
   },
 

@@ -26,19 +26,33 @@ export function aStore() {
 }
 
 /**
- * Every call there is. `writes`: it changes something; `repeatable`: made again after an outcome that is unknown, it
- * does what it should have done; `commits`: it hands something over, even if that changes nothing.
+ * Every call there is. `writes`: it changes something; `commits`: it hands something over, even if that changes
+ * nothing; `repeatable`: made again after an outcome that is unknown, it does what it should have done.
  *
- * @type {Record<string, { run: (storage: any) => any, writes?: boolean, commits?: boolean, repeatable?: boolean, about?: string }>}
+ * @typedef {object} Operation
+ * @property {(storage: any) => any} run
+ * @property {boolean} [writes]
+ * @property {boolean} [commits]
+ * @property {boolean} [repeatable]
+ * @property {string} [about] the message that it is about
  */
+
+const write = (id) => (storage) => storage.write(anEnvelope(), 30, { id });
+
+/** @type {Record<string, Operation>} */
 export const OPERATIONS = {
   'write under a drawn id': { run: (s) => s.write(anEnvelope(), 30), writes: true },
-  'write under a new id': { run: (s) => s.write(anEnvelope(), 30, { id: NEW }), writes: true, repeatable: true, about: NEW },
-  'write under an id cut short': { run: (s) => s.write(anEnvelope(), 30, { id: CUT }), writes: true, repeatable: true, about: CUT },
-  'write under an id that is there': { run: (s) => s.write(anEnvelope(), 30, { id: WHOLE }), commits: true, repeatable: true, about: WHOLE },
+  'write under a new id': { run: write(NEW), writes: true, repeatable: true, about: NEW },
+  'write under an id cut short': { run: write(CUT), writes: true, repeatable: true, about: CUT },
+  'write under an id that is there': { run: write(WHOLE), commits: true, repeatable: true, about: WHOLE },
   setTimestamp: { run: (s) => s.setTimestamp(WHOLE, 50), writes: true, repeatable: true, about: WHOLE },
   incrementAttempts: { run: (s) => s.incrementAttempts(WHOLE), writes: true, about: WHOLE },
-  setRecipientsDelivered: { run: (s) => s.setRecipientsDelivered(WHOLE, [2, 1]), writes: true, repeatable: true, about: WHOLE },
+  setRecipientsDelivered: {
+    run: (s) => s.setRecipientsDelivered(WHOLE, [2, 1]),
+    writes: true,
+    repeatable: true,
+    about: WHOLE,
+  },
   change: {
     run: (s) => s.change(WHOLE, { timestamp: 10 }, { attempts: 9, lease: { until: 5, owner: 'me' }, delivered: [0] }),
     writes: true,

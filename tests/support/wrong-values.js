@@ -40,7 +40,7 @@ export const VALUES = [
   { name: 'a class', make: () => class {}, kind: 'function', shown: /function/ },
   { name: 'an empty array', make: () => [], kind: 'array', shown: /array/ },
   { name: 'an array with a hole', make: () => [, 'a@b'], kind: 'strange array', shown: /array|undefined/ },
-  { name: 'an array of strange things', make: () => [{}, undefined], kind: 'strange array', shown: /array|object|undefined/ },
+  { name: 'an array of objects', make: () => [{}, undefined], kind: 'strange array', shown: /array|object|undefined/ },
   { name: 'an object', make: () => ({}), kind: 'object', shown: /object/ },
   { name: 'an object without a prototype', make: () => Object.create(null), kind: 'object', shown: /object/ },
   {
@@ -98,7 +98,9 @@ const TYPES = {
   newId: { good: ['undefined'], refused: STRINGS },
   timestamp: { good: [...FINITE, 'date'], range: ['number', 'infinite'], refused: ['invalid date'] },
   received: { good: [...FINITE, 'undefined', 'null'], range: ['number', 'infinite'] },
-  someTimestamp: { good: [...FINITE, 'undefined'], range: ['number', 'infinite'], open: ['date'], refused: ['invalid date'] },
+  someTimestamp: {
+    good: [...FINITE, 'undefined'], range: ['number', 'infinite'], open: ['date'], refused: ['invalid date'],
+  },
   until: { good: FINITE, range: ['number', 'infinite'], open: ['date'], refused: ['invalid date'] },
   owner: { good: ['empty', 'text', 'lines', 'nul'], open: ['surrogate'] },
   attempts: { good: ['natural', 'undefined'], range: ['integer', 'finite', 'huge', 'number', 'infinite'] },
