@@ -6,6 +6,8 @@
 import { Core, Method } from './wasm/slimta_queue_dict.js';
 import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
+import { Calls } from './seam/calls.js';
+import { Frame } from './seam/frame.js';
 import { Seam } from './seam/seam.js';
 
 const MINUTE = 60_000;
@@ -20,6 +22,8 @@ const MINUTE = 60_000;
  */
 export class AsyncDictStorage {
   #core;
+  #seam;
+  #calls;
   #host;
   #every;
   /** @type {(() => void) | undefined} */
@@ -53,8 +57,10 @@ export class AsyncDictStorage {
           dictionary('envelopeDb', /** @type {AsyncDict<Envelope>} */ (first)), dictionary('metaDb', second), deadline,
         );
     const subscribes = typeof (/** @type {DictHost} */ (this.#host).subscribe) === 'function';
-    const seam = /** @type {any} */ (new Seam(this.#host, true));
-    this.#core = Core.promising(seam, deadline);
+    this.#seam = new Seam(this.#host, true);
+    this.#core = Core.promising(/** @type {any} */ (this.#seam), deadline);
+    this.#seam.frame = new Frame(this.#core.frame());
+    this.#calls = new Calls(this.#core, this.#seam);
     this.#every = subscribes ? MINUTE : poll;
   }
 
@@ -69,7 +75,7 @@ export class AsyncDictStorage {
    * @returns {Promise<string>}
    */
   write(envelope, timestamp, options) {
-    return this.#begin(Method.Write, envelope, timestamp, options);
+    return this.#calls.begin(Method.Write, envelope, timestamp, options);
   }
 
   /**
@@ -80,7 +86,7 @@ export class AsyncDictStorage {
    * @returns {Promise<void>}
    */
   setTimestamp(id, timestamp) {
-    return this.#begin(Method.SetTimestamp, id, timestamp);
+    return this.#calls.begin(Method.SetTimestamp, id, timestamp);
   }
 
   /**
@@ -90,7 +96,7 @@ export class AsyncDictStorage {
    * @returns {Promise<number>}
    */
   incrementAttempts(id) {
-    return this.#begin(Method.IncrementAttempts, id);
+    return this.#calls.begin(Method.IncrementAttempts, id);
   }
 
   /**
@@ -102,7 +108,7 @@ export class AsyncDictStorage {
    * @returns {Promise<void>}
    */
   setRecipientsDelivered(id, rcptIndexes) {
-    return this.#begin(Method.SetRecipientsDelivered, id, rcptIndexes);
+    return this.#calls.begin(Method.SetRecipientsDelivered, id, rcptIndexes);
   }
 
   /**
@@ -114,7 +120,7 @@ export class AsyncDictStorage {
    * @returns {Promise<boolean>}
    */
   change(id, expect, next) {
-    return this.#begin(Method.Change, id, expect, next);
+    return this.#calls.begin(Method.Change, id, expect, next);
   }
 
   /**
@@ -124,12 +130,12 @@ export class AsyncDictStorage {
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
   async *load() {
-    const progress = this.#core.load();
-    try {
-      for (let page; (page = await this.#core.nextLater(progress)); ) yield* page;
-    } finally {
-      progress.free();
-    }
+    let cursor;
+    do {
+      const page = await this.#calls.page(cursor);
+      yield* page.rows;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
   }
 
   /**
@@ -140,7 +146,7 @@ export class AsyncDictStorage {
    * @returns {Promise<[envelope: Envelope, attempts: number, rcptIndexes: number[]]>}
    */
   get(id) {
-    return this.#begin(Method.Get, id);
+    return this.#calls.begin(Method.Get, id);
   }
 
   /**
@@ -150,7 +156,7 @@ export class AsyncDictStorage {
    * @returns {Promise<void>}
    */
   remove(id) {
-    return this.#begin(Method.Remove, id);
+    return this.#calls.begin(Method.Remove, id);
   }
 
   /**
@@ -159,7 +165,7 @@ export class AsyncDictStorage {
    * @returns {Promise<Info>}
    */
   getInfo() {
-    return this.#begin(Method.GetInfo);
+    return this.#calls.begin(Method.GetInfo);
   }
 
   /**
@@ -168,7 +174,7 @@ export class AsyncDictStorage {
    * @returns {Promise<Findings>}
    */
   check() {
-    return this.#begin(Method.Check);
+    return this.#calls.begin(Method.Check);
   }
 
   /**
@@ -179,7 +185,7 @@ export class AsyncDictStorage {
    * @returns {Promise<Findings>}
    */
   repair(options) {
-    return this.#begin(Method.Repair, options);
+    return this.#calls.begin(Method.Repair, options);
   }
 
   /**
@@ -192,15 +198,19 @@ export class AsyncDictStorage {
   async *wait() {
     const core = this.#core;
     const host = /** @type {DictHost} */ (this.#host);
-    this.#unsubscribe ??= host.subscribe?.((id) => core.notify(id));
-    const progress = core.wait(this.#every);
-    const look = () => document.visibilityState === 'visible' && core.notify(undefined);
+    this.#unsubscribe ??= host.subscribe?.((id) => {
+      if (typeof id !== 'string') return;
+      this.#seam.frame.putId(id);
+      core.notify(false);
+    });
+    const waiting = core.wait(this.#every);
+    const look = () => document.visibilityState === 'visible' && core.notify(true);
     if (typeof document === 'object') document.addEventListener('visibilitychange', look);
     try {
-      for (let message; (message = await core.nextLater(progress)); ) yield message;
+      for (let message; (message = await this.#calls.next(waiting)); ) yield message;
     } finally {
       if (typeof document === 'object') document.removeEventListener('visibilitychange', look);
-      progress.free();
+      waiting.free();
     }
   }
 
@@ -212,21 +222,11 @@ export class AsyncDictStorage {
   async close() {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-    await this.#begin(Method.Close);
+    await this.#calls.begin(Method.Close);
   }
 
   /** @returns {Promise<void>} */
   [Symbol.asyncDispose]() {
     return this.close();
-  }
-
-  /**
-   * @param {Method} method
-   * @param {unknown} [first]
-   * @param {unknown} [second]
-   * @param {unknown} [third]
-   */
-  #begin(method, first, second, third) {
-    return this.#core.begin(method, first, second, third);
   }
 }

@@ -2,7 +2,11 @@
 import { Core, Method } from './wasm/slimta_queue_dict.js';
 import { dictionary } from './arguments.js';
 import { SyncMapsHost } from './hosts/maps.js';
+import { readArguments } from './seam/arguments.js';
+import { Frame } from './seam/frame.js';
+import { resultOf } from './seam/results.js';
 import { Seam } from './seam/seam.js';
+import { Slot } from './seam/slot.js';
 
 /**
  * A mail queue's storage over two dictionaries that answer at once, for example two Maps: envelopes in one, what
@@ -30,6 +34,7 @@ export class DictStorage {
     this.metaDb = dictionary('metaDb', metaDb);
     this.#seam = new Seam(new SyncMapsHost(this.envelopeDb, this.metaDb), false);
     this.#core = Core.ready(/** @type {any} */ (this.#seam));
+    this.#seam.frame = new Frame(this.#core.frame());
   }
 
   /**
@@ -158,19 +163,39 @@ export class DictStorage {
    * @param {unknown} [third]
    */
   #call(method, first, second, third) {
-    const result = this.#core.call(method, first, second, third);
-    if (result === null) throw this.#seam.takeError();
-    return result;
+    const slot = new Slot();
+    const number = readArguments(slot, method, first, second, third);
+    return callNow(this.#core, this.#seam, slot, method, number);
   }
+}
+
+/**
+ * @param {Core} core
+ * @param {Seam} seam
+ * @param {Slot} slot
+ * @param {Method} method
+ * @param {number} number
+ * @param {number} [count]
+ * @returns {any}
+ */
+function callNow(core, seam, slot, method, number, count = slot.envelope?.recipients.length ?? 0) {
+  const { id } = slot;
+  if (id !== undefined) seam.frame.putId(id);
+  const outer = seam.slot; // a dictionary may call back
+  seam.slot = slot;
+  const result = core.call(method === Method.Write && id !== undefined ? Method.WriteAs : method, number, count);
+  seam.slot = outer;
+  return resultOf(seam, slot, method, result);
 }
 
 /** @implements {IterableIterator<[number, string]>} */
 class Listing {
   #core;
   #seam;
-  #progress;
-  /** @type {[number, string][] | null | undefined} */
-  #page = [];
+  /** @type {Slot | undefined} of the page before */
+  #slot;
+  /** @type {[number, string][] | undefined} */
+  #rows = [];
   #next = 0;
 
   /**
@@ -180,7 +205,6 @@ class Listing {
   constructor(core, seam) {
     this.#core = core;
     this.#seam = seam;
-    this.#progress = core.load();
   }
 
   [Symbol.iterator]() {
@@ -189,18 +213,28 @@ class Listing {
 
   /** @returns {IteratorResult<[number, string], undefined>} */
   next() {
-    while (this.#page) {
-      if (this.#next < this.#page.length) return { done: false, value: this.#page[this.#next++] };
-      this.#next = 0;
-      this.#page = this.#core.next(this.#progress);
-      if (this.#page === null) throw this.#seam.takeError();
+    while (this.#rows) {
+      if (this.#next < this.#rows.length) return { done: false, value: this.#rows[this.#next++] };
+      this.#turn();
     }
     return { done: true, value: undefined };
   }
 
+  /** To the next page, if there is one. */
+  #turn() {
+    const { cursor } = this.#slot ?? {};
+    const first = this.#slot === undefined;
+    this.#rows = undefined; // where it stays if this fails
+    if (!first && cursor === undefined) return;
+    this.#slot = new Slot();
+    this.#slot.cursor = cursor;
+    this.#rows = callNow(this.#core, this.#seam, this.#slot, Method.Load, 0, first ? 0 : 1);
+    this.#next = 0;
+  }
+
   /** @returns {IteratorResult<[number, string], undefined>} */
   return() {
-    this.#page = null;
+    this.#rows = undefined;
     return { done: true, value: undefined };
   }
 }

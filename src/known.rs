@@ -1,6 +1,7 @@
 //! What a storage remembers of the messages it used last, only to save reads before checked
 //! commits. No answer comes from here.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::id::Id;
@@ -11,7 +12,7 @@ const PLACES: usize = 1024;
 
 /// A bounded memory: each message has one place, which it takes from whichever was there.
 #[derive(Debug)]
-pub(crate) struct KnownMessages<V>(Vec<Option<Known<V>>>);
+pub(crate) struct KnownMessages<V>(Vec<Option<Box<Known<V>>>>);
 
 /// What is known of one message.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl<V> KnownMessages<V> {
     }
 
     /// What is known of a message, which is forgotten.
-    pub(crate) fn take(&mut self, id: Id) -> Option<Known<V>> {
+    pub(crate) fn take(&mut self, id: Id) -> Option<Box<Known<V>>> {
         self.0.get_mut(id.spread(PLACES))?.take_if(|known| known.id == id)
     }
 
@@ -39,7 +40,7 @@ impl<V> KnownMessages<V> {
             self.0.resize_with(PLACES, || None);
         }
         if let Some(place) = self.0.get_mut(id.spread(PLACES)) {
-            *place = Some(Known { id, meta, version, recipients });
+            *place = Some(Box::new(Known { id, meta, version, recipients }));
         }
     }
 }

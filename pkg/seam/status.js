@@ -5,3 +5,8 @@ export const THREW = 2;
 export const PENDING = 3;
 export const DONE_WITH_MORE = 4;
 export const STRANGE = 5;
+export const THREW_UNKNOWN = 6;
+
+// What a commit checks for.
+export const ABSENT = 0;
+export const AS_READ = 1;

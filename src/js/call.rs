@@ -1,214 +1,241 @@
-//! A call of a method: what its arguments say, and what comes of it. Both classes make the same
-//! calls.
+//! A call of a method: what crossed for it, and what comes of it. Both classes make the same calls.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::future::Future;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 
-use js_sys::JsString;
 use wasm_bindgen::prelude::*;
 
-use super::arguments;
-use super::envelope::JsEnvelope;
-use super::host::{JsHost, JsId};
-use super::seam::{Refusal, Seam};
-use crate::check::Repair;
+use super::host::{JsEnvelope, JsHost, JsId, Thrown};
+use super::seam::Seam;
+use crate::check::{Findings, Repair};
 use crate::error::Error;
-use crate::host::Batch;
-use crate::load::Position;
-use crate::meta::{Attempts, Change, Meta};
+use crate::host::{Batch, Dict, Host, Stored};
+use crate::id::Id;
+use crate::meta::{Attempts, Change, Expect, Lease, Meta};
 use crate::rules::{Operation, Outcome};
 use crate::storage::DictStorage;
 use crate::wait::Wait;
 
-/// The methods, in the order of `METHODS` in `pkg/`.
+/// The methods. Each speaks of the id in the frame, but for the last ones; its number and its count
+/// are what is said here, and the slot of the call has the rest.
 #[wasm_bindgen]
 #[derive(Clone, Copy, Debug)]
 pub enum Method {
-    /// `write(envelope, timestamp, options)`
+    /// A message due at this time, for so many recipients.
     Write,
-    /// `setTimestamp(id, timestamp)`
+    /// The same, under the id.
+    WriteAs,
+    /// The time of the next attempt.
     SetTimestamp,
-    /// `incrementAttempts(id)`
+    /// Nothing more.
     IncrementAttempts,
-    /// `setRecipientsDelivered(id, indexes)`
+    /// The slot has the indexes.
     SetRecipientsDelivered,
-    /// `change(id, expect, next)`
+    /// The slot has what is expected and what is next.
     Change,
-    /// `get(id)`
+    /// Nothing more.
     Get,
-    /// `remove(id)`
+    /// Nothing more.
     Remove,
-    /// `getInfo()`
+    /// No id.
     GetInfo,
-    /// `check()`
+    /// No id.
     Check,
-    /// `repair(options)`
+    /// No id; a number of milliseconds, the default if it is NaN. The slot has the ids to requeue.
     Repair,
-    /// `close()`
+    /// No id.
     Close,
+    /// No id; the count is 0 for the first page.
+    Load,
+    /// What `Core.next` begins.
+    Wait,
 }
 
-/// A method with its arguments, which are copies.
+/// A method with what crossed for it.
 pub(crate) enum Call {
     /// A new message under an id that is drawn if none is given.
     Write(JsEnvelope, f64, Option<JsId>),
     /// One operation, and what its outcome is to the caller.
     Operation(Operation<JsHost>, Method),
-    Nothing,
+    Change(JsId, Change, Method),
     Check,
     Repair(Repair<JsId>),
     Close,
-    Load(Position<JsValue>),
-    Wait(Wait<JsValue>),
+    Wait(Rc<RefCell<Option<Wait<()>>>>),
 }
 
-/// What comes of a call besides its result: where the listing or the waiting stands now.
-pub(crate) enum Rest {
-    Nothing,
-    Load(Position<JsValue>),
-    Wait(Wait<JsValue>),
-}
+/// What a call returns that has not ended; no other number is infinite.
+pub(crate) const PENDING: f64 = f64::INFINITY;
+/// What a call returns whose id is none, or who waits for nothing more.
+pub(crate) const NOTHING: f64 = f64::NEG_INFINITY;
 
-type Result<T> = core::result::Result<T, Error<JsValue>>;
+type Result<T> = core::result::Result<T, Error<Thrown>>;
 
 impl Call {
-    /// Reads the arguments of a method, each once.
-    pub(crate) fn read(
-        seam: &Seam,
-        method: Method,
-        first: &JsValue,
-        second: &JsValue,
-        third: &JsValue,
-    ) -> core::result::Result<Self, Refusal> {
-        let change = match method {
-            Method::Write => {
-                let id = arguments::new_id(seam, third)?;
-                let timestamp = arguments::timestamp(seam, "timestamp", second)?;
-                return Ok(Self::Write(JsEnvelope::take(seam, first)?, timestamp, id));
+    /// `None` if what is in the frame is no id. The numbers were checked where they were read.
+    pub(crate) fn read(host: &JsHost, method: Method, number: f64, count: u32) -> Option<Self> {
+        let seam = &host.seam;
+        let envelope = JsEnvelope { recipients: count };
+        let operation = match method {
+            Method::Write => return Some(Self::Write(envelope, number, None)),
+            Method::Check => return Some(Self::Check),
+            Method::Repair => return Some(Self::Repair(repair(seam, number))),
+            Method::Close => return Some(Self::Close),
+            Method::GetInfo => Operation::Sizes,
+            Method::Load => Operation::Page(Dict::Meta, (count > 0).then_some(())),
+            _ => {
+                let id = host.frame.id()?;
+                host.named.set(Some(id));
+                let id = host.name(id);
+                let change = match method {
+                    Method::WriteAs => return Some(Self::Write(envelope, number, Some(id))),
+                    Method::Get => return Some(Self::Operation(Operation::Get(id), method)),
+                    Method::Remove => return Some(Self::Operation(Operation::Commit(id, Batch::remove(&id)), method)),
+                    Method::SetTimestamp => Change { timestamp: Some(number), ..Change::default() },
+                    Method::SetRecipientsDelivered => Change { delivered: seam.indexes(), ..Change::default() },
+                    Method::Change => change(seam),
+                    _ => Change { attempts: Some(Attempts::Increment), ..Change::default() },
+                };
+                return Some(Self::Change(id, change, method));
             }
-            Method::Get => return Ok(Self::Operation(Operation::Get(arguments::id(seam, first)?), method)),
-            Method::Remove => {
-                return Ok(match arguments::id_of_any(seam, first)? {
-                    Some(id) => Self::Operation(Operation::Commit(id.clone(), Batch::remove(&id)), method),
-                    None => Self::Nothing,
-                });
-            }
-            Method::GetInfo => return Ok(Self::Operation(Operation::Sizes, method)),
-            Method::Check => return Ok(Self::Check),
-            Method::Repair => return arguments::repair(seam, first).map(Self::Repair),
-            Method::Close => return Ok(Self::Close),
-            Method::SetTimestamp => {
-                Change { timestamp: Some(arguments::timestamp(seam, "timestamp", second)?), ..Change::default() }
-            }
-            Method::IncrementAttempts => Change { attempts: Some(Attempts::Increment), ..Change::default() },
-            Method::SetRecipientsDelivered => {
-                Change { delivered: arguments::indexes(seam, "rcptIndexes", second)?, ..Change::default() }
-            }
-            Method::Change => arguments::change(seam, second, third)?,
         };
-        let id = arguments::id(seam, first)?;
-        Ok(Self::Operation(Operation::change(&id, change)?, method))
+        Some(Self::Operation(operation, method))
     }
 
     /// Makes a call of a host that answers at once.
-    pub(crate) fn make_now(self, storage: &DictStorage<JsHost>) -> Result<(JsValue, Rest)> {
-        let result = match self {
+    pub(crate) fn make_now(self, storage: &DictStorage<JsHost>) -> Result<f64> {
+        match self {
             Self::Write(envelope, timestamp, given) => loop {
-                let (id, write) = Self::write(storage, &envelope, timestamp, &given)?;
-                if let Outcome::Committed(true) = storage.perform_now(write)? {
-                    break id.text.into();
+                if let Outcome::Committed(true) = storage.perform_now(write(storage, envelope, timestamp, given)?)? {
+                    return Ok(0.0);
                 }
             },
-            Self::Operation(operation, method) => result(storage, method, storage.perform_now(operation)?)?,
-            Self::Nothing => JsValue::UNDEFINED,
+            Self::Operation(operation, method) => result(storage, method, storage.perform_now(operation)?),
+            Self::Change(id, change, method) => {
+                result(storage, method, storage.perform_now(Operation::change(&id, change)?)?)
+            }
             other => {
                 let work: Pin<Box<dyn Future<Output = _>>> = Box::pin(other.make(storage));
-                return match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+                match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(made) => made,
                     Poll::Pending => Err(Error::Timeout),
-                };
+                }
             }
-        };
-        Ok((result, Rest::Nothing))
+        }
     }
 
     /// Makes the call.
-    pub(crate) async fn make(self, storage: &DictStorage<JsHost>) -> Result<(JsValue, Rest)> {
-        let seam = &storage.host().seam;
-        let result = match self {
+    pub(crate) async fn make(self, storage: &DictStorage<JsHost>) -> Result<f64> {
+        match self {
             Self::Write(envelope, timestamp, given) => loop {
-                let (id, write) = Self::write(storage, &envelope, timestamp, &given)?;
+                let write = write(storage, envelope, timestamp, given)?;
                 if let Outcome::Committed(true) = storage.perform(write).await? {
-                    break id.text.into();
+                    return Ok(0.0);
                 }
             },
-            Self::Operation(operation, method) => result(storage, method, storage.perform(operation).await?)?,
-            Self::Nothing => JsValue::UNDEFINED,
-            Self::Check => arguments::findings(seam, storage.check().await?),
-            Self::Repair(repair) => arguments::findings(seam, storage.repair(repair).await?),
-            Self::Close => {
-                storage.close().await?;
-                JsValue::UNDEFINED
+            Self::Operation(operation, method) => result(storage, method, storage.perform(operation).await?),
+            Self::Change(id, change, method) => {
+                result(storage, method, storage.perform(Operation::change(&id, change)?).await?)
             }
-            Self::Load(mut position) => {
-                if matches!(position, Position::End) {
-                    return Ok((JsValue::UNDEFINED, Rest::Nothing));
-                }
-                for (timestamp, id) in storage.load_page(&mut position).await? {
-                    seam.row(timestamp, &id.text);
-                }
-                return Ok((seam.take_rows().into(), Rest::Load(position)));
-            }
-            Self::Wait(mut wait) => {
-                let result = match wait.next(storage).await? {
+            Self::Check => Ok(findings(storage, storage.check().await?)),
+            Self::Repair(repair) => Ok(findings(storage, storage.repair(repair).await?)),
+            Self::Close => storage.close().await.map(|()| 0.0),
+            Self::Wait(place) => {
+                let Some(mut wait) = place.take() else { return Ok(NOTHING) };
+                let next = wait.next(storage).await;
+                place.replace(Some(wait));
+                match next? {
                     Some((timestamp, id)) => {
-                        seam.row(timestamp, &JsString::from(id.encode(&mut [0; 32])));
-                        seam.take_rows().get(0)
+                        storage.host().name_it(id);
+                        Ok(timestamp)
                     }
-                    None => JsValue::UNDEFINED,
-                };
-                return Ok((result, Rest::Wait(wait)));
+                    None => Ok(NOTHING),
+                }
             }
-        };
-        Ok((result, Rest::Nothing))
-    }
-
-    fn write(
-        storage: &DictStorage<JsHost>,
-        envelope: &JsEnvelope,
-        timestamp: f64,
-        given: &Option<JsId>,
-    ) -> Result<(JsId, Operation<JsHost>)> {
-        let id = match given {
-            Some(id) => id.clone(),
-            None => storage.draw()?,
-        };
-        let (envelope, meta) = (envelope.clone(), Meta::new(timestamp));
-        Ok((id.clone(), Operation::Write { id, envelope, meta, given: given.is_some() }))
+        }
     }
 }
 
-/// What the outcome of an operation is to the caller of the method.
-fn result(storage: &DictStorage<JsHost>, method: Method, outcome: Outcome<JsHost>) -> Result<JsValue> {
+fn write(
+    storage: &DictStorage<JsHost>,
+    envelope: JsEnvelope,
+    timestamp: f64,
+    given: Option<JsId>,
+) -> Result<Operation<JsHost>> {
+    let id = match given {
+        Some(id) => id,
+        None => storage.draw()?,
+    };
+    Ok(Operation::Write { id, envelope, meta: Meta::new(timestamp), given: given.is_some() })
+}
+
+/// The arguments of `change`: the numbers are timestamp, attempts and lease of what is expected,
+/// then of what is next. A lease that is infinite stands for none.
+fn change(seam: &Seam) -> Change {
+    let given = |index| Some(seam.number(index)).filter(|number| !number.is_nan());
+    let lease = |index| given(index).map(|until| seam.owner(index).map(|owner| Lease { until, owner }));
+    Change {
+        expect: Expect { timestamp: given(0), attempts: given(1).map(|attempts| attempts as u32), lease: lease(2) },
+        timestamp: given(3),
+        attempts: given(4).map(|attempts| Attempts::Set(attempts as u32)),
+        lease: lease(5),
+        delivered: seam.indexes(),
+    }
+}
+
+fn repair(seam: &Seam, min_age: f64) -> Repair<JsId> {
+    let ids = seam.ids();
+    let ids = ids.as_bytes().as_chunks::<32>().0.iter().filter_map(|digits| Id::from_ascii(digits).ok());
+    let mut repair = Repair { requeue: ids.map(|id| JsId { id, place: 0 }).collect(), ..Repair::default() };
+    if !min_age.is_nan() {
+        repair.min_age = min_age;
+    }
+    repair
+}
+
+fn findings(storage: &DictStorage<JsHost>, findings: Findings) -> f64 {
+    let lists = [findings.orphan_envelopes, findings.orphan_meta, findings.corrupt];
+    for (number, list) in (0_u32..).zip(lists) {
+        for id in list {
+            storage.host().seam.finding(number, &id);
+        }
+    }
+    0.0
+}
+
+/// What the outcome of an operation is to the caller of the method: a number, the rest in the slot.
+fn result(storage: &DictStorage<JsHost>, method: Method, outcome: Outcome<JsHost>) -> Result<f64> {
     let seam = &storage.host().seam;
     Ok(match outcome {
         Outcome::Changed(changes) => {
             let changed = changes.only()?;
             match method {
                 Method::IncrementAttempts => changed.attempts.into(),
-                Method::Change => changed.applied.into(),
-                _ => JsValue::UNDEFINED,
+                _ => f64::from(u8::from(changed.applied)),
             }
         }
         Outcome::Queued(queued) => {
-            for index in queued.indexes {
-                seam.index(index);
-            }
-            seam.queued(&queued.envelope.object, queued.attempts)
+            seam.result(&queued.indexes);
+            queued.attempts.into()
         }
-        Outcome::Sizes(sizes) => seam.info(sizes.size as f64, sizes.meta_size as f64),
-        _ => JsValue::UNDEFINED,
+        Outcome::Page(page) => {
+            let good = |entry: &(JsId, Option<Stored<Meta>>)| match entry {
+                (id, Some(Stored::Good(_))) => Some(id.place),
+                _ => None,
+            };
+            seam.result(&page.entries.iter().filter_map(good).collect::<Vec<_>>());
+            f64::from(u8::from(page.next.is_some()))
+        }
+        // The frame has the sizes, but what waited meanwhile may have used it.
+        Outcome::Sizes(sizes) => {
+            storage.host().frame.numbers.set([sizes.size as f64, sizes.meta_size as f64, 0.0, 0.0]);
+            0.0
+        }
+        _ => 0.0,
     })
 }

@@ -3,20 +3,14 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::RefCell;
-use core::future::Future;
-use core::pin::Pin;
 use core::time::Duration;
 
-use js_sys::Promise;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
-use super::arguments;
-use super::call::{Call, Method, Rest};
+use super::call::{Call, Method, NOTHING, PENDING};
 use super::host::JsHost;
-use super::seam::{Refusal, Seam};
-use crate::host::HostId;
-use crate::load::Position;
+use super::seam::Seam;
+use super::tasks::Tasks;
 use crate::storage::DictStorage;
 use crate::wait::Wait;
 
@@ -25,133 +19,103 @@ use crate::wait::Wait;
 #[derive(Debug)]
 pub struct Core {
     storage: Rc<DictStorage<JsHost>>,
+    tasks: Tasks,
 }
 
-/// A listing, or somebody who waits: where it stands, and nothing while a call is under way.
+/// Somebody who waits; nothing while a call of theirs is under way.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct Progress(Rc<RefCell<Place>>);
+pub struct Waiting(Rc<RefCell<Option<Wait<()>>>>);
 
-#[derive(Debug, Default)]
-enum Place {
-    Load(Position<JsValue>),
-    Wait(Wait<JsValue>),
-    #[default]
-    Taken,
+/// The memory in which the frames are.
+#[wasm_bindgen]
+pub fn frames() -> JsValue {
+    wasm_bindgen::memory()
 }
 
 #[wasm_bindgen]
 impl Core {
     /// A storage over dictionaries that answer at once.
     pub fn ready(seam: Seam) -> Self {
-        Self { storage: Rc::new(DictStorage::new(JsHost::new(seam, false))) }
+        Self { storage: Rc::new(DictStorage::new(JsHost::new(seam, false))), tasks: Tasks::default() }
     }
 
     /// A storage over a host that may take its time; each call ends within `deadline` milliseconds.
     pub fn promising(seam: Seam, deadline: f64) -> Self {
         let storage = DictStorage::new(JsHost::new(seam, true)).with_deadline(time(deadline));
-        Self { storage: Rc::new(storage) }
+        Self { storage: Rc::new(storage), tasks: Tasks::default() }
     }
 
-    /// Makes a call of a ready storage. A failure gives its error to `Seam.fail` and returns `null`,
-    /// which no success does: a result that carries errors costs several times as much.
-    pub fn call(&self, method: Method, first: &JsValue, second: &JsValue, third: &JsValue) -> JsValue {
-        let call = Call::read(self.seam(), method, first, second, third);
-        self.now(call).0
+    /// Where the frame is.
+    pub fn frame(&self) -> usize {
+        self.storage.host().frame.address()
     }
 
-    /// Begins a call of a promising storage. It owns copies of its arguments from here on: the
-    /// object may be freed, and they may be changed, before it ends.
-    pub fn begin(&self, method: Method, first: &JsValue, second: &JsValue, third: &JsValue) -> Promise {
-        self.later(Call::read(self.seam(), method, first, second, third), |_| ())
-    }
-
-    /// A listing, before its first page.
-    pub fn load(&self) -> Progress {
-        Progress(Rc::new(RefCell::new(Place::Load(Position::Start))))
-    }
-
-    /// Somebody who waits; all messages are looked through every so many milliseconds.
-    pub fn wait(&self, every: f64) -> Progress {
-        Progress(Rc::new(RefCell::new(Place::Wait(self.storage.wait(time(every))))))
-    }
-
-    /// The next page of a listing of a ready storage: pairs of timestamp and id, `undefined` after
-    /// the last ones, `null` after a failure.
-    pub fn next(&self, progress: &Progress) -> JsValue {
-        let Some(call) = progress.take() else { return JsValue::UNDEFINED };
-        let (result, rest) = self.now(Ok(call));
-        progress.put(rest);
+    /// Makes a call of a ready storage and returns its number: NaN after a failure, whose error the
+    /// seam has, and -Infinity if the frame has no id.
+    pub fn call(&self, method: Method, number: f64, count: u32) -> f64 {
+        let host = self.storage.host();
+        let outer = host.named.take();
+        let result = match Call::read(host, method, number, count) {
+            Some(call) => host.finish(call.make_now(&self.storage)),
+            None => NOTHING,
+        };
+        host.named.set(outer);
         result
     }
 
-    /// The next page of a listing of a promising storage, or the next message of one who waits.
-    #[wasm_bindgen(js_name = nextLater)]
-    pub fn next_later(&self, progress: &Progress) -> Promise {
-        let Some(call) = progress.take() else { return Promise::resolve(&JsValue::UNDEFINED) };
-        let progress = Progress(progress.0.clone());
-        self.later(Ok(call), move |rest| progress.put(rest))
+    /// Begins a call of a promising storage: the same, or Infinity if the call has not ended. It is polled
+    /// by its number then.
+    pub fn begin(&self, call: u32, method: Method, number: f64, count: u32) -> f64 {
+        let outer = self.storage.host().named.take();
+        let result = match Call::read(self.storage.host(), method, number, count) {
+            Some(made) => self.run(call, made),
+            None => NOTHING,
+        };
+        self.storage.host().named.set(outer);
+        result
     }
 
-    /// Tells those who wait that somebody else has changed a message, or, without an id, that they
+    /// Goes on with a call.
+    pub fn poll(&self, call: u32) -> f64 {
+        let outer = self.storage.host().named.take();
+        let result = self.tasks.poll(call).unwrap_or(PENDING);
+        self.storage.host().named.set(outer);
+        result
+    }
+
+    /// Somebody who waits; all messages are looked through every so many milliseconds.
+    pub fn wait(&self, every: f64) -> Waiting {
+        Waiting(Rc::new(RefCell::new(Some(self.storage.wait(time(every))))))
+    }
+
+    /// Begins to wait for the next message: its time, and its id in the slot; none at the end.
+    pub fn next(&self, call: u32, waiting: &Waiting) -> f64 {
+        let outer = self.storage.host().named.take();
+        let result = self.run(call, Call::Wait(waiting.0.clone()));
+        self.storage.host().named.set(outer);
+        result
+    }
+
+    /// Tells those who wait that somebody else has changed the message in the frame, or that they
     /// should look through all of them.
-    pub fn notify(&self, id: &JsValue) {
-        if id.is_undefined() {
+    pub fn notify(&self, all: bool) {
+        if all {
             self.storage.rescan();
-        } else if let Ok(Some(id)) = arguments::id_of_any(self.seam(), id) {
-            self.storage.notify(id.id());
+        } else if let Some(id) = self.storage.host().frame.id() {
+            self.storage.notify(id);
         }
     }
 }
 
 impl Core {
-    fn seam(&self) -> &Seam {
-        &self.storage.host().seam
-    }
-
-    fn now(&self, call: Result<Call, Refusal>) -> (JsValue, Rest) {
-        let result = call.and_then(|call| call.make_now(&self.storage).map_err(Refusal::Core));
-        result.unwrap_or_else(|refusal| {
-            let seam = self.seam();
-            seam.fail(&seam.error(refusal));
-            (JsValue::NULL, Rest::Nothing)
-        })
-    }
-
-    fn later(&self, call: Result<Call, Refusal>, put: impl FnOnce(Rest) + 'static) -> Promise {
+    fn run(&self, call: u32, made: Call) -> f64 {
         let storage = self.storage.clone();
-        let call = match call {
-            Ok(call) => call,
-            Err(refusal) => return Promise::reject(&self.seam().error(refusal)),
-        };
-        let work: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(async move {
-            match call.make(&storage).await {
-                Ok((result, rest)) => {
-                    put(rest);
-                    Ok(result)
-                }
-                Err(error) => Err(storage.host().seam.error(error.into())),
-            }
+        let work = Box::pin(async move {
+            let result = made.make(&storage).await;
+            storage.host().finish(result)
         });
-        future_to_promise(work)
-    }
-}
-
-impl Progress {
-    fn take(&self) -> Option<Call> {
-        match self.0.take() {
-            Place::Load(position) => Some(Call::Load(position)),
-            Place::Wait(wait) => Some(Call::Wait(wait)),
-            Place::Taken => None,
-        }
-    }
-
-    fn put(&self, rest: Rest) {
-        self.0.replace(match rest {
-            Rest::Load(position) => Place::Load(position),
-            Rest::Wait(wait) => Place::Wait(wait),
-            Rest::Nothing => Place::Taken,
-        });
+        self.tasks.begin(call, &self.storage.host().seam, work).unwrap_or(PENDING)
     }
 }
 

@@ -1,27 +1,30 @@
 //! A host that JavaScript keeps, behind the seam.
 
-use alloc::string::String;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 use core::time::Duration;
 
-use js_sys::JsString;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
-use super::envelope::JsEnvelope;
-use super::seam::{DONE, DONE_WITH_MORE, NOTHING, PENDING, STRANGE, Seam, THREW};
+use super::frame::Frame;
+use super::seam::{
+    ABSENT, AS_DESCRIBED, AS_READ, DONE, DONE_WITH_MORE, NOTHING, PENDING, Pending, STRANGE, Seam, THREW, THREW_UNKNOWN,
+};
+use crate::envelope::EnvelopeHandle;
+use crate::error::{Error, Invalid};
 use crate::host::{BatchOf, Check, Dict, Host, HostId, Page, Record, Sizes, Stored, Write};
 use crate::id::Id;
 use crate::meta::{Lease, Meta};
 
-/// An id and the JavaScript string that it was or will be.
-#[derive(Clone, Debug)]
+/// An id, and its place in the page that it was read from.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct JsId {
-    id: Id,
-    pub(crate) text: JsString,
+    pub(crate) id: Id,
+    pub(crate) place: u32,
 }
 
 impl HostId for JsId {
@@ -30,20 +33,42 @@ impl HostId for JsId {
     }
 }
 
-impl JsId {
-    /// `None` if `value` is no string that an id could be.
-    pub(crate) fn parse(seam: &Seam, value: &JsValue) -> Option<Self> {
-        let id = Id::from_ascii(seam.id_digits(value)?.as_bytes()).ok()?;
-        Some(Self { id, text: value.clone().unchecked_into() })
+/// An envelope in the slot of a call; that it is good was seen where it was copied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JsEnvelope {
+    pub(crate) recipients: u32,
+}
+
+impl EnvelopeHandle for JsEnvelope {
+    fn recipient_count(&self) -> usize {
+        self.recipients as usize
     }
+
+    fn without(self, _: &[u32]) -> Result<Self, Invalid> {
+        Ok(self) // the result names who is left
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
+}
+
+/// What a host threw.
+#[derive(Clone, Debug)]
+pub(crate) struct Thrown {
+    pub(crate) value: JsValue,
+    unknown: bool,
 }
 
 /// Whatever `pkg/seam/` stands for.
 #[derive(Debug)]
 pub(crate) struct JsHost {
     pub(crate) seam: Seam,
-    /// Whether the host may return promises.
+    pub(crate) frame: Box<Frame>,
+    /// Whether the host may take its time.
     promises: bool,
+    /// The id that the slot of the running call has as a string.
+    pub(crate) named: Cell<Option<Id>>,
 }
 
 /// The newest format of a meta record that this version reads; one without a format is of the
@@ -52,68 +77,78 @@ const FORMAT: f64 = 1.0;
 
 impl JsHost {
     pub(crate) fn new(seam: Seam, promises: bool) -> Self {
-        Self { seam, promises }
+        Self { seam, frame: Box::default(), promises, named: Cell::new(None) }
+    }
+
+    /// Tells the seam of which message the next calls speak.
+    pub(crate) fn name_it(&self, id: Id) {
+        if self.named.replace(Some(id)) != Some(id) {
+            self.frame.put_id(id);
+            self.seam.named();
+        }
+    }
+
+    /// What a call came to, its error made.
+    pub(crate) fn finish(&self, result: Result<f64, Error<Thrown>>) -> f64 {
+        result.unwrap_or_else(|error| {
+            if let Some(id) = error.id() {
+                self.frame.put_id(id);
+            }
+            self.seam.failed(error);
+            f64::NAN
+        })
     }
 
     /// The meta record that the seam has just read.
     fn meta(&self, status: u32) -> Stored<Meta> {
-        let seam = &self.seam;
-        let (timestamp, attempts) = (seam.first(), seam.second());
-        if status == STRANGE {
-            return Stored::Corrupt;
+        let [timestamp, attempts, format, until] = self.frame.numbers.get();
+        if format > FORMAT {
+            return Stored::Newer;
         }
-        let mut meta = Meta::new(timestamp);
+        let Some(attempts) = integer(attempts).filter(|_| timestamp.is_finite() && status != STRANGE) else {
+            return Stored::Corrupt;
+        };
+        let mut meta = Meta { attempts, ..Meta::new(timestamp) };
         if status == DONE_WITH_MORE {
-            if seam.format() > FORMAT {
-                return Stored::Newer;
+            for index in self.seam.delivered() {
+                match integer(index) {
+                    Some(index) if meta.delivered.last().is_none_or(|last| *last < index) => meta.delivered.push(index),
+                    _ => return Stored::Corrupt,
+                }
             }
-            let Some(delivered) = seam.delivered() else { return Stored::Corrupt };
-            for index in delivered {
-                let Some(index) = integer(index) else { return Stored::Corrupt };
-                if meta.delivered.last().is_some_and(|last| *last >= index) {
+            if let Some(owner) = self.seam.lease_owner() {
+                if !until.is_finite() {
                     return Stored::Corrupt;
                 }
-                meta.delivered.push(index);
-            }
-            match seam.lease_kind() {
-                NOTHING => {}
-                DONE => match (seam.lease_until(), seam.lease_owner()) {
-                    (until, Some(owner)) if until.is_finite() => meta.lease = Some(Lease { until, owner }),
-                    _ => return Stored::Corrupt,
-                },
-                _ => return Stored::Corrupt,
+                meta.lease = Some(Lease { until, owner });
             }
         }
-        match integer(attempts) {
-            Some(attempts) if timestamp.is_finite() => {
-                meta.attempts = attempts;
-                Stored::Good(meta)
-            }
-            _ => Stored::Corrupt,
-        }
+        Stored::Good(meta)
     }
 
     /// The page that the seam has just read.
-    fn entries(&self, meta: bool) -> Page<JsId, JsValue> {
+    fn entries(&self, meta: bool, status: u32) -> Page<JsId, ()> {
         let seam = &self.seam;
-        let (page, next) = (seam.take_value(), seam.take_version());
         let (mut entries, mut strangers) = (Vec::new(), Vec::new());
-        // All keys cross in one piece, each as 32 characters: those of another length are blank.
-        let keys = seam.page_ids(&page);
-        let (keys, _) = keys.as_bytes().as_chunks::<32>();
-        entries.reserve(keys.len());
-        for (index, key) in (0_u32..).zip(keys) {
-            let text = seam.entry_key(&page, index);
-            match Id::from_ascii(key) {
-                Ok(id) => {
-                    let status = if meta { seam.entry_meta(&page, index) } else { NOTHING };
-                    let value = if status == NOTHING { None } else { Some(self.meta(status)) };
-                    entries.push((JsId { id, text }, value));
-                }
-                Err(_) => strangers.push(String::from(text)),
+        // All crosses in one piece, each id as 32 characters: those of another length are blank.
+        let (ids, numbers) = (seam.page_ids(), if meta { seam.page_numbers() } else { Vec::new() });
+        let (ids, mut numbers) = (ids.as_bytes().as_chunks::<32>().0, numbers.as_chunks::<3>().0.iter());
+        entries.reserve(ids.len());
+        for (place, digits) in (0_u32..).zip(ids) {
+            let [timestamp, attempts, status] = *numbers.next().unwrap_or(&[0.0; 3]);
+            let Ok(id) = Id::from_ascii(digits) else {
+                strangers.push(seam.stranger(place));
+                continue;
+            };
+            let status = status as u32;
+            if status == DONE {
+                self.frame.numbers.set([timestamp, attempts, 0.0, 0.0]);
+            } else if status != NOTHING {
+                seam.entry(place);
             }
+            entries.push((JsId { id, place }, (status != NOTHING).then(|| self.meta(status))));
         }
-        Page { entries, strangers, next: (!next.is_undefined()).then_some(next) }
+        Page { entries, strangers, next: (status == DONE_WITH_MORE).then_some(()) }
     }
 
     fn describe(&self, meta: &Meta) {
@@ -130,19 +165,31 @@ impl JsHost {
         let seam = &self.seam;
         for check in &batch.checks {
             match check {
-                Check::Absent(dict, id) => seam.check_absent(is_meta(*dict), &id.text),
-                Check::Unchanged(id, version) => seam.check_version(&id.text, version),
+                Check::Absent(dict, id) => {
+                    self.name_it(id.id);
+                    seam.check(is_meta(*dict), ABSENT);
+                }
+                Check::Unchanged(id, version) => {
+                    self.name_it(id.id);
+                    if let Some(meta) = version {
+                        self.describe(meta);
+                    }
+                    seam.check(true, if version.is_some() { AS_DESCRIBED } else { AS_READ });
+                }
             }
         }
         for write in &batch.writes {
-            match write {
-                Write::Envelope(id, envelope) => seam.put_envelope(&id.text, &envelope.object),
-                Write::Meta(id, meta) => {
+            let (meta, put) = match write {
+                Write::Envelope(..) => (false, true),
+                Write::Meta(_, meta) => {
                     self.describe(meta);
-                    seam.put_meta(&id.text);
+                    (true, true)
                 }
-                Write::Delete(dict, id) => seam.delete(is_meta(*dict), &id.text),
-            }
+                Write::Delete(dict, _) => (is_meta(*dict), false),
+            };
+            let (Write::Envelope(id, _) | Write::Meta(id, _) | Write::Delete(_, id)) = write;
+            self.name_it(id.id);
+            seam.write(meta, put);
         }
     }
 }
@@ -152,7 +199,7 @@ fn is_meta(dict: Dict) -> bool {
 }
 
 /// The number as an index or a count, if it is one.
-pub(crate) fn integer(number: f64) -> Option<u32> {
+fn integer(number: f64) -> Option<u32> {
     let integer = number as u32;
     (f64::from(integer) == number).then_some(integer)
 }
@@ -162,83 +209,68 @@ pub(crate) fn integer(number: f64) -> Option<u32> {
 impl Host for JsHost {
     type Id = JsId;
     type Envelope = JsEnvelope;
-    type Version = JsValue;
-    type Cursor = JsValue;
-    type Error = JsValue;
+    /// The record itself where hosts compare contents; else the slot has what was read last.
+    type Version = Option<Meta>;
+    /// The slot has it.
+    type Cursor = ();
+    type Error = Thrown;
 
     fn name(&self, id: Id) -> JsId {
-        JsId { id, text: JsString::from(id.encode(&mut [0; 32])) }
+        JsId { id, place: 0 }
     }
 
-    fn read_meta(&self, id: &JsId) -> Answer<'_, Option<Record<JsValue>>> {
-        let accept = |seam: &Seam, answer: &JsValue| seam.read_answer(true, answer);
-        Answer::new(self, self.seam.read(true, &id.text), accept, |host, status| {
-            if status == NOTHING {
-                return None;
-            }
-            let version = host.seam.take_version();
-            Some(Record { meta: host.meta(status), version })
+    fn read_meta(&self, id: &JsId) -> Answer<'_, Option<Record<Option<Meta>>>> {
+        self.name_it(id.id);
+        Answer::new(self, self.seam.read(true), |host, status| {
+            (status != NOTHING).then(|| Record { meta: host.meta(status), version: None })
         })
     }
 
     fn read_envelope(&self, id: &JsId) -> Answer<'_, Option<Stored<JsEnvelope>>> {
-        let accept = |seam: &Seam, answer: &JsValue| seam.read_answer(false, answer);
-        Answer::new(self, self.seam.read(false, &id.text), accept, |host, status| {
-            if status == NOTHING {
-                return None;
+        self.name_it(id.id);
+        Answer::new(self, self.seam.read(false), |host, status| match status {
+            NOTHING => None,
+            DONE => {
+                let [count, ..] = host.frame.numbers.get();
+                Some(Stored::Good(JsEnvelope { recipients: count as u32 }))
             }
-            let envelope = JsEnvelope::stored(&host.seam, host.seam.take_value());
-            Some(envelope.map_or(Stored::Corrupt, Stored::Good))
+            _ => Some(Stored::Corrupt),
         })
     }
 
     fn commit(&self, batch: BatchOf<Self>) -> Answer<'_, bool> {
         self.state_batch(&batch);
-        Answer::new(self, self.seam.commit(), Seam::commit_answer, |_, status| status == DONE)
+        Answer::new(self, self.seam.commit(), |_, status| status == DONE)
     }
 
-    fn page(&self, dict: Dict, cursor: Option<JsValue>, limit: u32) -> Answer<'_, Page<JsId, JsValue>> {
-        let cursor = cursor.unwrap_or(JsValue::UNDEFINED);
-        let (status, finish): (_, fn(&JsHost, u32) -> _) = match dict {
-            Dict::Meta => (self.seam.page(true, &cursor, limit), |host, _| host.entries(true)),
-            Dict::Envelope => (self.seam.page(false, &cursor, limit), |host, _| host.entries(false)),
-        };
-        Answer::new(self, status, Seam::page_answer, finish)
+    fn page(&self, dict: Dict, cursor: Option<()>, limit: u32) -> Answer<'_, Page<JsId, ()>> {
+        let meta = is_meta(dict);
+        let finish: fn(&JsHost, u32) -> _ =
+            if meta { |host, status| host.entries(true, status) } else { |host, status| host.entries(false, status) };
+        Answer::new(self, self.seam.page(meta, cursor.is_none(), limit), finish)
     }
 
     fn sizes(&self) -> Answer<'_, Sizes> {
-        Answer::new(self, self.seam.sizes(), Seam::sizes_answer, |host, _| Sizes {
-            size: host.seam.first() as u64,
-            meta_size: host.seam.second() as u64,
+        Answer::new(self, self.seam.sizes(), |host, _| {
+            let [size, meta_size, ..] = host.frame.numbers.get();
+            Sizes { size: size as u64, meta_size: meta_size as u64 }
         })
     }
 
-    async fn sleep(&self, time: Duration) {
-        // Ends the timer when the future is dropped: one that runs on would keep a process alive.
-        struct Timer<'a>(&'a Seam, JsValue);
-        impl Drop for Timer<'_> {
-            fn drop(&mut self) {
-                self.0.wake(&self.1);
-            }
-        }
-        let timer = Timer(&self.seam, self.seam.sleep(time.as_secs_f64() * 1000.0));
-        let _ = JsFuture::from(self.seam.take_promise()).await;
-        drop(timer);
+    fn sleep(&self, time: Duration) -> Timer<'_> {
+        Timer { seam: &self.seam, timer: self.seam.sleep(time.as_secs_f64() * 1000.0) }
     }
 
     fn now(&self) -> f64 {
         self.seam.now()
     }
 
-    fn version_of(&self, meta: &Meta) -> Option<JsValue> {
-        self.describe(meta);
-        let version = self.seam.meta_version();
-        (!version.is_undefined()).then_some(version)
+    fn version_of(&self, meta: &Meta) -> Option<Option<Meta>> {
+        self.seam.compares_contents().then(|| Some(meta.clone()))
     }
 
-    fn is_unknown_outcome(error: &JsValue) -> bool {
-        let code = js_sys::Reflect::get(error, &"code".into()).ok();
-        code.and_then(|code| code.as_string()).is_some_and(|code| code == "unknown-outcome")
+    fn is_unknown_outcome(error: &Thrown) -> bool {
+        error.unknown
     }
 
     fn overlaps(&self) -> bool {
@@ -246,39 +278,64 @@ impl Host for JsHost {
     }
 
     fn close(&self) -> Answer<'_, ()> {
-        Answer::new(self, self.seam.close(), |_, _| DONE, |_, _| ())
+        Answer::new(self, self.seam.close(), |_, _| ())
     }
 }
 
-/// What a call of the host comes to, its promise awaited if it returned one.
+/// What a call of the host comes to.
 #[derive(Debug)]
 pub(crate) struct Answer<'a, T> {
     host: &'a JsHost,
     status: u32,
-    promise: Option<JsFuture>,
-    accept: fn(&Seam, &JsValue) -> u32,
+    pending: Option<Pending>,
     finish: fn(&JsHost, u32) -> T,
 }
 
 impl<'a, T> Answer<'a, T> {
-    fn new(host: &'a JsHost, status: u32, accept: fn(&Seam, &JsValue) -> u32, finish: fn(&JsHost, u32) -> T) -> Self {
-        let promise = if status == PENDING { Some(JsFuture::from(host.seam.take_promise())) } else { None };
-        Self { host, status, promise, accept, finish }
+    fn new(host: &'a JsHost, status: u32, finish: fn(&JsHost, u32) -> T) -> Self {
+        let pending = (status == PENDING).then(|| host.seam.take_pending());
+        Self { host, status, pending, finish }
     }
 }
 
 impl<T> Future for Answer<'_, T> {
-    type Output = Result<T, JsValue>;
+    type Output = Result<T, Thrown>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(promise) = &mut self.promise {
-            let answer = ready!(Pin::new(promise).poll(cx))?;
-            self.status = (self.accept)(&self.host.seam, &answer);
-            self.promise = None;
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let seam = &self.host.seam;
+        if let Some(pending) = &self.pending {
+            let status = seam.resume(pending);
+            if status == PENDING {
+                return Poll::Pending; // the seam polls the call when there is an answer
+            }
+            self.status = status;
         }
         Poll::Ready(match self.status {
-            THREW => Err(self.host.seam.take_thrown()),
+            status @ (THREW | THREW_UNKNOWN) => {
+                Err(Thrown { value: seam.take_thrown(), unknown: status == THREW_UNKNOWN })
+            }
             status => Ok((self.finish)(self.host, status)),
         })
+    }
+}
+
+/// Ends when its time has come; dropped before, it keeps no process alive.
+#[derive(Debug)]
+pub(crate) struct Timer<'a> {
+    seam: &'a Seam,
+    timer: Pending,
+}
+
+impl Future for Timer<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.seam.resume(&self.timer) == PENDING { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        self.seam.cancel(&self.timer);
     }
 }

@@ -1,16 +1,18 @@
-//! What JavaScript sees: values of JavaScript to types of the core and back, errors to errors. No
-//! rule of the queue is here.
+//! What JavaScript sees of the core. No rule of the queue is here.
 //!
-//! `pkg/` wraps the classes that are exported here. Whatever may run the code of a caller
-//! or of a host (getters, proxies, dictionaries) is called by `pkg/seam/`, which catches what that
-//! throws: an exception that passed through wasm would skip its destructors.
+//! `pkg/` reads the arguments of callers and makes their results; here its numbers become types of
+//! the core. Whatever may run the code of a caller or of a host (getters, proxies, dictionaries) is
+//! called by `pkg/seam/`, which catches what that throws: an exception that passed through wasm
+//! would skip its destructors. Strings, envelopes and records stay in JavaScript, in the slot that
+//! each call has there: only ids, numbers and texts to check cross.
 
-mod arguments;
 mod call;
 mod core;
-mod envelope;
+mod frame;
 mod host;
 mod seam;
+mod tasks;
+mod text;
 
 #[cfg(not(feature = "std"))]
 mod runtime;

@@ -1,13 +1,13 @@
 //! The methods of `pkg/seam/`, none of which throws.
 //!
 //! Those that may run foreign code answer with a number, one of the constants below, and leave the
-//! rest in the seam, where it is taken before anything else runs.
+//! rest in the frame or in the slot of the call, where it is taken before anything else runs.
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use js_sys::{Array, JsString, Promise};
 use wasm_bindgen::prelude::*;
 
+use super::host::Thrown;
 use crate::error::{Error, Got, Invalid};
 
 /// There is nothing; or, of a commit, a check failed.
@@ -16,12 +16,20 @@ pub(crate) const NOTHING: u32 = 0;
 pub(crate) const DONE: u32 = 1;
 /// The host threw.
 pub(crate) const THREW: u32 = 2;
-/// The host returned a promise.
+/// The host takes its time.
 pub(crate) const PENDING: u32 = 3;
-/// There is a meta record that has more than a timestamp and a number of attempts.
+/// There is a meta record that has more than a timestamp and a number of attempts, or a page that
+/// is not the last one.
 pub(crate) const DONE_WITH_MORE: u32 = 4;
 /// There is something that cannot be read as what it should be.
 pub(crate) const STRANGE: u32 = 5;
+/// The host threw, and does not know whether the commit was made.
+pub(crate) const THREW_UNKNOWN: u32 = 6;
+
+// What a commit checks a meta record for.
+pub(crate) const ABSENT: u32 = 0;
+pub(crate) const AS_READ: u32 = 1;
+pub(crate) const AS_DESCRIBED: u32 = 2;
 
 #[wasm_bindgen]
 extern "C" {
@@ -29,73 +37,54 @@ extern "C" {
     #[derive(Clone, Debug)]
     pub type Seam;
 
-    // ---- the host ----
+    /// An answer that a host takes its time for, or a timer.
+    #[derive(Debug)]
+    pub(crate) type Pending;
+
+    // ---- the host; each speaks of the id that was named last ----
 
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn read(this: &Seam, meta: bool, id: &JsString) -> u32;
-    #[wasm_bindgen(method, structural, js_name = readAnswer)]
-    pub(crate) fn read_answer(this: &Seam, meta: bool, answer: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural, js_name = checkAbsent)]
-    pub(crate) fn check_absent(this: &Seam, meta: bool, id: &JsString);
-    #[wasm_bindgen(method, structural, js_name = checkVersion)]
-    pub(crate) fn check_version(this: &Seam, id: &JsString, version: &JsValue);
-    #[wasm_bindgen(method, structural, js_name = putEnvelope)]
-    pub(crate) fn put_envelope(this: &Seam, id: &JsString, envelope: &JsValue);
-    #[wasm_bindgen(method, structural, js_name = putMeta)]
-    pub(crate) fn put_meta(this: &Seam, id: &JsString);
+    pub(crate) fn named(this: &Seam);
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn delete(this: &Seam, meta: bool, id: &JsString);
+    pub(crate) fn read(this: &Seam, meta: bool) -> u32;
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn check(this: &Seam, meta: bool, version: u32);
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn write(this: &Seam, meta: bool, put: bool);
     #[wasm_bindgen(method, structural)]
     pub(crate) fn commit(this: &Seam) -> u32;
-    #[wasm_bindgen(method, structural, js_name = commitAnswer)]
-    pub(crate) fn commit_answer(this: &Seam, answer: &JsValue) -> u32;
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn page(this: &Seam, meta: bool, cursor: &JsValue, limit: u32) -> u32;
-    #[wasm_bindgen(method, structural, js_name = pageAnswer)]
-    pub(crate) fn page_answer(this: &Seam, answer: &JsValue) -> u32;
+    pub(crate) fn page(this: &Seam, meta: bool, first: bool, limit: u32) -> u32;
     #[wasm_bindgen(method, structural)]
     pub(crate) fn sizes(this: &Seam) -> u32;
-    #[wasm_bindgen(method, structural, js_name = sizesAnswer)]
-    pub(crate) fn sizes_answer(this: &Seam, answer: &JsValue) -> u32;
     #[wasm_bindgen(method, structural)]
     pub(crate) fn close(this: &Seam) -> u32;
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn sleep(this: &Seam, milliseconds: f64) -> JsValue;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn wake(this: &Seam, timer: &JsValue);
-    #[wasm_bindgen(method, structural)]
     pub(crate) fn now(this: &Seam) -> f64;
-
-    // ---- what the last call has left ----
-
     #[wasm_bindgen(method, structural, js_name = takeThrown)]
     pub(crate) fn take_thrown(this: &Seam) -> JsValue;
-    #[wasm_bindgen(method, structural, js_name = takePromise)]
-    pub(crate) fn take_promise(this: &Seam) -> Promise;
-    #[wasm_bindgen(method, structural, js_name = takeValue)]
-    pub(crate) fn take_value(this: &Seam) -> JsValue;
-    #[wasm_bindgen(method, structural, js_name = takeVersion)]
-    pub(crate) fn take_version(this: &Seam) -> JsValue;
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn first(this: &Seam) -> f64;
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn second(this: &Seam) -> f64;
 
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn part(this: &Seam) -> f64;
+    // ---- waiting ----
+
+    #[wasm_bindgen(method, structural, js_name = takePending)]
+    pub(crate) fn take_pending(this: &Seam) -> Pending;
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn resume(this: &Seam, pending: &Pending) -> u32;
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn sleep(this: &Seam, milliseconds: f64) -> Pending;
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn cancel(this: &Seam, timer: &Pending);
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn wake(this: &Seam, call: u32);
 
     // ---- a meta record, read ----
 
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn format(this: &Seam) -> f64;
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn delivered(this: &Seam) -> Option<Vec<f64>>;
-    #[wasm_bindgen(method, structural, getter, js_name = leaseUntil)]
-    pub(crate) fn lease_until(this: &Seam) -> f64;
-    #[wasm_bindgen(method, structural, getter, js_name = leaseOwner)]
+    pub(crate) fn delivered(this: &Seam) -> Vec<f64>;
+    #[wasm_bindgen(method, structural, js_name = leaseOwner)]
     pub(crate) fn lease_owner(this: &Seam) -> Option<String>;
-    #[wasm_bindgen(method, structural, getter, js_name = leaseKind)]
-    pub(crate) fn lease_kind(this: &Seam) -> u32;
+    #[wasm_bindgen(method, structural, js_name = comparesContents)]
+    pub(crate) fn compares_contents(this: &Seam) -> bool;
 
     // ---- a meta record, written ----
 
@@ -105,193 +94,56 @@ extern "C" {
     pub(crate) fn meta_delivered(this: &Seam, indexes: &[u32]);
     #[wasm_bindgen(method, structural, js_name = metaLease)]
     pub(crate) fn meta_lease(this: &Seam, until: f64, owner: &str);
-    #[wasm_bindgen(method, structural, js_name = metaVersion)]
-    pub(crate) fn meta_version(this: &Seam) -> JsValue;
 
     // ---- a page ----
 
     #[wasm_bindgen(method, structural, js_name = pageIds)]
-    pub(crate) fn page_ids(this: &Seam, entries: &JsValue) -> String;
-    #[wasm_bindgen(method, structural, js_name = entryKey)]
-    pub(crate) fn entry_key(this: &Seam, entries: &JsValue, index: u32) -> JsString;
-    #[wasm_bindgen(method, structural, js_name = entryMeta)]
-    pub(crate) fn entry_meta(this: &Seam, entries: &JsValue, index: u32) -> u32;
+    pub(crate) fn page_ids(this: &Seam) -> String;
+    #[wasm_bindgen(method, structural, js_name = pageNumbers)]
+    pub(crate) fn page_numbers(this: &Seam) -> Vec<f64>;
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn entry(this: &Seam, place: u32);
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn stranger(this: &Seam, place: u32) -> String;
 
-    // ---- values of a caller ----
+    // ---- arguments ----
 
-    #[wasm_bindgen(method, structural, js_name = idDigits)]
-    pub(crate) fn id_digits(this: &Seam, value: &JsValue) -> Option<String>;
+    /// NaN where the caller gave none.
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn timestamp(this: &Seam, value: &JsValue) -> f64;
+    pub(crate) fn number(this: &Seam, index: u32) -> f64;
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn numbers(this: &Seam, value: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural, js_name = takeNumbers)]
-    pub(crate) fn take_numbers(this: &Seam) -> Vec<f64>;
+    pub(crate) fn owner(this: &Seam, index: u32) -> Option<String>;
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn items(this: &Seam, value: &JsValue) -> u32;
+    pub(crate) fn indexes(this: &Seam) -> Vec<u32>;
+    /// Of 32 characters each.
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn property(this: &Seam, value: &JsValue, name: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn unpack(this: &Seam, envelope: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn count(this: &Seam, envelope: &JsValue) -> f64;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn strings(this: &Seam, value: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn pairs(this: &Seam, value: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn joined(this: &Seam) -> Option<String>;
-    #[wasm_bindgen(method, structural, js_name = textAt)]
-    pub(crate) fn text_at(this: &Seam, index: u32) -> JsValue;
-    #[wasm_bindgen(method, structural, js_name = wellFormed)]
-    pub(crate) fn well_formed(this: &Seam, text: &JsValue) -> bool;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn bytes(this: &Seam, value: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn strand(this: &Seam, client: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn kind(this: &Seam, value: &JsValue) -> u32;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn children(this: &Seam, container: &JsValue, kind: u32) -> u32;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn container(this: &Seam, kind: u32) -> JsValue;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn insert(this: &Seam, container: &JsValue, kind: u32, key: &JsValue, value: &JsValue);
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn pick(this: &Seam, recipients: &JsValue, left_out: &[u32]) -> JsValue;
+    pub(crate) fn ids(this: &Seam) -> String;
 
-    // ---- values for a caller ----
+    // ---- results ----
 
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn index(this: &Seam, index: u32);
+    pub(crate) fn result(this: &Seam, places: &[u32]);
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn queued(this: &Seam, envelope: &JsValue, attempts: u32) -> JsValue;
+    pub(crate) fn finding(this: &Seam, list: u32, id: &str);
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn row(this: &Seam, timestamp: f64, id: &JsString);
-    #[wasm_bindgen(method, structural, js_name = takeRows)]
-    pub(crate) fn take_rows(this: &Seam) -> Array;
+    pub(crate) fn refuse(this: &Seam, name: &str, index: i32, expected: &str, number: f64);
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn info(this: &Seam, size: f64, meta_size: f64) -> JsValue;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn findings(this: &Seam, orphan_envelopes: Array, orphan_meta: Array, corrupt: Array) -> JsValue;
-
-    // ---- errors ----
-
-    /// Makes an error that is taken as the result of the call, unless its name grows before that.
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn refuse(this: &Seam, range: bool, name: &str, expected: &str, value: &JsValue);
-    /// What was refused is within this: another name or index before what is there.
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn within(this: &Seam, key: &JsValue);
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn refused(this: &Seam) -> JsValue;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn failure(
-        this: &Seam,
-        code: &str,
-        reason: &str,
-        id: &JsValue,
-        has_cause: bool,
-        cause: &JsValue,
-    ) -> JsValue;
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn fail(this: &Seam, error: &JsValue);
-
-    // ---- an envelope that was unpacked: a fresh plain object ----
-
-    #[derive(Clone, Debug)]
-    pub(crate) type Fields;
-
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn sender(this: &Fields) -> JsValue;
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn recipients(this: &Fields) -> JsValue;
-    #[wasm_bindgen(method, structural, setter)]
-    pub(crate) fn set_recipients(this: &Fields, value: &JsValue);
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn headers(this: &Fields) -> JsValue;
-    #[wasm_bindgen(method, structural, setter)]
-    pub(crate) fn set_headers(this: &Fields, value: &JsValue);
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn message(this: &Fields) -> JsValue;
-    #[wasm_bindgen(method, structural, setter)]
-    pub(crate) fn set_message(this: &Fields, value: &JsValue);
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn client(this: &Fields) -> JsValue;
-    #[wasm_bindgen(method, structural, setter)]
-    pub(crate) fn set_client(this: &Fields, value: &JsValue);
-    #[wasm_bindgen(method, structural, getter)]
-    pub(crate) fn receiver(this: &Fields) -> JsValue;
-    #[wasm_bindgen(method, structural, getter, js_name = timestamp)]
-    pub(crate) fn received(this: &Fields) -> JsValue;
-}
-
-/// Why a call of JavaScript's ends before the core has heard of it.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// The seam has what was refused.
-    Argument,
-    /// The caller's own code threw this.
-    Thrown(JsValue),
-    /// The core's error.
-    Core(Error<JsValue>),
-    /// A string that no message can have as its id.
-    NoId(JsValue),
-}
-
-impl From<Error<JsValue>> for Refusal {
-    fn from(error: Error<JsValue>) -> Self {
-        Self::Core(error)
-    }
+    pub(crate) fn fail(this: &Seam, code: &str, reason: &str, has_id: bool, has_cause: bool, cause: &JsValue);
 }
 
 impl Seam {
-    /// Refuses a value of the wrong type.
-    pub(crate) fn wrong_type(&self, name: &str, expected: &str, value: &JsValue) -> Refusal {
-        self.refuse(false, name, expected, value);
-        Refusal::Argument
-    }
-
-    /// Refuses a number that is out of range.
-    pub(crate) fn out_of_range(&self, name: &str, expected: &str, value: &JsValue) -> Refusal {
-        self.refuse(true, name, expected, value);
-        Refusal::Argument
-    }
-
-    /// Passes on what the caller's code threw.
-    pub(crate) fn threw(&self) -> Refusal {
-        Refusal::Thrown(self.take_thrown())
-    }
-
-    /// The JavaScript error for a call that failed.
-    pub(crate) fn error(&self, refusal: Refusal) -> JsValue {
-        let error = match refusal {
-            Refusal::Argument => return self.refused(),
-            Refusal::Thrown(error) => return error,
-            Refusal::NoId(text) => {
-                return self.failure("no-such-message", "", &text, false, &JsValue::UNDEFINED);
-            }
-            Refusal::Core(Error::Invalid(invalid)) => {
-                let Invalid { argument, index, expected, got, .. } = *invalid;
-                let (range, value) = match got {
-                    Got::Number(number) => (true, number.into()),
-                    Got::Text(text) => (false, text.into()),
-                };
-                self.refuse(range, if index.is_some() { "" } else { argument }, expected, &value);
-                if let Some(index) = index {
-                    self.within(&(index as u32).into());
-                    self.within(&argument.into());
-                }
-                return self.refused();
-            }
-            Refusal::Core(error) => error,
-        };
-        let mut buffer = [0; 32];
-        let id = error.id().map(|id| JsValue::from_str(id.encode(&mut buffer))).unwrap_or_default();
+    /// Makes the error of a call that failed.
+    pub(crate) fn failed(&self, error: Error<Thrown>) {
+        if let Error::Invalid(invalid) = error {
+            let Invalid { argument, index, expected, got, .. } = *invalid;
+            // Texts are judged before a call begins.
+            let number = if let Got::Number(number) = got { number } else { f64::NAN };
+            return self.refuse(argument, index.map_or(-1, |index| index as i32), expected, number);
+        }
         let (has_cause, cause) = match &error {
-            Error::Host(cause) | Error::UnknownOutcome { source: Some(cause), .. } => (true, cause.clone()),
+            Error::Host(thrown) | Error::UnknownOutcome { source: Some(thrown), .. } => (true, thrown.value.clone()),
             _ => (false, JsValue::UNDEFINED),
         };
-        self.failure(error.code(), error.reason(), &id, has_cause, &cause)
+        self.fail(error.code(), error.reason(), error.id().is_some(), has_cause, &cause);
     }
 }

@@ -1,0 +1,179 @@
+/** @import { Envelope } from '../types.js' */
+import { describe } from '../errors.js';
+import { Text, allows, expectation } from '../wasm/slimta_queue_dict.js';
+import { copyBytes, copyFields, copyValue, isWellFormed, refused } from './extras.js';
+
+const KNOWN_FIELDS = new Set(['sender', 'recipients', 'headers', 'message', 'client', 'receiver', 'timestamp']);
+const KNOWN_CLIENT_FIELDS = new Set(['ip', 'host', 'name', 'protocol', 'auth']);
+const WELL_FORMED = 'text without lone surrogates';
+
+/**
+ * A copy of what a caller passed in, which shares nothing with it. Each value is read once, since reading may run the
+ * caller's code; what that throws passes through.
+ *
+ * @param {any} value
+ * @returns {Envelope}
+ */
+export function copyEnvelope(value) {
+  const copy = copyOf(value, false);
+  checkTexts(copy);
+  return copy;
+}
+
+/**
+ * A copy of what stands in a dictionary; `undefined` if that is no envelope.
+ *
+ * @param {any} value
+ * @returns {Envelope | undefined}
+ */
+export function copyStored(value) {
+  try {
+    return copyOf(value, true);
+  } catch {
+    return undefined; // what was thrown is of no use to a reader of the queue
+  }
+}
+
+/**
+ * How many recipients a stored envelope has; -1 if it is none.
+ *
+ * @param {any} envelope
+ * @returns {number}
+ */
+export function countRecipients(envelope) {
+  try {
+    const recipients = typeof envelope === 'object' ? envelope.recipients : undefined;
+    return Array.isArray(recipients) ? recipients.length : -1;
+  } catch {
+    return -1;
+  }
+}
+
+/**
+ * @param {any} value
+ * @param {boolean} stored whether its text was looked through before it was stored
+ * @returns {Envelope}
+ */
+function copyOf(value, stored) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused('envelope', 'an object', value);
+  const { sender, recipients, headers, message, client, receiver, timestamp } = value;
+  if (sender !== null && typeof sender !== 'string') throw refused('sender', 'a string or null', sender);
+  /** @type {Envelope} */
+  const copy = { sender, recipients: copyRecipients(recipients) };
+  if (headers !== undefined) copy.headers = copyHeaders(headers);
+  if (message !== undefined) copy.message = copyMessage(message, stored);
+  if (client !== undefined) copy.client = copyClient(client, stored);
+  if (receiver !== undefined) {
+    if (receiver !== null && typeof receiver !== 'string') throw refused('receiver', 'a string or null', receiver);
+    copy.receiver = copyValue(receiver, 'receiver', stored, 0);
+  }
+  if (timestamp !== undefined) {
+    if (timestamp !== null && typeof timestamp !== 'number') throw refused('timestamp', 'a number or null', timestamp);
+    if (timestamp !== null && !Number.isFinite(timestamp)) {
+      throw new RangeError(`timestamp: expected a finite number, got ${describe(timestamp)}`);
+    }
+    copy.timestamp = timestamp;
+  }
+  let extras;
+  for (const key of Object.keys(value)) if (!KNOWN_FIELDS.has(key)) (extras ??= []).push(key);
+  return extras ? copyFields(copy, value, extras, '', stored, 0) : copy;
+}
+
+/** @param {any} value */
+function copyRecipients(value) {
+  if (!Array.isArray(value)) throw refused('recipients', 'an array of strings', value);
+  const { length } = value;
+  const copy = [];
+  for (let i = 0; i < length; i++) {
+    const recipient = value[i];
+    if (typeof recipient !== 'string') throw refused(`recipients[${i}]`, 'a string', recipient);
+    copy.push(recipient);
+  }
+  return copy;
+}
+
+/** @param {any} value */
+function copyHeaders(value) {
+  if (!Array.isArray(value)) throw refused('headers', 'an array of [name, value] pairs', value);
+  const { length } = value;
+  /** @type {[string, string][]} */
+  const copy = [];
+  for (let i = 0; i < length; i++) {
+    const pair = value[i];
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw refused(`headers[${i}]`, 'a pair of strings [name, value]', pair);
+    }
+    const [name, text] = [pair[0], pair[1]];
+    if (typeof name !== 'string') throw refused(`headers[${i}][0]`, 'a string', name);
+    if (typeof text !== 'string') throw refused(`headers[${i}][1]`, 'a string', text);
+    copy.push([name, text]);
+  }
+  return copy;
+}
+
+/**
+ * @param {any} value
+ * @param {boolean} stored
+ */
+function copyMessage(value, stored) {
+  if (typeof value === 'string') return copyValue(value, 'message', stored, 0);
+  return copyBytes(value, 'message', 'a Uint8Array or a string');
+}
+
+/**
+ * @param {any} value
+ * @param {boolean} stored
+ */
+function copyClient(value, stored) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused('client', 'an object', value);
+  /** @type {any} */
+  const copy = {};
+  for (const key of Object.keys(value)) {
+    const field = value[key];
+    if (!KNOWN_CLIENT_FIELDS.has(key)) copyFields(copy, { __proto__: null, [key]: field }, [key], 'client', stored, 0);
+    else if (field === undefined) continue;
+    else if (typeof field !== 'string') throw refused(`client.${key}`, 'a string', field);
+    else copy[key] = copyValue(field, `client.${key}`, stored, 0);
+  }
+  return copy;
+}
+
+/**
+ * Has the core judge the addresses and headers, all in one piece, and each if that is refused.
+ *
+ * @param {Envelope} envelope a copy
+ */
+function checkTexts({ sender, recipients, headers }) {
+  let joined = recipients.join('\0');
+  let addresses = recipients.length;
+  if (sender !== null) {
+    joined = addresses === 0 ? sender : `${sender}\0${joined}`;
+    addresses++;
+  }
+  let count = addresses;
+  if (headers) {
+    for (const [name, value] of headers) {
+      joined += count === 0 ? `${name}\0${value}` : `\0${name}\0${value}`;
+      count += 2;
+    }
+  }
+  if (count === 0 || (isWellFormed(joined) && allows(joined, addresses, count))) return;
+  if (sender !== null) checkText('sender', Text.Address, sender);
+  recipients.forEach((recipient, i) => checkText(`recipients[${i}]`, Text.Address, recipient));
+  headers?.forEach(([name, value], i) => {
+    checkText(`headers[${i}][0]`, Text.HeaderName, name);
+    checkText(`headers[${i}][1]`, Text.HeaderValue, value);
+  });
+}
+
+/**
+ * @param {string} path
+ * @param {Text} kind
+ * @param {string} text
+ */
+function checkText(path, kind, text) {
+  if (!isWellFormed(text)) throw refused(path, WELL_FORMED, text);
+  const good = kind === Text.Address ? allows(text, 1, 1)
+    : kind === Text.HeaderName ? allows(`${text}\0`, 0, 2) : allows(`x\0${text}`, 0, 2);
+  if (!good) throw refused(path, expectation(kind), text);
+}

@@ -1,0 +1,52 @@
+import { frames } from '../wasm/slimta_queue_dict.js';
+
+const DIGITS = 32;
+
+/** The memory that both sides use: four numbers and an id; see src/js/frame.rs. */
+export class Frame {
+  #memory = /** @type {WebAssembly.Memory} */ (frames());
+  #address;
+  #numbers;
+  #digits;
+
+  /** @param {number} address */
+  constructor(address) {
+    this.#address = address;
+    this.#numbers = new Float64Array(this.#memory.buffer, address, 4);
+    this.#digits = new Uint8Array(this.#memory.buffer, address + 32, DIGITS);
+  }
+
+  /** Memory that has grown is another buffer. */
+  #renew() {
+    this.#numbers = new Float64Array(this.#memory.buffer, this.#address, 4);
+    this.#digits = new Uint8Array(this.#memory.buffer, this.#address + 32, DIGITS);
+  }
+
+  /** @returns {Float64Array} */
+  get numbers() {
+    if (this.#numbers.length === 0) this.#renew();
+    return this.#numbers;
+  }
+
+  /**
+   * What is no id is none for the core either.
+   *
+   * @param {string} id
+   */
+  putId(id) {
+    if (this.#digits.length === 0) this.#renew();
+    const digits = this.#digits;
+    const length = id.length === DIGITS ? DIGITS : 0;
+    digits[0] = 0;
+    for (let i = 0; i < length; i++) {
+      const code = id.charCodeAt(i);
+      digits[i] = code < 128 ? code : 0;
+    }
+  }
+
+  /** @returns {string} */
+  takeId() {
+    if (this.#digits.length === 0) this.#renew();
+    return String.fromCharCode.apply(null, /** @type {any} */ (this.#digits));
+  }
+}

@@ -1,0 +1,58 @@
+/** @import { Seam } from './seam.js' */
+/** @import { Slot } from './slot.js' */
+import { KeyError } from '../errors.js';
+import { Method } from '../wasm/slimta_queue_dict.js';
+
+/** What a call returns whose id is none, or who waits for nothing more. */
+const NOTHING = -Infinity;
+
+/**
+ * What a call returns to its caller, or throws.
+ *
+ * @param {Seam} seam
+ * @param {Slot} slot
+ * @param {Method} method
+ * @param {number} number what the core returned
+ * @returns {any}
+ */
+export function resultOf(seam, slot, method, number) {
+  if (Number.isNaN(number)) throw takeError(seam);
+  if (number === NOTHING) {
+    if (method === Method.Remove || method === Method.Wait) return undefined;
+    throw new KeyError(/** @type {string} */ (slot.id));
+  }
+  switch (method) {
+    case Method.Write:
+      return slot.id;
+    case Method.IncrementAttempts:
+      return number;
+    case Method.Change:
+      return number === 1;
+    case Method.Get: {
+      const { places, envelope } = slot;
+      const { recipients } = /** @type {NonNullable<typeof envelope>} */ (envelope);
+      if (places.length < recipients.length) {
+        /** @type {any} */ (envelope).recipients = places.map((place) => recipients[place]);
+      }
+      return [envelope, number, places];
+    }
+    case Method.Load:
+      return slot.places.map((place) => [slot.page[place][1].timestamp, slot.page[place][0]]);
+    case Method.Wait:
+      return [number, slot.id];
+    case Method.GetInfo: {
+      const [size, metaSize] = seam.frame.numbers;
+      return { size, metaSize };
+    }
+    case Method.Check:
+    case Method.Repair:
+      return slot.findings;
+  }
+}
+
+/** @param {Seam} seam */
+function takeError(seam) {
+  const { error } = seam;
+  seam.error = undefined;
+  return error;
+}

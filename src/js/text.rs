@@ -1,0 +1,45 @@
+//! The texts of an envelope, which JavaScript copies and the core judges.
+
+use alloc::string::String;
+use wasm_bindgen::prelude::*;
+
+use crate::envelope::{ADDRESS, HEADER_NAME, HEADER_VALUE, is_address, is_header_name, is_header_value};
+
+/// What a text is.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug)]
+pub enum Text {
+    /// A sender or a recipient.
+    Address,
+    /// The name of a header.
+    HeaderName,
+    /// The value of a header.
+    HeaderValue,
+}
+
+/// Whether `count` texts may be in an envelope: addresses first, then names and values of headers by
+/// turns, with a NUL between each two. One within a text makes one text too many.
+#[wasm_bindgen]
+pub fn allows(joined: &str, addresses: u32, count: u32) -> bool {
+    let mut found = 0_u32;
+    let good = joined.as_bytes().split(|byte| *byte == 0).all(|text| {
+        let header = found.checked_sub(addresses);
+        found = found.saturating_add(1);
+        match header.map(|place| place & 1) {
+            None => is_address(text),
+            Some(0) => is_header_name(text),
+            Some(_) => is_header_value(text),
+        }
+    });
+    good && found == count
+}
+
+/// What is expected of a text.
+#[wasm_bindgen]
+pub fn expectation(text: Text) -> String {
+    String::from(match text {
+        Text::Address => ADDRESS,
+        Text::HeaderName => HEADER_NAME,
+        Text::HeaderValue => HEADER_VALUE,
+    })
+}
