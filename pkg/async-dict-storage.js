@@ -8,7 +8,7 @@ import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Calls } from './seam/calls.js';
 import { Frame } from './seam/frame.js';
-import { Seam } from './seam/seam.js';
+import { PromisingSeam } from './seam/promising.js';
 
 const MINUTE = 60_000;
 
@@ -57,7 +57,7 @@ export class AsyncDictStorage {
           dictionary('envelopeDb', /** @type {AsyncDict<Envelope>} */ (first)), dictionary('metaDb', second), deadline,
         );
     const subscribes = typeof (/** @type {DictHost} */ (this.#host).subscribe) === 'function';
-    this.#seam = new Seam(this.#host, true);
+    this.#seam = new PromisingSeam(/** @type {DictHost} */ (this.#host));
     this.#core = Core.promising(/** @type {any} */ (this.#seam), deadline);
     this.#seam.frame = new Frame(this.#core.frame());
     this.#calls = new Calls(this.#core, this.#seam);

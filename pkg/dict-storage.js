@@ -1,11 +1,11 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
 import { Core, Method } from './wasm/slimta_queue_dict.js';
 import { dictionary } from './arguments.js';
-import { SyncMapsHost } from './hosts/maps.js';
 import { readArguments } from './seam/arguments.js';
+import { failure } from './seam/failures.js';
 import { Frame } from './seam/frame.js';
+import { ReadySeam } from './seam/ready.js';
 import { resultOf } from './seam/results.js';
-import { Seam } from './seam/seam.js';
 import { Slot } from './seam/slot.js';
 
 /**
@@ -32,7 +32,7 @@ export class DictStorage {
     this.envelopeDb = dictionary('envelopeDb', envelopeDb);
     /** @readonly @type {SyncDict<Meta>} */
     this.metaDb = dictionary('metaDb', metaDb);
-    this.#seam = new Seam(new SyncMapsHost(this.envelopeDb, this.metaDb), false);
+    this.#seam = new ReadySeam(this.envelopeDb, this.metaDb);
     this.#core = Core.ready(/** @type {any} */ (this.#seam));
     this.#seam.frame = new Frame(this.#core.frame());
   }
@@ -133,7 +133,11 @@ export class DictStorage {
    * @returns {Info}
    */
   getInfo() {
-    return this.#call(Method.GetInfo);
+    try {
+      return this.#seam.info();
+    } catch (error) {
+      throw failure('host', 'the host failed', undefined, true, error);
+    }
   }
 
   /**
@@ -171,7 +175,7 @@ export class DictStorage {
 
 /**
  * @param {Core} core
- * @param {Seam} seam
+ * @param {ReadySeam} seam
  * @param {Slot} slot
  * @param {Method} method
  * @param {number} number
@@ -200,7 +204,7 @@ class Listing {
 
   /**
    * @param {Core} core
-   * @param {Seam} seam
+   * @param {ReadySeam} seam
    */
   constructor(core, seam) {
     this.#core = core;

@@ -154,12 +154,12 @@ impl<H: Host> DictStorage<H> {
     }
 
     async fn commit_alone(&self, id: &H::Id, batch: BatchOf<H>) -> Result<bool, H> {
-        let outcome = self.perform(Operation::Commit(id.clone(), batch)).await?;
+        let outcome = self.ask(Operation::Commit(id.clone(), batch)).await?;
         Ok(matches!(outcome, Outcome::Committed(true)))
     }
 
     async fn state(&self, id: &H::Id) -> Result<State<H::Version>, H> {
-        match self.perform(Operation::Examine(id.clone())).await? {
+        match self.ask(Operation::Examine(id.clone())).await? {
             Outcome::Examined(state) => Ok(state),
             _ => Err(crate::Error::Timeout),
         }

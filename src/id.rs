@@ -20,8 +20,15 @@ use crate::sync::{Mutex, lock};
 /// assert!("0123456789ABCDEF0123456789ABCDEF".parse::<Id>().is_err());
 /// # Ok::<(), slimta_queue_dict::NotAnId>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Eq, PartialOrd, Ord)]
 pub struct Id([u64; 2]);
+
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        let ([high, low], [other_high, other_low]) = (self.0, other.0);
+        high == other_high && low == other_low // derived, it would call memcmp
+    }
+}
 
 /// The text is no [`Id`]: it is not 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

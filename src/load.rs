@@ -60,7 +60,7 @@ impl<H: Host> DictStorage<H> {
     }
 
     pub(crate) async fn page(&self, dict: Dict, cursor: Option<H::Cursor>) -> Result<Page<H::Id, H::Cursor>, H> {
-        match self.perform(Operation::Page(dict, cursor)).await? {
+        match self.ask(Operation::Page(dict, cursor)).await? {
             Outcome::Page(page) => Ok(page),
             _ => Err(Error::Timeout),
         }

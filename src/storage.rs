@@ -1,9 +1,10 @@
 //! The storage: its calls in turn, before their deadline.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::{Future, poll_fn};
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Poll, ready};
 use core::time::Duration;
@@ -259,6 +260,11 @@ impl<H: Host> DictStorage<H> {
         }
     }
 
+    /// The same on the heap: what makes many operations stays small.
+    pub(crate) fn ask(&self, operation: Operation<H>) -> Pin<Box<impl Future<Output = Result<Outcome<H>, H>>>> {
+        Box::pin(self.perform(operation))
+    }
+
     /// An operation, when its turn comes and before the deadline.
     pub(crate) async fn perform(&self, mut operation: Operation<H>) -> Result<Outcome<H>, H> {
         if !self.host.overlaps() {
@@ -289,7 +295,7 @@ impl<H: Host> DictStorage<H> {
             }
             settled.await;
             if let (Operation::Change { id, changes, known, recipients }, Some(lead)) = (&mut operation, &mut lead) {
-                changes.clone_from(&lead.tasks);
+                *changes = lead.tasks.clone();
                 if let Some(remembered) = lock(&self.known).take(id.id()) {
                     *known = Some((remembered.meta, remembered.version));
                     *recipients = remembered.recipients;

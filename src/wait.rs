@@ -1,6 +1,6 @@
 //! Hearing of messages that become due.
 
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
@@ -16,7 +16,7 @@ use crate::sync::{Mutex, lock};
 
 /// Everybody who waits at one storage.
 #[derive(Debug, Default)]
-pub(crate) struct Watches(Mutex<Vec<Weak<Watch>>>);
+pub(crate) struct Watches(Mutex<Vec<Arc<Watch>>>);
 
 #[derive(Debug, Default)]
 struct Watch(Mutex<News>);
@@ -35,8 +35,8 @@ impl Watches {
     fn watch(&self) -> Arc<Watch> {
         let watch = Arc::new(Watch::default());
         let mut watches = lock(&self.0);
-        watches.retain(|other| other.strong_count() > 0);
-        watches.push(Arc::downgrade(&watch));
+        watches.retain(|other| Arc::strong_count(other) > 1);
+        watches.push(watch.clone());
         watch
     }
 
@@ -54,7 +54,7 @@ impl Watches {
     }
 
     fn tell(&self, change: impl Fn(&mut News)) {
-        let watches: Vec<_> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
+        let watches = lock(&self.0).clone();
         for watch in watches {
             let waker = {
                 let mut news = lock(&watch.0);
@@ -165,7 +165,7 @@ impl<C> Wait<C> {
 
     async fn look<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, id: Id) -> Result<(), H> {
         let name = storage.host.name(id);
-        match storage.perform(Operation::Look(name)).await? {
+        match storage.ask(Operation::Look(name)).await? {
             Outcome::Looked(Some(meta)) => {
                 if let Stored::Good(meta) = meta {
                     self.yielded.insert(id, (meta.timestamp, self.round));
@@ -203,7 +203,7 @@ impl<C> Wait<C> {
     }
 
     async fn sleep<H: Host<Cursor = C>>(&self, storage: &DictStorage<H>, milliseconds: f64) {
-        let time = Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(self.every);
+        let time = Duration::from_millis(milliseconds.max(1.0) as u64);
         let mut timer = pin!(storage.host.sleep(time));
         poll_fn(|cx| {
             {

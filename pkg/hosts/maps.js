@@ -1,4 +1,4 @@
-/** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
+/** @import { AsyncDict, Batch, DictHost, DictName } from '../types.js' */
 import { QueueError } from '../errors.js';
 
 /**
@@ -9,7 +9,7 @@ import { QueueError } from '../errors.js';
 const turnsOf = new WeakMap();
 
 /** @param {object} dict */
-function turnsFor(dict) {
+export function turnsFor(dict) {
   let turns = turnsOf.get(dict);
   if (!turns) turnsOf.set(dict, (turns = new Map()));
   return turns;
@@ -66,105 +66,13 @@ function snapshot(record) {
 /** @type {DictHost['supports']} */
 const supports = { atomic: false, writers: 'one', exactlyOnceLoad: true, durable: 'none' };
 
-/** @param {any} value */
-function refusePromise(value) {
-  if (typeof value?.then === 'function') {
-    value.then(undefined, () => {});
-    throw new QueueError(
-      'needs-async', 'a dictionary returned a promise: use AsyncDictStorage for dictionaries that do',
-    );
-  }
-  return value;
-}
-
-/**
- * Two dictionaries that answer at once. Writes are made in the order given; nothing else runs in between, except what
- * the dictionaries themselves run.
- *
- * @implements {DictHost}
- */
-export class SyncMapsHost {
-  #envelopes;
-  #meta;
-  #turns;
-  supports = supports;
-
-  /**
-   * @param {SyncDict<any>} envelopeDb
-   * @param {SyncDict<any>} metaDb
-   */
-  constructor(envelopeDb, metaDb) {
-    this.#envelopes = envelopeDb;
-    this.#meta = metaDb;
-    this.#turns = turnsFor(metaDb);
-  }
-
-  /**
-   * @param {DictName} dict
-   * @param {string} id
-   */
-  read(dict, id) {
-    const value = refusePromise((dict === 'meta' ? this.#meta : this.#envelopes).get(id));
-    return value === undefined || value === null ? undefined : { value, version: value };
-  }
-
-  /** @param {Batch} batch */
-  commit(batch) {
-    const { checks, writes } = batch;
-    const id = writes[0].id;
-    const turns = this.#turns;
-    if (turns.has(id)) {
-      throw new QueueError('conflict', 'the message is being changed already, by a call that has not ended', { id });
-    }
-    turns.set(id, null);
-    try {
-      for (let i = 0; i < checks.length; i++) {
-        const { dict, version } = checks[i];
-        const now = refusePromise((dict === 'meta' ? this.#meta : this.#envelopes).get(id)) ?? null;
-        if (version === null ? now !== null : !sameMeta(now, version)) return false;
-      }
-      for (let i = 0; i < writes.length; i++) {
-        const { dict, value } = writes[i];
-        const db = dict === 'meta' ? this.#meta : this.#envelopes;
-        refusePromise(value === undefined ? db.delete(id) : db.set(id, /** @type {any} */ (value)));
-      }
-      return true;
-    } finally {
-      turns.delete(id);
-    }
-  }
-
-  /**
-   * @param {DictName} dict
-   * @param {any} cursor
-   * @param {number} limit
-   */
-  page(dict, cursor, limit) {
-    const db = dict === 'meta' ? this.#meta : this.#envelopes;
-    const iterator = cursor ?? iterate(refusePromise(dict === 'meta' && db.entries ? db.entries() : db.keys()));
-    const pairs = dict === 'meta' && db.entries;
-    /** @type {[string, unknown?][]} */
-    const entries = [];
-    while (entries.length < limit) {
-      const { done, value } = refusePromise(iterator.next());
-      if (done) return { entries };
-      entries.push(pairs ? value : dict === 'meta' ? [value, refusePromise(db.get(value))] : [value]);
-    }
-    return { entries, next: iterator };
-  }
-
-  sizes() {
-    return { size: refusePromise(this.#envelopes.size), metaSize: refusePromise(this.#meta.size) };
-  }
-}
-
 /** @param {any} iterable */
-function iterate(iterable) {
+export function iterate(iterable) {
   return iterable[Symbol.asyncIterator]?.() ?? iterable[Symbol.iterator]();
 }
 
 /**
- * The same over dictionaries that may take their time.
+ * Two dictionaries that may take their time. Writes are made in the order given.
  *
  * @implements {DictHost}
  */

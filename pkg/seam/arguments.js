@@ -31,11 +31,10 @@ export function readArguments(slot, method, first, second, third) {
     case Method.Close:
       return 0;
     case Method.Check:
-      slot.copies = true;
-      return 0;
     case Method.Repair:
       slot.copies = true;
-      return readRepair(slot, first);
+      slot.findings = { orphanEnvelopes: [], orphanMeta: [], corrupt: [] };
+      return method === Method.Check ? 0 : readRepair(slot, first);
   }
   const number = method === Method.SetTimestamp ? timestamp('timestamp', second) : 0;
   if (method === Method.SetRecipientsDelivered) slot.indexes = indexes('rcptIndexes', second);
@@ -130,6 +129,7 @@ function readChange(slot, expect, next) {
   if (expect === undefined) throw refused('expect', 'an object or null', expect);
   if (next === undefined) throw refused('next', 'an object', next);
   slot.numbers = [];
+  slot.owners = [];
   readRecord(slot, 'expect', expect ?? undefined);
   readRecord(slot, 'next', next);
   const delivered = field(next, 'next', 'delivered');

@@ -1,5 +1,5 @@
 /** @import { Core, Waiting } from '../wasm/slimta_queue_dict.js' */
-/** @import { Seam } from './seam.js' */
+/** @import { PromisingSeam } from './promising.js' */
 import { Method } from '../wasm/slimta_queue_dict.js';
 import { readArguments } from './arguments.js';
 import { resultOf } from './results.js';
@@ -16,7 +16,7 @@ export class Calls {
 
   /**
    * @param {Core} core
-   * @param {Seam} seam
+   * @param {PromisingSeam} seam
    */
   constructor(core, seam) {
     this.#core = core;
@@ -116,6 +116,6 @@ export class Calls {
     seam.slot = slot;
     const result = work();
     seam.slot = outer;
-    if (result !== PENDING) slot.end(result);
+    if (result !== PENDING) slot.end?.(result);
   }
 }

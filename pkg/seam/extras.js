@@ -116,7 +116,9 @@ export function copyFields(copy, object, keys, path, stored, depth) {
  * @returns {Uint8Array}
  */
 export function copyBytes(value, path, expected) {
-  if (!ArrayBuffer.isView(value) || tagOf(value) !== 'Uint8Array') throw refused(path, expected, value);
+  if (!ArrayBuffer.isView(value) || !(value instanceof Uint8Array || tagOf(value) === 'Uint8Array')) {
+    throw refused(path, expected, value);
+  }
   try {
     return new Uint8Array(/** @type {Uint8Array} */ (value));
   } catch {

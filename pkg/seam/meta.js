@@ -18,39 +18,40 @@ import { DONE, DONE_WITH_MORE, STRANGE } from './status.js';
  * @returns {ReadMeta}
  */
 export function readMeta(record) {
+  if (typeof record !== 'object' || record === null) return strange(NaN, NaN, 0);
   const { timestamp, attempts, deliveredIndexes, lease, format } = record;
-  const meta = {
-    /** @type {number} */
-    status: typeof timestamp === 'number' && typeof attempts === 'number' ? DONE : STRANGE,
-    timestamp: typeof timestamp === 'number' ? timestamp : NaN,
-    attempts: typeof attempts === 'number' ? attempts : NaN,
-    format: typeof format === 'number' ? format : 0,
-    until: 0,
-    /** @type {string | undefined} */
-    owner: undefined,
-    /** @type {number[]} */
-    delivered: NONE,
-  };
-  if (deliveredIndexes === undefined && lease === undefined && format === undefined) return meta;
-  let good = meta.status === DONE;
+  if (typeof timestamp !== 'number' || typeof attempts !== 'number') {
+    return strange(NaN, NaN, typeof format === 'number' ? format : 0);
+  }
+  if (deliveredIndexes === undefined && lease === undefined && format === undefined) {
+    return { status: DONE, timestamp, attempts, format: 0, until: 0, owner: undefined, delivered: NONE };
+  }
+  const meta = strange(timestamp, attempts, typeof format === 'number' ? format : 0);
   if (deliveredIndexes !== undefined) {
-    good &&= Array.isArray(deliveredIndexes);
-    if (good) {
-      meta.delivered = deliveredIndexes.slice();
-      good = meta.delivered.every((index) => typeof index === 'number');
-    }
+    if (!Array.isArray(deliveredIndexes)) return meta;
+    meta.delivered = deliveredIndexes.slice();
+    if (!meta.delivered.every((index) => typeof index === 'number')) return meta;
   }
-  if (lease !== undefined && good) {
-    good = typeof lease === 'object' && lease !== null;
-    if (good) {
-      const { until, owner } = lease;
-      good = typeof until === 'number' && typeof owner === 'string';
-      if (good) [meta.until, meta.owner] = [until, owner];
-    }
+  if (lease !== undefined) {
+    if (typeof lease !== 'object' || lease === null) return meta;
+    const { until, owner } = lease;
+    if (typeof until !== 'number' || typeof owner !== 'string') return meta;
+    meta.until = until;
+    meta.owner = owner;
   }
-  meta.status = good ? DONE_WITH_MORE : STRANGE;
+  meta.status = DONE_WITH_MORE;
   return meta;
 }
 
 /** @type {number[]} */
 const NONE = [];
+
+/**
+ * @param {number} timestamp
+ * @param {number} attempts
+ * @param {number} format
+ * @returns {ReadMeta}
+ */
+function strange(timestamp, attempts, format) {
+  return { status: STRANGE, timestamp, attempts, format, until: 0, owner: undefined, delivered: NONE };
+}

@@ -37,7 +37,7 @@ export function resultOf(seam, slot, method, number) {
       return [envelope, number, places];
     }
     case Method.Load:
-      return slot.places.map((place) => [slot.page[place][1].timestamp, slot.page[place][0]]);
+      return slot.places.map((place) => [slot.metas[place]?.timestamp, slot.keys[place]]);
     case Method.Wait:
       return [number, slot.id];
     case Method.GetInfo: {

@@ -58,11 +58,8 @@ pub enum Method {
 
 /// A method with what crossed for it.
 pub(crate) enum Call {
-    /// A new message under an id that is drawn if none is given.
-    Write(JsEnvelope, f64, Option<JsId>),
     /// One operation, and what its outcome is to the caller.
     Operation(Operation<JsHost>, Method),
-    Change(JsId, Change, Method),
     Check,
     Repair(Repair<JsId>),
     Close,
@@ -78,47 +75,44 @@ type Result<T> = core::result::Result<T, Error<Thrown>>;
 
 impl Call {
     /// `None` if what is in the frame is no id. The numbers were checked where they were read.
-    pub(crate) fn read(host: &JsHost, method: Method, number: f64, count: u32) -> Option<Self> {
+    pub(crate) fn read(storage: &DictStorage<JsHost>, method: Method, number: f64, count: u32) -> Result<Option<Self>> {
+        let host = storage.host();
         let seam = &host.seam;
         let envelope = JsEnvelope { recipients: count };
         let operation = match method {
-            Method::Write => return Some(Self::Write(envelope, number, None)),
-            Method::Check => return Some(Self::Check),
-            Method::Repair => return Some(Self::Repair(repair(seam, number))),
-            Method::Close => return Some(Self::Close),
+            Method::Write => write(storage, envelope, number)?,
+            Method::Check => return Ok(Some(Self::Check)),
+            Method::Repair => return Ok(Some(Self::Repair(repair(seam, number)))),
+            Method::Close => return Ok(Some(Self::Close)),
             Method::GetInfo => Operation::Sizes,
             Method::Load => Operation::Page(Dict::Meta, (count > 0).then_some(())),
             _ => {
-                let id = host.frame.id()?;
+                let Some(id) = host.frame.id() else { return Ok(None) };
                 host.named.set(Some(id));
                 let id = host.name(id);
-                let change = match method {
-                    Method::WriteAs => return Some(Self::Write(envelope, number, Some(id))),
-                    Method::Get => return Some(Self::Operation(Operation::Get(id), method)),
-                    Method::Remove => return Some(Self::Operation(Operation::Commit(id, Batch::remove(&id)), method)),
-                    Method::SetTimestamp => Change { timestamp: Some(number), ..Change::default() },
-                    Method::SetRecipientsDelivered => Change { delivered: seam.indexes(), ..Change::default() },
-                    Method::Change => change(seam),
-                    _ => Change { attempts: Some(Attempts::Increment), ..Change::default() },
-                };
-                return Some(Self::Change(id, change, method));
+                match method {
+                    Method::WriteAs => Operation::Write { id, envelope, meta: Meta::new(number), given: true },
+                    Method::Get => Operation::Get(id),
+                    Method::Remove => Operation::Commit(id, Batch::remove(&id)),
+                    _ => Operation::change(&id, changed(seam, method, number))?,
+                }
             }
         };
-        Some(Self::Operation(operation, method))
+        Ok(Some(Self::Operation(operation, method)))
     }
 
     /// Makes a call of a host that answers at once.
     pub(crate) fn make_now(self, storage: &DictStorage<JsHost>) -> Result<f64> {
         match self {
-            Self::Write(envelope, timestamp, given) => loop {
-                if let Outcome::Committed(true) = storage.perform_now(write(storage, envelope, timestamp, given)?)? {
-                    return Ok(0.0);
+            Self::Operation(mut operation, method) => loop {
+                let again = redrawn(&operation);
+                match (storage.perform_now(operation)?, again) {
+                    (Outcome::Committed(false), Some((envelope, timestamp))) => {
+                        operation = write(storage, envelope, timestamp)?;
+                    }
+                    (outcome, _) => return result(storage, method, outcome),
                 }
             },
-            Self::Operation(operation, method) => result(storage, method, storage.perform_now(operation)?),
-            Self::Change(id, change, method) => {
-                result(storage, method, storage.perform_now(Operation::change(&id, change)?)?)
-            }
             other => {
                 let work: Pin<Box<dyn Future<Output = _>>> = Box::pin(other.make(storage));
                 match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
@@ -132,16 +126,15 @@ impl Call {
     /// Makes the call.
     pub(crate) async fn make(self, storage: &DictStorage<JsHost>) -> Result<f64> {
         match self {
-            Self::Write(envelope, timestamp, given) => loop {
-                let write = write(storage, envelope, timestamp, given)?;
-                if let Outcome::Committed(true) = storage.perform(write).await? {
-                    return Ok(0.0);
+            Self::Operation(mut operation, method) => loop {
+                let again = redrawn(&operation);
+                match (storage.ask(operation).await?, again) {
+                    (Outcome::Committed(false), Some((envelope, timestamp))) => {
+                        operation = write(storage, envelope, timestamp)?;
+                    }
+                    (outcome, _) => return result(storage, method, outcome),
                 }
             },
-            Self::Operation(operation, method) => result(storage, method, storage.perform(operation).await?),
-            Self::Change(id, change, method) => {
-                result(storage, method, storage.perform(Operation::change(&id, change)?).await?)
-            }
             Self::Check => Ok(findings(storage, storage.check().await?)),
             Self::Repair(repair) => Ok(findings(storage, storage.repair(repair).await?)),
             Self::Close => storage.close().await.map(|()| 0.0),
@@ -161,17 +154,26 @@ impl Call {
     }
 }
 
-fn write(
-    storage: &DictStorage<JsHost>,
-    envelope: JsEnvelope,
-    timestamp: f64,
-    given: Option<JsId>,
-) -> Result<Operation<JsHost>> {
-    let id = match given {
-        Some(id) => id,
-        None => storage.draw()?,
-    };
-    Ok(Operation::Write { id, envelope, meta: Meta::new(timestamp), given: given.is_some() })
+/// A new message under an id that is drawn.
+fn write(storage: &DictStorage<JsHost>, envelope: JsEnvelope, timestamp: f64) -> Result<Operation<JsHost>> {
+    Ok(Operation::Write { id: storage.draw()?, envelope, meta: Meta::new(timestamp), given: false })
+}
+
+/// What is written under another id if the one that was drawn is taken.
+fn redrawn(operation: &Operation<JsHost>) -> Option<(JsEnvelope, f64)> {
+    match operation {
+        Operation::Write { envelope, meta, given: false, .. } => Some((*envelope, meta.timestamp)),
+        _ => None,
+    }
+}
+
+fn changed(seam: &Seam, method: Method, number: f64) -> Change {
+    match method {
+        Method::SetTimestamp => Change { timestamp: Some(number), ..Change::default() },
+        Method::SetRecipientsDelivered => Change { delivered: seam.indexes(), ..Change::default() },
+        Method::Change => change(seam),
+        _ => Change { attempts: Some(Attempts::Increment), ..Change::default() },
+    }
 }
 
 /// The arguments of `change`: the numbers are timestamp, attempts and lease of what is expected,

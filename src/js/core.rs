@@ -56,10 +56,8 @@ impl Core {
     pub fn call(&self, method: Method, number: f64, count: u32) -> f64 {
         let host = self.storage.host();
         let outer = host.named.take();
-        let result = match Call::read(host, method, number, count) {
-            Some(call) => host.finish(call.make_now(&self.storage)),
-            None => NOTHING,
-        };
+        let result = Call::read(&self.storage, method, number, count);
+        let result = host.finish(result.and_then(|call| call.map_or(Ok(NOTHING), |call| call.make_now(&self.storage))));
         host.named.set(outer);
         result
     }
@@ -67,12 +65,14 @@ impl Core {
     /// Begins a call of a promising storage: the same, or Infinity if the call has not ended. It is polled
     /// by its number then.
     pub fn begin(&self, call: u32, method: Method, number: f64, count: u32) -> f64 {
-        let outer = self.storage.host().named.take();
-        let result = match Call::read(self.storage.host(), method, number, count) {
-            Some(made) => self.run(call, made),
-            None => NOTHING,
+        let host = self.storage.host();
+        let outer = host.named.take();
+        let result = match Call::read(&self.storage, method, number, count) {
+            Ok(Some(made)) => self.run(call, made),
+            Ok(None) => NOTHING,
+            Err(error) => host.finish(Err(error)),
         };
-        self.storage.host().named.set(outer);
+        host.named.set(outer);
         result
     }
 
@@ -120,5 +120,5 @@ impl Core {
 }
 
 fn time(milliseconds: f64) -> Duration {
-    Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(Duration::MAX)
+    Duration::from_millis(milliseconds.max(1.0) as u64)
 }

@@ -258,7 +258,7 @@ impl Host for JsHost {
     }
 
     fn sleep(&self, time: Duration) -> Timer<'_> {
-        Timer { seam: &self.seam, timer: self.seam.sleep(time.as_secs_f64() * 1000.0) }
+        Timer { seam: &self.seam, timer: self.seam.sleep(time.as_millis() as f64) }
     }
 
     fn now(&self) -> f64 {

@@ -1,0 +1,149 @@
+/** @import { SyncDict } from '../types.js' */
+import { QueueError } from '../errors.js';
+import { iterate, sameMeta, turnsFor } from '../hosts/maps.js';
+import { count, refusePromise, unexpected } from './failures.js';
+import { readMeta } from './meta.js';
+import { Seam } from './seam.js';
+import { ABSENT, DONE, NOTHING } from './status.js';
+
+/**
+ * The seam to two dictionaries that answer at once. A commit makes its checks and writes as the core names them;
+ * nothing else runs in between, except what the dictionaries themselves run.
+ */
+export class ReadySeam extends Seam {
+  #envelopes;
+  #meta;
+  #turns;
+  /** Whether the dictionaries run code that could call back. */
+  #foreign;
+
+  /**
+   * @param {SyncDict<any>} envelopes
+   * @param {SyncDict<any>} meta
+   */
+  constructor(envelopes, meta) {
+    super();
+    this.#envelopes = envelopes;
+    this.#meta = meta;
+    this.#turns = turnsFor(meta);
+    this.#foreign = !isMap(envelopes) || !isMap(meta);
+  }
+
+  /** @param {boolean} meta */
+  read(meta) {
+    const { slot } = this;
+    try {
+      const value = (meta ? this.#meta : this.#envelopes).get(/** @type {string} */ (slot.id));
+      if (value === undefined || value === null) return NOTHING;
+      refusePromise(value);
+      if (!meta) return this.leaveEnvelope(value);
+      const read = readMeta(value);
+      slot.version = value;
+      return this.leaveMeta(read);
+    } catch (error) {
+      return this.threw(error);
+    }
+  }
+
+  /** Takes the turn of the message. */
+  #begin() {
+    const { slot } = this;
+    const id = /** @type {string} */ (slot.id);
+    if (this.#turns.size > 0 && this.#turns.has(id)) {
+      slot.committing = this.threw(
+        new QueueError('conflict', 'the message is being changed already, by a call that has not ended', { id }),
+      );
+      return;
+    }
+    slot.committing = DONE;
+    if (this.#foreign) {
+      this.#turns.set(id, null);
+      slot.turn = true;
+    }
+  }
+
+  /**
+   * @param {boolean} meta
+   * @param {number} kind
+   */
+  check(meta, kind) {
+    const { slot } = this;
+    if (slot.committing === undefined) this.#begin();
+    if (slot.committing !== DONE) return;
+    try {
+      const now = refusePromise((meta ? this.#meta : this.#envelopes).get(/** @type {string} */ (slot.id))) ?? null;
+      if (kind === ABSENT ? now !== null : !sameMeta(now, slot.version)) slot.committing = NOTHING;
+    } catch (error) {
+      slot.committing = this.threw(error);
+    }
+  }
+
+  /**
+   * @param {boolean} meta
+   * @param {boolean} put
+   */
+  write(meta, put) {
+    const { slot } = this;
+    if (slot.committing === undefined) this.#begin();
+    if (slot.committing !== DONE) return;
+    const id = /** @type {string} */ (slot.id);
+    const dict = meta ? this.#meta : this.#envelopes;
+    try {
+      refusePromise(put ? dict.set(id, meta ? this.record : slot.envelope) : dict.delete(id));
+    } catch (error) {
+      slot.committing = this.threw(error);
+    }
+  }
+
+  commit() {
+    const { slot } = this;
+    const status = slot.committing;
+    slot.committing = undefined;
+    if (slot.turn) {
+      this.#turns.delete(/** @type {string} */ (slot.id));
+      slot.turn = false;
+    }
+    return status;
+  }
+
+  /**
+   * @param {boolean} meta
+   * @param {boolean} first
+   * @param {number} limit
+   */
+  page(meta, first, limit) {
+    try {
+      const dict = meta ? this.#meta : this.#envelopes;
+      const pairs = meta && typeof dict.entries === 'function';
+      const iterator = first ? iterate(refusePromise(pairs ? dict.entries?.() : dict.keys())) : this.slot.cursor;
+      /** @type {unknown[]} */
+      const keys = [];
+      const values = [];
+      while (keys.length < limit) {
+        const { done, value } = refusePromise(iterator.next());
+        if (done) return this.leavePage(meta, keys, values, undefined);
+        if (pairs && !Array.isArray(value)) throw unexpected('page', 'entries that are arrays', value);
+        keys.push(pairs ? value[0] : value);
+        if (meta) values.push(pairs ? value[1] : refusePromise(dict.get(value)));
+      }
+      return this.leavePage(meta, keys, values, iterator);
+    } catch (error) {
+      return this.threw(error);
+    }
+  }
+
+  /** What no rule of the core has a part in. */
+  info() {
+    return { size: count(this.#envelopes.size), metaSize: count(this.#meta.size) };
+  }
+
+  comparesContents() {
+    return true;
+  }
+}
+
+/** @param {any} dict */
+function isMap(dict) {
+  const { get, set, delete: remove } = Map.prototype;
+  return dict instanceof Map && dict.get === get && dict.set === set && dict.delete === remove;
+}
