@@ -1,7 +1,9 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
 import { Core, Method } from './wasm/slimta_queue_dict.js';
 import { dictionary } from './arguments.js';
+import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';
+import { enter, leave } from './seam/depth.js';
 import { failure } from './seam/failures.js';
 import { Frame } from './seam/frame.js';
 import { ReadySeam } from './seam/ready.js';
@@ -184,11 +186,14 @@ export class DictStorage {
  */
 function callNow(core, seam, slot, method, number, count = slot.envelope?.recipients.length ?? 0) {
   const { id } = slot;
+  const made = method === Method.Write && id !== undefined ? Method.WriteAs : method;
+  if (!enter()) throw new QueueError('conflict', 'conflict: a dictionary calls the storage again and again', { id });
   if (id !== undefined) seam.frame.putId(id);
   const outer = seam.slot; // a dictionary may call back
   seam.slot = slot;
-  const result = core.call(method === Method.Write && id !== undefined ? Method.WriteAs : method, number, count);
+  const result = core.call(made, number, count);
   seam.slot = outer;
+  leave();
   return resultOf(seam, slot, method, result);
 }
 

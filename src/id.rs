@@ -59,13 +59,8 @@ impl Id {
         let text: &[u8; 32] = text.try_into().map_err(|_| NotAnId)?;
         let mut halves = [0_u64; 2];
         for (half, digits) in halves.iter_mut().zip(text.as_chunks::<16>().0) {
-            for digit in digits {
-                let value = match digit {
-                    b'0'..=b'9' => digit.wrapping_sub(b'0'),
-                    b'a'..=b'f' => digit.wrapping_sub(b'a').wrapping_add(10),
-                    _ => return Err(NotAnId),
-                };
-                *half = half.wrapping_shl(4) | u64::from(value);
+            for eight in digits.as_chunks::<8>().0 {
+                *half = half.wrapping_shl(32) | eight_digits(u64::from_be_bytes(*eight)).ok_or(NotAnId)?;
             }
         }
         Ok(Self(halves))
@@ -96,6 +91,24 @@ impl Id {
         let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_shr(40);
         (mixed as usize).checked_rem(places).unwrap_or(0)
     }
+}
+
+/// The number that eight hexadecimal digits say, one in each byte: every change of every message
+/// reads an id, so they are read together.
+fn eight_digits(text: u64) -> Option<u64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let each = |byte: u64| ONES.wrapping_mul(byte);
+    let letters = text.wrapping_shr(6) & ONES;
+    let values = (text & each(0x0f)).wrapping_add(letters.wrapping_mul(9));
+    // Only if they are lower-case digits do the values say the same text again.
+    let tens = values.wrapping_add(each(0x76)).wrapping_shr(7) & ONES;
+    let again = values.wrapping_add(each(0x30)).wrapping_add(tens.wrapping_mul(39));
+    if again != text || values & each(0xf0) != 0 {
+        return None;
+    }
+    let pairs = (values | values.wrapping_shr(4)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs.wrapping_shr(8)) & 0x0000_ffff_0000_ffff;
+    Some((fours | fours.wrapping_shr(16)) & 0xffff_ffff)
 }
 
 impl fmt::Display for Id {
@@ -202,6 +215,21 @@ mod tests {
             "0123456789abcdef0123456789abcdef0",
         ] {
             assert_eq!(text.parse::<Id>(), Err(NotAnId), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_byte_but_a_lower_case_digit_is_refused_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for place in 0..32 {
+                let mut text = *b"0123456789abcdeffedcba9876543210";
+                text[place] = byte;
+                let read = Id::from_ascii(&text);
+                assert_eq!(read.is_ok(), matches!(byte, b'0'..=b'9' | b'a'..=b'f'), "{byte} at {place}");
+                if let Ok(id) = read {
+                    assert_eq!(id.encode(&mut [0; 32]).as_bytes(), text);
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 /** @import { PromisingSeam } from './promising.js' */
 import { Method } from '../wasm/slimta_queue_dict.js';
 import { readArguments } from './arguments.js';
+import { enter, leave } from './depth.js';
 import { resultOf } from './results.js';
 import { Slot } from './slot.js';
 
@@ -112,10 +113,15 @@ export class Calls {
    */
   #step(slot, work) {
     const seam = this.#seam;
+    if (!enter()) {
+      queueMicrotask(() => this.#step(slot, work));
+      return;
+    }
     const outer = seam.slot;
     seam.slot = slot;
     const result = work();
     seam.slot = outer;
+    leave();
     if (result !== PENDING) slot.end?.(result);
   }
 }

@@ -14,8 +14,6 @@ export class ReadySeam extends Seam {
   #envelopes;
   #meta;
   #turns;
-  /** Whether the dictionaries run code that could call back. */
-  #foreign;
 
   /**
    * @param {SyncDict<any>} envelopes
@@ -26,7 +24,6 @@ export class ReadySeam extends Seam {
     this.#envelopes = envelopes;
     this.#meta = meta;
     this.#turns = turnsFor(meta);
-    this.#foreign = !isMap(envelopes) || !isMap(meta);
   }
 
   /** @param {boolean} meta */
@@ -56,7 +53,8 @@ export class ReadySeam extends Seam {
       return;
     }
     slot.committing = DONE;
-    if (this.#foreign) {
+    if (!isMap(this.#meta) || !isMap(this.#envelopes)) {
+      // Their code could call back.
       this.#turns.set(id, null);
       slot.turn = true;
     }

@@ -37,7 +37,7 @@ export function resultOf(seam, slot, method, number) {
       return [envelope, number, places];
     }
     case Method.Load:
-      return slot.places.map((place) => [slot.metas[place]?.timestamp, slot.keys[place]]);
+      return rowsOf(slot);
     case Method.Wait:
       return [number, slot.id];
     case Method.GetInfo: {
@@ -48,6 +48,16 @@ export function resultOf(seam, slot, method, number) {
     case Method.Repair:
       return slot.findings;
   }
+}
+
+/** @param {Slot} slot */
+function rowsOf({ places, metas, keys }) {
+  const rows = new Array(places.length);
+  for (let i = 0; i < rows.length; i++) {
+    const place = places[i];
+    rows[i] = [metas[place]?.timestamp, keys[place]];
+  }
+  return rows;
 }
 
 /** @param {Seam} seam */

@@ -8,7 +8,7 @@ import { readMeta } from './meta.js';
 import { Slot } from './slot.js';
 import { DONE, DONE_WITH_MORE, NOTHING, STRANGE, THREW, THREW_UNKNOWN } from './status.js';
 
-const BLANK = ' '.repeat(32);
+const encoder = new TextEncoder();
 
 /**
  * What the wasm core calls, but for the host. None of these methods throws, since an exception would skip the core's
@@ -113,11 +113,13 @@ export class Seam {
     return next === undefined ? DONE : DONE_WITH_MORE;
   }
 
+  /** Those that are no ids for sure are blank, so that each has its place. */
   pageIds() {
-    let ids = '';
-    for (const key of this.slot.keys) ids += typeof key === 'string' && key.length === 32 ? key : BLANK;
-    // One that is not ASCII would take more than its place.
-    return /^[ -~]*$/.test(ids) ? ids : ids.replace(/[^ -~]/g, ' ');
+    const { keys } = this.slot;
+    const good = keys.every((key) => typeof key === 'string' && key.length === 32);
+    const digits = encoder.encode((good ? keys : keys.map(padded)).join(''));
+    // One that is not ASCII takes more than its place.
+    return digits.length === keys.length * 32 ? digits : encoder.encode(keys.map(padded).join(''));
   }
 
   pageNumbers() {
@@ -227,6 +229,11 @@ export class Seam {
     const id = hasId ? this.frame.takeId() : undefined;
     this.error = failure(code, reason, id, hasCause, cause);
   }
+}
+
+/** @param {unknown} key */
+function padded(key) {
+  return typeof key === 'string' && /^[!-~]{32}$/.test(key) ? key : ' '.repeat(32);
 }
 
 /**

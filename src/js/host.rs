@@ -132,7 +132,7 @@ impl JsHost {
         let (mut entries, mut strangers) = (Vec::new(), Vec::new());
         // All crosses in one piece, each id as 32 characters: those of another length are blank.
         let (ids, numbers) = (seam.page_ids(), if meta { seam.page_numbers() } else { Vec::new() });
-        let (ids, mut numbers) = (ids.as_bytes().as_chunks::<32>().0, numbers.as_chunks::<3>().0.iter());
+        let (ids, mut numbers) = (ids.as_chunks::<32>().0, numbers.as_chunks::<3>().0.iter());
         entries.reserve(ids.len());
         for (place, digits) in (0_u32..).zip(ids) {
             let [timestamp, attempts, status] = *numbers.next().unwrap_or(&[0.0; 3]);

@@ -98,7 +98,7 @@ extern "C" {
     // ---- a page ----
 
     #[wasm_bindgen(method, structural, js_name = pageIds)]
-    pub(crate) fn page_ids(this: &Seam) -> String;
+    pub(crate) fn page_ids(this: &Seam) -> Vec<u8>;
     #[wasm_bindgen(method, structural, js_name = pageNumbers)]
     pub(crate) fn page_numbers(this: &Seam) -> Vec<f64>;
     #[wasm_bindgen(method, structural)]
