@@ -1,13 +1,13 @@
 //! Finding and clearing what crashes and strangers have left behind.
 
-use crate::host::{Batch, BatchOf, Dict, Host, HostId, Record, Stored};
-use crate::id::Id;
+use crate::host::{Batch, BatchOf, Dict, Host, HostId, Page, Record, Stored};
 use crate::meta::Meta;
 use crate::rules::{Operation, Outcome, State};
 use crate::storage::{DictStorage, Result};
 use crate::sync::lock;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// What is not a whole message.
@@ -50,8 +50,7 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::Host`](crate::Error::Host), [`Error::Timeout`](crate::Error::Timeout),
     /// [`Error::Closed`](crate::Error::Closed).
     pub async fn check(&self) -> Result<Findings, H> {
-        let (findings, _) = self.examine().await?;
-        Ok(findings)
+        self.examine(Examination::new(self, None)).await
     }
 
     /// Clears orphan envelopes that this storage knew as orphans `min_age` ago, and orphan meta
@@ -63,105 +62,198 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
     pub async fn repair(&self, repair: Repair<H::Id>) -> Result<Findings, H> {
         crate::error::finite("minAge", repair.min_age)?;
-        let mut cleared = Findings::default();
-        for id in &repair.requeue {
-            if self.requeue(id).await? {
-                cleared.corrupt.push(digits(id));
-            }
-        }
-        let (_, orphans) = self.examine().await?;
-        let now = self.host.now();
-        for id in orphans {
-            let (batch, list) = match self.state(&id).await? {
-                State { meta: None, envelope: Some(true) } => {
-                    let since = lock(&self.orphans).get(&id.id()).map_or(now, |(since, _)| *since);
-                    if now - since < repair.min_age {
-                        continue;
-                    }
-                    (Batch::clear_envelope(&id), &mut cleared.orphan_envelopes)
-                }
-                State { meta: Some(Record { meta: Stored::Good(_), version }), envelope: None } => {
-                    (Batch::clear_meta(&id, version), &mut cleared.orphan_meta)
-                }
-                _ => continue,
-            };
-            if self.commit_alone(&id, batch).await? {
-                list.push(digits(&id));
-                lock(&self.orphans).remove(&id.id());
-            }
-        }
-        Ok(cleared)
+        self.examine(Examination::new(self, Some(repair))).await
     }
 
-    async fn requeue(&self, id: &H::Id) -> Result<bool, H> {
-        let version = match self.state(id).await? {
-            State { meta: None, envelope: Some(true) } => None,
-            State { meta: Some(Record { meta: Stored::Corrupt, version }), envelope: Some(true) } => Some(version),
-            _ => return Ok(false),
+    async fn examine(&self, mut examination: Examination<H>) -> Result<Findings, H> {
+        let mut outcome = None;
+        loop {
+            match examination.step(self, outcome.take()) {
+                Step::Do(operation) => outcome = Some(self.ask(operation).await?),
+                Step::Done(findings) => return Ok(findings),
+            }
+        }
+    }
+}
+
+/// What an examination does next.
+pub(crate) enum Step<H: Host> {
+    Do(Operation<H>),
+    Done(Findings),
+}
+
+/// A check, or a repair: an operation after the other, each decided by what the one before came to.
+pub(crate) struct Examination<H: Host> {
+    repairs: bool,
+    examined: bool,
+    min_age: f64,
+    round: u64,
+    asked: Asked<H::Id>,
+    /// Messages to list again.
+    requeue: vec::IntoIter<H::Id>,
+    /// The next page to read.
+    page: Option<(Dict, Option<H::Cursor>)>,
+    dict: Dict,
+    /// Of the page that was read last.
+    ids: vec::IntoIter<H::Id>,
+    /// What was found, and, by a repair, is looked at again to be cleared.
+    found: Vec<H::Id>,
+    clear: vec::IntoIter<H::Id>,
+    findings: Findings,
+    cleared: Findings,
+}
+
+/// What the outcome is of that comes next.
+enum Asked<I> {
+    Nothing,
+    Requeue(I),
+    Requeued(I),
+    Page,
+    Look(I),
+    Clear(I),
+    /// Whether of an envelope.
+    Cleared(I, bool),
+}
+
+impl<H: Host> Examination<H> {
+    pub(crate) fn new(storage: &DictStorage<H>, repair: Option<Repair<H::Id>>) -> Self {
+        let repairs = repair.is_some();
+        let Repair { min_age, requeue } = repair.unwrap_or_default();
+        // Greater than that of every examination so far.
+        let round = lock(&storage.orphans).values().map(|(_, round)| *round).max().unwrap_or(0).wrapping_add(1);
+        Self {
+            repairs,
+            examined: false,
+            min_age,
+            round,
+            asked: Asked::Nothing,
+            requeue: requeue.into_iter(),
+            page: Some((Dict::Envelope, None)),
+            dict: Dict::Envelope,
+            ids: Vec::new().into_iter(),
+            found: Vec::new(),
+            clear: Vec::new().into_iter(),
+            findings: Findings::default(),
+            cleared: Findings::default(),
+        }
+    }
+
+    pub(crate) fn step(&mut self, storage: &DictStorage<H>, outcome: Option<Outcome<H>>) -> Step<H> {
+        let asked = core::mem::replace(&mut self.asked, Asked::Nothing);
+        match (asked, outcome) {
+            (Asked::Page, Some(Outcome::Page(page))) => self.turn(page),
+            (Asked::Look(id), Some(Outcome::Examined(state))) => self.judge(storage, id, state),
+            (Asked::Requeue(id), Some(Outcome::Examined(state))) => {
+                if let Some(version) = to_requeue(state) {
+                    let batch = Batch::requeue(&id, version, Meta::new(0.0));
+                    self.asked = Asked::Requeued(id.clone());
+                    return Step::Do(Operation::Commit(id, batch));
+                }
+            }
+            (Asked::Requeued(id), Some(Outcome::Committed(true))) => {
+                storage.watches.notify(id.id());
+                self.cleared.corrupt.push(digits(&id));
+            }
+            (Asked::Clear(id), Some(Outcome::Examined(state))) => {
+                if let Some((batch, of_envelope)) = self.to_clear(storage, &id, state) {
+                    self.asked = Asked::Cleared(id.clone(), of_envelope);
+                    return Step::Do(Operation::Commit(id, batch));
+                }
+            }
+            (Asked::Cleared(id, of_envelope), Some(Outcome::Committed(true))) => {
+                let Findings { orphan_envelopes, orphan_meta, .. } = &mut self.cleared;
+                (if of_envelope { orphan_envelopes } else { orphan_meta }).push(digits(&id));
+                lock(&storage.orphans).remove(&id.id());
+            }
+            _ => {}
+        }
+        self.next(storage)
+    }
+
+    fn next(&mut self, storage: &DictStorage<H>) -> Step<H> {
+        let id = if let Some(id) = self.requeue.next() {
+            self.asked = Asked::Requeue(id.clone());
+            id
+        } else if let Some(id) = self.ids.next() {
+            self.asked = Asked::Look(id.clone());
+            id
+        } else if let Some((dict, cursor)) = self.page.take() {
+            self.asked = Asked::Page;
+            self.dict = dict;
+            return Step::Do(Operation::Page(dict, cursor));
+        } else {
+            if !self.examined {
+                self.examined = true;
+                let round = self.round;
+                lock(&storage.orphans).retain(|_, (_, seen)| *seen == round);
+                self.clear = core::mem::take(&mut self.found).into_iter();
+            }
+            if !self.repairs {
+                return Step::Done(core::mem::take(&mut self.findings));
+            }
+            let Some(id) = self.clear.next() else { return Step::Done(core::mem::take(&mut self.cleared)) };
+            self.asked = Asked::Clear(id.clone());
+            id
         };
-        let listed = self.commit_alone(id, Batch::requeue(id, version, Meta::new(0.0))).await?;
-        if listed {
-            self.watches.notify(id.id());
-        }
-        Ok(listed)
+        Step::Do(Operation::Examine(id))
     }
 
-    /// The findings, and their ids.
-    async fn examine(&self) -> Result<(Findings, Vec<H::Id>), H> {
-        let mut findings = Findings::default();
-        let mut orphans = Vec::new();
-        let round = self.next_round();
-        for dict in [Dict::Envelope, Dict::Meta] {
-            let mut cursor = None;
-            loop {
-                let page = self.page(dict, cursor).await?;
-                findings.corrupt.extend(page.strangers);
-                for (id, _) in page.entries {
-                    let state = self.state(&id).await?;
-                    if dict == Dict::Meta && state.envelope.is_some() {
-                        continue; // it was looked at as an envelope
-                    }
-                    let list = match (state.meta.map(|record| record.meta), state.envelope) {
-                        (None, None) | (Some(Stored::Good(_)), Some(true)) => continue,
-                        (_, Some(false)) | (Some(Stored::Corrupt | Stored::Newer), _) => &mut findings.corrupt,
-                        (None, Some(true)) => {
-                            self.date_orphan(id.id(), round);
-                            &mut findings.orphan_envelopes
-                        }
-                        (Some(Stored::Good(_)), None) => &mut findings.orphan_meta,
-                    };
-                    list.push(digits(&id));
-                    orphans.push(id);
-                }
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
-                }
+    /// A page is there.
+    fn turn(&mut self, page: Page<H::Id, H::Cursor>) {
+        self.findings.corrupt.extend(page.strangers);
+        self.ids = page.entries.into_iter().map(|(id, _)| id).collect::<Vec<_>>().into_iter();
+        self.page = match (page.next, self.dict) {
+            (Some(next), dict) => Some((dict, Some(next))),
+            (None, Dict::Envelope) => Some((Dict::Meta, None)),
+            (None, Dict::Meta) => None,
+        };
+    }
+
+    /// What stands under an id, as a finding if it is one.
+    fn judge(&mut self, storage: &DictStorage<H>, id: H::Id, state: State<H::Version>) {
+        if self.dict == Dict::Meta && state.envelope.is_some() {
+            return; // it was looked at as an envelope
+        }
+        let list = match (state.meta.map(|record| record.meta), state.envelope) {
+            (None, None) | (Some(Stored::Good(_)), Some(true)) => return,
+            (_, Some(false)) | (Some(Stored::Corrupt | Stored::Newer), _) => &mut self.findings.corrupt,
+            (None, Some(true)) => {
+                let now = storage.host.now();
+                lock(&storage.orphans).entry(id.id()).or_insert((now, self.round)).1 = self.round;
+                &mut self.findings.orphan_envelopes
             }
+            (Some(Stored::Good(_)), None) => &mut self.findings.orphan_meta,
+        };
+        list.push(digits(&id));
+        self.found.push(id);
+    }
+
+    /// What clears an orphan, and whether it is an envelope.
+    fn to_clear(
+        &self,
+        storage: &DictStorage<H>,
+        id: &H::Id,
+        state: State<H::Version>,
+    ) -> Option<(BatchOf<H>, bool)> {
+        match state {
+            State { meta: None, envelope: Some(true) } => {
+                let now = storage.host.now();
+                let since = lock(&storage.orphans).get(&id.id()).map_or(now, |(since, _)| *since);
+                (now - since >= self.min_age).then(|| (Batch::clear_envelope(id), true))
+            }
+            State { meta: Some(Record { meta: Stored::Good(_), version }), envelope: None } => {
+                Some((Batch::clear_meta(id, version), false))
+            }
+            _ => None,
         }
-        lock(&self.orphans).retain(|_, (_, seen)| *seen == round);
-        Ok((findings, orphans))
     }
+}
 
-    /// A number greater than that of every round of examination so far.
-    fn next_round(&self) -> u64 {
-        lock(&self.orphans).values().map(|(_, round)| *round).max().unwrap_or(0).wrapping_add(1)
-    }
-
-    fn date_orphan(&self, id: Id, round: u64) {
-        let now = self.host.now();
-        lock(&self.orphans).entry(id).or_insert((now, round)).1 = round;
-    }
-
-    async fn commit_alone(&self, id: &H::Id, batch: BatchOf<H>) -> Result<bool, H> {
-        let outcome = self.ask(Operation::Commit(id.clone(), batch)).await?;
-        Ok(matches!(outcome, Outcome::Committed(true)))
-    }
-
-    async fn state(&self, id: &H::Id) -> Result<State<H::Version>, H> {
-        match self.ask(Operation::Examine(id.clone())).await? {
-            Outcome::Examined(state) => Ok(state),
-            _ => Err(crate::Error::Timeout),
-        }
+/// The version of the meta record that a fresh one may replace, if one may.
+fn to_requeue<V>(state: State<V>) -> Option<Option<V>> {
+    match state {
+        State { meta: None, envelope: Some(true) } => Some(None),
+        State { meta: Some(Record { meta: Stored::Corrupt, version }), envelope: Some(true) } => Some(Some(version)),
+        _ => None,
     }
 }

@@ -8,8 +8,9 @@ use core::pin::pin;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 
-use crate::host::{Dict, Host, HostId, Stored};
+use crate::host::{Dict, Host, HostId, Page, Stored};
 use crate::id::{Id, IdMap};
+use crate::meta::Meta;
 use crate::rules::{Operation, Outcome};
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
@@ -79,7 +80,17 @@ pub struct Wait<C> {
     yielded: IdMap<(f64, u64)>,
     round: u64,
     changed: Vec<Id>,
+    /// The one of these that is being looked at.
+    looking: Option<Id>,
     ready: vec::IntoIter<(f64, Id)>,
+}
+
+/// What one who waits does next.
+pub(crate) enum Step<H: Host> {
+    Do(Operation<H>),
+    /// Until there is news, at most for so many milliseconds.
+    Sleep(f64),
+    Done(Option<(f64, Id)>),
 }
 
 #[derive(Debug)]
@@ -100,6 +111,7 @@ impl<H: Host> DictStorage<H> {
             yielded: IdMap::default(),
             round: 0,
             changed: Vec::new(),
+            looking: None,
             ready: Vec::new().into_iter(),
         }
     }
@@ -122,9 +134,37 @@ impl<C> Wait<C> {
     /// [`Error::Host`](crate::Error::Host) and [`Error::Timeout`](crate::Error::Timeout); the next
     /// call goes on, with a new scan.
     pub async fn next<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<Option<(f64, Id)>, H> {
+        let mut outcome = None;
+        loop {
+            match self.step(storage, outcome.take())? {
+                Step::Do(operation) => outcome = Some(storage.ask(operation).await),
+                Step::Sleep(milliseconds) => self.sleep(storage, milliseconds).await,
+                Step::Done(message) => return Ok(message),
+            }
+        }
+    }
+
+    pub(crate) fn step<H: Host<Cursor = C>>(
+        &mut self,
+        storage: &DictStorage<H>,
+        outcome: Option<Result<Outcome<H>, H>>,
+    ) -> Result<Step<H>, H> {
+        match outcome {
+            Some(Ok(Outcome::Looked(meta))) => self.looked(meta),
+            Some(Ok(Outcome::Page(page))) => self.turn(page, storage.host.now()),
+            Some(Err(error)) => {
+                if let Some(id) = self.looking.take() {
+                    self.changed.pop();
+                    self.yielded.remove(&id);
+                }
+                self.scan = Scan::Page(None);
+                return Err(error);
+            }
+            _ => self.looking = None, // the call before was given up while it looked
+        }
         loop {
             if let Some(message) = self.ready.next() {
-                return Ok(Some(message));
+                return Ok(Step::Done(Some(message)));
             }
             let (scan, closed) = {
                 let mut news = lock(&self.watch.0);
@@ -132,7 +172,7 @@ impl<C> Wait<C> {
                 (core::mem::take(&mut news.scan), news.closed)
             };
             if closed {
-                return Ok(None);
+                return Ok(Step::Done(None));
             }
             if scan && matches!(self.scan, Scan::Next(_)) {
                 self.scan = Scan::Page(None);
@@ -141,47 +181,43 @@ impl<C> Wait<C> {
             }
             if let Some(id) = self.changed.last().copied() {
                 // Taken off only then: this call may be given up while it looks.
-                let looked = self.look(storage, id).await;
-                self.changed.pop();
-                if let Err(error) = looked {
-                    self.yielded.remove(&id);
-                    self.scan = Scan::Page(None);
-                    return Err(error);
-                }
-                continue;
+                self.looking = Some(id);
+                return Ok(Step::Do(Operation::Look(storage.host.name(id))));
             }
             match core::mem::replace(&mut self.scan, Scan::Page(None)) {
-                Scan::Page(cursor) => self.scan_page(storage, cursor).await?,
+                Scan::Page(cursor) => {
+                    if cursor.is_none() {
+                        self.round = self.round.wrapping_add(1);
+                    }
+                    return Ok(Step::Do(Operation::Page(Dict::Meta, cursor)));
+                }
                 Scan::Next(at) => {
                     let left = at - storage.host.now();
                     if left > 0.0 {
                         self.scan = Scan::Next(at);
-                        self.sleep(storage, left.min(self.every.as_secs_f64() * 1000.0)).await;
+                        return Ok(Step::Sleep(left.min(self.every.as_secs_f64() * 1000.0)));
                     }
                 }
             }
         }
     }
 
-    async fn look<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, id: Id) -> Result<(), H> {
-        let name = storage.host.name(id);
-        match storage.ask(Operation::Look(name)).await? {
-            Outcome::Looked(Some(meta)) => {
-                if let Stored::Good(meta) = meta {
-                    self.yielded.insert(id, (meta.timestamp, self.round));
-                    self.ready = vec![(meta.timestamp, id)].into_iter();
-                }
+    /// A message that was said to have changed was looked at.
+    fn looked(&mut self, meta: Option<Stored<Meta>>) {
+        let Some(id) = self.looking.take() else { return };
+        self.changed.pop();
+        match meta {
+            Some(Stored::Good(meta)) => {
+                self.yielded.insert(id, (meta.timestamp, self.round));
+                self.ready = vec![(meta.timestamp, id)].into_iter();
             }
-            _ => drop(self.yielded.remove(&id)),
+            Some(_) => {}
+            None => drop(self.yielded.remove(&id)),
         }
-        Ok(())
     }
 
-    async fn scan_page<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, cursor: Option<C>) -> Result<(), H> {
-        if cursor.is_none() {
-            self.round = self.round.wrapping_add(1);
-        }
-        let page = storage.page(Dict::Meta, cursor).await?;
+    /// A page of a scan is there.
+    fn turn<I: HostId>(&mut self, page: Page<I, C>, now: f64) {
         let mut ready = Vec::new();
         for (id, meta) in page.entries {
             let Some(Stored::Good(meta)) = meta else { continue };
@@ -196,13 +232,12 @@ impl<C> Wait<C> {
             None => {
                 let round = self.round;
                 self.yielded.retain(|_, (_, seen)| *seen == round);
-                Scan::Next(storage.host.now() + self.every.as_secs_f64() * 1000.0)
+                Scan::Next(now + self.every.as_secs_f64() * 1000.0)
             }
         };
-        Ok(())
     }
 
-    async fn sleep<H: Host<Cursor = C>>(&self, storage: &DictStorage<H>, milliseconds: f64) {
+    pub(crate) async fn sleep<H: Host<Cursor = C>>(&self, storage: &DictStorage<H>, milliseconds: f64) {
         let time = Duration::from_millis(milliseconds.max(1.0) as u64);
         let mut timer = pin!(storage.host.sleep(time));
         poll_fn(|cx| {

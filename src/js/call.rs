@@ -4,22 +4,19 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::future::Future;
-use core::pin::{Pin, pin};
-use core::task::{Context, Poll, Waker};
 
 use wasm_bindgen::prelude::*;
 
 use super::host::{JsEnvelope, JsHost, JsId, Thrown};
 use super::seam::Seam;
-use crate::check::{Findings, Repair};
+use crate::check::{self, Examination, Findings, Repair};
 use crate::error::Error;
 use crate::host::{Batch, Dict, Host, Stored};
 use crate::id::Id;
 use crate::meta::{Attempts, Change, Expect, Lease, Meta};
 use crate::rules::{Operation, Outcome};
 use crate::storage::DictStorage;
-use crate::wait::Wait;
+use crate::wait::{self, Wait};
 
 /// The methods. Each speaks of the id in the frame, but for the last ones; its number and its count
 /// are what is said here, and the slot of the call has the rest.
@@ -59,11 +56,21 @@ pub enum Method {
 /// A method with what crossed for it.
 pub(crate) enum Call {
     /// One operation, and what its outcome is to the caller.
-    Operation(Operation<JsHost>, Method),
-    Check,
-    Repair(Repair<JsId>),
+    Operation(Option<Operation<JsHost>>, Method, Option<(JsEnvelope, f64)>),
+    Examination(Box<Examination<JsHost>>),
+    Wait(Box<Wait<()>>, Place),
     Close,
-    Wait(Rc<RefCell<Option<Wait<()>>>>),
+}
+
+/// Where one who waits is between two calls.
+pub(crate) type Place = Rc<RefCell<Option<Box<Wait<()>>>>>;
+
+/// What a call does next.
+enum Step {
+    Do(Operation<JsHost>),
+    Sleep(f64),
+    Close,
+    Done(f64),
 }
 
 /// What a call returns that has not ended; no other number is infinite.
@@ -79,10 +86,17 @@ impl Call {
         let host = storage.host();
         let seam = &host.seam;
         let envelope = JsEnvelope { recipients: count };
+        let mut drawn = None;
         let operation = match method {
-            Method::Write => write(storage, envelope, number)?,
-            Method::Check => return Ok(Some(Self::Check)),
-            Method::Repair => return Ok(Some(Self::Repair(repair(seam, number)))),
+            Method::Write => {
+                drawn = Some((envelope, number));
+                write(storage, envelope, number)?
+            }
+            Method::Check => return Ok(Some(Self::Examination(Box::new(Examination::new(storage, None))))),
+            Method::Repair => {
+                let repair = repair(seam, number);
+                return Ok(Some(Self::Examination(Box::new(Examination::new(storage, Some(repair))))));
+            }
             Method::Close => return Ok(Some(Self::Close)),
             Method::GetInfo => Operation::Sizes,
             Method::Load => Operation::Page(Dict::Meta, (count > 0).then_some(())),
@@ -98,73 +112,74 @@ impl Call {
                 }
             }
         };
-        Ok(Some(Self::Operation(operation, method)))
+        Ok(Some(Self::Operation(Some(operation), method, drawn)))
+    }
+
+    fn step(&mut self, storage: &DictStorage<JsHost>, outcome: Option<Result<Outcome<JsHost>>>) -> Result<Step> {
+        match self {
+            Self::Operation(operation, method, drawn) => match (outcome.transpose()?, drawn) {
+                (None, _) => Ok(operation.take().map_or(Step::Done(0.0), Step::Do)),
+                // The id that was drawn is taken.
+                (Some(Outcome::Committed(false)), Some((envelope, timestamp))) => {
+                    write(storage, *envelope, *timestamp).map(Step::Do)
+                }
+                (Some(outcome), _) => result(storage, *method, outcome).map(Step::Done),
+            },
+            Self::Examination(examination) => Ok(match examination.step(storage, outcome.transpose()?) {
+                check::Step::Do(operation) => Step::Do(operation),
+                check::Step::Done(all) => Step::Done(findings(storage, all)),
+            }),
+            Self::Wait(wait, _) => Ok(match wait.step(storage, outcome)? {
+                wait::Step::Do(operation) => Step::Do(operation),
+                wait::Step::Sleep(milliseconds) => Step::Sleep(milliseconds),
+                wait::Step::Done(None) => Step::Done(NOTHING),
+                wait::Step::Done(Some((timestamp, id))) => {
+                    storage.host().name_it(id);
+                    Step::Done(timestamp)
+                }
+            }),
+            Self::Close => Ok(Step::Close),
+        }
     }
 
     /// Makes a call of a host that answers at once.
-    pub(crate) fn make_now(self, storage: &DictStorage<JsHost>) -> Result<f64> {
-        match self {
-            Self::Operation(mut operation, method) => loop {
-                let again = redrawn(&operation);
-                match (storage.perform_now(operation)?, again) {
-                    (Outcome::Committed(false), Some((envelope, timestamp))) => {
-                        operation = write(storage, envelope, timestamp)?;
-                    }
-                    (outcome, _) => return result(storage, method, outcome),
-                }
-            },
-            other => {
-                let work: Pin<Box<dyn Future<Output = _>>> = Box::pin(other.make(storage));
-                match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(made) => made,
-                    Poll::Pending => Err(Error::Timeout),
-                }
+    pub(crate) fn make_now(mut self, storage: &DictStorage<JsHost>) -> Result<f64> {
+        let mut outcome = None;
+        loop {
+            match self.step(storage, outcome)? {
+                Step::Do(operation) => outcome = Some(storage.perform_now(operation)),
+                Step::Done(number) => return Ok(number),
+                Step::Sleep(_) | Step::Close => return Err(Error::Timeout), // only where hosts take their time
             }
         }
     }
 
     /// Makes the call.
-    pub(crate) async fn make(self, storage: &DictStorage<JsHost>) -> Result<f64> {
-        match self {
-            Self::Operation(mut operation, method) => loop {
-                let again = redrawn(&operation);
-                match (storage.ask(operation).await?, again) {
-                    (Outcome::Committed(false), Some((envelope, timestamp))) => {
-                        operation = write(storage, envelope, timestamp)?;
+    pub(crate) async fn make(mut self, storage: &DictStorage<JsHost>) -> Result<f64> {
+        let mut outcome = None;
+        let result = loop {
+            match self.step(storage, outcome.take()) {
+                Ok(Step::Do(operation)) => outcome = Some(storage.perform(operation).await),
+                Ok(Step::Sleep(milliseconds)) => {
+                    if let Self::Wait(wait, _) = &self {
+                        wait.sleep(storage, milliseconds).await;
                     }
-                    (outcome, _) => return result(storage, method, outcome),
                 }
-            },
-            Self::Check => Ok(findings(storage, storage.check().await?)),
-            Self::Repair(repair) => Ok(findings(storage, storage.repair(repair).await?)),
-            Self::Close => storage.close().await.map(|()| 0.0),
-            Self::Wait(place) => {
-                let Some(mut wait) = place.take() else { return Ok(NOTHING) };
-                let next = wait.next(storage).await;
-                place.replace(Some(wait));
-                match next? {
-                    Some((timestamp, id)) => {
-                        storage.host().name_it(id);
-                        Ok(timestamp)
-                    }
-                    None => Ok(NOTHING),
-                }
+                Ok(Step::Close) => break storage.close().await.map(|()| 0.0),
+                Ok(Step::Done(number)) => break Ok(number),
+                Err(error) => break Err(error),
             }
+        };
+        if let Self::Wait(wait, place) = self {
+            place.replace(Some(wait));
         }
+        result
     }
 }
 
 /// A new message under an id that is drawn.
 fn write(storage: &DictStorage<JsHost>, envelope: JsEnvelope, timestamp: f64) -> Result<Operation<JsHost>> {
     Ok(Operation::Write { id: storage.draw()?, envelope, meta: Meta::new(timestamp), given: false })
-}
-
-/// What is written under another id if the one that was drawn is taken.
-fn redrawn(operation: &Operation<JsHost>) -> Option<(JsEnvelope, f64)> {
-    match operation {
-        Operation::Write { envelope, meta, given: false, .. } => Some((*envelope, meta.timestamp)),
-        _ => None,
-    }
 }
 
 fn changed(seam: &Seam, method: Method, number: f64) -> Change {

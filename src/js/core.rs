@@ -7,12 +7,11 @@ use core::time::Duration;
 
 use wasm_bindgen::prelude::*;
 
-use super::call::{Call, Method, NOTHING, PENDING};
+use super::call::{Call, Method, NOTHING, PENDING, Place};
 use super::host::JsHost;
 use super::seam::Seam;
 use super::tasks::Tasks;
 use crate::storage::DictStorage;
-use crate::wait::Wait;
 
 /// A storage over whatever the seam stands for.
 #[wasm_bindgen]
@@ -25,7 +24,7 @@ pub struct Core {
 /// Somebody who waits; nothing while a call of theirs is under way.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct Waiting(Rc<RefCell<Option<Wait<()>>>>);
+pub struct Waiting(Place);
 
 /// The memory in which the frames are.
 #[wasm_bindgen]
@@ -86,13 +85,14 @@ impl Core {
 
     /// Somebody who waits; all messages are looked through every so many milliseconds.
     pub fn wait(&self, every: f64) -> Waiting {
-        Waiting(Rc::new(RefCell::new(Some(self.storage.wait(time(every))))))
+        Waiting(Rc::new(RefCell::new(Some(Box::new(self.storage.wait(time(every)))))))
     }
 
     /// Begins to wait for the next message: its time, and its id in the slot; none at the end.
     pub fn next(&self, call: u32, waiting: &Waiting) -> f64 {
+        let Some(wait) = waiting.0.take() else { return NOTHING };
         let outer = self.storage.host().named.take();
-        let result = self.run(call, Call::Wait(waiting.0.clone()));
+        let result = self.run(call, Call::Wait(wait, waiting.0.clone()));
         self.storage.host().named.set(outer);
         result
     }
