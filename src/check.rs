@@ -163,7 +163,7 @@ impl<H: Host> Examination<H> {
             (Asked::Cleared(id, of_envelope), Some(Outcome::Committed(true))) => {
                 let Findings { orphan_envelopes, orphan_meta, .. } = &mut self.cleared;
                 (if of_envelope { orphan_envelopes } else { orphan_meta }).push(digits(&id));
-                lock(&storage.orphans).remove(&id.id());
+                lock(&storage.orphans).remove(id.id());
             }
             _ => {}
         }
@@ -219,7 +219,9 @@ impl<H: Host> Examination<H> {
             (_, Some(false)) | (Some(Stored::Corrupt | Stored::Newer), _) => &mut self.findings.corrupt,
             (None, Some(true)) => {
                 let now = storage.host.now();
-                lock(&storage.orphans).entry(id.id()).or_insert((now, self.round)).1 = self.round;
+                let mut orphans = lock(&storage.orphans);
+                let since = orphans.get(id.id()).map_or(now, |(since, _)| *since);
+                orphans.insert(id.id(), (since, self.round));
                 &mut self.findings.orphan_envelopes
             }
             (Some(Stored::Good(_)), None) => &mut self.findings.orphan_meta,
@@ -238,7 +240,7 @@ impl<H: Host> Examination<H> {
         match state {
             State { meta: None, envelope: Some(true) } => {
                 let now = storage.host.now();
-                let since = lock(&storage.orphans).get(&id.id()).map_or(now, |(since, _)| *since);
+                let since = lock(&storage.orphans).get(id.id()).map_or(now, |(since, _)| *since);
                 (now - since >= self.min_age).then(|| (Batch::clear_envelope(id), true))
             }
             State { meta: Some(Record { meta: Stored::Good(_), version }), envelope: None } => {

@@ -1,9 +1,8 @@
 //! Message ids.
 
 use core::fmt;
-use core::hash::{BuildHasherDefault, Hash, Hasher};
+use core::hash::{Hash, Hasher};
 use core::str::FromStr;
-use hashbrown::HashMap;
 
 use uuid::{Builder, Uuid};
 
@@ -22,6 +21,12 @@ use crate::sync::{Mutex, lock};
 /// ```
 #[derive(Clone, Copy, Eq, PartialOrd, Ord)]
 pub struct Id([u64; 2]);
+
+impl Hash for Id {
+    fn hash<S: Hasher>(&self, state: &mut S) {
+        self.0.hash(state);
+    }
+}
 
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
@@ -95,6 +100,7 @@ impl Id {
 
 /// The number that eight hexadecimal digits say, one in each byte: every change of every message
 /// reads an id, so they are read together.
+#[inline(never)] // four copies of it would be no faster
 fn eight_digits(text: u64) -> Option<u64> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let each = |byte: u64| ONES.wrapping_mul(byte);
@@ -122,34 +128,6 @@ impl fmt::Debug for Id {
         fmt::Display::fmt(self, f)
     }
 }
-
-/// Hashes ids by their own digits, which are random.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, half: u64) {
-        // A caller's ids may be small numbers: this spreads them over the bits that tables use.
-        self.0 = (self.0.rotate_left(29) ^ half).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-impl Hash for Id {
-    fn hash<S: Hasher>(&self, state: &mut S) {
-        let [high, low] = self.0;
-        state.write_u64(high);
-        state.write_u64(low);
-    }
-}
-
-/// A table by id.
-pub(crate) type IdMap<V> = HashMap<Id, V, BuildHasherDefault<IdHasher>>;
 
 // A call for randomness costs microseconds in JavaScript hosts. Elsewhere a block would be copied
 // by fork(), and parent and child would draw the same ids.

@@ -54,6 +54,7 @@ mod meta;
 mod rules;
 mod storage;
 mod sync;
+mod table;
 mod turn;
 mod wait;
 

@@ -13,11 +13,12 @@ use crate::ask::{Answer, Ask, PAGE, Request, Stop, after_commit};
 use crate::envelope::EnvelopeHandle;
 use crate::error::{Error, finite};
 use crate::host::{Batch, Host, HostId, Sizes};
-use crate::id::{IdMap, Random};
+use crate::id::Random;
 use crate::known::KnownMessages;
 use crate::meta::{Attempts, Change, Meta};
 use crate::rules::{Changed, Changes, Operation, Outcome};
 use crate::sync::{Mutex, lock};
+use crate::table::IdMap;
 use crate::turn::{Calls, Progress, Settled, Turn, Turns};
 use crate::wait::Watches;
 

@@ -9,11 +9,12 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 
 use crate::host::{Dict, Host, HostId, Page, Stored};
-use crate::id::{Id, IdMap};
+use crate::id::Id;
 use crate::meta::Meta;
 use crate::rules::{Operation, Outcome};
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
+use crate::table::IdMap;
 
 /// Everybody who waits at one storage.
 #[derive(Debug, Default)]
@@ -155,7 +156,7 @@ impl<C> Wait<C> {
             Some(Err(error)) => {
                 if let Some(id) = self.looking.take() {
                     self.changed.pop();
-                    self.yielded.remove(&id);
+                    self.yielded.remove(id);
                 }
                 self.scan = Scan::Page(None);
                 return Err(error);
@@ -212,7 +213,7 @@ impl<C> Wait<C> {
                 self.ready = vec![(meta.timestamp, id)].into_iter();
             }
             Some(_) => {}
-            None => drop(self.yielded.remove(&id)),
+            None => self.yielded.remove(id),
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::Cell;
 
 use wasm_bindgen::prelude::*;
 
@@ -63,7 +63,7 @@ pub(crate) enum Call {
 }
 
 /// Where one who waits is between two calls.
-pub(crate) type Place = Rc<RefCell<Option<Box<Wait<()>>>>>;
+pub(crate) type Place = Rc<Cell<Option<Box<Wait<()>>>>>;
 
 /// What a call does next.
 enum Step {
@@ -171,7 +171,7 @@ impl Call {
             }
         };
         if let Self::Wait(wait, place) = self {
-            place.replace(Some(wait));
+            place.set(Some(wait));
         }
         result
     }

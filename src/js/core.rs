@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::RefCell;
+use core::cell::Cell;
 use core::time::Duration;
 
 use wasm_bindgen::prelude::*;
@@ -23,7 +23,7 @@ pub struct Core {
 
 /// Somebody who waits; nothing while a call of theirs is under way.
 #[wasm_bindgen]
-#[derive(Debug)]
+#[allow(missing_debug_implementations)]
 pub struct Waiting(Place);
 
 /// The memory in which the frames are.
@@ -85,7 +85,7 @@ impl Core {
 
     /// Somebody who waits; all messages are looked through every so many milliseconds.
     pub fn wait(&self, every: f64) -> Waiting {
-        Waiting(Rc::new(RefCell::new(Some(Box::new(self.storage.wait(time(every)))))))
+        Waiting(Rc::new(Cell::new(Some(Box::new(self.storage.wait(time(every)))))))
     }
 
     /// Begins to wait for the next message: its time, and its id in the slot; none at the end.

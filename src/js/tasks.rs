@@ -4,17 +4,17 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::seam::Seam;
+use crate::sync::{Mutex, lock};
 
 /// By the number that JavaScript gave each; `None` where there is none, or while it is polled.
 #[derive(Default)]
-pub(crate) struct Tasks(RefCell<Vec<Option<Task>>>);
+pub(crate) struct Tasks(Mutex<Vec<Option<Task>>>);
 
 struct Task {
     work: Pin<Box<dyn Future<Output = f64>>>,
@@ -47,7 +47,7 @@ impl Tasks {
 
     /// What a call came to, if it has ended.
     pub(crate) fn poll(&self, call: u32) -> Option<f64> {
-        let task = self.0.borrow_mut().get_mut(call as usize).and_then(Option::take);
+        let task = lock(&self.0).get_mut(call as usize).and_then(Option::take);
         self.run(call, task?)
     }
 
@@ -56,7 +56,7 @@ impl Tasks {
         if let Poll::Ready(result) = task.work.as_mut().poll(&mut Context::from_waker(&task.waker)) {
             return Some(result);
         }
-        let (mut tasks, place) = (self.0.borrow_mut(), call as usize);
+        let (mut tasks, place) = (lock(&self.0), call as usize);
         if tasks.len() <= place {
             tasks.resize_with(place.saturating_add(1), || None);
         }

@@ -22,16 +22,18 @@ pub enum Text {
 #[wasm_bindgen]
 pub fn allows(joined: &str, addresses: u32, count: u32) -> bool {
     let mut found = 0_u32;
-    let good = joined.as_bytes().split(|byte| *byte == 0).all(|text| {
-        let header = found.checked_sub(addresses);
-        found = found.saturating_add(1);
-        match header.map(|place| place & 1) {
+    for text in joined.as_bytes().split(|byte| *byte == 0) {
+        let good = match found.checked_sub(addresses) {
             None => is_address(text),
-            Some(0) => is_header_name(text),
+            Some(place) if place & 1 == 0 => is_header_name(text),
             Some(_) => is_header_value(text),
+        };
+        if !good {
+            return false;
         }
-    });
-    good && found == count
+        found = found.saturating_add(1);
+    }
+    found == count
 }
 
 /// What is expected of a text.
