@@ -231,12 +231,7 @@ impl<H: Host> Examination<H> {
     }
 
     /// What clears an orphan, and whether it is an envelope.
-    fn to_clear(
-        &self,
-        storage: &DictStorage<H>,
-        id: &H::Id,
-        state: State<H::Version>,
-    ) -> Option<(BatchOf<H>, bool)> {
+    fn to_clear(&self, storage: &DictStorage<H>, id: &H::Id, state: State<H::Version>) -> Option<(BatchOf<H>, bool)> {
         match state {
             State { meta: None, envelope: Some(true) } => {
                 let now = storage.host.now();

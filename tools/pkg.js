@@ -8,8 +8,8 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const WASM = 'pkg/wasm/slimta_queue_dict_bg.wasm';
-// In bytes, gzipped. The targets are 32 KiB and 52 KiB; until they are reached, the limits keep what was won.
-const LIMITS = { 'wasm module': 49 * 1024, 'first DictStorage in a browser': 60 * 1024 };
+// In bytes, gzipped. The module is to become 32 KiB; until then its limit keeps what was won.
+const LIMITS = { 'wasm module': 35.5 * 1024, 'first DictStorage in a browser': 52 * 1024 };
 
 process.chdir(root);
 removeForeign();
