@@ -4,16 +4,23 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const pkg = fileURLToPath(new URL('../../pkg/', import.meta.url));
+const support = fileURLToPath(new URL('./', import.meta.url));
 const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
-const PAGE = `<!doctype html><title>test</title><script type="module">
-  import * as queue from '/load/inline.js';
-  import * as indexeddb from '/hosts/indexeddb.js';
-  Object.assign(globalThis, { ...queue, ...indexeddb });
-  globalThis.ready = true;
+/** An empty page with the package and the behaviours as globals, `complaints` of what nobody caught among them. */
+const PAGE = `<!doctype html><title>test</title><script>
+  globalThis.complaints = [];
+  for (const type of ['error', 'unhandledrejection']) {
+    addEventListener(type, ({ message, reason }) => complaints.push(String(message ?? reason)));
+  }
+  const modules = ['/load/inline.js', '/hosts/indexeddb.js', '/support/behaviours.js'];
+  globalThis.ready = Promise.all(modules.map((path) => import(path))).then((loaded) => {
+    for (const module of loaded) Object.assign(globalThis, module);
+    return true;
+  });
 </script>`;
 
 /**
- * Serves the package as it is, and an empty page that has its exports as globals.
+ * Serves the package as it is, the files beside this one under `/support/`, and a page that has both as globals.
  *
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
@@ -22,7 +29,8 @@ export async function openSite() {
     const path = normalize(new URL(request.url ?? '/', 'http://x').pathname);
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
     const type = TYPES[/** @type {keyof TYPES} */ (extname(path))];
-    const file = createReadStream(join(pkg, path));
+    const file = createReadStream(
+      path.startsWith('/support/') ? join(support, path.slice('/support/'.length)) : join(pkg, path));
     file.on('error', () => response.writeHead(404).end());
     file.on('open', () => file.pipe(response.writeHead(200, { 'content-type': type ?? 'text/plain' })));
   });
