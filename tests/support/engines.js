@@ -32,7 +32,9 @@ export const ENGINES = {
       driver: chromedriver,
       args: (port) => [`--port=${port}`],
       capabilities: {
-        'goog:chromeOptions': { binary: chromiumPath, args: [...FLAGS, ...flags, ...(inPrivate ? ['--incognito'] : [])] },
+        'goog:chromeOptions': {
+          binary: chromiumPath, args: [...FLAGS, ...flags, ...(inPrivate ? ['--incognito'] : [])],
+        },
       },
     }),
   },

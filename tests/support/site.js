@@ -12,7 +12,7 @@ const PAGE = `<!doctype html><title>test</title><script>
   for (const type of ['error', 'unhandledrejection']) {
     addEventListener(type, ({ message, reason }) => complaints.push(String(message ?? reason)));
   }
-  const modules = ['/load/inline.js', '/hosts/indexeddb.js', '/support/behaviours.js'];
+  const modules = ['/load/inline.js', '/hosts/indexeddb.js', '/support/behaviours.js', '/support/factory.js'];
   globalThis.ready = Promise.all(modules.map((path) => import(path))).then((loaded) => {
     for (const module of loaded) Object.assign(globalThis, module);
     return true;
@@ -20,7 +20,8 @@ const PAGE = `<!doctype html><title>test</title><script>
 </script>`;
 
 /**
- * Serves the package as it is, the files beside this one under `/support/`, and a page that has both as globals.
+ * Serves the package as it is, the files beside this one under `/support/`, a page that has both as globals, and an
+ * answer at `/clear` that has the browser clear the site's data.
  *
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
@@ -28,6 +29,7 @@ export async function openSite() {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://x').pathname);
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
+    if (path === '/clear') return response.writeHead(200, { 'clear-site-data': '"storage"' }).end();
     const type = TYPES[/** @type {keyof TYPES} */ (extname(path))];
     const file = createReadStream(
       path.startsWith('/support/') ? join(support, path.slice('/support/'.length)) : join(pkg, path));

@@ -1,4 +1,4 @@
-/** A browser by the W3C WebDriver protocol (https://www.w3.org/TR/webdriver2/): what tests need of it, by plain fetch. */
+/** A browser by the W3C WebDriver protocol, https://www.w3.org/TR/webdriver2/: what tests need of it, by fetch. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';

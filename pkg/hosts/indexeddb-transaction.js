@@ -1,0 +1,190 @@
+/** @import { Batch, Check, DictName, Write } from '../types.js' */
+import { QueueError } from '../errors.js';
+import { PATIENCE, SILENCE, failure } from './indexeddb-connection.js';
+import { sameMeta } from './maps.js';
+
+/**
+ * A batch, and whoever handed it over.
+ *
+ * @typedef {object} Waiting
+ * @property {Batch} batch
+ * @property {boolean} done whether it was written, once the transaction is complete
+ * @property {boolean} failed whether its caller has been told already that it is not
+ * @property {(done: boolean) => void} resolve
+ * @property {(error: unknown) => void} reject
+ */
+
+/**
+ * What the requests of a transaction that only reads answer.
+ *
+ * @param {IDBTransaction} tx
+ * @param {(store: (name: DictName) => IDBObjectStore) => IDBRequest[]} ask
+ * @returns {Promise<any[]>}
+ */
+export function read(tx, ask) {
+  return new Promise((resolve, reject) => {
+    const requests = ask((name) => tx.objectStore(name));
+    const end = watch(tx, reject);
+    // Requests are answered in the order in which they were made.
+    requests[requests.length - 1].onsuccess = () => {
+      end();
+      resolve(requests.map(({ result }) => result));
+    };
+  });
+}
+
+/**
+ * Commits batches together. Each holds or fails on its own, unless the transaction as a whole is aborted.
+ *
+ * @param {IDBTransaction} tx
+ * @param {Waiting[]} group
+ * @returns {Promise<void>}
+ */
+export function commit(tx, group) {
+  return new Promise((resolve, reject) => {
+    const end = watch(tx, reject);
+    tx.oncomplete = () => {
+      end();
+      resolve();
+    };
+    for (const waiting of group) if (!waiting.failed) run(tx, waiting);
+  });
+}
+
+/**
+ * Rejects when a transaction is aborted or says nothing: with its error when nothing was written, with
+ * `unknown-outcome` when it may have been committed.
+ *
+ * @param {IDBTransaction} tx
+ * @param {(error: unknown) => void} reject
+ * @returns {() => void} ends the watch
+ */
+function watch(tx, reject) {
+  const { db } = tx;
+  let interrupted = tx.mode === 'readonly';
+  /** @param {DOMException | QueueError} error */
+  const fail = (error) => {
+    end();
+    reject(interrupted || error.name === 'QuotaExceededError' ? error : unknownOutcome(error));
+  };
+  /** @param {DOMException | QueueError} error */
+  const giveUp = (error) => {
+    try {
+      tx.abort();
+      interrupted = true;
+    } catch {
+      // It has been aborted, or it is committing.
+    }
+    fail(error);
+  };
+  // A browser that closes the connection may abort a transaction without ever saying so.
+  const hurry = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => giveUp(lost()), PATIENCE);
+  };
+  const end = () => {
+    clearTimeout(silence);
+    db.removeEventListener('close', hurry);
+  };
+  let silence = setTimeout(() => {
+    giveUp(new QueueError('timeout', 'timeout: the database does not answer; nothing was written'));
+  }, SILENCE);
+  db.addEventListener('close', hurry);
+  // A transaction begins to commit when all its requests have succeeded, never before.
+  tx.onerror = () => {
+    interrupted = true;
+  };
+  tx.onabort = () => fail(tx.error ?? lost());
+  return end;
+}
+
+function lost() {
+  return new DOMException('the connection was lost', 'AbortError');
+}
+
+/** @param {unknown} cause */
+function unknownOutcome(cause) {
+  return new QueueError('unknown-outcome', 'unknown-outcome: the database broke off while committing', { cause });
+}
+
+/**
+ * Checks and writes one batch in a transaction that it shares with others.
+ *
+ * @param {IDBTransaction} tx
+ * @param {Waiting} waiting
+ */
+function run(tx, waiting) {
+  const { checks, writes } = waiting.batch;
+  const fresh = checks.length === 1 && checks[0].version === null && checks[0].dict === writes[0].dict;
+  waiting.done = false;
+  try {
+    if (fresh) return insert(tx, waiting);
+    let left = checks.length;
+    let holds = true;
+    if (left === 0) return write(tx, waiting, writes);
+    for (const check of checks) {
+      const store = tx.objectStore(check.dict);
+      const request = check.version === null ? store.getKey(check.id) : store.get(check.id);
+      request.onsuccess = () => {
+        holds &&= stands(check, request.result);
+        if (--left === 0 && holds) write(tx, waiting, writes);
+      };
+    }
+  } catch (error) {
+    refuse(waiting, error);
+  }
+}
+
+/**
+ * Inserts what the engine itself refuses to insert twice.
+ *
+ * @param {IDBTransaction} tx
+ * @param {Waiting} waiting
+ */
+function insert(tx, waiting) {
+  const [first, ...rest] = waiting.batch.writes;
+  const request = tx.objectStore(first.dict).add(first.value, first.id);
+  request.onsuccess = () => write(tx, waiting, rest);
+  request.onerror = (event) => {
+    if (request.error?.name !== 'ConstraintError') return;
+    event.preventDefault(); // it is there: this batch fails, the transaction goes on
+    event.stopPropagation();
+  };
+}
+
+/**
+ * @param {Check} check
+ * @param {any} found
+ */
+function stands(check, found) {
+  return check.version === null ? found === undefined : found !== undefined && sameMeta(found, check.version);
+}
+
+/**
+ * @param {IDBTransaction} tx
+ * @param {Waiting} waiting
+ * @param {Write[]} writes
+ */
+function write(tx, waiting, writes) {
+  try {
+    for (const { dict, id, value } of writes) {
+      const store = tx.objectStore(dict);
+      if (value === undefined) store.delete(id);
+      else if (dict === 'meta') store.put({ id, .../** @type {object} */ (value) });
+      else store.put(value, id);
+    }
+    waiting.done = true;
+  } catch (error) {
+    refuse(waiting, error);
+    tx.abort(); // half of this batch may be in it already; the others are committed without it
+  }
+}
+
+/**
+ * @param {Waiting} waiting
+ * @param {unknown} error
+ */
+function refuse(waiting, error) {
+  waiting.failed = true;
+  waiting.reject(failure(error));
+}
