@@ -12,8 +12,8 @@ const PAGE = `<!doctype html><title>test</title><script>
   for (const type of ['error', 'unhandledrejection']) {
     addEventListener(type, ({ message, reason }) => complaints.push(String(message ?? reason)));
   }
-  const modules = ['/load/inline.js', '/hosts/indexeddb.js', '/support/behaviours.js', '/support/factory.js'];
-  globalThis.ready = Promise.all(modules.map((path) => import(path))).then((loaded) => {
+  const modules = ['load/inline', 'hosts/indexeddb', 'support/behaviours', 'support/contexts', 'support/factory'];
+  globalThis.ready = Promise.all(modules.map((path) => import(\`/\${path}.js\`))).then((loaded) => {
     for (const module of loaded) Object.assign(globalThis, module);
     return true;
   });
