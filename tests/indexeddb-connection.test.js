@@ -202,6 +202,22 @@ describe('a transaction', { timeout: 30_000 }, () => {
     assert.deepEqual(await plain.sizes(), { size: 2, metaSize: 2 });
   });
 
+  test('one that can only delete is followed by one that can write, for all that share it', async () => {
+    const indexedDB = transactions(beneath, 'readwrite', (tx) => {
+      const { objectStore } = tx;
+      tx.objectStore = (name) => {
+        const store = objectStore.call(tx, name);
+        store.add = store.put = () => {
+          throw new DOMException('on request', 'InvalidStateError');
+        };
+        return store;
+      };
+    });
+    const plain = host(indexedDB);
+    assert.deepEqual(await Promise.all([1, 2, 3].map((number) => plain.commit(batch(number)))), [true, true, true]);
+    assert.deepEqual(await plain.sizes(), { size: 3, metaSize: 3 });
+  });
+
   test('an unknown outcome names the message of each call that shared the transaction', async () => {
     const made = new AsyncDictStorage(host(faulty({ readwrite: ['unknown'] })));
     const writeAll = () =>

@@ -1,4 +1,4 @@
-/** The IndexedDB host on a stand-in for IndexedDB; tests/browser/indexeddb.test.js has the real thing. */
+/** The IndexedDB host on a stand-in for IndexedDB; tests/browser/ has the real thing. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { IDBFactory, IDBKeyRange, forceCloseDatabase } from 'fake-indexeddb';

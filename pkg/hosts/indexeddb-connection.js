@@ -164,8 +164,12 @@ function within(milliseconds, promise) {
   });
 }
 
-/** @param {unknown} error */
-function isLoss(error) {
+/**
+ * Whether the connection may be at fault, so that a new one may help.
+ *
+ * @param {unknown} error
+ */
+export function isLoss(error) {
   return LOSSES.has(/** @type {any} */ (error)?.name);
 }
 

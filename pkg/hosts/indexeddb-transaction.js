@@ -1,6 +1,6 @@
 /** @import { Batch, Check, DictName, Write } from '../types.js' */
 import { QueueError } from '../errors.js';
-import { PATIENCE, SILENCE, failure } from './indexeddb-connection.js';
+import { PATIENCE, SILENCE, failure, isLoss } from './indexeddb-connection.js';
 import { sameMeta } from './maps.js';
 
 /**
@@ -47,7 +47,16 @@ export function commit(tx, group) {
       end();
       resolve();
     };
-    for (const waiting of group) if (!waiting.failed) run(tx, waiting);
+    let spoilt = false;
+    /** @param {unknown} error */
+    const spoil = (error) => {
+      if (spoilt) return;
+      spoilt = true;
+      end();
+      reject(error);
+      tx.abort();
+    };
+    for (const waiting of group) if (!spoilt && !waiting.failed) run(tx, waiting, spoil);
   });
 }
 
@@ -112,26 +121,27 @@ function unknownOutcome(cause) {
  *
  * @param {IDBTransaction} tx
  * @param {Waiting} waiting
+ * @param {(error: unknown) => void} spoil makes everybody's writes undone
  */
-function run(tx, waiting) {
+function run(tx, waiting, spoil) {
   const { checks, writes } = waiting.batch;
   const fresh = checks.length === 1 && checks[0].version === null && checks[0].dict === writes[0].dict;
   waiting.done = false;
   try {
-    if (fresh) return insert(tx, waiting);
+    if (fresh) return insert(tx, waiting, spoil);
     let left = checks.length;
     let holds = true;
-    if (left === 0) return write(tx, waiting, writes);
+    if (left === 0) return write(tx, waiting, writes, spoil);
     for (const check of checks) {
       const store = tx.objectStore(check.dict);
       const request = check.version === null ? store.getKey(check.id) : store.get(check.id);
       request.onsuccess = () => {
         holds &&= stands(check, request.result);
-        if (--left === 0 && holds) write(tx, waiting, writes);
+        if (--left === 0 && holds) write(tx, waiting, writes, spoil);
       };
     }
   } catch (error) {
-    refuse(waiting, error);
+    refuse(waiting, error, spoil);
   }
 }
 
@@ -140,11 +150,12 @@ function run(tx, waiting) {
  *
  * @param {IDBTransaction} tx
  * @param {Waiting} waiting
+ * @param {(error: unknown) => void} spoil
  */
-function insert(tx, waiting) {
+function insert(tx, waiting, spoil) {
   const [first, ...rest] = waiting.batch.writes;
   const request = tx.objectStore(first.dict).add(first.value, first.id);
-  request.onsuccess = () => write(tx, waiting, rest);
+  request.onsuccess = () => write(tx, waiting, rest, spoil);
   request.onerror = (event) => {
     if (request.error?.name !== 'ConstraintError') return;
     event.preventDefault(); // it is there: this batch fails, the transaction goes on
@@ -164,8 +175,9 @@ function stands(check, found) {
  * @param {IDBTransaction} tx
  * @param {Waiting} waiting
  * @param {Write[]} writes
+ * @param {(error: unknown) => void} spoil
  */
-function write(tx, waiting, writes) {
+function write(tx, waiting, writes, spoil) {
   try {
     for (const { dict, id, value } of writes) {
       const store = tx.objectStore(dict);
@@ -175,16 +187,19 @@ function write(tx, waiting, writes) {
     }
     waiting.done = true;
   } catch (error) {
-    refuse(waiting, error);
-    tx.abort(); // half of this batch may be in it already; the others are committed without it
+    refuse(waiting, error, spoil);
+    spoil(lost()); // half of this batch may be in it already; the others are committed without it
   }
 }
 
 /**
  * @param {Waiting} waiting
  * @param {unknown} error
+ * @param {(error: unknown) => void} spoil
  */
-function refuse(waiting, error) {
+function refuse(waiting, error, spoil) {
+  // In Firefox the transaction after one that found no space can only delete, the next one is as any other.
+  if (isLoss(error)) return spoil(error);
   waiting.failed = true;
   waiting.reject(failure(error));
 }

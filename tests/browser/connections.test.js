@@ -264,6 +264,23 @@ inEngines('A connection', (scene, engine) => {
     });
   });
 
+  test('where a site may store nothing, calls say so with what the browser says', async () => {
+    const said = await scene.tabs[0].evaluate((url) => new Promise((resolve) => {
+      const frame = document.createElement('iframe');
+      frame.sandbox = 'allow-scripts'; // a frame without an origin
+      frame.srcdoc = `<script type="module">
+        import { AsyncDictStorage } from '${url}load/inline.js';
+        import { indexedDBHost } from '${url}hosts/indexeddb.js';
+        const storage = new AsyncDictStorage(indexedDBHost('outbox'));
+        const { name, code, cause } = await storage.getInfo().catch((error) => error);
+        parent.postMessage([name, code, cause.name], '*');
+      </script>`;
+      addEventListener('message', ({ data }) => resolve(data), { once: true });
+      document.body.append(frame);
+    }), scene.url);
+    assert.deepEqual(said, ['QueueError', 'host', 'SecurityError']);
+  });
+
   test('while no open ends, calls end by their deadline; as soon as one does, the next call works', async () => {
     const found = await scene.tabs[0].evaluate(async (name) => {
       const indexedDB = faultyFactory({ open: ['silent'] });

@@ -11,7 +11,7 @@ const kept = new Map();
 function openHere(name) {
   if (!kept.has(name)) {
     const host = indexedDBHost(name);
-    const here = { storage: new AsyncDictStorage(host), scans: 0, heard: new Set(), asked: [] };
+    const here = { host, storage: new AsyncDictStorage(host), scans: 0, heard: new Set(), asked: [] };
     const { page } = host;
     host.page = (dict, cursor, limit) => {
       if (dict === 'meta' && cursor === undefined) here.scans++;
@@ -24,6 +24,8 @@ function openHere(name) {
 
 const METHODS = {
   birth: async () => birth,
+  persist: ({ host }) => host.persist(),
+  estimate: ({ host }) => host.estimate(),
   /** Begins to wait for messages. */
   async listen(here) {
     (async () => {

@@ -28,6 +28,7 @@ const PAGE = `<!doctype html><title>test</title><script>
 export async function openSite() {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://x').pathname);
+    response.setHeader('access-control-allow-origin', '*'); // for frames that have no origin
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
     if (path === '/clear') return response.writeHead(200, { 'clear-site-data': '"storage"' }).end();
     const type = TYPES[/** @type {keyof TYPES} */ (extname(path))];
