@@ -13,9 +13,14 @@ const STORES = /** @type {const} */ (['envelope', 'meta']);
  * next transaction; each still succeeds or fails on its own, unless the transaction as a whole is aborted. What a batch
  * checks is read in the transaction that writes, so no tab overwrites what another one did.
  *
+ * A connection that turns out to be lost is opened anew and the call is made once more, if nothing of it can have been
+ * written. An `unknown-outcome` means that it was lost while committing. Another tab may delete the database, or open
+ * it with a later version of this package: this one lets go of it.
+ *
  * @param {string} name of the database
  * @param {{ durability?: 'strict' | 'relaxed', indexedDB?: IDBFactory }} [options] `strict`, unless given, asks the
- *   browser to have the data on disk before it answers; `relaxed` hands it to the operating system only
+ *   browser to have the data on disk before it answers; `relaxed` hands it to the operating system only. Chromium,
+ *   Firefox and WebKit all heed it; a private window keeps nothing for longer than it is open
  * @returns {DictHost & Pick<IndexedDBHost, 'persist' | 'estimate'>}
  */
 export function indexedDBHost(name, { durability = 'strict', indexedDB = globalThis.indexedDB } = {}) {
