@@ -7,7 +7,7 @@ export const PATIENCE = 1_000;
 /** How long an open or a transaction may say nothing before it is given up. */
 export const SILENCE = 20_000;
 /** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
-const LOSSES = new Set(['AbortError', 'InvalidStateError', 'UnknownError']);
+const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
 
 /**
  * @typedef {object} Opening

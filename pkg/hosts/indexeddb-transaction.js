@@ -52,9 +52,9 @@ export function commit(tx, group) {
     const spoil = (error) => {
       if (spoilt) return;
       spoilt = true;
+      if (!abort(tx)) return; // it has ended in another way, and says so itself
       end();
       reject(error);
-      tx.abort();
     };
     for (const waiting of group) if (!spoilt && !waiting.failed) run(tx, waiting, spoil);
   });
@@ -78,12 +78,7 @@ function watch(tx, reject) {
   };
   /** @param {DOMException | QueueError} error */
   const giveUp = (error) => {
-    try {
-      tx.abort();
-      interrupted = true;
-    } catch {
-      // It has been aborted, or it is committing.
-    }
+    interrupted ||= abort(tx);
     fail(error);
   };
   // A browser that closes the connection may abort a transaction without ever saying so.
@@ -105,6 +100,20 @@ function watch(tx, reject) {
   };
   tx.onabort = () => fail(tx.error ?? lost());
   return end;
+}
+
+/**
+ * Aborts a transaction unless it has been aborted already, or is committing.
+ *
+ * @param {IDBTransaction} tx
+ */
+function abort(tx) {
+  try {
+    tx.abort();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function lost() {
