@@ -19,7 +19,6 @@ const xvfb = findProgram(['Xvfb']);
  *
  * @typedef {object} Wishes
  * @property {boolean} [inPrivate] a private window
- * @property {string[]} [flags] for Chromium
  * @property {Record<string, unknown>} [prefs] for Firefox
  * @property {string[]} [features] of WebKit, by the names of its `--features`
  */
@@ -28,13 +27,11 @@ const xvfb = findProgram(['Xvfb']);
 export const ENGINES = {
   Chromium: {
     skip: missing({ Chromium: chromiumPath, chromedriver }),
-    start: ({ inPrivate, flags = [] } = {}) => openSession({
+    start: ({ inPrivate } = {}) => openSession({
       driver: chromedriver,
       args: (port) => [`--port=${port}`],
       capabilities: {
-        'goog:chromeOptions': {
-          binary: chromiumPath, args: [...FLAGS, ...flags, ...(inPrivate ? ['--incognito'] : [])],
-        },
+        'goog:chromeOptions': { binary: chromiumPath, args: [...FLAGS, ...(inPrivate ? ['--incognito'] : [])] },
       },
     }),
   },
@@ -75,15 +72,15 @@ for (const [name, { skip }] of Object.entries(ENGINES)) if (skip) console.log(`s
  *
  * @param {string} subject
  * @param {(scene: Scene, engine: string) => void} define
- * @param {{ wishes?: Wishes, only?: string[] }} [options]
+ * @param {{ only?: string[] }} [options] in which engines, if not in all
  *
  * @typedef {object} Scene
  * @property {string} name of a database that no other test has
  * @property {string} url
  * @property {any[]} tabs two of them
- * @property {(path?: string) => Promise<any>} tab one more
+ * @property {() => Promise<any>} tab one more
  */
-export function inEngines(subject, define, { wishes, only = Object.keys(ENGINES) } = {}) {
+export function inEngines(subject, define, { only = Object.keys(ENGINES) } = {}) {
   for (const engine of only) {
     const { skip, start } = ENGINES[engine];
     describe(`${subject} in ${engine}`, { skip, timeout: 200_000 }, () => {
@@ -92,15 +89,15 @@ export function inEngines(subject, define, { wishes, only = Object.keys(ENGINES)
       let number = 0;
       const scene = {
         name: '', url: '', tabs: [],
-        async tab(path = '') {
-          const page = await browser.open(`${site.url}${path}`);
+        async tab() {
+          const page = await browser.open(site.url);
           await page.evaluate(() => globalThis.ready);
           return page;
         },
       };
       before(async () => {
         site = await openSite();
-        browser = await start(wishes);
+        browser = await start();
         scene.url = site.url;
         scene.tabs = [await scene.tab(), await scene.tab()];
       });
@@ -120,6 +117,8 @@ export function inEngines(subject, define, { wishes, only = Object.keys(ENGINES)
 async function openScreen() {
   const child = spawn(xvfb, ['-displayfd', '3', '-nolisten', 'tcp'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
   const exited = new Promise((resolve) => child.once('exit', resolve));
+  const kill = () => child.kill();
+  process.once('exit', kill);
   const number = await Promise.race([
     new Promise((resolve) => child.stdio[3].once('data', (text) => resolve(String(text).trim()))),
     exited.then((code) => {
@@ -129,7 +128,8 @@ async function openScreen() {
   return {
     name: `:${number}`,
     async close() {
-      child.kill();
+      process.off('exit', kill);
+      kill();
       await exited;
     },
   };

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+// Browsers end with the tests, whatever ends these: 'exit' is not told of a signal that nobody listens to.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 /**
  * @typedef {object} Engine
  * @property {string} driver the program that speaks WebDriver
@@ -31,12 +34,17 @@ export async function openSession({ driver, args, capabilities, env, closing }) 
     child.once('error', resolve);
     child.once('exit', (code, signal) => resolve(new Error(`${driver} has ended: ${code ?? signal}`)));
   });
-  const end = async () => {
+  const kill = () => {
     try {
       if (child.pid) process.kill(-child.pid, 'SIGKILL');
     } catch {
       // It has ended by itself.
     }
+  };
+  process.once('exit', kill);
+  const end = async () => {
+    process.off('exit', kill);
+    kill();
     await exited;
     await closing?.();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
@@ -44,7 +52,7 @@ export async function openSession({ driver, args, capabilities, env, closing }) 
   const base = `http://127.0.0.1:${port}`;
   try {
     await isReady(base, exited);
-    const always = { ...capabilities, timeouts: { script: 60_000, pageLoad: 60_000 } };
+    const always = { ...capabilities, timeouts: { script: 120_000, pageLoad: 60_000 } };
     const { sessionId } = await command(`${base}/session`, { capabilities: { alwaysMatch: always } });
     return new Session(`${base}/session/${sessionId}`, end);
   } catch (error) {
@@ -133,7 +141,7 @@ class Tab {
   }
 }
 
-async function command(url, body, method = body ? 'POST' : 'GET', patience = 120_000) {
+async function command(url, body, method = body ? 'POST' : 'GET', patience = 150_000) {
   const response = await fetch(url, {
     method,
     headers: { 'content-type': 'application/json; charset=utf-8' },
