@@ -20,7 +20,8 @@ inEngines('A long queue', (scene) => {
       });
       for (let i = 0; i < count; ) {
         const tx = db.transaction('meta', 'readwrite', { durability: 'relaxed' });
-        for (const end = i + 10_000; i < end; i++) tx.objectStore('meta').put({ id: idOf(i), timestamp: i, attempts: 0 });
+        const store = tx.objectStore('meta');
+        for (const end = i + 10_000; i < end; i++) store.put({ id: idOf(i), timestamp: i, attempts: 0 });
         await new Promise((resolve) => (tx.oncomplete = resolve));
       }
       db.close();
