@@ -1,24 +1,21 @@
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { findProgram } from './programs.js';
 
 /** @import { BrowserContext, Page } from 'playwright-core' */
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
-const MAC = [
-  '/Applications/Chromium.app/Contents/MacOS/Chromium',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-];
-const FLAGS = [
+export const FLAGS = [
   '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 
 /** Where Chromium is on this machine, if it is. */
-export const chromiumPath = [
-  ...(process.env.PATH ?? '').split(delimiter).flatMap((folder) => NAMES.map((name) => join(folder, name))), ...MAC,
-].find(isProgram);
+export const chromiumPath = findProgram(['chromium', 'chromium-browser', 'google-chrome']) ?? findProgram(
+  ['Chromium', 'Google Chrome'],
+  ['/Applications/Chromium.app/Contents/MacOS', '/Applications/Google Chrome.app/Contents/MacOS'],
+);
 
 /** What to say of a test that needs Chromium: `false`, or why it is skipped. */
 export const skip = chromiumPath ? false : 'Chromium is not installed';
@@ -53,14 +50,4 @@ export async function openBrowser(options = {}) {
       rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
     },
   };
-}
-
-/** @param {string} path */
-function isProgram(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -4,25 +4,36 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const pkg = fileURLToPath(new URL('../../pkg/', import.meta.url));
+const support = fileURLToPath(new URL('./', import.meta.url));
 const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
-const PAGE = `<!doctype html><title>test</title><script type="module">
-  import * as queue from '/load/inline.js';
-  import * as indexeddb from '/hosts/indexeddb.js';
-  Object.assign(globalThis, { ...queue, ...indexeddb });
-  globalThis.ready = true;
+/** An empty page with the package and the behaviours as globals, `complaints` of what nobody caught among them. */
+const PAGE = `<!doctype html><title>test</title><script>
+  globalThis.complaints = [];
+  for (const type of ['error', 'unhandledrejection']) {
+    addEventListener(type, ({ message, reason }) => complaints.push(String(message ?? reason)));
+  }
+  const modules = ['load/inline', 'hosts/indexeddb', 'support/behaviours', 'support/contexts', 'support/factory'];
+  globalThis.ready = Promise.all(modules.map((path) => import(\`/\${path}.js\`))).then((loaded) => {
+    for (const module of loaded) Object.assign(globalThis, module);
+    return true;
+  });
 </script>`;
 
 /**
- * Serves the package as it is, and an empty page that has its exports as globals.
+ * Serves the package as it is, the files beside this one under `/support/`, a page that has both as globals, and an
+ * answer at `/clear` that has the browser clear the site's data.
  *
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
 export async function openSite() {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://x').pathname);
+    response.setHeader('access-control-allow-origin', '*'); // for frames that have no origin
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
+    if (path === '/clear') return response.writeHead(200, { 'clear-site-data': '"storage"' }).end();
     const type = TYPES[/** @type {keyof TYPES} */ (extname(path))];
-    const file = createReadStream(join(pkg, path));
+    const file = createReadStream(
+      path.startsWith('/support/') ? join(support, path.slice('/support/'.length)) : join(pkg, path));
     file.on('error', () => response.writeHead(404).end());
     file.on('open', () => file.pipe(response.writeHead(200, { 'content-type': type ?? 'text/plain' })));
   });

@@ -1,0 +1,192 @@
+/** @import { DictName } from '../types.js' */
+import { QueueError, explain, isQueueError } from '../errors.js';
+
+const VERSION = 1;
+/** How long to wait, in milliseconds, for what ought to come at once. */
+export const PATIENCE = 1_000;
+/** How long an open or a transaction may say nothing before it is given up. */
+export const SILENCE = 20_000;
+/** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
+const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
+
+/**
+ * @typedef {object} Opening
+ * @property {number} requests how many there were
+ * @property {number} pending how many of them have not ended
+ * @property {Promise<IDBDatabase>} promise
+ * @property {(db: IDBDatabase) => void} resolve
+ * @property {(error: unknown) => void} reject
+ */
+
+/** The one connection of a host to its database: opened with the first use, and anew whenever it was lost. */
+export class Connection {
+  #name;
+  #indexedDB;
+  /** @type {IDBDatabase | undefined} */
+  #db;
+  /** @type {Opening | undefined} */
+  #opening;
+  /** Of the requests that have not ended, how many another tab holds up. An engine says so of the first one only. */
+  #blocked = 0;
+  #closed = false;
+
+  /**
+   * @param {string} name
+   * @param {IDBFactory} indexedDB
+   */
+  constructor(name, indexedDB) {
+    this.#name = name;
+    this.#indexedDB = indexedDB;
+  }
+
+  /**
+   * Does something in a transaction; once more in a new one, on a new connection, if this one was lost.
+   *
+   * @template T
+   * @param {readonly DictName[]} stores
+   * @param {IDBTransactionMode} mode
+   * @param {IDBTransactionOptions} options
+   * @param {(tx: IDBTransaction) => Promise<T>} work rejects with the error of the transaction if nothing was written,
+   *   with a QueueError if that is not known
+   * @returns {Promise<T>}
+   */
+  async transaction(stores, mode, options, work) {
+    for (let again = true; ; again = false) {
+      const db = await this.#open();
+      try {
+        return await work(db.transaction(/** @type {string[]} */ (stores), mode, options));
+      } catch (error) {
+        const lost = isLoss(error);
+        if (lost || isQueueError(error)) this.#drop(db);
+        if (!lost || !again) throw failure(error);
+      }
+    }
+  }
+
+  close() {
+    this.#closed = true;
+    if (this.#db) this.#drop(this.#db);
+    this.#opening?.reject(closed());
+  }
+
+  /** @returns {Promise<IDBDatabase>} */
+  async #open() {
+    if (this.#closed) throw closed();
+    if (this.#db) return this.#db;
+    const opening = (this.#opening ??= this.#begin());
+    let db = await within(PATIENCE, opening.promise);
+    if (db) return db;
+    if (this.#blocked === 0) {
+      // There are engines of which one open now and then never ends, while the next one does.
+      if (opening.requests === 1) this.#request(opening);
+      db = await within(SILENCE - PATIENCE, opening.promise);
+      if (db) return db;
+    }
+    if (this.#opening === opening) this.#opening = undefined;
+    throw this.#blocked > 0
+      ? new QueueError('blocked', `blocked: another tab holds an older version of the database ${this.#name} open`)
+      : new QueueError('timeout', `timeout: the database ${this.#name} does not open`);
+  }
+
+  /** @returns {Opening} */
+  #begin() {
+    const opening = /** @type {Opening} */ ({ requests: 0, pending: 0 });
+    opening.promise = new Promise((resolve, reject) => Object.assign(opening, { resolve, reject }));
+    opening.promise.catch(() => {}).finally(() => {
+      if (this.#opening === opening) this.#opening = undefined;
+    });
+    this.#request(opening);
+    return opening;
+  }
+
+  /** @param {Opening} opening */
+  #request(opening) {
+    opening.requests++;
+    opening.pending++;
+    /** @param {unknown} error */
+    const fail = (error) => {
+      opening.pending--;
+      if (opening.requests === 1 && isLoss(error)) this.#request(opening);
+      else if (opening.pending === 0) opening.reject(failure(error));
+    };
+    try {
+      const request = this.#indexedDB.open(this.#name, VERSION);
+      let blocked = 0;
+      request.onblocked = () => {
+        this.#blocked += blocked = 1;
+      };
+      request.onupgradeneeded = () => {
+        const db = request.result;
+        if (!db.objectStoreNames.contains('envelope')) db.createObjectStore('envelope');
+        if (!db.objectStoreNames.contains('meta')) db.createObjectStore('meta', { keyPath: 'id' });
+      };
+      request.onerror = () => {
+        this.#blocked -= blocked;
+        fail(request.error);
+      };
+      request.onsuccess = () => {
+        this.#blocked -= blocked;
+        this.#opened(request.result);
+      };
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** @param {IDBDatabase} db */
+  #opened(db) {
+    if (this.#closed || this.#db) return db.close();
+    this.#db = db;
+    // Another tab upgrades or deletes the database: this one lets go, and opens anew when it is asked again.
+    db.onversionchange = db.onclose = () => this.#drop(db);
+    this.#opening?.resolve(db);
+  }
+
+  /** @param {IDBDatabase} db */
+  #drop(db) {
+    if (this.#db === db) this.#db = undefined;
+    db.close();
+  }
+}
+
+/**
+ * What a promise comes to, or `undefined` after that many milliseconds.
+ *
+ * @template T
+ * @param {number} milliseconds
+ * @param {Promise<T>} promise
+ * @returns {Promise<T | undefined>}
+ */
+function within(milliseconds, promise) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), milliseconds);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/**
+ * Whether the connection may be at fault, so that a new one may help.
+ *
+ * @param {unknown} error
+ */
+export function isLoss(error) {
+  return LOSSES.has(/** @type {any} */ (error)?.name);
+}
+
+function closed() {
+  return new QueueError('closed', 'closed: the host is closed');
+}
+
+/**
+ * What an error of IndexedDB that left nothing written is to the caller.
+ *
+ * @param {unknown} cause
+ */
+export function failure(cause) {
+  if (isQueueError(cause)) return cause;
+  const [code, reason] = {
+    QuotaExceededError: ['full', 'there is no space left'],
+    VersionError: ['newer-format', 'a newer version made the database'],
+  }[String(/** @type {any} */ (cause)?.name)] ?? ['host', 'IndexedDB refuses'];
+  return new QueueError(code, `${code}: ${reason}; nothing was written: ${explain(cause)}`, { cause });
+}

@@ -1,0 +1,175 @@
+/** A browser by the W3C WebDriver protocol, https://www.w3.org/TR/webdriver2/: what tests need of it, by fetch. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+// Browsers end with the tests, whatever ends these: 'exit' is not told of a signal that nobody listens to.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+/**
+ * @typedef {object} Engine
+ * @property {string} driver the program that speaks WebDriver
+ * @property {(port: number, other: number) => string[]} args of it
+ * @property {Record<string, unknown>} capabilities
+ * @property {NodeJS.ProcessEnv} [env]
+ * @property {() => Promise<void>} [closing] ends what was started for it
+ */
+
+/**
+ * Starts a browser with a profile of its own.
+ *
+ * @param {Engine} engine
+ */
+export async function openSession({ driver, args, capabilities, env, closing }) {
+  const folder = mkdtempSync(join(tmpdir(), 'browser-'));
+  const [port, other] = await Promise.all([freePort(), freePort()]);
+  // A process group of its own, so that whatever it has started ends with it.
+  const child = spawn(driver, args(port, other), {
+    detached: true, stdio: 'ignore', env: { ...process.env, ...env, TMPDIR: folder },
+  });
+  const exited = new Promise((resolve) => {
+    child.once('error', resolve);
+    child.once('exit', (code, signal) => resolve(new Error(`${driver} has ended: ${code ?? signal}`)));
+  });
+  const kill = () => {
+    try {
+      if (child.pid) process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  process.once('exit', kill);
+  const end = async () => {
+    process.off('exit', kill);
+    kill();
+    await exited;
+    await closing?.();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  };
+  const base = `http://127.0.0.1:${port}`;
+  try {
+    await isReady(base, exited);
+    const always = { ...capabilities, timeouts: { script: 120_000, pageLoad: 60_000 } };
+    const { sessionId } = await command(`${base}/session`, { capabilities: { alwaysMatch: always } });
+    return new Session(`${base}/session/${sessionId}`, end);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+class Session {
+  #base;
+  #end;
+  #first = true;
+  /** Commands follow each other: each is about the window that was chosen last. */
+  #last = Promise.resolve();
+
+  /**
+   * @param {string} base
+   * @param {() => Promise<void>} end
+   */
+  constructor(base, end) {
+    this.#base = base;
+    this.#end = end;
+  }
+
+  /** Opens an address in a window of its own. */
+  async open(url) {
+    const handle = await this.#inTurn(async () => {
+      if (!this.#first) return (await command(`${this.#base}/window/new`, { type: 'window' })).handle;
+      this.#first = false;
+      return command(`${this.#base}/window`);
+    });
+    const tab = new Tab((path, ...rest) => this.#inTurn(async () => {
+      await command(`${this.#base}/window`, { handle });
+      return command(`${this.#base}/${path}`, ...rest);
+    }));
+    await tab.goto(url);
+    return tab;
+  }
+
+  async close() {
+    await command(this.#base, undefined, 'DELETE', 5_000).catch(() => {});
+    await this.#end();
+  }
+
+  #inTurn(work) {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}
+
+class Tab {
+  #send;
+
+  constructor(send) {
+    this.#send = send;
+  }
+
+  goto(url) {
+    return this.#send('url', { url });
+  }
+
+  reload() {
+    return this.#send('refresh', {});
+  }
+
+  close() {
+    return this.#send('window', undefined, 'DELETE');
+  }
+
+  /** Sends a command of the Chrome DevTools Protocol, which Chromium alone knows. */
+  devtools(cmd, params = {}) {
+    return this.#send('goog/cdp/execute', { cmd, params });
+  }
+
+  /** Calls a function in the page and waits for what it returns. Other tabs wait meanwhile. */
+  async evaluate(work, argument = null) {
+    // Scripts of a driver may have a global object of their own; what `eval` of the window runs has the page's.
+    const source = `Promise.resolve(${JSON.stringify(argument)}).then(${work}).then(
+      (value) => JSON.stringify({ value: value ?? null }),
+      (error) => JSON.stringify({ error: String(error) + '\\n' + error?.stack }))`;
+    const script = 'const [source, done] = arguments; window.eval(source).then(done, (error) => done(String(error)));';
+    const { value, error } = JSON.parse(await this.#send('execute/async', { script, args: [source] }));
+    if (error !== undefined) throw new Error(`in the page: ${error}`);
+    return value;
+  }
+}
+
+async function command(url, body, method = body ? 'POST' : 'GET', patience = 150_000) {
+  const response = await fetch(url, {
+    method,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: body && JSON.stringify(body),
+    signal: AbortSignal.timeout(patience),
+  }).catch((error) => {
+    throw new Error(`${method} ${url}: ${error.cause ?? error}`, { cause: error });
+  });
+  const { value } = await response.json();
+  if (!response.ok) throw new Error(`${method} ${url}: ${value?.error}: ${value?.message}`);
+  return value;
+}
+
+/** Asks until it is told yes. */
+async function isReady(base, exited) {
+  let gone;
+  exited.then((error) => (gone = error));
+  while (!(await command(`${base}/status`).then(({ ready }) => ready, () => false))) {
+    if (gone) throw gone;
+    await pause(20);
+  }
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject).listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
