@@ -135,8 +135,9 @@ export class DictStorage {
    * @returns {Info}
    */
   getInfo() {
+    const seam = this.#seam;
     try {
-      return this.#seam.info();
+      return seam.info();
     } catch (error) {
       throw failure('host', 'the host failed', undefined, true, error);
     }

@@ -27,6 +27,7 @@ export function readMeta(record) {
     return { status: DONE, timestamp, attempts, format: 0, until: 0, owner: undefined, delivered: NONE };
   }
   const meta = strange(timestamp, attempts, typeof format === 'number' ? format : 0);
+  if (format !== undefined && !(typeof format === 'number' && format >= 0)) return meta;
   if (deliveredIndexes !== undefined) {
     if (!Array.isArray(deliveredIndexes)) return meta;
     meta.delivered = deliveredIndexes.slice();
