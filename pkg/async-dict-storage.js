@@ -7,7 +7,7 @@ import { Core, Method } from './wasm/slimta_queue_dict.js';
 import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Calls } from './seam/calls.js';
-import { Frame } from './seam/frame.js';
+import { openCore } from './seam/open.js';
 import { PromisingSeam } from './seam/promising.js';
 
 const MINUTE = 60_000;
@@ -58,8 +58,7 @@ export class AsyncDictStorage {
         );
     const subscribes = typeof (/** @type {DictHost} */ (this.#host).subscribe) === 'function';
     this.#seam = new PromisingSeam(/** @type {DictHost} */ (this.#host));
-    this.#core = Core.promising(/** @type {any} */ (this.#seam), deadline);
-    this.#seam.frame = new Frame(this.#core.frame());
+    this.#core = openCore(this.#seam, (seam) => Core.promising(seam, deadline));
     this.#calls = new Calls(this.#core, this.#seam);
     this.#every = subscribes ? MINUTE : poll;
   }

@@ -5,7 +5,7 @@ import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';
 import { enter, leave } from './seam/depth.js';
 import { failure } from './seam/failures.js';
-import { Frame } from './seam/frame.js';
+import { openCore } from './seam/open.js';
 import { ReadySeam } from './seam/ready.js';
 import { resultOf } from './seam/results.js';
 import { Slot } from './seam/slot.js';
@@ -35,8 +35,7 @@ export class DictStorage {
     /** @readonly @type {SyncDict<Meta>} */
     this.metaDb = dictionary('metaDb', metaDb);
     this.#seam = new ReadySeam(this.envelopeDb, this.metaDb);
-    this.#core = Core.ready(/** @type {any} */ (this.#seam));
-    this.#seam.frame = new Frame(this.#core.frame());
+    this.#core = openCore(this.#seam, Core.ready);
   }
 
   /**

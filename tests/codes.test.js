@@ -55,6 +55,36 @@ describe('conflict', () => {
     assert.equal(storage.get(id)[1], 1);
   });
 
+  test('dictionaries that call the storage again and again come to an end, and the storage goes on', () => {
+    const metaDb = new Map();
+    const storage = new DictStorage(new Map(), metaDb);
+    const id = storage.write(anEnvelope(), 10);
+    let depth = 0;
+    metaDb.get = function get(key) {
+      depth++;
+      storage.incrementAttempts(id);
+      return Map.prototype.get.call(this, key);
+    };
+    assert.throws(() => storage.incrementAttempts(id), { name: 'QueueError', code: 'conflict' });
+    assert.ok(depth < 1000, `it went ${depth} calls deep`);
+    delete metaDb.get;
+    assert.equal(storage.incrementAttempts(id), 1);
+  });
+
+  test('a host that calls the storage again and again keeps nobody else waiting', async () => {
+    const host = new MemoryHost(new Store());
+    const storage = new AsyncDictStorage(host, SHORT);
+    const id = await storage.write(anEnvelope(), 10);
+    const read = host.read.bind(host);
+    host.read = async (dict, key) => {
+      await storage.get(id);
+      return read(dict, key);
+    };
+    await queueError(() => storage.get(id), 'timeout');
+    host.read = read;
+    assert.equal(await storage.incrementAttempts(id), 1);
+  });
+
   test('a message that others change before every commit is a conflict by the deadline, and not changed', async () => {
     const host = new MemoryHost(new Store());
     const storage = new AsyncDictStorage(host, SHORT);

@@ -114,7 +114,7 @@ export class Calls {
   #step(slot, work) {
     const seam = this.#seam;
     if (!enter()) {
-      queueMicrotask(() => this.#step(slot, work));
+      setTimeout(() => this.#step(slot, work)); // as a microtask it would keep deadlines from passing
       return;
     }
     const outer = seam.slot;

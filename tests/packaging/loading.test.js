@@ -71,6 +71,13 @@ test('the other entries touch nothing either when they are imported', async () =
   }
 });
 
+test('a storage from slim says what is missing as long as no module was given', async () => {
+  const source = `import { DictStorage } from '${NAME}/slim';
+    try { new DictStorage(); } catch ({ name, code, message }) { console.log(name, code, message); }`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', source], { cwd: home });
+  assert.match(stdout, /^QueueError host .*init\(module\)/);
+});
+
 test('a module that does touch something is caught', async () => {
   assert.deepEqual((await imported('./touching.js')).touched, ['getRandomValues', 'setTimeout']);
 });
