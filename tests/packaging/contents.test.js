@@ -12,7 +12,7 @@ const { files, folder, manifest, tarball } = pack();
 const WASM = ['inline.js', 'slimta_queue_dict.js', 'slimta_queue_dict.d.ts', 'slimta_queue_dict_bg.wasm'];
 
 test('the tarball holds every module of ours with its types, and nothing that is not for users', () => {
-  const modules = ['', 'hosts/', 'load/', 'seam/'].flatMap((place) =>
+  const modules = ['', 'conformance/', 'hosts/', 'load/', 'seam/'].flatMap((place) =>
     readdirSync(join(PKG, place)).filter((name) => name.endsWith('.js')).map((name) => place + name));
   const expected = [
     ...modules, ...modules.map((path) => path.replace(/\.js$/, '.d.ts')), 'types.d.ts',
@@ -58,6 +58,10 @@ test('a bundler that drops modules without effects keeps those that load the was
 test('everything that a shipped file imports is shipped', () => {
   for (const path of files.filter((name) => /\.(js|d\.ts)$/.test(name))) {
     for (const { fileName } of ts.preProcessFile(readFileSync(join(folder, path), 'utf8'), true, true).importedFiles) {
+      if (fileName === NAME) {
+        assert.match(path, /^conformance\//, `${path} imports the package by its name`);
+        continue;
+      }
       if (!fileName.startsWith('.')) {
         assert.match(fileName, /^node:/, `${path} imports ${fileName}`);
         assert.equal(path, 'load/node.js', `${path} imports ${fileName}`);

@@ -1,5 +1,6 @@
 // What a strict program may do with the package: all of it compiles.
 import { AsyncDictStorage, DictStorage, KeyError, QueueError } from 'slimta-queue-dict';
+import { conformance } from 'slimta-queue-dict/conformance';
 import type { AsyncDict, DictHost, DictName, Envelope, Meta, SyncDict, Version } from 'slimta-queue-dict';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
@@ -157,6 +158,12 @@ export function explain(error: unknown): string {
 }
 holds<Same<QueueError['code'], string>>();
 holds<Same<KeyError['id'], string>>();
+
+// ---- a host of one's own ----
+
+declare const ownHost: (place?: string) => DictHost;
+const tests: [string, () => Promise<void>][] = [];
+conformance({ test: (name, run) => tests.push([name, run]), open: () => ownHost(), reopen: async () => ownHost('a') });
 
 declare function console_(...all: unknown[]): void;
 console_(extra, lease, attemptsInDict, sender, use);
