@@ -1,0 +1,226 @@
+/**
+ * Records as bytes, for engines that keep nothing else. Other programs may read and write them:
+ *
+ * A record is a CBOR sequence (RFC 8742) of two items: the number of its format, which is 1, and a map of text to
+ * values, all of definite length.
+ *
+ * An envelope is a map of its fields. Values beyond plain CBOR: a date is tag 1 with seconds, exact to the millisecond;
+ * a bigint is tag 2 or 3, always; a Set is tag 258 with an array; a Map, whatever its keys, is tag 259 with a map; any
+ * other map is an object. What follows the headers is kept beside the record as it is, be it bytes or UTF-8; in the
+ * record, `message` is an array of two: 0 for bytes or 1 for text, and how many bytes there are.
+ *
+ * A meta record is a map of `timestamp`, `attempts`, and where there are any `deliveredIndexes` and `lease`, a map of
+ * `until` and `owner`. `deliveredIndexes` are bytes: bit 0 is the lowest of the first one, and bit i says whether the
+ * recipient at position i is delivered.
+ */
+import { Tokenizer, Type, decode, decodeFirst, encode } from 'cborg';
+import {
+  bigIntDecoder, bigNegIntDecoder, dateEncoder, mapDecoder, mapEncoder, negativeZeroEncoder, setDecoder, setEncoder,
+  structBigIntEncoder,
+} from 'cborg/taglib';
+import { QueueError } from '../errors.js';
+
+const FORMAT = 1;
+const BYTES = 0;
+const TEXT = 1;
+/** Positions beyond this one are in no list of recipients; as bits they would take megabytes. */
+const LAST_POSITION = 2 ** 24;
+/** What a meta record takes besides its marks, its lease's owner excepted. */
+const META_BYTES = 160;
+const BYTE_ORDER_MARK = '\ufeff';
+
+const encoding = {
+  mapSorter: undefined, // the order of fields stays as it was
+  typeEncoders: {
+    string: refuseMalformed, number: negativeZeroEncoder, bigint: structBigIntEncoder, Date: dateEncoder,
+    Set: setEncoder, Map: mapEncoder,
+  },
+};
+const tags = {
+  1: (/** @type {() => unknown} */ seconds) => dateOf(/** @type {number} */ (seconds())),
+  2: bigIntDecoder, 3: bigNegIntDecoder, 258: setDecoder, 259: mapDecoder,
+};
+
+/**
+ * The bytes that a record was read from. Another program may have written what it says in other bytes than this one.
+ *
+ * @type {WeakMap<object, Uint8Array>}
+ */
+const sources = new WeakMap();
+
+/**
+ * An envelope as its record and, if there is one, its message.
+ *
+ * @param {any} envelope
+ * @returns {{ record: Uint8Array, message?: Uint8Array }}
+ */
+export function encodeEnvelope(envelope) {
+  if (typeof envelope !== 'object' || envelope?.message === undefined) return { record: encodeRecord(envelope) };
+  const text = typeof envelope.message === 'string';
+  if (text) refuseMalformed(envelope.message);
+  const message = text ? new TextEncoder().encode(envelope.message) : envelope.message;
+  return { record: encodeRecord({ ...envelope, message: [text ? TEXT : BYTES, message.length] }), message };
+}
+
+/**
+ * The envelope of a record and the message beside it; `{}`, which is no envelope, for what cannot be read.
+ *
+ * @param {Uint8Array} record
+ * @param {Uint8Array | undefined} message
+ * @returns {any}
+ */
+export function decodeEnvelope(record, message) {
+  try {
+    const envelope = decodeRecord(record);
+    if (typeof envelope !== 'object' || envelope.message === undefined) return envelope;
+    const [kind, length] = envelope.message;
+    if (message?.length !== length) return {};
+    return { ...envelope, message: kind === TEXT ? textOf(/** @type {Uint8Array} */ (message)) : message };
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * What stands in the engine if a record is what `version` says: one that was read from it, or one that was written.
+ *
+ * @param {any} version
+ * @returns {Uint8Array}
+ */
+export function encodeVersion(version) {
+  return sources.get(version) ?? encodeMeta(version);
+}
+
+/**
+ * @param {any} meta
+ * @returns {Uint8Array}
+ */
+export function encodeMeta(meta) {
+  if (typeof meta !== 'object' || !meta || Array.isArray(meta)) return encodeRecord(meta);
+  const { format, ...fields } = meta;
+  const bits = bitsOf(meta.deliveredIndexes);
+  return encodeRecord(bits ? { ...fields, deliveredIndexes: bits } : fields, format);
+}
+
+/**
+ * What a meta record says; `{}`, which is none, for what cannot be read, and a `format` for what a newer version wrote.
+ *
+ * @param {Uint8Array} record
+ * @returns {any}
+ */
+export function decodeMeta(record) {
+  let meta;
+  try {
+    meta = decodeRecord(record);
+    if (meta?.deliveredIndexes instanceof Uint8Array) meta.deliveredIndexes = positionsOf(meta.deliveredIndexes);
+  } catch {
+    meta = {};
+  }
+  if (typeof meta === 'object' && meta) sources.set(meta, record);
+  return meta;
+}
+
+/**
+ * Refuses an envelope with so many recipients that a record which marks all of them would be too large.
+ *
+ * @param {any} envelope
+ * @param {number} limit the most bytes that a record of the engine may have
+ */
+export function refuseTooMany(envelope, limit) {
+  const recipients = envelope?.recipients?.length ?? 0;
+  const most = (limit - META_BYTES) * 8;
+  if (recipients <= most) return;
+  throw new QueueError('too-large', `too-large: recipients: expected at most ${most} here, got ${recipients}`);
+}
+
+/**
+ * Whether two records are the same bytes.
+ *
+ * @param {Uint8Array} one
+ * @param {Uint8Array} other
+ */
+export function sameBytes(one, other) {
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
+}
+
+/**
+ * @param {any} record
+ * @param {number} [format]
+ */
+function encodeRecord(record, format = FORMAT) {
+  const [head, body] = [encode(format), encode(record, encoding)];
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  bytes.set(body, head.length);
+  return bytes;
+}
+
+/** @param {Uint8Array} bytes */
+function decodeRecord(bytes) {
+  const [format, body] = decodeFirst(bytes);
+  if (typeof format !== 'number') throw new TypeError('a record begins with the number of its format');
+  if (format !== FORMAT) return { format };
+  return decode(body, { tags, tokenizer: new MarkingTokenizer(body) });
+}
+
+/** The library takes a byte order mark off the text that begins with one; here it is part of the text. */
+class MarkingTokenizer extends Tokenizer {
+  /** @override */
+  next() {
+    const at = this.pos();
+    const token = super.next();
+    if (Type.equals(token.type, Type.string)) {
+      const size = this.data[at] & 31;
+      const start = at + 1 + (size < 24 ? 0 : 1 << (size - 24));
+      const { data } = this;
+      if (data[start] === 0xef && data[start + 1] === 0xbb && data[start + 2] === 0xbf && start < this.pos()) {
+        token.value = BYTE_ORDER_MARK + token.value;
+      }
+    }
+    return token;
+  }
+}
+
+/**
+ * Multiplied whole, the seconds of distant years would be a millisecond off.
+ *
+ * @param {number} seconds
+ */
+function dateOf(seconds) {
+  const whole = Math.trunc(seconds);
+  return new Date(whole * 1000 + Math.round((seconds - whole) * 1000));
+}
+
+/** @param {Uint8Array} bytes */
+function textOf(bytes) {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+}
+
+/**
+ * UTF-8 has no lone surrogates. Gives nothing back, which leaves the text to the library.
+ *
+ * @param {string} text
+ */
+function refuseMalformed(text) {
+  const wellFormed = /** @type {any} */ (text).isWellFormed?.() ?? !/\p{Surrogate}/u.test(text);
+  if (!wellFormed) throw new TypeError('text: expected no lone surrogates');
+  return null;
+}
+
+/** @param {unknown} positions */
+function bitsOf(positions) {
+  if (!Array.isArray(positions) || positions.length === 0) return undefined;
+  const ascends = positions.every((position, i) => Number.isInteger(position) && position > (positions[i - 1] ?? -1));
+  const last = positions[positions.length - 1];
+  if (!ascends || last > LAST_POSITION) return undefined;
+  const bits = new Uint8Array((last >> 3) + 1);
+  for (const position of positions) bits[position >> 3] |= 1 << (position & 7);
+  return bits;
+}
+
+/** @param {Uint8Array} bits */
+function positionsOf(bits) {
+  const positions = [];
+  for (let i = 0; i < bits.length * 8; i++) if (bits[i >> 3] & (1 << (i & 7))) positions.push(i);
+  return positions;
+}

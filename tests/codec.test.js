@@ -1,0 +1,174 @@
+/** Records as bytes: what other programs find, what they may leave, and what comes back of every value. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeVersion, refuseTooMany,
+} from '../pkg/hosts/codec.js';
+import { Random } from './support/random.js';
+
+const hex = (bytes) => Buffer.from(bytes).toString('hex');
+const bytes = (...parts) => new Uint8Array(Buffer.from(parts.join('').replaceAll(' ', ''), 'hex'));
+const text = (string) => {
+  const utf8 = Buffer.from(string);
+  return (0x60 + utf8.length).toString(16) + utf8.toString('hex');
+};
+const [sender, recipients, message, timestamp, attempts] =
+  ['sender', 'recipients', 'message', 'timestamp', 'attempts'].map(text);
+
+describe('an envelope', () => {
+  test('is the number of the format and a map of its fields, with its message beside it', () => {
+    const body = new Uint8Array([7, 8]);
+    const { record, message: beside } = encodeEnvelope({ sender: null, recipients: ['a@b'], message: body });
+    assert.equal(hex(record), hex(bytes('01 a3', sender, 'f6', recipients, '81', text('a@b'), message, '82 00 02')));
+    assert.deepEqual(beside, new Uint8Array([7, 8]));
+  });
+
+  test('says of a text how many bytes it has', () => {
+    const { record, message: beside } = encodeEnvelope({ sender: '', recipients: [], message: 'é' });
+    assert.equal(hex(record), hex(bytes('01 a3', sender, '60', recipients, '80', message, '82 01 02')));
+    assert.deepEqual(beside, new Uint8Array([0xc3, 0xa9]));
+  });
+
+  test('has nothing beside it without a message', () => {
+    const { record, message: beside } = encodeEnvelope({ sender: '', recipients: [] });
+    assert.equal(hex(record), hex(bytes('01 a2', sender, '60', recipients, '80')));
+    assert.equal(beside, undefined);
+  });
+
+  test('says what its extra values are in the tags that are registered for them', () => {
+    const values = {
+      date: [new Date(1500), 'c1 f9 3e00'], small: [5n, 'c2 41 05'], negative: [-1n, 'c3 41 00'],
+      set: [new Set([1]), 'd9 0102 81 01'], map: [new Map([[1, 2]]), 'd9 0103 a1 01 02'],
+      object: [{ a: 1 }, 'a1 6161 01'],
+      bytes: [new Uint8Array([9]), '41 09'], integer: [-2, '21'], half: [0.5, 'f9 3800'], minus: [-0, 'f9 8000'],
+      wide: [2 ** 60, 'fa 5d800000'], nothing: [null, 'f6'], yes: [true, 'f5'],
+    };
+    for (const [name, [value, code]] of Object.entries(values)) {
+      const { record } = encodeEnvelope({ recipients: [], x: value });
+      assert.equal(hex(record), hex(bytes('01 a2', recipients, '80', text('x'), code)), name);
+    }
+  });
+
+  test('may be written by another program in longer forms than the shortest', () => {
+    const record = bytes(
+      '18 01 bf', recipients, '9f', '7803 614062', 'ff', sender, 'f7', message, '98 02 00 1a 00000001 ff',
+    );
+    const found = decodeEnvelope(record, new Uint8Array([5]));
+    assert.deepEqual(found, { recipients: ['a@b'], sender: undefined, message: new Uint8Array([5]) });
+  });
+
+  test('is none when it cannot be read, or when its message is not the one it speaks of', () => {
+    const { record, message: beside } = encodeEnvelope({ sender: null, recipients: [], message: 'text' });
+    const wrong = [
+      [record, undefined], [record, beside.subarray(1)], [record, new Uint8Array([255, 255, 255, 255])],
+      [record.subarray(0, -1), beside], [bytes('01'), beside], [bytes(''), beside], [bytes('ff'), beside],
+      [bytes('6161 a0'), beside], [bytes('01 a1 61 61'), beside], [bytes('01 a0 00'), beside],
+      [bytes('01 a1', message, '05'), beside],
+    ];
+    for (const [bad, besides] of wrong) assert.deepEqual(decodeEnvelope(bad, besides), {}, hex(bad));
+    assert.equal(decodeEnvelope(bytes('02 a1', recipients, '80'), undefined).recipients, undefined);
+  });
+
+  test('with text that UTF-8 cannot hold is refused, wherever the text is', () => {
+    const lone = '\ud800';
+    for (const bad of [
+      { message: lone }, { extra: lone }, { extra: { [lone]: 1 } }, { [lone]: 1 }, { extra: [new Map([[lone, 1]])] },
+      { extra: new Set([`a${lone}b`]) }, { extra: `\udc00${lone}` },
+    ]) {
+      assert.throws(() => encodeEnvelope(bad), { name: 'TypeError', message: /surrogates/ });
+    }
+  });
+
+  test('of random values comes back as it was', () => {
+    const random = new Random(7);
+    const pick = (list) => random.pick(list);
+    const whole = (most) => random.below(most);
+    const part = () => random.below(2 ** 32) / 2 ** 32;
+    const value = (depth) => pick([
+      () => new Date(Math.trunc((part() * 2 - 1) * 8.64e15)), () => (part() - 0.5) * 10 ** whole(300),
+      () => whole(2 ** 53) * pick([1, -1]), () => BigInt(whole(2 ** 53)) ** BigInt(whole(5)) * pick([1n, -1n]),
+      () => Array.from({ length: whole(60) }, () => String.fromCodePoint(pick([65, 0, 233, 0xfeff, 0x1f48c]))).join(''),
+      () => new Uint8Array(whole(40)).map(() => whole(256)), () => pick([null, true, false]),
+      ...(depth > 4 ? [] : [
+        () => Array.from({ length: whole(5) }, () => value(depth + 1)),
+        () => Object.fromEntries(Array.from({ length: whole(5) }, () => [`k${whole(99)}`, value(depth + 1)])),
+        () => new Map(Array.from({ length: whole(4) }, () => [value(depth + 1), value(depth + 1)])),
+        () => new Set(Array.from({ length: whole(4) }, () => value(depth + 1))),
+      ]),
+    ])();
+    for (let i = 0; i < 3000; i++) {
+      const envelope = { recipients: [], list: [value(0), value(0)] };
+      const { record } = encodeEnvelope(envelope);
+      assert.deepEqual(decodeEnvelope(record, undefined), envelope);
+    }
+  });
+});
+
+describe('a meta record', () => {
+  test('is a map, with one bit a recipient for the marks', () => {
+    const lease = { until: 2, owner: 'me' };
+    const record = encodeMeta({ timestamp: 1, attempts: 3, deliveredIndexes: [0, 9], lease });
+    assert.equal(hex(record), hex(bytes(
+      '01 a4', timestamp, '01', attempts, '03', text('deliveredIndexes'), '42 01 02', text('lease'),
+      'a2', text('until'), '02', text('owner'), text('me'),
+    )));
+  });
+
+  test('marks a hundred thousand recipients in less than thirteen thousand bytes', () => {
+    const deliveredIndexes = Array.from({ length: 100_000 }, (_, i) => i);
+    const record = encodeMeta({ timestamp: 1, attempts: 0, deliveredIndexes });
+    assert.ok(record.length < 13_000, `${record.length} bytes`);
+    assert.deepEqual(decodeMeta(record).deliveredIndexes, deliveredIndexes);
+  });
+
+  test('that was read is, as a version, the bytes that it was read from, whoever wrote them', () => {
+    const foreign = bytes('01 bf', attempts, '1800', timestamp, 'fb 3ff0000000000000 ff');
+    const meta = decodeMeta(foreign);
+    assert.deepEqual(meta, { attempts: 0, timestamp: 1 });
+    assert.equal(hex(encodeVersion(meta)), hex(foreign));
+    assert.equal(hex(encodeVersion({ ...meta })), hex(encodeMeta({ attempts: 0, timestamp: 1 })));
+  });
+
+  test('that was read and then changed is written as it is then', () => {
+    const meta = decodeMeta(encodeMeta({ timestamp: 1, attempts: 0 }));
+    meta.attempts = 5;
+    assert.deepEqual(decodeMeta(encodeMeta(meta)), { timestamp: 1, attempts: 5 });
+  });
+
+  test('that cannot be read is none, and still a version of itself', () => {
+    for (const bad of ['', 'ff', '01', '01 ff', '01 a1', '6161', 'f6 a0', '01 a0 00']) {
+      const record = bytes(bad);
+      const meta = decodeMeta(record);
+      assert.deepEqual(meta, {}, bad);
+      assert.equal(hex(encodeVersion(meta)), hex(record));
+    }
+  });
+
+  test('of a newer format says so, and nothing else', () => {
+    const newer = bytes('02 83 01 02 03');
+    assert.deepEqual(decodeMeta(newer), { format: 2 });
+    assert.equal(hex(encodeVersion(decodeMeta(newer))), hex(newer));
+    assert.deepEqual(decodeMeta(encodeMeta({ timestamp: 1, format: 300 })), { format: 300 });
+  });
+
+  test('that no storage writes is kept as it is', () => {
+    for (const strange of [
+      { deliveredIndexes: [2, 1] }, { deliveredIndexes: ['a'] }, { deliveredIndexes: [] },
+      { deliveredIndexes: [2 ** 40] }, { timestamp: 'soon' }, 'text', 5, null, [1],
+    ]) {
+      assert.deepEqual(decodeMeta(encodeMeta(strange)), strange);
+      assert.equal(hex(encodeVersion(decodeMeta(encodeMeta(strange)))), hex(encodeMeta(strange)));
+    }
+  });
+});
+
+test('recipients are too many where a record that marks them all would not fit', () => {
+  const most = 8 * (1000 - 160);
+  const withSome = (length) => ({ recipients: Array.from({ length }, () => 'a@b') });
+  refuseTooMany(withSome(most), 1000);
+  assert.throws(() => refuseTooMany(withSome(most + 1), 1000), { name: 'QueueError', code: 'too-large' });
+  const deliveredIndexes = Array.from({ length: most }, (_, i) => i);
+  const lease = { until: Number.MAX_VALUE, owner: 'x'.repeat(36) };
+  const full = encodeMeta({ timestamp: Number.MIN_VALUE, attempts: 2 ** 32 - 1, deliveredIndexes, lease });
+  assert.ok(full.length <= 1000, `${full.length} bytes`);
+});
