@@ -13,7 +13,7 @@ export const values = {
   async 'extra fields of every kind come back as they were'(place) {
     const storage = await place.storage();
     const extras = {
-      nothing: null, yes: true, no: false, text: '', line: 'a\r\nb\0c', words: 'Grüße, 世界 💌', nan: 'NaN',
+      nothing: null, yes: true, no: false, text: '', line: 'a\r\nb\0c', marked: '\ufeffx', long: '\ufeff\ufeff'.repeat(200), words: 'Grüße, 世界 💌', nan: 'NaN',
       zero: 0, minus: -0, half: 0.5, third: 1 / 3, tiny: 5e-324, huge: 1.7976931348623157e308, safe: 2 ** 53 - 1,
       unsafe: 2 ** 53, wide: 2 ** 60, negative: -(2 ** 64), small: 5n, none: 0n, below: -1n, large: 10n ** 40n,
       under: -(10n ** 40n), word: 2n ** 64n,
@@ -38,9 +38,11 @@ export const values = {
       'id', 'version', 'format', 'value', 'key', 'message2', 'messageLength', 'size', 'length', 'attempts', 'meta',
       'deliveredIndexes', 'lease', 'type', 'kind', 'chunks', 'pieces', '__proto', '$type', '@type', 'tag', 'then',
     ];
-    const extras = Object.fromEntries(names.map((name, i) => [name, i % 2 ? name : { [name]: i }]));
-    const id = await storage.write(envelope(extras), 10);
-    equal((await storage.get(id))[0], envelope(extras), 'envelope');
+    for (const value of ['text', 7, 1n, { key: 1 }, ['one', 2], new Uint8Array([1]), null]) {
+      const extras = Object.fromEntries(names.map((name) => [name, value]));
+      const id = await storage.write(envelope(extras), 10);
+      equal((await storage.get(id))[0], envelope(extras), 'envelope');
+    }
   },
 
   async 'a message is bytes or text or nothing, empty ones too'(place) {

@@ -62,6 +62,9 @@ export function project(files = {}) {
   const { folder, manifest } = pack();
   const home = temporary();
   cpSync(folder, join(home, 'node_modules', NAME), { recursive: true });
+  for (const name of Object.keys(manifest.dependencies)) {
+    cpSync(join(ROOT, 'node_modules', name), join(home, 'node_modules', name), { recursive: true });
+  }
   const own = { name: 'consumer', private: true, type: 'module', dependencies: { [NAME]: manifest.version } };
   for (const [path, text] of Object.entries({ 'package.json': JSON.stringify(own), ...files })) {
     mkdirSync(dirname(join(home, path)), { recursive: true });

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import ts from 'typescript';
-import { project, text } from './pack.js';
+import { ROOT, project, text } from './pack.js';
 
 const EVERYWHERE = ['storage.ts', 'wrong.ts'];
 const IN_BROWSERS = [...EVERYWHERE, 'browser.ts', 'browser-wrong.ts'];
-const names = new Set([...IN_BROWSERS, 'dispose.ts']);
+const names = new Set([...IN_BROWSERS, 'dispose.ts', 'clients.ts']);
 const home = project(Object.fromEntries([...names].map((name) => [name, text(`consumer/${name}`)])));
 
 /** @type {Map<string, ts.SourceFile | undefined>} */
@@ -26,6 +27,16 @@ for (const [resolution, module] of /** @type {const} */ ([['bundler', 'esnext'],
   }
 }
 
+test('the hosts take the clients of the libraries that they are for', () => {
+  for (const name of ['@types', 'classic-level', 'memory-level']) {
+    symlinkSync(join(ROOT, 'node_modules', name), join(home, 'node_modules', name));
+  }
+  const lib = ['es2023', 'dom', 'esnext.disposable'];
+  const settings = { resolution: 'nodenext', module: 'nodenext', lib, types: ['node'], skipLibCheck: true };
+  const found = complaints(['clients.ts'], settings);
+  assert.equal(found, '', found);
+});
+
 test('the types are looked at: a mistake that nobody expects is a complaint', () => {
   const settings = { resolution: 'bundler', module: 'esnext', lib: ['es2022'] };
   const found = complaints(['wrong.ts'], settings, (source) => source.replaceAll('// @ts-expect-error', '//'));
@@ -38,15 +49,14 @@ test('the types are looked at: a mistake that nobody expects is a complaint', ()
  * What the compiler has against some files of the project, the declarations of the package included.
  *
  * @param {readonly string[]} sources
- * @param {{ resolution: string, module: string, lib: readonly string[] }} settings
+ * @param {{ resolution: string, lib: readonly string[] } & Record<string, unknown>} settings
  * @param {(source: string) => string} [edit] changes a source before it is read
  */
-function complaints(sources, { resolution, module, lib }, edit) {
+function complaints(sources, { resolution, ...settings }, edit) {
   const { options, errors } = ts.convertCompilerOptionsFromJson({
-    target: 'es2022', module, moduleResolution: resolution, lib: [...lib], types: [], strict: true,
+    target: 'es2022', moduleResolution: resolution, types: [], strict: true, skipLibCheck: false, noEmit: true,
     exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noImplicitOverride: true,
-    noPropertyAccessFromIndexSignature: true, verbatimModuleSyntax: true, isolatedModules: true, skipLibCheck: false,
-    noEmit: true,
+    noPropertyAccessFromIndexSignature: true, verbatimModuleSyntax: true, isolatedModules: true, ...settings,
   }, home);
   const host = ts.createCompilerHost(options);
   const read = host.getSourceFile.bind(host);

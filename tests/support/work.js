@@ -1,0 +1,31 @@
+/** What a program of a test does: `node work.js live|count|hold level|redis <place> [number]`. */
+import { AsyncDictStorage } from '../../pkg/load/node.js';
+import { liveOn } from './lives.js';
+
+const [what, kind, place, more] = process.argv.slice(2);
+const say = (...words) => process.stdout.write(`${words.join(' ')}\n`);
+process.stdin.on('end', () => process.exit(0)).resume(); // whoever started this is gone, or wants it to go
+
+const storage = new AsyncDictStorage(await open());
+if (what === 'live') await liveOn(storage, Number(more), say);
+if (what === 'hold') {
+  await storage.getInfo();
+  say('held');
+}
+if (what === 'count') {
+  const id = '0'.repeat(32);
+  for (let i = 0; i < Number(more); i += 50) {
+    await Promise.all(Array.from({ length: 50 }, () => storage.incrementAttempts(id)));
+  }
+  say('counted');
+}
+
+async function open() {
+  if (kind === 'level') {
+    const [{ ClassicLevel }, { levelHost }] = await Promise.all([
+      import('classic-level'), import('../../pkg/hosts/level.js'),
+    ]);
+    return levelHost(new ClassicLevel(place));
+  }
+  throw new TypeError(`there is no ${kind}`);
+}
