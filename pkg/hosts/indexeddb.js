@@ -1,19 +1,16 @@
-/** @import { Batch, Check, DictHost, DictName, Write } from '../types.js' */
-import { QueueError, explain } from '../errors.js';
-import { sameMeta } from './maps.js';
+/** @import { Batch, DictHost, DictName } from '../types.js' */
+/** @import { Waiting } from './group.js' */
+import { QueueError } from '../errors.js';
+import { Group, failure, waitingFor } from './group.js';
 
 const VERSION = 1;
 const STORES = /** @type {const} */ (['envelope', 'meta']);
 /** How long an open or a transaction may say nothing before its connection is given up. */
 const SILENCE = 20_000;
-
-/**
- * @typedef {object} Waiting
- * @property {Batch} batch
- * @property {boolean} done
- * @property {(done: boolean) => void} resolve
- * @property {(error: unknown) => void} reject
- */
+/** How often a transaction is looked at in that time. */
+const LOOKS = 4;
+/** How long after telling other tabs of changes the next ones are collected. */
+const PAUSE = 50;
 
 /**
  * Both dictionaries in one IndexedDB database: the stores `envelope` and `meta`, opened with the first call.
@@ -43,12 +40,24 @@ class IndexedDBHost {
   #indexedDB;
   /** @type {Promise<IDBDatabase> | undefined} */
   #opening;
+  /** @type {IDBDatabase | undefined} what `#opening` has come to */
+  #db;
   /** @type {Waiting[]} */
   #waiting = [];
   #committing = false;
+  /** @type {Group | undefined} that still takes batches */
+  #group;
+  /** @type {{ looks: number, fail: (error: unknown) => void } | undefined} the commit that has not been answered */
+  #underWay;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #listening;
   #closed = false;
   /** @type {BroadcastChannel | undefined} */
   #channel;
+  /** @type {string[]} ids of changed messages that other tabs have not been told of */
+  #news = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #pause;
   /** @type {DictHost['supports']} */
   supports;
 
@@ -81,7 +90,9 @@ class IndexedDBHost {
    */
   commit(batch) {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ batch, done: false, resolve, reject });
+      const waiting = waitingFor(batch, resolve, reject);
+      if (this.#group?.take(waiting)) return;
+      this.#waiting.push(waiting);
       if (!this.#committing) this.#commitAll();
     });
   }
@@ -115,8 +126,7 @@ class IndexedDBHost {
   /** @param {(id: string) => void} notify */
   subscribe(notify) {
     if (typeof BroadcastChannel !== 'function') return () => {};
-    const channel = new BroadcastChannel(this.#channelName);
-    unref(channel);
+    const channel = unref(new BroadcastChannel(this.#channelName));
     channel.onmessage = ({ data }) => {
       if (Array.isArray(data)) data.forEach(notify);
     };
@@ -124,10 +134,12 @@ class IndexedDBHost {
   }
 
   async close() {
+    this.#announce();
     this.#closed = true;
+    clearTimeout(this.#pause);
     this.#channel?.close();
     const opening = this.#opening;
-    this.#opening = undefined;
+    this.#forget();
     (await opening?.catch(() => undefined))?.close();
   }
 
@@ -184,7 +196,7 @@ class IndexedDBHost {
         clearTimeout(silence);
         const db = request.result;
         const forget = () => {
-          if (this.#opening === opening) this.#opening = undefined;
+          if (this.#opening === opening) this.#forget();
         };
         // Another tab upgrades or deletes the database: this one lets go, and opens anew when it is asked again.
         db.onversionchange = () => {
@@ -192,33 +204,44 @@ class IndexedDBHost {
           db.close();
         };
         db.onclose = forget;
+        if (this.#opening === opening) this.#db = db;
         resolve(db);
       };
     });
     this.#opening = opening;
     opening.catch(() => {
-      if (this.#opening === opening) this.#opening = undefined;
+      if (this.#opening === opening) this.#forget();
     });
     return opening;
   }
 
+  #forget() {
+    this.#opening = undefined;
+    this.#db = undefined;
+  }
+
   /**
-   * A transaction, on a new connection if the one there is was lost.
+   * A transaction of the connection there is, at once, or on a new one if it was lost. What begins it has to make its
+   * requests before anything else is waited for.
    *
    * @param {readonly DictName[]} stores
    * @param {IDBTransactionMode} mode
+   * @returns {IDBTransaction | Promise<IDBTransaction>}
    */
-  async #transaction(stores, mode) {
-    for (let tries = 0; ; tries++) {
-      const opening = this.#open();
-      const db = await opening;
+  #transaction(stores, mode) {
+    const begin = (/** @type {IDBDatabase} */ db) =>
+      db.transaction(/** @type {string[]} */ (stores), mode, { durability: this.#durability });
+    if (this.#db) {
       try {
-        return db.transaction(/** @type {string[]} */ (stores), mode, { durability: this.#durability });
+        return begin(this.#db);
       } catch (error) {
-        if (tries > 0 || /** @type {any} */ (error)?.name !== 'InvalidStateError') throw failure(error);
-        if (this.#opening === opening) this.#opening = undefined;
+        if (/** @type {any} */ (error)?.name !== 'InvalidStateError') throw failure(error);
+        this.#forget();
       }
     }
+    return this.#open().then(begin).catch((error) => {
+      throw failure(error);
+    });
   }
 
   /**
@@ -229,7 +252,8 @@ class IndexedDBHost {
    * @returns {Promise<any>}
    */
   async #ask(stores, ask) {
-    const tx = await this.#transaction(stores, 'readonly');
+    const begun = this.#transaction(stores, 'readonly');
+    const tx = begun instanceof Promise ? await begun : begun;
     return new Promise((resolve, reject) => {
       const request = ask(tx);
       request.onsuccess = () => resolve(request.result);
@@ -239,150 +263,85 @@ class IndexedDBHost {
 
   async #commitAll() {
     this.#committing = true;
-    // A microtask lets the batches that are handed over together travel together.
-    await undefined;
     while (this.#waiting.length > 0) {
-      /** @type {Waiting[]} */
-      const group = [];
-      const ids = new Set();
-      // Batches on one message follow each other: the next one has to read what this one wrote.
-      this.#waiting = this.#waiting.filter((waiting) => {
-        const id = waiting.batch.writes[0].id;
-        if (ids.has(id)) return true;
-        ids.add(id);
-        group.push(waiting);
-        return false;
-      });
-      await this.#commitGroup(group);
+      try {
+        const begun = this.#transaction(STORES, 'readwrite');
+        await this.#commitGroup(begun instanceof Promise ? await begun : begun);
+      } catch (error) {
+        for (const { reject } of this.#waiting.splice(0)) reject(failure(error));
+      }
     }
     this.#committing = false;
   }
 
-  /** @param {Waiting[]} group */
-  async #commitGroup(group) {
-    let tx;
-    try {
-      tx = await this.#transaction(STORES, 'readwrite');
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-      return;
-    }
-    await new Promise((resolve) => {
+  /**
+   * Commits what waits, and what comes before this task ends.
+   *
+   * @param {IDBTransaction} tx
+   */
+  #commitGroup(tx) {
+    const group = new Group(tx);
+    this.#waiting = this.#waiting.filter((waiting) => !group.take(waiting));
+    this.#group = group;
+    queueMicrotask(() => (this.#group = undefined));
+    return new Promise((resolve) => {
+      const end = () => {
+        if (this.#underWay === own) this.#underWay = undefined;
+        resolve(undefined);
+      };
       /** @param {unknown} error */
       const fail = (error) => {
-        clearTimeout(silence);
-        for (const { reject } of group) reject(error);
-        resolve(undefined);
+        end();
+        group.fail(error);
       };
-      const silence = setTimeout(() => {
-        this.#opening?.then((db) => db.close()).catch(() => {});
-        this.#opening = undefined;
-        fail(new QueueError('unknown-outcome', 'unknown-outcome: the database does not answer'));
-      }, SILENCE);
+      const own = { looks: 0, fail };
+      this.#underWay = own;
+      this.#listening ??= unref(setTimeout(() => this.#listen(), SILENCE / LOOKS));
       tx.onabort = () => fail(failure(tx.error));
       tx.oncomplete = () => {
-        clearTimeout(silence);
-        for (const { resolve, done } of group) resolve(done);
-        this.#tell(group);
-        resolve(undefined);
+        end();
+        this.#tell(group.complete());
       };
-      for (const waiting of group) run(tx, waiting);
     });
   }
 
-  /** @param {Waiting[]} group */
-  #tell(group) {
-    if (typeof BroadcastChannel !== 'function' || this.#closed) return;
-    if (!this.#channel) {
-      this.#channel = new BroadcastChannel(this.#channelName);
-      unref(this.#channel);
-    }
-    this.#channel.postMessage(group.filter(({ done }) => done).map(({ batch }) => batch.writes[0].id));
+  /** Gives up a connection whose transaction says nothing. One timer serves all commits that follow each other. */
+  #listen() {
+    const commit = this.#underWay;
+    this.#listening = commit && unref(setTimeout(() => this.#listen(), SILENCE / LOOKS));
+    if (!commit || ++commit.looks <= LOOKS) return;
+    this.#opening?.then((db) => db.close()).catch(() => {});
+    this.#forget();
+    commit.fail(new QueueError('unknown-outcome', 'unknown-outcome: the database does not answer'));
+  }
+
+  /** @param {string[]} ids of messages that have changed */
+  #tell(ids) {
+    if (this.#closed) return;
+    this.#news = this.#news.concat(ids);
+    if (!this.#pause) this.#announce();
+  }
+
+  /** Tells other tabs what has changed. One message a commit would slow down commits that follow each other. */
+  #announce() {
+    const ids = this.#news;
+    this.#pause = undefined;
+    if (ids.length === 0 || typeof BroadcastChannel !== 'function') return;
+    this.#news = [];
+    this.#channel ??= unref(new BroadcastChannel(this.#channelName));
+    this.#channel.postMessage(ids);
+    this.#pause = unref(setTimeout(() => this.#announce(), PAUSE));
   }
 }
 
 /**
- * Checks and writes one batch in a transaction that it shares with others.
+ * A channel or timer of Node keeps its process alive unless told not to.
  *
- * @param {IDBTransaction} tx
- * @param {Waiting} waiting
+ * @template T
+ * @param {T} resource
+ * @returns {T}
  */
-function run(tx, waiting) {
-  const { checks, writes } = waiting.batch;
-  const fresh = checks.length === 1 && checks[0].version === null && checks[0].dict === writes[0].dict;
-  try {
-    if (fresh) return insert(tx, waiting);
-    let left = checks.length;
-    let holds = true;
-    if (left === 0) return write(tx, waiting, writes);
-    for (const check of checks) {
-      const store = tx.objectStore(check.dict);
-      const request = check.version === null ? store.getKey(check.id) : store.get(check.id);
-      request.onsuccess = () => {
-        holds &&= stands(check, request.result);
-        if (--left === 0 && holds) write(tx, waiting, writes);
-      };
-    }
-  } catch (error) {
-    waiting.reject(failure(error));
-  }
-}
-
-/**
- * Inserts what the engine itself refuses to insert twice.
- *
- * @param {IDBTransaction} tx
- * @param {Waiting} waiting
- */
-function insert(tx, waiting) {
-  const [first, ...rest] = waiting.batch.writes;
-  const request = tx.objectStore(first.dict).add(first.value, first.id);
-  request.onsuccess = () => write(tx, waiting, rest);
-  request.onerror = (event) => {
-    if (request.error?.name !== 'ConstraintError') return;
-    event.preventDefault(); // it is there: this batch fails, the transaction goes on
-    event.stopPropagation();
-  };
-}
-
-/**
- * @param {Check} check
- * @param {any} found
- */
-function stands(check, found) {
-  return check.version === null ? found === undefined : found !== undefined && sameMeta(found, check.version);
-}
-
-/**
- * @param {IDBTransaction} tx
- * @param {Waiting} waiting
- * @param {Write[]} writes
- */
-function write(tx, waiting, writes) {
-  try {
-    for (const { dict, id, value } of writes) {
-      const store = tx.objectStore(dict);
-      if (value === undefined) store.delete(id);
-      else if (dict === 'meta') store.put({ id, .../** @type {object} */ (value) });
-      else store.put(value, id);
-    }
-    waiting.done = true;
-  } catch (error) {
-    waiting.reject(failure(error));
-    tx.abort(); // half of this batch may be in it already
-  }
-}
-
-/** @param {unknown} cause */
-function failure(cause) {
-  if (cause instanceof QueueError) return cause;
-  const name = /** @type {any} */ (cause)?.name;
-  const code = name === 'QuotaExceededError' ? 'full' : 'host';
-  const reason = code === 'full' ? 'there is no space left' : 'the transaction was aborted';
-  return new QueueError(code, `${code}: ${reason}; nothing was written: ${cause ? explain(cause) : 'the connection was lost'}`, { cause });
-}
-
-/** @param {any} channel a Node channel keeps its process alive unless told not to */
-function unref(channel) {
-  channel.unref?.();
+function unref(resource) {
+  /** @type {any} */ (resource).unref?.();
+  return resource;
 }
