@@ -27,6 +27,7 @@ const repetitions = natural(options, 'repetitions');
 const listed = natural(options, 'messages');
 const { browser: asked = '', only } = options;
 if (asked && !(asked in browsers)) fail('--browser takes chromium or firefox');
+if (only && options.write) fail('--write keeps whole tables: it does not go with --only');
 
 /**
  * What each comparison says in the table, and what ratio is aimed at.

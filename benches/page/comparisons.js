@@ -130,6 +130,7 @@ function incrementing({ order, count, rounds, messages, known = true }) {
     sides: {
       async ours(name) {
         let storage = open(name, 'strict');
+        /** @type {string[]} */
         const ids = [];
         for (let i = 0; i < messages; i++) ids.push(await storage.write(envelopes[i], TIMESTAMP + i));
         const forget = async () => {
@@ -179,6 +180,7 @@ function listing(count) {
       return { run: () => sumOf(storage.load()), end: () => storage.close() };
     },
     'getAll, pages of 1,000': byHand((store) => store.byGetAll(1000)),
+    'getAll, pages of 1,000, no generator': byHand((store) => store.byGetAllIterated(1000)),
     'getAll and getAllKeys, pages of 1,000': byHand((store) => store.byGetAllAndKeys(1000)),
     cursor: byHand((store) => store.byCursor()),
   };
