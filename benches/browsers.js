@@ -1,7 +1,7 @@
 /** Chromium and Firefox, each with a profile of its own on disk: in a private window IndexedDB is in memory. */
 import { execFileSync } from 'node:child_process';
 import { chromiumPath, openBrowser, skip as noChromium } from '../tests/support/browser.js';
-import { openFirefox, skip as noFirefox } from '../tests/support/webdriver.js';
+import { ENGINES } from '../tests/support/engines.js';
 
 /**
  * @typedef {object} Page
@@ -15,7 +15,7 @@ import { openFirefox, skip as noFirefox } from '../tests/support/webdriver.js';
 /** @type {Record<string, Browser>} */
 export const browsers = {
   chromium: { name: 'Chromium', missing: noChromium, open: openChromium },
-  firefox: { name: 'Firefox', missing: noFirefox, open: openInFirefox },
+  firefox: { name: 'Firefox', missing: ENGINES.Firefox.skip, open: openInFirefox },
 };
 
 /**
@@ -38,7 +38,7 @@ async function openChromium(url) {
  * @returns {Promise<Page>}
  */
 async function openInFirefox(url) {
-  const firefox = await openFirefox();
+  const firefox = await ENGINES.Firefox.start();
   const page = await firefox.open(url);
   return {
     version: versionOf('firefox-esr') ?? versionOf('firefox') ?? (await page.evaluate(() => navigator.userAgent)),
