@@ -33,8 +33,9 @@ test: pkg browsers ## Runs all tests in at most 15 minutes
 test-long: pkg browsers ## Runs all tests with the full campaigns
 	@LONG=1 tools/test
 
-bench: pkg browsers ## Measures this package and its rivals alternately
-	@node --expose-gc benches/maps.js
+bench: pkg browsers ## Measures this package and its rivals alternately; BENCH=--write keeps the results
+	@node --expose-gc benches/maps.js $(BENCH)
+	@node benches/indexeddb.js $(BENCH)
 
 tools: node_modules/.package-lock.json
 	@tools/setup build

@@ -1,14 +1,15 @@
 /**
  * Compares our storage on two Maps with plain JavaScript on two Maps, in one process, by turns.
  *
- *     node --expose-gc benches/maps.js [--messages 100000] [--repetitions 10] [--only ours|rival] [--noise]
+ *     node --expose-gc benches/maps.js [--messages 100000] [--repetitions 10] [--only ours|rival] [--noise] [--write]
  *
  * `--noise` compares the rival with a second copy of itself: how far its ratios are from 1 is what a ratio of this
- * machine does not mean.
+ * machine does not mean. `--write` puts the table into RESULTS.md.
  */
 
-import os from 'node:os';
 import { parseArgs } from 'node:util';
+import { makeEnvelopes } from './messages.js';
+import { circumstances, fail, natural, perSecond, progress, publish, ratiosOf, table } from './report.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -16,10 +17,11 @@ const { values: options } = parseArgs({
     repetitions: { type: 'string', default: '10' },
     only: { type: 'string' },
     noise: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
   },
 });
-const messages = atLeast('messages', 1);
-const repetitions = atLeast('repetitions', 1);
+const messages = natural(options, 'messages');
+const repetitions = natural(options, 'repetitions');
 if (options.only !== undefined && !['ours', 'rival'].includes(options.only)) fail('--only takes ours or rival');
 
 const names = options.only ? [options.only] : options.noise ? ['rival-again', 'rival'] : ['ours', 'rival'];
@@ -66,77 +68,30 @@ function pass({ name, begin, operations: timed }, repetition) {
   });
 }
 
-/** Different messages of one form: a sender, 3 recipients, a client, 4 headers, 2,048 bytes. */
-function makeEnvelopes(count) {
-  return Array.from({ length: count }, (_, i) => ({
-    sender: `sender${i}@example.com`,
-    recipients: [`first${i}@example.org`, `second${i}@example.net`, `third${i}@example.com`],
-    headers: [
-      ['From', `"Sender ${i}" <sender${i}@example.com>`],
-      ['To', `first${i}@example.org,\r\n second${i}@example.net, third${i}@example.com`],
-      ['Subject', `Message number ${i} of this benchmark`],
-      ['Message-ID', `<${i}.benchmark@example.com>`],
-    ],
-    message: new Uint8Array(2048).fill(32 + (i % 95)),
-    client: { ip: '192.0.2.1', host: 'mail.example.com', name: 'mail.example.com', protocol: 'ESMTPS' },
-  }));
-}
-
 function report() {
   const [first, second] = names;
-  const head = ['', ...names.map((name) => `${name} ops/s`)];
-  if (second) head.push(`${first}/${second}`, 'min-max');
+  const head = ['', ...names.map((name) => `${name} /s`)];
+  if (second) head.push('ratio', 'min-max');
   const rows = operations.map((operation) => {
-    const perSecond = (name) => Math.round((messages / median(times[operation][name])) * 1000);
-    const row = [operation, ...names.map((name) => perSecond(name).toLocaleString('en'))];
+    const row = [operation, ...names.map((name) => perSecond(messages, times[operation][name]))];
     if (second) {
-      // Of speeds: how many times as fast the first side was in the same repetition.
-      const ratios = times[operation][first].map((time, i) => times[operation][second][i] / time);
-      row.push(`${median(ratios).toFixed(2)}`, `${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)}`);
+      const { ratio, range } = ratiosOf(times[operation][first], times[operation][second]);
+      row.push(ratio.toFixed(2), range);
     }
     return row;
   });
-  const cpus = os.cpus();
-  console.log(`${cpus.length} x ${cpus[0].model}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.type()} ${os.arch()}`);
-  console.log(`Node ${process.version}, V8 ${process.versions.v8}`);
-  console.log(`node ${[...process.execArgv, 'benches/maps.js', ...process.argv.slice(2)].join(' ')}`);
-  console.log(`${messages.toLocaleString('en')} messages, medians of ${repetitions} repetitions${gcNote()}\n`);
-  console.log(table([head, ...rows]));
+  const { machine, command } = circumstances();
+  publish(options.noise ? 'Maps, the rival against itself' : 'Maps', [
+    `${machine}, V8 ${process.versions.v8}`, command,
+    `${messages.toLocaleString('en')} messages, medians of ${repetitions} repetitions${gcNote()}.`,
+    table([head, ...rows]),
+  ], options.write);
 }
 
 function gcNote() {
   return globalThis.gc ? '' : '; run with --expose-gc for steadier figures';
 }
 
-function table(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const line = (row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  ');
-  return rows.map(line).join('\n');
-}
-
-function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-/** One line of a terminal, written over. */
-function progress(text) {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-}
-
-function atLeast(name, least) {
-  const number = Number(options[name]);
-  if (!Number.isSafeInteger(number) || number < least) fail(`--${name} takes a whole number of at least ${least}`);
-  return number;
-}
-
 function cannotLoad(name, error) {
   fail(`${name} cannot be loaded; \`make pkg\` builds ours, \`--only rival\` runs without it\n${error}`);
-}
-
-function fail(message) {
-  console.error(message);
-  process.exit(1);
 }

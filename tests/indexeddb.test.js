@@ -62,6 +62,15 @@ function deleteElsewhere() {
   });
 }
 
+/** A batch that makes a message unless its envelope is there. */
+function insertion(number, value) {
+  const id = idOf(number);
+  return {
+    checks: [{ dict: 'envelope', id, version: null }],
+    writes: [{ dict: 'envelope', id, value }, { dict: 'meta', id, value: { timestamp: number, attempts: 0 } }],
+  };
+}
+
 describe('behaviours', () => {
   for (const [name, behaviour] of Object.entries(BEHAVIOURS)) {
     test(name, async () => {
@@ -152,17 +161,55 @@ describe('the database', () => {
     assert.deepEqual([attempts, await plain.sizes()], [[1, 5, 0, 0], { size: 4, metaSize: 4 }]);
   });
 
+  test('an insertion over an envelope that has no meta record is refused and leaves none', async () => {
+    const plain = host();
+    await plain.commit({ checks: [], writes: [{ dict: 'envelope', id: idOf(1), value: 'first' }] });
+    const together = await Promise.all([plain.commit(insertion(1, 'second')), plain.commit(insertion(2, 'other'))]);
+    assert.deepEqual(together, [false, true]);
+    assert.equal((await plain.read('envelope', idOf(1))).value, 'first');
+    assert.equal(await plain.read('meta', idOf(1)), undefined);
+    assert.deepEqual(await plain.sizes(), { size: 2, metaSize: 1 });
+  });
+
+  test('an insertion beside a meta record that has no envelope replaces it', async () => {
+    const plain = host();
+    const value = { timestamp: 5, attempts: 5 };
+    await plain.commit({ checks: [], writes: [{ dict: 'meta', id: idOf(1), value }] });
+    assert.equal(await plain.commit(insertion(1, 'first')), true);
+    assert.equal((await plain.read('meta', idOf(1))).value.attempts, 0);
+    assert.deepEqual(await plain.sizes(), { size: 1, metaSize: 1 });
+  });
+
+  test('a change whose check fails leaves the record as it was, whatever it is, and makes none', async () => {
+    const plain = host();
+    const garbage = { timestamp: 'soon', attempts: -0, tag: new Map([[1n, new Uint8Array(3)]]) };
+    await plain.commit({ checks: [], writes: [{ dict: 'meta', id: idOf(1), value: garbage }] });
+    const change = (number, version) => plain.commit({
+      checks: [{ dict: 'meta', id: idOf(number), version }],
+      writes: [{ dict: 'meta', id: idOf(number), value: { timestamp: 7, attempts: 7 } }],
+    });
+    const expected = { timestamp: 1, attempts: 0 };
+    assert.deepEqual(await Promise.all([change(1, expected), change(2, expected)]), [false, false]);
+    assert.deepEqual((await plain.read('meta', idOf(1))).value, { id: idOf(1), ...garbage });
+    assert.deepEqual(await plain.sizes(), { size: 0, metaSize: 1 });
+  });
+
   test('batches on one message that wait together are made one after the other', async () => {
     const plain = host();
-    const insert = (value) => plain.commit({
-      checks: [{ dict: 'envelope', id: idOf(1), version: null }],
-      writes: [
-        { dict: 'envelope', id: idOf(1), value },
-        { dict: 'meta', id: idOf(1), value: { timestamp: value, attempts: 0 } },
-      ],
-    });
-    assert.deepEqual(await Promise.all([insert(1), insert(2), insert(3)]), [true, false, false]);
+    const inserted = [1, 2, 3].map((value) => plain.commit(insertion(1, value)));
+    assert.deepEqual(await Promise.all(inserted), [true, false, false]);
     assert.equal((await plain.read('envelope', idOf(1))).value, 1);
+  });
+
+  test('a meta record alone is inserted once, and what is absent can be a condition of a deletion', async () => {
+    const plain = host();
+    const absent = [{ dict: 'meta', id: idOf(1), version: null }];
+    const commit = (write) => plain.commit({ checks: absent, writes: [{ dict: 'meta', id: idOf(1), ...write }] });
+    assert.equal(await commit({}), true);
+    assert.equal(await commit({ value: { timestamp: 1, attempts: 0 } }), true);
+    assert.equal(await commit({ value: { timestamp: 2, attempts: 0 } }), false);
+    assert.equal(await commit({}), false);
+    assert.equal((await plain.read('meta', idOf(1))).value.timestamp, 1);
   });
 
   test('what cannot be cloned fails its own batch and leaves the host usable', async () => {
@@ -172,6 +219,38 @@ describe('the database', () => {
     await failure(() => put(1, { bad: () => {} }), { name: 'QueueError', code: 'host' });
     assert.equal(await put(2, { good: 1 }), true);
     assert.deepEqual(await plain.sizes(), { size: 1, metaSize: 0 });
+  });
+});
+
+describe('other tabs', { timeout: 30_000 }, () => {
+  test('hear of each message that changes, of commits that follow each other together', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const plain = indexedDBHost('together', { indexedDB: factory });
+    const channel = new BroadcastChannel('slimta-queue-dict:together');
+    t.after(() => channel.close());
+    const messages = [];
+    const ended = new Promise((resolve) => {
+      channel.onmessage = ({ data }) => messages.push(data) === 2 && resolve();
+    });
+    for (let i = 1; i <= 20; i++) await plain.commit(insertion(i, i));
+    await plain.commit(insertion(3, 3));
+    t.mock.timers.tick(1_000);
+    await ended;
+    assert.equal(messages.length, 2);
+    assert.deepEqual(messages.flat(), Array.from({ length: 20 }, (_, i) => idOf(i + 1)));
+  });
+
+  test('hear of the last changes when the host is closed right after them', async (t) => {
+    const [writing, listening] = [1, 2].map(() => indexedDBHost('closing', { indexedDB: factory }));
+    const heard = [];
+    let last;
+    const ended = new Promise((resolve) => (last = resolve));
+    t.after(listening.subscribe((id) => heard.push(id) === 2 && last()));
+    await writing.commit(insertion(1, 1));
+    await writing.commit(insertion(2, 2));
+    await writing.close();
+    await ended;
+    assert.deepEqual(heard, [idOf(1), idOf(2)]);
   });
 });
 
@@ -284,6 +363,35 @@ describe('connections', { timeout: 30_000 }, () => {
     t.mock.timers.reset();
     hang = false;
     assert.deepEqual(await made.getInfo(), { size: 0, metaSize: 0 });
+  });
+
+  test('a transaction that never ends is given up, and a call after that goes on', async (t) => {
+    let silent = false;
+    const connections = [];
+    const indexedDB = watched((db) => {
+      connections.push(db);
+      const { transaction } = db;
+      db.transaction = (...args) => {
+        const tx = transaction.apply(db, args);
+        if (silent) for (const event of ['oncomplete', 'onabort']) Object.defineProperty(tx, event, { set() {} });
+        return tx;
+      };
+    });
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const plain = host({ indexedDB });
+    await plain.commit(insertion(1, 1));
+    silent = true;
+    const asked = assert.rejects(() => plain.commit(insertion(2, 2)), { code: 'unknown-outcome' });
+    silent = false;
+    await undefined; // what is asked for at once shares its transaction
+    const waits = plain.commit(insertion(3, 3));
+    for (let second = 0; second < 30; second++) {
+      for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+      t.mock.timers.tick(1_000);
+    }
+    await asked;
+    assert.equal(await waits, true);
+    assert.equal(connections.length, 2);
   });
 
   test('closing while the database is being opened leaves no connection open', async () => {

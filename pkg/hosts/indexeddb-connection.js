@@ -1,11 +1,12 @@
 /** @import { DictName } from '../types.js' */
 import { QueueError, explain, isQueueError } from '../errors.js';
+import { Watch } from './indexeddb-watch.js';
 
 const VERSION = 1;
 /** How long to wait, in milliseconds, for what ought to come at once. */
-export const PATIENCE = 1_000;
-/** How long an open or a transaction may say nothing before it is given up. */
-export const SILENCE = 20_000;
+const PATIENCE = 1_000;
+/** How long an open may say nothing before it is given up. */
+const SILENCE = 20_000;
 /** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
 const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
 
@@ -29,6 +30,7 @@ export class Connection {
   /** Of the requests that have not ended, how many another tab holds up. An engine says so of the first one only. */
   #blocked = 0;
   #closed = false;
+  #watch = new Watch();
 
   /**
    * @param {string} name
@@ -40,21 +42,22 @@ export class Connection {
   }
 
   /**
-   * Does something in a transaction; once more in a new one, on a new connection, if this one was lost.
+   * Does something in a transaction, which begins at once if there is a connection; once more in a new one, on a new
+   * connection, if this one was lost.
    *
    * @template T
    * @param {readonly DictName[]} stores
    * @param {IDBTransactionMode} mode
    * @param {IDBTransactionOptions} options
-   * @param {(tx: IDBTransaction) => Promise<T>} work rejects with the error of the transaction if nothing was written,
+   * @param {(tx: IDBTransaction, watch: Watch) => Promise<T>} work rejects with the error of the transaction if nothing was written,
    *   with a QueueError if that is not known
    * @returns {Promise<T>}
    */
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
-      const db = await this.#open();
+      const db = this.#db ?? await this.#open();
       try {
-        return await work(db.transaction(/** @type {string[]} */ (stores), mode, options));
+        return await work(db.transaction(/** @type {string[]} */ (stores), mode, options), this.#watch);
       } catch (error) {
         const lost = isLoss(error);
         if (lost || isQueueError(error)) this.#drop(db);

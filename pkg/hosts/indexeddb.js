@@ -1,8 +1,9 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
-/** @import { Waiting } from './indexeddb-transaction.js' */
+/** @import { Waiting } from './group.js' */
 import { QueueError } from '../errors.js';
+import { Group, waitingFor } from './group.js';
 import { Connection } from './indexeddb-connection.js';
-import { commit, read } from './indexeddb-transaction.js';
+import { News } from './news.js';
 
 const STORES = /** @type {const} */ (['envelope', 'meta']);
 
@@ -34,16 +35,14 @@ export function indexedDBHost(name, { durability = 'strict', indexedDB = globalT
 
 /** @implements {DictHost} */
 class IndexedDBHost {
-  #name;
   #options;
   #connection;
+  #news;
   /** @type {Waiting[]} */
   #waiting = [];
   #committing = false;
-  /** @type {BroadcastChannel | undefined} */
-  #channel;
-  /** @type {Set<(id: string) => void>} */
-  #listeners = new Set();
+  /** @type {Group | undefined} that still takes batches */
+  #group;
   /** @type {DictHost['supports']} */
   supports;
 
@@ -53,9 +52,9 @@ class IndexedDBHost {
    * @param {IDBFactory} indexedDB
    */
   constructor(name, durability, indexedDB) {
-    this.#name = name;
     this.#options = { durability };
     this.#connection = new Connection(name, indexedDB);
+    this.#news = new News(name);
     this.supports = {
       atomic: true, writers: 'many', exactlyOnceLoad: true, durable: durability === 'strict' ? 'disk' : 'os',
     };
@@ -76,8 +75,10 @@ class IndexedDBHost {
    */
   commit(batch) {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ batch, done: false, failed: false, resolve, reject });
-      if (!this.#committing) this.#commitAll();
+      const waiting = waitingFor(batch, resolve, reject);
+      if (this.#group?.take(waiting)) return;
+      this.#waiting.push(waiting);
+      if (!this.#committing) this.#commitGroup();
     });
   }
 
@@ -108,17 +109,12 @@ class IndexedDBHost {
 
   /** @param {(id: string) => void} notify */
   subscribe(notify) {
-    this.#listeners.add(notify);
-    this.#openChannel();
-    return () => {
-      this.#listeners.delete(notify);
-    };
+    return this.#news.subscribe(notify);
   }
 
   async close() {
     this.#connection.close();
-    this.#channel?.close();
-    this.#channel = undefined;
+    this.#news.close();
   }
 
   /**
@@ -145,71 +141,47 @@ class IndexedDBHost {
   }
 
   /**
+   * What the requests of a transaction that only reads answer.
+   *
    * @param {readonly DictName[]} stores
    * @param {(store: (name: DictName) => IDBObjectStore) => IDBRequest[]} ask
+   * @returns {Promise<any[]>}
    */
   #ask(stores, ask) {
-    return this.#connection.transaction(stores, 'readonly', {}, (tx) => read(tx, ask));
+    return this.#connection.transaction(stores, 'readonly', {}, (tx, watch) => new Promise((resolve, reject) => {
+      const requests = ask((name) => tx.objectStore(name));
+      const end = watch.over(tx, reject);
+      // Requests are answered in the order in which they were made.
+      requests[requests.length - 1].onsuccess = () => {
+        end();
+        resolve(requests.map(({ result }) => result));
+      };
+    }));
   }
 
-  async #commitAll() {
+  /** Commits what waits, and what comes before the task ends in which the transaction begins; then what came later. */
+  async #commitGroup() {
     this.#committing = true;
-    // A microtask lets the batches that are handed over together travel together.
-    await undefined;
-    while (this.#waiting.length > 0) {
-      /** @type {Waiting[]} */
-      const group = [];
-      const ids = new Set();
-      // Batches on one message follow each other: the next one has to read what this one wrote.
-      this.#waiting = this.#waiting.filter((waiting) => {
-        const id = waiting.batch.writes[0].id;
-        if (ids.has(id)) return true;
-        ids.add(id);
-        group.push(waiting);
-        return false;
+    const group = new Group();
+    this.#waiting = this.#waiting.filter((waiting) => !group.take(waiting));
+    this.#group = group;
+    const leave = () => {
+      if (this.#group === group) this.#group = undefined;
+    };
+    /** @type {string[]} */
+    let changed;
+    try {
+      await this.#connection.transaction(STORES, 'readwrite', this.#options, (tx, watch) => {
+        queueMicrotask(leave);
+        return group.commit(tx, watch);
       });
-      await this.#commitGroup(group);
+      changed = group.complete();
+    } catch (error) {
+      leave();
+      changed = group.fail(/** @type {QueueError} */ (error));
     }
     this.#committing = false;
-  }
-
-  /** @param {Waiting[]} group */
-  async #commitGroup(group) {
-    try {
-      await this.#connection.transaction(STORES, 'readwrite', this.#options, (tx) => commit(tx, group));
-      for (const { resolve, done } of group) resolve(done);
-    } catch (error) {
-      const { code, message, cause } = /** @type {QueueError} */ (error);
-      for (const { batch, reject } of group) reject(new QueueError(code, message, { cause, id: batch.writes[0].id }));
-      if (code !== 'unknown-outcome') return;
-    }
-    this.#tell(group.filter(({ done }) => done).map(({ batch }) => batch.writes[0].id));
-  }
-
-  /**
-   * Tells other contexts which messages have changed, or may have.
-   *
-   * @param {string[]} ids
-   */
-  #tell(ids) {
-    try {
-      if (ids.length > 0) this.#openChannel()?.postMessage(ids);
-    } catch {
-      // It is written all the same; the others look for themselves now and then.
-    }
-  }
-
-  /** One channel for both directions: it does not hear itself. */
-  #openChannel() {
-    if (!this.#channel && typeof BroadcastChannel === 'function') {
-      const channel = new BroadcastChannel(`slimta-queue-dict:${this.#name}`);
-      channel.onmessage = ({ data }) => {
-        if (Array.isArray(data)) for (const notify of this.#listeners) data.forEach((id) => notify(id));
-      };
-      // A Node channel keeps its process alive unless told not to.
-      /** @type {any} */ (channel).unref?.();
-      this.#channel = channel;
-    }
-    return this.#channel;
+    if (this.#waiting.length > 0) this.#commitGroup();
+    this.#news.tell(changed);
   }
 }

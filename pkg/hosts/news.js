@@ -1,0 +1,83 @@
+/** How long after telling others of changes, in milliseconds, the next ones are collected. */
+const PAUSE = 50;
+
+/** What contexts of one site tell each other: which messages have changed, or may have. */
+export class News {
+  #name;
+  #closed = false;
+  /** @type {BroadcastChannel | undefined} */
+  #channel;
+  /** @type {Set<(id: string) => void>} */
+  #listeners = new Set();
+  /** @type {string[]} ids that the others have not been told of */
+  #untold = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #pause;
+
+  /** @param {string} name of what they share */
+  constructor(name) {
+    this.#name = name;
+  }
+
+  /**
+   * @param {(id: string) => void} notify
+   * @returns {() => void} ends the subscription
+   */
+  subscribe(notify) {
+    this.#listeners.add(notify);
+    if (!this.#closed) this.#open();
+    return () => {
+      this.#listeners.delete(notify);
+    };
+  }
+
+  /** @param {string[]} ids */
+  tell(ids) {
+    if (ids.length === 0) return;
+    this.#untold = this.#untold.concat(ids);
+    if (this.#closed || !this.#pause) this.#announce();
+  }
+
+  /** Tells what is left to tell. What changes after that is told all the same. */
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#pause);
+    this.#listeners.clear();
+    this.#announce();
+    this.#end();
+  }
+
+  /** One message a commit would slow down commits that follow each other. */
+  #announce() {
+    const ids = this.#untold;
+    this.#untold = [];
+    this.#pause = undefined;
+    if (ids.length === 0) return;
+    try {
+      this.#open()?.postMessage(ids);
+    } catch {
+      // It is written all the same; the others look for themselves now and then.
+    }
+    if (this.#closed) this.#end();
+    else this.#pause = setTimeout(() => this.#announce(), PAUSE);
+  }
+
+  /** One channel for both directions: it does not hear itself. */
+  #open() {
+    if (!this.#channel && typeof BroadcastChannel === 'function') {
+      const channel = new BroadcastChannel(`slimta-queue-dict:${this.#name}`);
+      channel.onmessage = ({ data }) => {
+        if (Array.isArray(data)) for (const notify of this.#listeners) data.forEach((id) => notify(id));
+      };
+      // A Node channel keeps its process alive unless told not to.
+      /** @type {any} */ (channel).unref?.();
+      this.#channel = channel;
+    }
+    return this.#channel;
+  }
+
+  #end() {
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+}
