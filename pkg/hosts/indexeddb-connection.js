@@ -1,11 +1,14 @@
 /** @import { DictName } from '../types.js' */
 import { QueueError, explain, isQueueError } from '../errors.js';
+import { beginLog } from './indexeddb-log.js';
 
 const VERSION = 1;
 /** How long to wait, in milliseconds, for what ought to come at once. */
 export const PATIENCE = 1_000;
 /** How long an open or a transaction may say nothing before it is given up. */
 export const SILENCE = 20_000;
+/** How long the first change waits for a new log. */
+const LOG = 5_000;
 /** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
 const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
 
@@ -24,6 +27,8 @@ export class Connection {
   #indexedDB;
   /** @type {IDBDatabase | undefined} */
   #db;
+  /** @type {Promise<unknown> | undefined} the beginning of the log that this connection writes to */
+  #log;
   /** @type {Opening | undefined} */
   #opening;
   /** Of the requests that have not ended, how many another tab holds up. An engine says so of the first one only. */
@@ -53,6 +58,7 @@ export class Connection {
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
       const db = await this.#open();
+      if (mode === 'readwrite') await (this.#log ??= within(LOG, beginLog(this.#indexedDB)));
       try {
         return await work(db.transaction(/** @type {string[]} */ (stores), mode, options));
       } catch (error) {
@@ -144,7 +150,7 @@ export class Connection {
 
   /** @param {IDBDatabase} db */
   #drop(db) {
-    if (this.#db === db) this.#db = undefined;
+    if (this.#db === db) this.#db = this.#log = undefined;
     db.close();
   }
 }
