@@ -39,7 +39,7 @@ const [chromium] = ENGINES;
 describe('Kills of Chromium in the middle of a record', { skip: chromium.skip }, () => {
   test('what is acknowledged after such a kill is there after the next one', async () => {
     const random = new Random(SEED);
-    const ledger = await crash({ engine: chromium, random, times: 3, disk: new TornLog(), recovering: false });
+    const ledger = await crash({ engine: chromium, random, times: 3, disk: new TornLog() });
     assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
   });
 });

@@ -25,7 +25,12 @@ const PREFS = {
   'toolkit.telemetry.enabled': false,
 };
 
-/** @typedef {{ name: string, skip: string | false, start: (profile: string, url: string, env?: object) => BareBrowser }} Engine */
+/**
+ * @typedef {object} Engine
+ * @property {string} name
+ * @property {string | false} skip
+ * @property {(profile: string, url: string, env?: object) => BareBrowser} start
+ */
 
 /** @type {Engine[]} */
 export const ENGINES = [

@@ -100,7 +100,8 @@ export async function shown(storage) {
   const messages = [];
   for await (const [timestamp, id] of storage.load()) {
     messages.push(await storage.get(id).then(
-      async ([envelope, attempts, indexes]) => ({ id, timestamp, attempts, indexes, envelope: await digested(envelope) }),
+      async ([envelope, ...rest]) => (
+        { id, timestamp, attempts: rest[0], indexes: rest[1], envelope: await digested(envelope) }),
       (error) => ({ id, error: String(error) })));
   }
   return { messages, check: await storage.check().catch((error) => ({ failed: [String(error)] })) };

@@ -23,8 +23,8 @@ const PAGE = `<!doctype html><title>test</title><script>
  * Serves the package as it is, the files beside this one under `/support/`, a page that has both as globals, and an
  * answer at `/clear` that has the browser clear the site's data.
  *
- * @param {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => boolean} [answer]
- *   to whatever else is asked: whether it has taken the request
+ * @param {(...exchange: Parameters<import('node:http').RequestListener>) => boolean} [answer] to whatever else is asked:
+ *   whether it has taken the request
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
 export async function openSite(answer = () => false) {
