@@ -1,5 +1,6 @@
 /** @import { DictName } from '../types.js' */
 import { QueueError, explain, isQueueError } from '../errors.js';
+import { beginLog } from './indexeddb-log.js';
 import { Watch } from './indexeddb-watch.js';
 
 const VERSION = 1;
@@ -7,6 +8,8 @@ const VERSION = 1;
 const PATIENCE = 1_000;
 /** How long an open may say nothing before it is given up. */
 const SILENCE = 20_000;
+/** How long the first change waits for a new log. */
+const LOG = 5_000;
 /** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
 const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
 
@@ -25,6 +28,10 @@ export class Connection {
   #indexedDB;
   /** @type {IDBDatabase | undefined} */
   #db;
+  /** @type {Promise<unknown> | undefined} the beginning of the log that this connection writes to */
+  #log;
+  /** Whether that has ended: from then on nothing waits for it. */
+  #logs = false;
   /** @type {Opening | undefined} */
   #opening;
   /** Of the requests that have not ended, how many another tab holds up. An engine says so of the first one only. */
@@ -56,6 +63,10 @@ export class Connection {
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
       const db = this.#db ?? await this.#open();
+      if (mode === 'readwrite' && !this.#logs) {
+        await (this.#log ??= within(LOG, beginLog(this.#indexedDB)));
+        this.#logs = true;
+      }
       try {
         return await work(db.transaction(/** @type {string[]} */ (stores), mode, options), this.#watch);
       } catch (error) {
@@ -147,7 +158,10 @@ export class Connection {
 
   /** @param {IDBDatabase} db */
   #drop(db) {
-    if (this.#db === db) this.#db = undefined;
+    if (this.#db === db) {
+      this.#db = this.#log = undefined;
+      this.#logs = false;
+    }
     db.close();
   }
 }

@@ -2,6 +2,7 @@
 import { indexedDBHost } from '/hosts/indexeddb.js';
 import { AsyncDictStorage } from '/load/inline.js';
 import { envelope, idOf } from '/support/behaviours.js';
+import { contend } from '/support/contender.js';
 
 /** Another one whenever the context begins anew. */
 const birth = Math.random();
@@ -24,6 +25,7 @@ function openHere(name) {
 
 const METHODS = {
   birth: async () => birth,
+  contend: ({ storage }, seed, milliseconds) => contend(storage, seed, milliseconds),
   persist: ({ host }) => host.persist(),
   estimate: ({ host }) => host.estimate(),
   /** Begins to wait for messages. */

@@ -23,10 +23,13 @@ const PAGE = `<!doctype html><title>test</title><script>
  * Serves the package as it is, the files beside this one under `/support/`, a page that has both as globals, and an
  * answer at `/clear` that has the browser clear the site's data.
  *
+ * @param {(...exchange: Parameters<import('node:http').RequestListener>) => boolean} [answer] to whatever else is asked:
+ *   whether it has taken the request
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
-export async function openSite() {
+export async function openSite(answer = () => false) {
   const server = createServer((request, response) => {
+    if (answer(request, response)) return;
     const path = normalize(new URL(request.url ?? '/', 'http://x').pathname);
     response.setHeader('access-control-allow-origin', '*'); // for frames that have no origin
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);

@@ -1,0 +1,45 @@
+/** The whole browser is killed while a page writes; `SEED=… node --test tests/browser/kills.test.js` repeats a run. */
+import assert from 'node:assert/strict';
+import { appendFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { ENGINES } from '../support/bare-browser.js';
+import { Folder, crash } from '../support/crashes.js';
+import { Random } from '../support/random.js';
+
+const KILLS = Number(process.env.KILLS ?? (process.env.LONG ? 200 : 5));
+const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 32);
+
+for (const engine of ENGINES) {
+  describe(`Kills of ${engine.name}`, { skip: engine.skip }, () => {
+    test(`${KILLS} kills lose nothing that was acknowledged and leave nothing half there`, async () => {
+      const ledger = await crash({ engine, random: new Random(SEED), times: KILLS });
+      console.log(`${KILLS} kills of ${engine.name}: ${ledger}`);
+      assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
+      assert.equal(ledger.refused, 0);
+      assert.ok(ledger.acknowledged >= KILLS, `${ledger.acknowledged} acknowledged`);
+    });
+  });
+}
+
+/** Each kill comes while the engine of Chromium writes a record to its log: this much of it is there. */
+class TornLog extends Folder {
+  cut() {
+    const [record, header] = [Buffer.alloc(17, 7), 7];
+    record.writeUInt16LE(500, header - 3);
+    record.writeUInt8(1, header - 1); // a whole record
+    const logs = readdirSync(this.live, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /indexeddb\.leveldb.\d+\.log$/.test(name));
+    assert.ok(logs.length > 0, 'there is no log');
+    for (const name of logs) appendFileSync(join(this.live, name), record);
+  }
+}
+
+const [chromium] = ENGINES;
+describe('Kills of Chromium in the middle of a record', { skip: chromium.skip }, () => {
+  test('what is acknowledged after such a kill is there after the next one', async () => {
+    const random = new Random(SEED);
+    const ledger = await crash({ engine: chromium, random, times: 3, disk: new TornLog() });
+    assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
+  });
+});
