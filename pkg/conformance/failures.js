@@ -27,6 +27,8 @@ export const failures = {
           if (error.name !== 'KeyError') equal(error.name, 'QueueError', `the error of ${name}`);
           if (!late) equal(after, before, `what a ${name} that failed has left`);
         }
+        const there = (await stateOf(healthy, id)) !== 'none';
+        equal((await listed(healthy)).map(([, each]) => each), there ? [id] : [], 'what is listed');
         await healthy.remove(id);
         ({ hit } = faulty);
       }
@@ -165,7 +167,7 @@ function calls(storage, id) {
  */
 async function stateOf(storage, id) {
   const { done, value } = /** @type {any} */ (await outcome(storage.get(id)));
-  return [done ? value : 'none', await listed(storage)];
+  return done ? value : 'none';
 }
 
 /**

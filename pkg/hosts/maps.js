@@ -25,7 +25,8 @@ export function turnsFor(dict) {
 export function sameMeta(one, other) {
   if (!isObject(one) || !isObject(other)) return Object.is(one, other);
   return same(one.timestamp, other.timestamp) && same(one.attempts, other.attempts) &&
-    same(one.deliveredIndexes, other.deliveredIndexes) && same(one.lease, other.lease) && same(one.format, other.format);
+    same(one.deliveredIndexes, other.deliveredIndexes) && same(one.lease, other.lease) &&
+    same(one.format, other.format);
 }
 
 /**

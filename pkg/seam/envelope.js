@@ -55,7 +55,9 @@ export function countRecipients(envelope) {
  * @returns {Envelope}
  */
 function copyOf(value, stored) {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused('envelope', 'an object', value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw refused('envelope', 'an object', value);
+  }
   const { sender, recipients, headers, message, client, receiver, timestamp } = value;
   if (sender !== null && typeof sender !== 'string') throw refused('sender', 'a string or null', sender);
   /** @type {Envelope} */

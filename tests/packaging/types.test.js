@@ -28,7 +28,7 @@ for (const [resolution, module] of /** @type {const} */ ([['bundler', 'esnext'],
 }
 
 test('the hosts take the clients of the libraries that they are for', () => {
-  for (const name of ['@types', 'classic-level', 'memory-level']) {
+  for (const name of ['@types', 'classic-level', 'memory-level', 'redis', 'ioredis']) {
     symlinkSync(join(ROOT, 'node_modules', name), join(home, 'node_modules', name));
   }
   const lib = ['es2023', 'dom', 'esnext.disposable'];

@@ -18,18 +18,19 @@ export function start(...args) {
 }
 
 /**
- * Lets a program acknowledge a number of steps, then ends it without a warning.
+ * Lets a program acknowledge a number of steps, then ends it, or whatever it works on, without a warning.
  *
  * @param {ReturnType<typeof start>} program
  * @param {number} steps
  * @param {Map<number, number>} acknowledged gets the last step of each message
+ * @param {() => unknown} [kill]
  */
-export async function killAfter({ child, lines, ended }, steps, acknowledged) {
+export async function killAfter({ child, lines, ended }, steps, acknowledged, kill = () => child.kill('SIGKILL')) {
   let count = 0;
   for await (const line of lines) {
     const [number, step] = line.split(' ').map(Number);
     acknowledged.set(number, step);
-    if (++count === steps) child.kill('SIGKILL');
+    if (++count === steps) kill();
   }
   return ended;
 }

@@ -1,4 +1,4 @@
-/** What a program of a test does: `node work.js live|count|hold level|redis <place> [number]`. */
+/** What a program of a test does: `node work.js live|count|hold <kind of host> <place> [number]`. */
 import { AsyncDictStorage } from '../../pkg/load/node.js';
 import { liveOn } from './lives.js';
 
@@ -7,7 +7,8 @@ const say = (...words) => process.stdout.write(`${words.join(' ')}\n`);
 process.stdin.on('end', () => process.exit(0)).resume(); // whoever started this is gone, or wants it to go
 
 const storage = new AsyncDictStorage(await open());
-if (what === 'live') await liveOn(storage, Number(more), say);
+// Where the other side may go first, there is nothing left to do then.
+if (what === 'live') await liveOn(storage, Number(more), say).catch(() => process.exit(0));
 if (what === 'hold') {
   await storage.getInfo();
   say('held');
@@ -26,6 +27,15 @@ async function open() {
       import('classic-level'), import('../../pkg/hosts/level.js'),
     ]);
     return levelHost(new ClassicLevel(place));
+  }
+  if (kind === 'redis' || kind === 'ioredis') {
+    const [{ createClient }, { Redis }, { redisHost }] = await Promise.all([
+      import('redis'), import('ioredis'), import('../../pkg/hosts/redis.js'),
+    ]);
+    const [port, prefix] = place.split('/');
+    const client = kind === 'redis' ? createClient({ url: `redis://127.0.0.1:${port}` }) : new Redis(Number(port));
+    client.on('error', () => {});
+    return redisHost(client, { prefix });
   }
   throw new TypeError(`there is no ${kind}`);
 }

@@ -1,0 +1,170 @@
+/**
+ * What {@link redisHost} needs of a client: any of node-redis (5 or newer) or of ioredis, for one server or a cluster.
+ *
+ * @typedef {object} RedisClient
+ * @property {(...args: any[]) => any} sendCommand
+ * @property {(...args: any[]) => any} duplicate
+ * @property {(event: any, listener: (...args: any[]) => void) => any} on
+ */
+
+/** @typedef {string | Uint8Array} Argument */
+
+/**
+ * One way to speak to either library. Text of an answer is bytes.
+ *
+ * @typedef {object} Connection
+ * @property {() => boolean} isReady whether a command is sent at once, so that one which fails may have been executed
+ * @property {(key: string, command: Argument[]) => Promise<any>} ask sends a command to the server of this key, once
+ * @property {() => Promise<((...command: string[]) => Promise<any>)[]>} servers how to ask each server that keeps keys;
+ *   connects first if that is to be asked for
+ * @property {(channel: string, heard: (text: string) => void, begun: () => void) => () => void} subscribe on a
+ *   connection of its own; `begun` is called whenever what was said before may have been missed
+ * @property {() => void} close gives back what was opened here, and leaves the client alone
+ */
+
+/**
+ * @param {any} client
+ * @returns {Connection | undefined} none for what is no client
+ */
+export function connectionOf(client) {
+  const has = (/** @type {string} */ name) => typeof client?.[name] === 'function';
+  if (!has('sendCommand') || !has('duplicate') || !has('on')) return undefined;
+  return has('callBuffer') ? new IoConnection(client) : new NodeConnection(client);
+}
+
+/**
+ * The connecting of clients that were not connected: several hosts may have one client.
+ *
+ * @type {WeakMap<object, Promise<unknown>>}
+ */
+const openings = new WeakMap();
+
+/**
+ * A client of node-redis, which never sends a command twice.
+ *
+ * @implements {Connection}
+ */
+class NodeConnection {
+  #client;
+  #options = { typeMapping: { [36]: Buffer } }; // bulk strings
+
+  /** @param {any} client */
+  constructor(client) {
+    this.#client = client;
+  }
+
+  isReady() {
+    return this.#client.isReady ?? this.#client.isOpen;
+  }
+
+  /**
+   * @param {string} key
+   * @param {Argument[]} command
+   */
+  ask(key, command) {
+    const args = command.map(toBuffer);
+    return this.#client.masters
+      ? this.#client.sendCommand(key, false, args, this.#options)
+      : this.#client.sendCommand(args, this.#options);
+  }
+
+  async servers() {
+    const client = this.#client;
+    if (!client.isOpen) openings.set(client, client.connect());
+    await openings.get(client);
+    const clients = client.masters
+      ? await Promise.all(client.masters.map((/** @type {any} */ node) => client.nodeClient(node)))
+      : [client];
+    return clients.map((each) => (/** @type {string[]} */ ...command) => each.sendCommand(command));
+  }
+
+  /**
+   * @param {string} channel
+   * @param {(text: string) => void} heard
+   * @param {() => void} begun
+   */
+  subscribe(channel, heard, begun) {
+    const own = this.#client.duplicate();
+    own.on('error', () => {}); // it connects again by itself
+    own.on('ready', begun); // by then it is subscribed again
+    const end = () => {
+      if (own.isOpen) own.destroy();
+    };
+    const begin = own.connect().then(() => own.subscribe(channel, heard)).then(begun);
+    begin.catch(() => {}); // whoever looks through everything finds what is not heard of
+    // A cluster that is still looking for its servers would go on after it was destroyed.
+    return own.masters ? () => begin.then(end, end) : end;
+  }
+
+  close() {}
+}
+
+/**
+ * A client of ioredis. As it is, it sends a command again when the connection is lost before the answer has come; a
+ * commit that was made would then be made twice. So commands go over a connection of their own that does not.
+ *
+ * @implements {Connection}
+ */
+class IoConnection {
+  #client;
+  /** @type {any} */
+  #own;
+
+  /** @param {any} client */
+  constructor(client) {
+    this.#client = client;
+  }
+
+  isReady() {
+    return this.#connection.status === 'ready';
+  }
+
+  get #connection() {
+    if (!this.#own || this.#own.status === 'end') {
+      this.#own = this.#client.isCluster
+        ? this.#client.duplicate([], { retryDelayOnFailover: 0 })
+        : this.#client.duplicate({ maxRetriesPerRequest: 0 });
+      this.#own.on('error', () => {}); // whoever asks is told
+    }
+    return this.#own;
+  }
+
+  /**
+   * @param {string} _key
+   * @param {Argument[]} command
+   */
+  ask(_key, command) {
+    return this.#connection.callBuffer(...command.map(toBuffer));
+  }
+
+  async servers() {
+    const own = this.#connection;
+    if (own.isCluster) await own.callBuffer('PING'); // its servers are known then
+    const clients = own.isCluster ? own.nodes('master') : [own];
+    return clients.map((/** @type {any} */ each) => (/** @type {string[]} */ ...command) => each.call(...command));
+  }
+
+  /**
+   * @param {string} channel
+   * @param {(text: string) => void} heard
+   * @param {() => void} begun
+   */
+  subscribe(channel, heard, begun) {
+    const { isCluster } = this.#client;
+    const own = isCluster ? this.#client.duplicate() : this.#client.duplicate({ maxRetriesPerRequest: null });
+    own.on('error', () => {});
+    own.on('message', (/** @type {string} */ _, /** @type {string} */ text) => heard(text));
+    own.on('ready', () => own.subscribe(channel).then(begun, () => {}));
+    return () => own.disconnect();
+  }
+
+  close() {
+    this.#own?.disconnect();
+    this.#own = undefined;
+  }
+}
+
+/** @param {Argument} argument */
+function toBuffer(argument) {
+  return typeof argument === 'string' ? argument : Buffer.from(argument.buffer, argument.byteOffset, argument.length);
+}

@@ -1,0 +1,324 @@
+/** @import { Batch, DictHost, DictName } from '../types.js' */
+/** @import { Argument, RedisClient } from './redis-clients.js' */
+import { QueueError, describe, explain } from '../errors.js';
+import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeVersion } from './codec.js';
+import { connectionOf } from './redis-clients.js';
+import { COMMIT, PAGE, READ } from './redis-scripts.js';
+
+const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+const DICTS = { envelope: '1', meta: '2' };
+/** What one string of Redis may hold. */
+const LARGEST = 2 ** 29;
+const MOST_AT_ONCE = 1000;
+
+/**
+ * Both dictionaries on a Redis server or a Redis Cluster, through a client of node-redis or ioredis that the caller has
+ * made and closes. Any number of programs may write.
+ *
+ * Messages are spread over 256 buckets by the first two digits of their ids. All keys of a bucket have one hash tag,
+ * `{prefix:ab}`, and with it one server: `:envelopes` and `:metas`, sorted sets of ids; `:envelope`, `:meta` and
+ * `:message`, hashes of records by id, as `codec.js` says. A commit is one script, so it is all or nothing, in a
+ * cluster too. One whose answer is lost with the connection is an `unknown-outcome` and is never sent twice; over
+ * ioredis, which would, this opens a connection of its own.
+ *
+ * How durable a commit is, is the server's `appendfsync`: `always` is the disk, anything else with an append-only file
+ * the operating system, and without one nothing. `supports.durable` says it after the first answer, and 'none' until
+ * then. A server that may evict any key (`maxmemory-policy allkeys-*`) would throw mail away: it is refused. What a
+ * primary has acknowledged, a replica that takes its place may not have.
+ *
+ * @param {RedisClient} client
+ * @param {{ prefix?: string }} [options] `prefix` of all keys and of the channel that changes are told on,
+ *   `slimta-queue` unless given
+ * @returns {DictHost & Pick<RedisHost, 'open'>}
+ */
+export function redisHost(client, { prefix = 'slimta-queue' } = {}) {
+  const connection = connectionOf(client);
+  if (!connection) {
+    throw new TypeError(`client: expected a client of node-redis or ioredis, got ${describe(client)}`);
+  }
+  if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
+    throw new TypeError(`prefix: expected a string without braces, got ${describe(prefix)}`);
+  }
+  return new RedisHost(connection, prefix);
+}
+
+/** @implements {DictHost} */
+class RedisHost {
+  #connection;
+  #prefix;
+  /** @type {Promise<void> | undefined} */
+  #opening;
+  /** @type {Set<(id: string) => void>} */
+  #listeners = new Set();
+  /** @type {(() => void) | undefined} */
+  #unsubscribe;
+  #closed = false;
+  /** @type {DictHost['supports']} */
+  supports = { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'none' };
+
+  /**
+   * @param {NonNullable<ReturnType<typeof connectionOf>>} connection
+   * @param {string} prefix
+   */
+  constructor(connection, prefix) {
+    this.#connection = connection;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * Asks the server how it is set, unless it was asked before, and resolves with what the host supports then. Every
+   * call does this first.
+   *
+   * @returns {Promise<DictHost['supports']>}
+   */
+  async open() {
+    if (this.#closed) throw new QueueError('closed', 'closed: the host is closed');
+    this.#opening ??= this.#look().catch((error) => {
+      this.#opening = undefined;
+      throw failure(error);
+    });
+    await this.#opening;
+    return this.supports;
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {string} id
+   */
+  async read(dict, id) {
+    await this.open();
+    const key = this.#keys(id.slice(0, 2));
+    let value;
+    if (dict === 'meta') {
+      const record = await this.#ask(key('meta'), ['HGET', key('meta'), id]);
+      // Copied: what the client gives may be a part of all that came with it.
+      value = record && decodeMeta(new Uint8Array(record));
+    } else {
+      const found = await this.#run(READ, [key('envelope'), key('message')], [id]).catch(fail);
+      value = found && decodeEnvelope(found[0], found[1] ?? undefined);
+    }
+    return value === null || value === undefined ? undefined : { value, version: value };
+  }
+
+  /**
+   * @param {Batch} batch
+   * @returns {Promise<boolean>}
+   */
+  async commit({ checks, writes }) {
+    const [{ id }] = writes;
+    /** @type {Argument[]} */
+    const args = [id, this.#prefix, String(checks.length)];
+    for (const { dict, version } of checks) {
+      args.push(DICTS[dict], ...(version === null ? ['none', ''] : ['record', encodeVersion(version)]));
+    }
+    args.push(String(writes.length));
+    for (const { dict, value } of writes) args.push(DICTS[dict], ...written(dict, value));
+    await this.open();
+    const key = this.#keys(id.slice(0, 2));
+    // A command that waits for the connection would not tell, if it failed, whether it was sent.
+    if (!this.#connection.isReady()) await this.#ask(key('meta'), ['EXISTS', key('meta')]);
+    const keys = ['envelopes', 'metas', 'envelope', 'meta', 'message'].map(key);
+    try {
+      return (await this.#run(COMMIT, keys, args)) === 1;
+    } catch (cause) {
+      if (isReply(cause)) throw failure(cause);
+      throw new QueueError('unknown-outcome', `unknown-outcome: the answer was lost: ${explain(cause)}`, { cause, id });
+    }
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {any} cursor
+   * @param {number} limit
+   */
+  async page(dict, cursor, limit) {
+    await this.open();
+    const cards = cursor?.cards ?? await this.#cards(dict);
+    /** @type {[string, unknown?][]} */
+    const entries = [];
+    let { bucket = 0, after = '' } = cursor ?? {};
+    while (entries.length === 0 && bucket < BUCKETS.length) {
+      // As many buckets together as fit. What has more than it had, because others write, is looked at again.
+      const parts = [];
+      for (let left = Math.min(limit, MOST_AT_ONCE), i = bucket; i < BUCKETS.length && left > 0; i++) {
+        const quota = Math.min(cards[i] + 1, left);
+        parts.push({ i, quota, ask: cards[i] > 0 ? this.#part(dict, i, i === bucket ? after : '', quota) : [] });
+        if (cards[i] > 0) left -= quota;
+      }
+      const found = await Promise.all(parts.map(({ ask }) => ask)).catch(fail);
+      for (const [n, { i, quota }] of parts.entries()) {
+        entries.push(...found[n].filter(([, value]) => dict === 'envelope' || value !== undefined));
+        [bucket, after] = [i + 1, ''];
+        if (found[n].length < quota) continue;
+        [bucket, after] = [i, found[n][quota - 1][0]];
+        break;
+      }
+    }
+    return bucket < BUCKETS.length ? { entries, next: { cards, bucket, after } } : { entries };
+  }
+
+  async sizes() {
+    await this.open();
+    const [envelopes, metas] = await Promise.all([this.#cards('envelope'), this.#cards('meta')]);
+    const sum = (/** @type {number[]} */ numbers) => numbers.reduce((all, number) => all + number, 0);
+    return { size: sum(envelopes), metaSize: sum(metas) };
+  }
+
+  /**
+   * Calls back with the id of every message that is changed anywhere, and with none when some may have been missed.
+   *
+   * @param {(id: string) => void} notify
+   */
+  subscribe(notify) {
+    const listener = (/** @type {any} */ id) => notify(id);
+    this.#listeners.add(listener);
+    const tell = (/** @type {any} */ id) => this.#listeners.forEach((each) => each(id));
+    this.#unsubscribe ??= this.#connection.subscribe(this.#prefix, tell, () => tell(undefined));
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      this.#unsubscribe?.();
+      this.#unsubscribe = undefined;
+    };
+  }
+
+  close() {
+    this.#closed = true;
+    this.#listeners.clear();
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    this.#connection.close();
+  }
+
+  /** @param {string} bucket */
+  #keys(bucket) {
+    return (/** @type {string} */ name) => `{${this.#prefix}:${bucket}}:${name}`;
+  }
+
+  /** The worst that any server of the queue says of itself. */
+  async #look() {
+    const servers = await this.#connection.servers();
+    const found = await Promise.all(servers.map(async (ask) => {
+      const [info, fsync] = await Promise.all([ask('INFO'), ask('CONFIG', 'GET', 'appendfsync')].map(permitted));
+      const policy = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info)?.[1];
+      if (policy) {
+        throw new QueueError('host', `host: maxmemory-policy: expected one that keeps mail, got ${policy}`);
+      }
+      return !/aof_enabled:1/.test(info) ? 'none' : /always/.test(fsync) ? 'disk' : 'os';
+    }));
+    const levels = /** @type {const} */ (['none', 'os', 'disk']);
+    this.supports.durable = levels.find((level) => found.includes(level)) ?? 'none';
+  }
+
+  /**
+   * How many ids each bucket has.
+   *
+   * @param {DictName} dict
+   * @returns {Promise<number[]>}
+   */
+  #cards(dict) {
+    const keys = BUCKETS.map((bucket) => this.#keys(bucket)(`${dict}s`));
+    return Promise.all(keys.map((key) => this.#ask(key, ['ZCARD', key])));
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {number} bucket
+   * @param {string} after
+   * @param {number} limit
+   * @returns {Promise<[string, unknown?][]>}
+   */
+  async #part(dict, bucket, after, limit) {
+    const key = this.#keys(BUCKETS[bucket]);
+    const [from, most] = [after ? `(${after}` : '-', String(limit)];
+    if (dict === 'envelope') {
+      const ids = await this.#ask(key('envelopes'), ['ZRANGEBYLEX', key('envelopes'), from, '+', 'LIMIT', '0', most]);
+      return ids.map((/** @type {unknown} */ id) => [String(id)]);
+    }
+    const [ids, records] = await this.#run(PAGE, [key('metas'), key('meta')], [from, most]);
+    return ids.map((/** @type {unknown} */ id, /** @type {number} */ i) =>
+      [String(id), records[i] ? decodeMeta(records[i]) : undefined]);
+  }
+
+  /**
+   * @param {string} key
+   * @param {Argument[]} command
+   */
+  async #ask(key, command) {
+    return this.#connection.ask(key, command).catch(fail);
+  }
+
+  /**
+   * Runs a script, which the server may have to be told first.
+   *
+   * @param {typeof COMMIT} script
+   * @param {string[]} keys
+   * @param {Argument[]} args
+   */
+  async #run({ digest, text }, keys, args) {
+    const rest = [String(keys.length), ...keys, ...args];
+    return this.#connection.ask(keys[0], ['EVALSHA', digest, ...rest]).catch((/** @type {any} */ error) => {
+      if (!/^NOSCRIPT/.test(error?.message)) throw error;
+      return this.#connection.ask(keys[0], ['EVAL', text, ...rest]);
+    });
+  }
+}
+
+/**
+ * The arguments of one write.
+ *
+ * @param {DictName} dict
+ * @param {any} value
+ * @returns {Argument[]}
+ */
+function written(dict, value) {
+  if (value === undefined) return ['none', '', ''];
+  if (dict === 'meta') return ['record', encodeMeta(value), ''];
+  const { record, message } = encodeEnvelope(value);
+  const most = Math.max(record.length, message?.length ?? 0);
+  if (most > LARGEST) {
+    throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${most}`);
+  }
+  return message ? ['message', record, message] : ['record', record, ''];
+}
+
+/**
+ * An answer as text; nothing where the server does not let everybody know.
+ *
+ * @param {Promise<any>} answer
+ */
+async function permitted(answer) {
+  try {
+    return JSON.stringify(await answer);
+  } catch (error) {
+    if (isReply(error)) return '';
+    throw error;
+  }
+}
+
+/**
+ * Whether the server has said so: its errors begin with a word in capitals.
+ *
+ * @param {any} error
+ */
+function isReply(error) {
+  return /^[A-Z]+ /.test(error?.message);
+}
+
+/** @param {unknown} cause */
+function failure(cause) {
+  if (cause instanceof QueueError) return cause;
+  const said = explain(cause);
+  const full = isReply(cause) && /\bOOM\b|No space left/.test(said);
+  const code = full ? 'full' : 'host';
+  const reason = full ? 'the server is full' : 'the server failed or is not there';
+  return new QueueError(code, `${code}: ${reason}; nothing was written: ${said}`, { cause });
+}
+
+/**
+ * @param {unknown} cause
+ * @returns {never}
+ */
+function fail(cause) {
+  throw failure(cause);
+}

@@ -1,0 +1,87 @@
+/** Redis servers of one's own: each on a free port, in a folder of its own, ended when it is told. */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** What to say of a test that needs Redis: `false`, or why it is skipped. */
+export const skip = isThere() ? false : 'redis-server is not installed';
+if (skip) console.log(`skipped: ${skip}`);
+
+/**
+ * @param {string[]} settings of the server, as on its command line
+ * @param {{ folder?: string, port?: number }} [where] that of an earlier one
+ */
+export async function startRedis(settings = [], { folder, port } = {}) {
+  const place = folder ?? mkdtempSync(join(tmpdir(), 'redis-'));
+  const address = port ?? await freePort();
+  const child = spawn('redis-server', [
+    '--port', String(address), '--bind', '127.0.0.1', '--dir', place, '--save', '', '--loglevel', 'notice', ...settings,
+  ], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  let log = '';
+  await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      log += `${line}\n`;
+      if (line.includes('Ready to accept connections')) resolve(undefined);
+    });
+    ended.then(() => reject(new Error(`redis-server did not start:\n${log}`)));
+  });
+  return {
+    port: address, folder: place, pid: child.pid, ended,
+    signal: (name) => child.kill(name),
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+    async stop() {
+      child.kill('SIGCONT');
+      child.kill('SIGKILL');
+      await ended;
+      rmSync(place, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+/** Three servers that share the slots of one cluster. */
+export async function startCluster() {
+  const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000', '--appendonly', 'yes'];
+  const servers = await Promise.all([0, 1, 2].map(() => startRedis(settings)));
+  const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+  execFileSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'], { stdio: 'ignore' });
+  const knows = ({ port }) => ask(port, 'CLUSTER', 'INFO').includes('cluster_state:ok');
+  while (!servers.every(knows)) await new Promise((resolve) => setTimeout(resolve, 50));
+  return { ports: servers.map(({ port }) => port), stop: () => Promise.all(servers.map((each) => each.stop())) };
+}
+
+/**
+ * What a server says to a command.
+ *
+ * @param {number} port
+ * @param {...string} command
+ */
+export function ask(port, ...command) {
+  return execFileSync('redis-cli', ['-p', String(port), ...command], { encoding: 'utf8' }).trim();
+}
+
+/** @returns {Promise<number>} */
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function isThere() {
+  try {
+    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+    execFileSync('redis-cli', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
