@@ -73,10 +73,11 @@ async function compareIn(key, browser) {
     }
     const versions = `${browser.name} ${page.version}; idb ${versionOf('idb')}, ` +
       `workbox-background-sync ${versionOf('workbox-background-sync')}`;
-    const { machine, command } = circumstances();
+    const { machine, load, command } = circumstances();
     publish(`IndexedDB, ${browser.name}`, [
       `${machine}; ${versions}`, command,
-      `Messages of 2,048 bytes to 3 recipients; medians of ${repetitions} repetitions, the sides by turns in one page.`,
+      `Messages of 2,048 bytes to 3 recipients; medians of ${repetitions} repetitions, the sides by turns in one page; ` +
+        `${load}.`,
       table(rows),
     ], options.write);
   } finally {

@@ -80,10 +80,10 @@ function report() {
     }
     return row;
   });
-  const { machine, command } = circumstances();
+  const { machine, load, command } = circumstances();
   publish(options.noise ? 'Maps, the rival against itself' : 'Maps', [
     `${machine}, V8 ${process.versions.v8}`, command,
-    `${messages.toLocaleString('en')} messages, medians of ${repetitions} repetitions${gcNote()}.`,
+    `${messages.toLocaleString('en')} messages, medians of ${repetitions} repetitions; ${load}${gcNote()}.`,
     table([head, ...rows]),
   ], options.write);
 }

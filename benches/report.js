@@ -4,6 +4,7 @@ import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const RESULTS = fileURLToPath(new URL('RESULTS.md', import.meta.url));
+const loadBefore = os.loadavg()[0].toFixed(1);
 const TITLE = `# Results
 
 Written by the benchmarks themselves, each its own section (\`--write\`). Absolute figures hold for the machine that is
@@ -38,10 +39,11 @@ export function perSecond(operations, times) {
   return Math.round((operations / median(times)) * 1000).toLocaleString('en');
 }
 
-/** What was measured with and how. */
+/** What was measured with and how, and how busy the machine was before. */
 export function circumstances() {
   const cpus = os.cpus();
   return {
+    load: `load average before ${loadBefore}`,
     machine: `${cpus.length} x ${cpus[0].model}, ${os.type()} ${os.arch()}, Node ${process.version}`,
     command: `\`node ${[...process.execArgv, ...process.argv.slice(1).map(relative)].join(' ')}\``,
   };
