@@ -144,10 +144,12 @@ export function sameBytes(one, other) {
 }
 
 /**
+ * Any other record, which one host alone keeps, in the same way.
+ *
  * @param {any} record
  * @param {number} [format]
  */
-function encodeRecord(record, format = FORMAT) {
+export function encodeRecord(record, format = FORMAT) {
   const [head, body] = [encode(format), encode(record, encoding)];
   const bytes = new Uint8Array(head.length + body.length);
   bytes.set(head);
@@ -155,8 +157,11 @@ function encodeRecord(record, format = FORMAT) {
   return bytes;
 }
 
-/** @param {Uint8Array} bytes */
-function decodeRecord(bytes) {
+/**
+ * @param {Uint8Array} bytes
+ * @returns {any}
+ */
+export function decodeRecord(bytes) {
   const [format, body] = decodeFirst(bytes);
   if (typeof format !== 'number') throw new TypeError('a record begins with the number of its format');
   if (format !== FORMAT) return { format };

@@ -1,0 +1,147 @@
+/** The Deno KV host in Deno itself, as it is installed. */
+import assert from 'node:assert/strict';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { program, project, temporary } from './packaging/pack.js';
+import { killAfter } from './support/program.js';
+
+const run = promisify(execFile);
+const { arch, platform } = process;
+const deno = program([`@deno/${platform}-${arch}-glibc/deno`, `@deno/${platform}-${arch}/deno`, 'deno/deno']);
+const skip = deno ? false : 'Deno is not installed';
+if (skip) console.log(`skipped: ${skip}`);
+
+const LONG = Boolean(process.env.LONG);
+const KILLS = LONG ? 50 : 5;
+const INCREMENTS = LONG ? 5_000 : 500;
+const ARGS = ['run', '--no-prompt', '--no-remote', '--quiet', '--unstable-kv', '-A'];
+const source = (path) => readFileSync(fileURLToPath(new URL(`support/${path}`, import.meta.url)), 'utf8');
+
+let home = '';
+let env = {};
+before(() => {
+  if (skip) return;
+  home = project({
+    'suite.js': source('deno/suite.js'), 'work.js': source('deno/work.js'), 'lives.js': source('lives.js'),
+  });
+  env = { PATH: process.env.PATH, HOME: temporary(), NO_COLOR: '1' };
+});
+const newFile = () => join(temporary(), 'queue.kv');
+
+/** What a program in Deno prints. */
+async function work(what, file = newFile(), ...more) {
+  const options = { cwd: home, env, maxBuffer: 1 << 26 };
+  const { stdout, stderr } = await run(deno, [...ARGS, 'work.js', what, file, ...more], options);
+  assert.equal(stderr, '');
+  return stdout.trim() && JSON.parse(/^[[{\d]/.test(stdout) ? stdout : JSON.stringify(stdout.trim()));
+}
+
+/** A program in Deno that goes on until it is told otherwise. */
+function start(...args) {
+  const child = spawn(deno, [...ARGS, 'work.js', ...args], { cwd: home, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  return { child, lines: createInterface({ input: child.stdout }), ended };
+}
+
+test('the suite for hosts, in Deno', { skip }, async (t) => {
+  const options = { cwd: home, env, maxBuffer: 1 << 26 };
+  const { stdout, stderr } = await run(deno, [...ARGS, 'suite.js', temporary()], options);
+  assert.equal(stderr, '');
+  const results = stdout.trim().split('\n').map((line) => JSON.parse(line));
+  assert.ok(results.length > 50);
+  for (const { name, error } of results) await t.test(name, () => assert.equal(error, undefined, error));
+});
+
+describe('large messages', { skip }, () => {
+  test('wherever a program ends, a message is whole or not there, and what is left is found and cleared', async () => {
+    const found = await work('crashes');
+    assert.ok(found.length >= 12, `${found.length} crashes`);
+    for (const crash of found) {
+      const { whole, orphans, wrong, left, size, metaSize, after } = crash;
+      const text = JSON.stringify(crash);
+      assert.equal(wrong, 0, text);
+      assert.equal(after, 0, text);
+      if (whole === false) assert.fail(text);
+      // Nothing is there unnoticed: what has keys is a message or an orphan.
+      assert.equal(left, whole === true || orphans === 1, text);
+      assert.deepEqual([size, metaSize], [Number(left), Number(whole === true)], text);
+    }
+    const [written, removed] = ['write', 'remove'].map((which) => found.filter(({ name }) => name === which));
+    assert.ok(written.some(({ whole }) => whole) && written.some(({ whole }) => !whole));
+    assert.ok(removed.some(({ orphans }) => orphans === 1));
+  });
+
+  test('one that is removed while it is written is whole or gone, and leaves nothing', async () => {
+    assert.deepEqual(await work('race'), {
+      length: 900_000, left: 0, check: { orphanEnvelopes: [], orphanMeta: [], corrupt: [] },
+    });
+  });
+
+  test('one of more pieces than are deleted together goes whole', async () => {
+    assert.deepEqual(await work('huge'), { pieces: 584, length: 35_000_000, left: 0 });
+  });
+
+  test('one with more recipients than a record can mark is too large, and leaves nothing', async () => {
+    assert.deepEqual(await work('recipients'), { code: 'too-large', left: 0, remaining: 0 });
+  });
+});
+
+describe('programs', { skip }, () => {
+  test(`two that count attempts ${INCREMENTS} times each lose none`, async () => {
+    const file = newFile();
+    await work('create', file);
+    await Promise.all([0, 1].map(() => work('count', file, String(INCREMENTS))));
+    assert.equal(await work('attempts', file), 2 * INCREMENTS);
+  });
+
+  test(`of ${KILLS} that are killed while they write, none loses or tears what was acknowledged`, async (t) => {
+    const file = newFile();
+    const acknowledged = new Map();
+    for (let kill = 0; kill < KILLS; kill++) {
+      await killAfter(start('live', file, String(kill * 100_000)), 50 + Math.floor(Math.random() * 200), acknowledged);
+    }
+    const list = join(temporary(), 'acknowledged.json');
+    writeFileSync(list, JSON.stringify([...acknowledged]));
+    assert.deepEqual(await work('judge', file, list), { lost: [], torn: [] });
+    t.diagnostic(`${acknowledged.size} messages, ${KILLS} kills`);
+  });
+});
+
+describe('the database', { skip }, () => {
+  const mount = join(temporary(), 'disk');
+  let mounted = false;
+  try {
+    mkdirSync(mount);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', mount], { stdio: 'ignore' });
+    mounted = true;
+  } catch {
+    console.log('skipped: a full disk: nothing can be mounted here');
+  }
+  after(() => {
+    if (mounted) execFileSync('umount', [mount]);
+    rmSync(mount, { recursive: true, force: true });
+  });
+  const unmounted = mounted ? false : 'nothing can be mounted here';
+
+  test('a message that a full disk does not take is refused and nowhere', { skip: skip || unmounted }, async () => {
+    const ballast = join(mount, 'ballast');
+    writeFileSync(ballast, new Uint8Array(5 * 2 ** 20));
+    const found = await work('full', join(mount, 'queue.kv'), ballast);
+    assert.deepEqual(found, { codes: ['full'], refused: 3, there: 0, later: 1000, wrong: 0 });
+  });
+
+  test('one that its owner has closed is closed', async () => {
+    assert.deepEqual(await work('closed'), ['closed', 'closed']);
+  });
+
+  test('what is no database is a TypeError, and queues of different prefixes do not meet', async () => {
+    const { refused, here, keys } = await work('wrong');
+    assert.deepEqual([refused, here], [[true, true, true, true, true], 0]);
+    for (const key of keys) assert.deepEqual(key, ['other', 1]);
+  });
+});
