@@ -450,6 +450,16 @@ describe('a full disk', () => {
     assert.deepEqual(await made.getInfo(), { size: 1, metaSize: 1 });
   });
 
+  test('a removal is made also when a write beside it finds no space', async () => {
+    const made = new AsyncDictStorage(host({ indexedDB: limited({ bytes: 100 }) }));
+    const there = await made.write(anEnvelope(), 1);
+    const [written, removed] = await Promise.all([
+      outcome(() => made.write(anEnvelope({ message: new Uint8Array(101) }), 1)), outcome(() => made.remove(there)),
+    ]);
+    assert.deepEqual([written.error?.code, removed.failed], ['full', false]);
+    assert.deepEqual(await made.getInfo(), { size: 0, metaSize: 0 });
+  });
+
   test('of calls that meet a full disk together, each has taken effect or says full', async () => {
     const made = new AsyncDictStorage(host({ indexedDB: limited({ bytes: 100 }) }));
     const there = await made.write(anEnvelope(), 1);

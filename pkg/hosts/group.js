@@ -34,6 +34,7 @@ export class Group {
   #stores;
   /** @type {(error: unknown) => void} makes everybody's writes undone */
   #spoil = () => {};
+  #final = false;
 
   /**
    * Takes a batch until the transaction begins and as long as it is active. Its first requests are made at once: they
@@ -86,6 +87,24 @@ export class Group {
   complete() {
     for (const { resolve, done } of this.#members.values()) resolve(done);
     return this.#changed();
+  }
+
+  /**
+   * Takes those out that only remove, after the transaction found no space: removing is to free some, and what the
+   * others ask for undoes it. Even by itself it may take space for a moment, so it is tried once more in any case.
+   *
+   * @returns {Group | undefined} of these, if there are any that were not taken out before
+   */
+  withdrawRemovals() {
+    if (this.#final) return undefined;
+    const removals = new Group();
+    removals.#final = true;
+    for (const [id, waiting] of this.#members) {
+      if (waiting.batch.writes.every(({ value }) => value === undefined) && removals.take(waiting)) {
+        this.#members.delete(id);
+      }
+    }
+    return removals.#members.size > 0 ? removals : undefined;
   }
 
   /**

@@ -78,7 +78,7 @@ class IndexedDBHost {
       const waiting = waitingFor(batch, resolve, reject);
       if (this.#group?.take(waiting)) return;
       this.#waiting.push(waiting);
-      if (!this.#committing) this.#commitGroup();
+      if (!this.#committing) this.#commitWaiting();
     });
   }
 
@@ -160,11 +160,16 @@ class IndexedDBHost {
   }
 
   /** Commits what waits, and what comes before the task ends in which the transaction begins; then what came later. */
-  async #commitGroup() {
-    this.#committing = true;
+  #commitWaiting() {
     const group = new Group();
     this.#waiting = this.#waiting.filter((waiting) => !group.take(waiting));
     this.#group = group;
+    this.#commitGroup(group);
+  }
+
+  /** @param {Group} group */
+  async #commitGroup(group) {
+    this.#committing = true;
     const leave = () => {
       if (this.#group === group) this.#group = undefined;
     };
@@ -178,10 +183,13 @@ class IndexedDBHost {
       changed = group.complete();
     } catch (error) {
       leave();
+      const { code } = /** @type {QueueError} */ (error);
+      const removals = code === 'full' ? group.withdrawRemovals() : undefined;
       changed = group.fail(/** @type {QueueError} */ (error));
+      if (removals) return this.#commitGroup(removals);
     }
     this.#committing = false;
-    if (this.#waiting.length > 0) this.#commitGroup();
+    if (this.#waiting.length > 0) this.#commitWaiting();
     this.#news.tell(changed);
   }
 }

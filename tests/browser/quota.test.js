@@ -1,0 +1,112 @@
+/** A disk that is filled to the brim, again and again. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { ENGINES } from '../support/engines.js';
+import { openSite } from '../support/site.js';
+
+// Inside `evaluate` these are globals of the page.
+/* global AsyncDictStorage, envelope, indexedDBHost, listed */
+
+const TIMES = process.env.LONG ? 100 : 10;
+const SPACE = 4_000_000;
+
+/** Writes ever smaller messages until not even one byte is taken, then removes them; tells what is not as it should be. */
+async function fill(space) {
+  const storage = new AsyncDictStorage(indexedDBHost('queue'));
+  const write = (size) => {
+    const message = new Uint8Array(size);
+    for (let i = 0; i < size; i += 50_000) crypto.getRandomValues(message.subarray(i, i + 50_000));
+    return storage.write(envelope({ message }), 1);
+  };
+  const wrong = [];
+  /** What comes of a call: `'done'`, or `'full'` where that may be. */
+  const outcome = async (what, call, ...allowed) => {
+    const found = await call.then(() => 'done', ({ name, code, message }) => (name === 'QueueError' && code) || message);
+    if (!allowed.includes(found)) wrong.push(`${what}: ${found}`);
+    return found;
+  };
+  const ids = [];
+  /** Whether there is what was acknowledged, and nothing else. */
+  const compare = async (when) => {
+    const listing = ids.map((id) => [1, id]).sort(([, one], [, other]) => (one < other ? -1 : 1));
+    const there = JSON.stringify([listing, { size: ids.length, metaSize: ids.length }]);
+    const found = JSON.stringify([await listed(storage), await storage.getInfo()]);
+    if (found !== there) wrong.push(`${when}: ${found} instead of ${there}`);
+    for (const [finding, { length }] of Object.entries(await storage.check())) {
+      if (length > 0) wrong.push(`${when}: ${finding}`);
+    }
+  };
+  let refused = 0;
+  for (let size = 400_000; size >= 1; size = Math.floor(size / 4)) {
+    const one = () => outcome(`a write of ${size} bytes`, write(size).then((id) => ids.push(id)), 'done', 'full');
+    while (await one() === 'done') if (ids.length > 2_000) return { wrong: ['it is never full'] };
+    refused++;
+    await compare(`after a refused write of ${size} bytes`);
+  }
+  const written = ids.length;
+  // While it is full: by itself, and together with what finds no space.
+  await outcome('a removal', storage.remove(ids.pop()), 'done');
+  await outcome('a change', storage.incrementAttempts(ids[0]), 'done', 'full');
+  await Promise.all([
+    outcome('one large write', write(space), 'full'),
+    outcome('a removal beside large writes', storage.remove(ids.pop()), 'done'),
+    outcome('another large write', write(space), 'full'),
+  ]);
+  await compare('after removals');
+  for (const id of ids.splice(0)) await outcome('a removal', storage.remove(id), 'done');
+  await compare('after the last removal');
+  await storage.close();
+  return { wrong, refused, written };
+}
+
+/** Writes until it may, and removes that again. */
+async function recover() {
+  const storage = new AsyncDictStorage(indexedDBHost('queue'));
+  for (;;) {
+    try {
+      await storage.remove(await storage.write(envelope({ message: new Uint8Array(100_000) }), 1));
+      return storage.close();
+    } catch (error) {
+      if (error.code !== 'full') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10)); // engines tidy up in their own time
+    }
+  }
+}
+
+/** What each engine is asked for, so that there is little space. */
+const WISHES = { Chromium: {}, Firefox: { prefs: { 'dom.quotaManager.temporaryStorage.fixedLimit': SPACE / 1000 } } };
+
+for (const [engine, wishes] of Object.entries(WISHES)) {
+  const { skip, start } = ENGINES[engine];
+  describe(`A full disk in ${engine}`, { skip }, () => {
+    let site;
+    let browser;
+    before(async () => {
+      site = await openSite();
+      browser = await start(wishes);
+    });
+    after(async () => {
+      await browser?.close();
+      await site?.close();
+    });
+
+    test(`${TIMES} times full, it refuses writes whole, lets remove, and takes writes when there is space`, async () => {
+      const tab = await browser.open(site.url);
+      await tab.evaluate(() => globalThis.ready);
+      if (engine === 'Chromium') {
+        const { origin } = new URL(site.url);
+        await tab.devtools('Storage.overrideQuotaForOrigin', { origin, quotaSize: SPACE });
+      }
+      let [refusals, messages] = [0, 0];
+      for (let time = 0; time < TIMES; time++) {
+        const { wrong, refused, written } = await tab.evaluate(fill, SPACE);
+        assert.deepEqual(wrong, []);
+        assert.ok(refused > 0 && written > 0, `${refused} of ${written} writes were refused`);
+        refusals += refused;
+        messages += written;
+        await tab.evaluate(recover);
+      }
+      console.log(`${engine} full ${TIMES} times: ${messages} acknowledged, ${refusals} refused, nothing left of these`);
+    });
+  });
+}
