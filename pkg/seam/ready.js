@@ -1,7 +1,9 @@
+/** @import { Slot } from './slot.js' */
 /** @import { SyncDict } from '../types.js' */
 import { QueueError } from '../errors.js';
 import { iterate, sameMeta, turnsFor } from '../hosts/maps.js';
 import { count, refusePromise, unexpected } from './failures.js';
+import { Core } from '../wasm/slimta_queue_dict.js';
 import { readMeta } from './meta.js';
 import { Seam } from './seam.js';
 import { ABSENT, DONE, NOTHING } from './status.js';
@@ -24,6 +26,11 @@ export class ReadySeam extends Seam {
     this.#envelopes = envelopes;
     this.#meta = meta;
     this.#turns = turnsFor(meta);
+  }
+
+  /** @override */
+  makeCore() {
+    return Core.ready(this);
   }
 
   /** @param {boolean} meta */
@@ -97,11 +104,14 @@ export class ReadySeam extends Seam {
     const { slot } = this;
     const status = slot.committing;
     slot.committing = undefined;
-    if (slot.turn) {
-      this.#turns.delete(/** @type {string} */ (slot.id));
-      slot.turn = false;
-    }
+    if (slot.turn) this.giveTurn(slot);
     return status;
+  }
+
+  /** @param {Slot} slot that has it */
+  giveTurn(slot) {
+    this.#turns.delete(/** @type {string} */ (slot.id));
+    slot.turn = false;
   }
 
   /**
