@@ -105,14 +105,16 @@ export class PromisingSeam extends Seam {
   /**
    * @param {boolean} meta
    * @param {boolean} put
+   * @param {boolean} last whether the batch is complete, so that it is committed
    */
-  write(meta, put) {
+  write(meta, put, last) {
     const id = /** @type {string} */ (this.slot.id);
     const dict = meta ? 'meta' : 'envelope';
     this.#batch.writes.push(put ? { dict, id, value: meta ? this.record : this.slot.envelope } : { dict, id });
+    return last ? this.#commit() : DONE;
   }
 
-  commit() {
+  #commit() {
     const batch = this.#batch;
     this.#batch = { checks: [], writes: [] };
     try {

@@ -86,11 +86,21 @@ export class ReadySeam extends Seam {
   /**
    * @param {boolean} meta
    * @param {boolean} put
+   * @param {boolean} last whether the batch is complete
    */
-  write(meta, put) {
+  write(meta, put, last) {
     const { slot } = this;
     if (slot.committing === undefined) this.#begin();
-    if (slot.committing !== DONE) return;
+    if (slot.committing === DONE) this.#write(slot, meta, put);
+    return last ? this.#end(slot) : DONE;
+  }
+
+  /**
+   * @param {Slot} slot
+   * @param {boolean} meta
+   * @param {boolean} put
+   */
+  #write(slot, meta, put) {
     const id = /** @type {string} */ (slot.id);
     const dict = meta ? this.#meta : this.#envelopes;
     try {
@@ -100,8 +110,8 @@ export class ReadySeam extends Seam {
     }
   }
 
-  commit() {
-    const { slot } = this;
+  /** @param {Slot} slot */
+  #end(slot) {
     const status = slot.committing;
     slot.committing = undefined;
     if (slot.turn) this.giveTurn(slot);
