@@ -52,7 +52,10 @@ function dropPanics() {
   module.dispose();
 }
 
-/** Makes the module small, and tells the glue the short names that its imports and exports have then. */
+/**
+ * Makes the module small, and tells the glue the short names that its imports and exports have then. What the seam
+ * needs of the instance itself the glue exports.
+ */
 function optimise() {
   // The features that wasm-bindgen uses and that every supported runtime has.
   const features = [
@@ -71,9 +74,14 @@ function optimise() {
   for (const [, name, short] of imports) glue = glue.replace(`${name}: function`, `${short}: function`);
   for (const [name, short] of exports) glue = glue.replaceAll(new RegExp(`\\bwasm\\.${name}\\b`, 'g'), `wasm.${short}`);
   glue = glue.replace(/"\.\/slimta_queue_dict_bg\.js": (import\d+)/, 'a: $1');
-  const [, pointer] = exports.find(([/** @type {string} */ name]) => name === '__stack_pointer');
-  writeFileSync(GLUE, `${glue}\nexport function stackPointer() {\n    return wasm.${pointer};\n}\n`);
-  appendFileSync(GLUE.replace('.js', '.d.ts'), '\nexport function stackPointer(): WebAssembly.Global;\n');
+  let types = '';
+  for (const [name, own, type] of [['__stack_pointer', 'stackPointer', 'Global'], ['memory', 'memory', 'Memory']]) {
+    const [, short] = exports.find(([/** @type {string} */ long]) => long === name);
+    glue += `\nexport function ${own}() {\n    return wasm.${short};\n}\n`;
+    types += `\nexport function ${own}(): WebAssembly.${type};\n`;
+  }
+  writeFileSync(GLUE, glue);
+  appendFileSync(GLUE.replace('.js', '.d.ts'), types);
 }
 
 /**
