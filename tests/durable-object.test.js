@@ -8,11 +8,14 @@ import PostalMime from 'postal-mime';
 import { durableObjectHost } from '../pkg/hosts/durable-object.js';
 import { temporary } from './packaging/pack.js';
 import { killAfter } from './support/program.js';
-import { ask, bundled, objectsIn, workerIn } from './support/workerd.js';
+import { ask, bundled, memoryFor, objectsIn, runtimes, workerIn } from './support/workerd.js';
 
-const KILLS = process.env.LONG ? 20 : 4;
+const KILLS = process.env.LONG ? 50 : 6;
 const INCREMENTS = 5_000;
+const LARGE = 25_000_000;
 const BACKENDS = { SQLITE: 'SQLite', KEY_VALUE: 'keys and values' };
+const unmeasured = process.platform === 'linux' ? false : 'only Linux says how much memory another process takes';
+if (unmeasured) console.log(`skipped: ${unmeasured}`);
 const LIVE = fileURLToPath(new URL('support/live-object.js', import.meta.url));
 
 describe('Durable Objects', () => {
@@ -42,9 +45,25 @@ describe('Durable Objects', () => {
     });
 
     test(`a message of any size comes in pieces and goes with all of them, on ${words}`, async () => {
-      for (const [length, pieces] of [[1, 1], [119_000, 1], [120_000, 2], [1_000_000, 9], [25_000_000, 209]]) {
+      for (const [length, pieces] of [[1, 1], [119_000, 1], [120_000, 2], [1_000_000, 9], [LARGE, 209]]) {
         const found = await ask(miniflare, backend, `large-${length}`, 'large', length);
         assert.deepEqual(found, { pieces, same: true, left: [] });
+      }
+    });
+
+    test(`a write of 25 MB takes at most 40 MB besides the message, on ${words}`, { skip: unmeasured }, async (t) => {
+      const others = runtimes();
+      const own = workerIn(folder, objectsIn(temporary()));
+      try {
+        for (const length of [1_000_000, LARGE]) {
+          assert.equal(await ask(own, backend, 'memory', 'hold', length), length);
+          const [runtime] = runtimes().filter((pid) => !others.includes(pid));
+          const bytes = await memoryFor(runtime, () => ask(own, backend, 'memory', 'keep'));
+          t.diagnostic(`${length} bytes: ${(bytes / 1e6).toFixed(1)} MB besides them`);
+          assert.ok(bytes <= 40_000_000, `${bytes} bytes`);
+        }
+      } finally {
+        await own.dispose();
       }
     });
 

@@ -8,6 +8,8 @@ const LARGEST = 131_000;
 const PIECE = 120_000;
 /** How many keys one call of the storage takes. */
 const KEYS = 128;
+/** How many pieces are put together. */
+const BUFFERS = 8;
 /** About how many bytes of several commits are written together. */
 const GROUP_BYTES = 2 ** 22;
 
@@ -113,9 +115,9 @@ class DurableObjectHost {
       } else {
         refuseTooMany(value, LARGEST);
         const { head, pieces } = cut(value, PIECE);
+        head.upload = crypto.randomUUID(); // tells a reader that between two pieces another message came
         values.set(key, encodeHead(head));
-        // A view of a part would be stored with all that it is a part of.
-        pieces.forEach((piece, i) => values.set(pieceOf(id, i), piece.slice()));
+        pieces.forEach((piece, i) => values.set(pieceOf(id, i), piece));
       }
     }
     let bytes = 0;
@@ -255,15 +257,41 @@ async function writeAll(txn, group) {
       now.set(key, value);
     }
   }
-  const [puts, deletions] = [/** @type {[string, Uint8Array][]} */ ([]), /** @type {string[]} */ ([])];
-  for (const [key, value] of values) {
-    if (value) puts.push([key, value]);
-    else deletions.push(key);
-  }
-  const work = partsOf(puts).map((part) => txn.put(Object.fromEntries(part)));
-  work.push(...partsOf(deletions).map((part) => txn.delete(part)));
-  await Promise.all(work);
+  await write(txn, values);
   return done;
+}
+
+/**
+ * @param {ObjectTransaction} txn
+ * @param {Waiting['values']} values
+ */
+async function write(txn, values) {
+  /** @type {[string, Uint8Array][]} */
+  const small = [];
+  /** @type {[string, Uint8Array][]} */
+  const pieces = [];
+  /** @type {string[]} */
+  const deletions = [];
+  for (const [key, value] of values) {
+    if (!value) deletions.push(key);
+    else (value.length < PIECE ? small : pieces).push([key, value]);
+  }
+  for (const part of partsOf(deletions, KEYS)) await txn.delete(part);
+  // A view of a part would be stored with all that it is a part of.
+  for (const part of partsOf(small, KEYS)) {
+    await txn.put(Object.fromEntries(part.map(([key, value]) => [key, value.slice()])));
+  }
+  // With a copy of each piece a message would take its size in memory once more.
+  /** @type {Uint8Array[]} */
+  const buffers = [];
+  for (const part of partsOf(pieces, BUFFERS)) {
+    await txn.put(Object.fromEntries(part.map(([key, value], i) => {
+      if (value.length > PIECE) return [key, value];
+      buffers[i] ??= new Uint8Array(PIECE);
+      buffers[i].set(value);
+      return [key, buffers[i]];
+    })));
+  }
 }
 
 /**
@@ -272,19 +300,20 @@ async function writeAll(txn, group) {
  * @returns {Promise<Map<string, Uint8Array | undefined>>}
  */
 async function getAll(txn, keys) {
-  const found = await Promise.all(partsOf(keys).map((part) => txn.get(part))).catch(fail);
+  const found = await Promise.all(partsOf(keys, KEYS).map((part) => txn.get(part))).catch(fail);
   return new Map(found.flatMap((part) => [...part]));
 }
 
 /**
- * As many at a time as the storage takes.
+ * A list in parts.
  *
  * @template T
  * @param {T[]} list
+ * @param {number} size of a part, the last one excepted
  * @returns {T[][]}
  */
-function partsOf(list) {
-  return Array.from({ length: Math.ceil(list.length / KEYS) }, (_, i) => list.slice(i * KEYS, (i + 1) * KEYS));
+function partsOf(list, size) {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
 }
 
 /**

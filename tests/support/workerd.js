@@ -1,5 +1,5 @@
 /** Workers in workerd, made of the files in tests/worker by a bundler from the package as it is installed. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -62,4 +62,29 @@ export async function ask(miniflare, backend, name, what, more) {
   });
   if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
   return response.json();
+}
+
+/** The runtimes that this program has started, by their process ids. */
+export function runtimes() {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return new RegExp(`\\(workerd\\) \\S ${process.pid} `).test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    } catch {
+      return false; // it is no process, or one that has ended
+    }
+  });
+}
+
+/**
+ * How many bytes of memory more than before a process has at most while something is done.
+ *
+ * @param {string} pid
+ * @param {() => Promise<unknown>} work
+ */
+export async function memoryFor(pid, work) {
+  const memory = (what) => Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+  writeFileSync(`/proc/${pid}/clear_refs`, '5'); // the highest mark begins anew
+  const before = memory('VmRSS');
+  await work();
+  return (memory('VmHWM') - before) * 1024;
 }

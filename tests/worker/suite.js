@@ -43,6 +43,12 @@ class Place extends DurableObject {
         await storage.remove(id);
         return { pieces, same: got.message.every((byte, i) => byte === (i & 255)), left: await keys() };
       },
+      /** Has a body in memory, for `keep` to store. */
+      hold: () => {
+        this.message = new Uint8Array(more).fill(65);
+        return more;
+      },
+      keep: () => storage.write({ sender: null, recipients: ['a@b'], message: this.message }, 1),
       async recipients() {
         const write = (length) => storage.write({ sender: null, recipients: new Array(length).fill('a') }, 1);
         const code = await write(1_100_000).then(() => 'written', (error) => error.code);
