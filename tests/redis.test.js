@@ -5,9 +5,9 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
-import { decodeMeta } from '../pkg/hosts/codec.js';
+import { decodeEnvelope, decodeMeta } from '../pkg/hosts/codec.js';
 import { redisHost } from '../pkg/hosts/redis.js';
-import * as scripts from '../pkg/hosts/redis-scripts.js';
+import { COMMIT } from '../pkg/hosts/redis-scripts.js';
 import { AsyncDictStorage } from '../pkg/load/node.js';
 import { all, anEnvelope, failure, idOf, ids, outcome, queueError } from './support/calls.js';
 import { suiteOn } from './support/conformance.js';
@@ -110,10 +110,8 @@ describe('the host', { skip }, () => {
   after(() => server.stop());
   afterEach(endAll);
 
-  test('its scripts have the digests by which it calls them', () => {
-    for (const { text, digest } of Object.values(scripts)) {
-      assert.equal(digest, createHash('sha1').update(text).digest('hex'));
-    }
+  test('its script has the digest by which it calls it', () => {
+    assert.equal(COMMIT.digest, createHash('sha1').update(COMMIT.text).digest('hex'));
   });
 
   test('what is no client, and a prefix that is none, are TypeErrors', () => {
@@ -131,10 +129,12 @@ describe('the host', { skip }, () => {
     const id = `ab${'0'.repeat(30)}`;
     await storage.write(anEnvelope({ message: 'Grüße' }), 7, { id });
     const keys = ask(server.port, 'KEYS', '{mail*').split('\n').sort();
-    assert.deepEqual(keys, ['envelope', 'envelopes', 'message', 'meta', 'metas'].map((name) => `{mail:ab}:${name}`));
+    assert.deepEqual(keys, ['envelopes', 'metas', 'records'].map((name) => `{mail:ab}:${name}`));
     const reader = client('ioredis', server.port);
-    assert.deepEqual(decodeMeta(await reader.hgetBuffer('{mail:ab}:meta', id)), { timestamp: 7, attempts: 0 });
-    assert.equal(await reader.hget('{mail:ab}:message', id), 'Grüße');
+    const read = (record) => reader.hgetBuffer('{mail:ab}:records', `${record}:${id}`);
+    assert.deepEqual(decodeMeta(await read('meta')), { timestamp: 7, attempts: 0 });
+    assert.equal(String(await read('message')), 'Grüße');
+    assert.deepEqual(decodeEnvelope(await read('envelope'), await read('message')), (await storage.get(id))[0]);
     assert.deepEqual(await reader.zrange('{mail:ab}:metas', 0, -1), [id]);
     await storage.remove(id);
     assert.equal(ask(server.port, 'KEYS', '{mail*'), '');
@@ -157,6 +157,46 @@ describe('the host', { skip }, () => {
     await storage.change(id, { attempts: 1 }, { attempts: 3 });
     await storage.remove(id);
     assert.deepEqual(commands, ['EVALSHA', 'EVALSHA', 'EVALSHA', 'EVALSHA']);
+  });
+
+  test('commits that are made together are a few commands, and each is answered for itself', async () => {
+    for (const library of Object.keys(LIBRARIES)) {
+      const prefix = newPlace();
+      const storage = storageOn(library, server.port, prefix);
+      await storage.write(anEnvelope(), 1, { id: idOf(7) });
+      ask(server.port, 'CONFIG', 'RESETSTAT');
+      const host = redisHost(client(library, server.port), { prefix });
+      await host.open();
+      const made = await Promise.all(Array.from({ length: 100 }, (_, i) => host.commit({
+        checks: [{ dict: 'meta', id: idOf(i), version: null }],
+        writes: [{ dict: 'meta', id: idOf(i), value: { timestamp: i, attempts: 0 } }],
+      })));
+      assert.deepEqual(made, Array.from({ length: 100 }, (_, i) => i !== 7));
+      const calls = Number(/cmdstat_evalsha:calls=(\d+)/.exec(ask(server.port, 'INFO', 'commandstats'))?.[1]);
+      assert.ok(calls <= 10, `${calls} commands`);
+      assert.deepEqual([await host.sizes(), (await host.read('meta', idOf(7))).value.timestamp],
+        [{ size: 1, metaSize: 100 }, 1]);
+      host.close();
+    }
+  });
+
+  test('a commit that finds a key of the wrong kind leaves nothing, and harms none that is made with it', async () => {
+    for (const [library, kind] of [['ioredis', 'metas'], ['node-redis', 'envelopes'], ['ioredis', 'records']]) {
+      const prefix = newPlace();
+      const storage = storageOn(library, server.port, prefix);
+      const [bad, good] = ['a', 'b'].map((digit) => digit.repeat(32));
+      ask(server.port, 'SET', `{${prefix}:aa}:${kind}`, 'of somebody else');
+      await storage.getInfo().catch(() => {});
+      const [refused, written] = await Promise.all([
+        outcome(() => storage.write(anEnvelope(), 1, { id: bad })),
+        outcome(() => storage.write(anEnvelope(), 1, { id: good })),
+      ]);
+      assert.equal(refused.error?.code, 'host');
+      assert.match(String(refused.error.cause), /WRONGTYPE/);
+      assert.equal(written.value, good);
+      const keys = ask(server.port, 'KEYS', `{${prefix}:aa}:*`);
+      assert.equal(keys, `{${prefix}:aa}:${kind}`);
+    }
   });
 
   test('scripts that the server forgets are told to it again', async () => {
@@ -267,6 +307,14 @@ describe('what the server is set to', { skip }, () => {
       await queueError(() => storage.write(anEnvelope(), 1, { id: idOf(1) }), 'full');
       await queueError(() => storage.incrementAttempts(id), 'full');
       assert.deepEqual([await ids(storage), (await storage.get(id))[1]], [[id], 0]);
+      ask(server.port, 'CONFIG', 'SET', 'maxmemory', '0');
+      const other = await storage.write(anEnvelope(), 1);
+      ask(server.port, 'CONFIG', 'SET', 'maxmemory', '1mb');
+      // Together, of which only one needs room.
+      const both = await Promise.all([
+        outcome(() => storage.write(anEnvelope(), 1, { id: idOf(1) })), outcome(() => storage.remove(other)),
+      ]);
+      assert.deepEqual(both.map(({ error }) => error?.code), ['full', undefined]);
       assert.deepEqual(await storage.check(), { orphanEnvelopes: [], orphanMeta: [], corrupt: [] });
       await storage.remove(id);
       assert.deepEqual(await storage.getInfo(), { size: 0, metaSize: 0 });
@@ -323,7 +371,7 @@ describe('a connection that is lost', { skip }, () => {
       endings.push(() => proxy.close());
       const storage = storageOn(library, proxy.port);
       const id = await storage.write(anEnvelope(), 1);
-      proxy.cut(/HGET/, true);
+      proxy.cut(/HM?GET/, true);
       await queueError(() => storage.get(id), 'host');
       assert.equal((await storage.get(id))[1], 0);
     });
