@@ -82,7 +82,8 @@ export function runtimes() {
  * @param {() => Promise<unknown>} work
  */
 export async function memoryFor(pid, work) {
-  const memory = (what) => Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+  const status = () => readFileSync(`/proc/${pid}/status`, 'utf8');
+  const memory = (what) => Number(new RegExp(`${what}:\\s+(\\d+)`).exec(status())[1]);
   writeFileSync(`/proc/${pid}/clear_refs`, '5'); // the highest mark begins anew
   const before = memory('VmRSS');
   await work();
