@@ -12,7 +12,7 @@ const WASM = 'pkg/wasm/slimta_queue_dict_bg.wasm';
 const GLUE = 'pkg/wasm/slimta_queue_dict.js';
 // In bytes, gzipped.
 const LIMITS = { 'wasm module': 32 * 1024, 'first DictStorage in a browser': 52 * 1024, host: 4 * 1024 };
-const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv'];
+const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv', 'durable-object'];
 
 process.chdir(root);
 removeForeign();
