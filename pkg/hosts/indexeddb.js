@@ -167,7 +167,10 @@ class IndexedDBHost {
     this.#commitGroup(group);
   }
 
-  /** @param {Group} group */
+  /**
+   * @param {Group} group
+   * @returns {Promise<void>}
+   */
   async #commitGroup(group) {
     this.#committing = true;
     const leave = () => {
