@@ -139,7 +139,9 @@ enum Stage {
     LookAfterRecord,
     Late,
     /// Before `Record` or `Late` is tried again.
-    Rest { late: bool },
+    Rest {
+        late: bool,
+    },
     Remove,
     Ended,
 }
@@ -257,8 +259,7 @@ impl Attempt {
 
     /// The first command.
     pub fn begin(&mut self, settings: &Settings, moment: Moment) -> Command {
-        let record =
-            Record { timestamp: self.waiting.timestamp, attempts: self.waiting.attempts, lease: Some(None) };
+        let record = Record { timestamp: self.waiting.timestamp, attempts: self.waiting.attempts, lease: Some(None) };
         self.claim(record, settings, moment)
     }
 
@@ -338,7 +339,8 @@ impl Attempt {
             (Stage::Record, Input::Changed(true)) => self.recorded(),
             (Stage::Record, Input::Changed(false)) => self.go(Stage::LookAfterRecord, Command::Look),
             (Stage::LookAfterRecord, Input::Looked(Some(record))) => self.look_again(record, moment),
-            (Stage::Record | Stage::Late, Input::Gone) | (Stage::LookAfterRecord, Input::Looked(None) | Input::Gone) => {
+            (Stage::Record | Stage::Late, Input::Gone)
+            | (Stage::LookAfterRecord, Input::Looked(None) | Input::Gone) => {
                 self.recorded = true; // nobody is left to be told of
                 self.end(End::Gone)
             }
@@ -388,8 +390,7 @@ impl Attempt {
         self.held = lease.clone();
         self.waiting.timestamp = record.timestamp;
         self.waiting.attempts = record.attempts;
-        let expect =
-            Expect { timestamp: Some(record.timestamp), attempts: Some(record.attempts), lease: record.lease };
+        let expect = Expect { timestamp: Some(record.timestamp), attempts: Some(record.attempts), lease: record.lease };
         let change = Change {
             expect,
             timestamp: Some(lease.until),
@@ -483,10 +484,16 @@ impl Attempt {
 
     /// The distinct replies to those that are given up, the first one last.
     fn refused_replies(&self) -> Vec<u32> {
-        let numbers = self.verdicts.places(Verdict::Refused).filter_map(|place| self.verdicts.reply_number(place));
+        let mut named = alloc::vec![false; self.verdicts.replies().len()];
+        for place in self.verdicts.places(Verdict::Refused) {
+            let reply = self.verdicts.reply_number(place).and_then(|reply| usize::try_from(reply).ok());
+            if let Some(named) = reply.and_then(|reply| named.get_mut(reply)) {
+                *named = true;
+            }
+        }
+        let numbers = (0_u32..).zip(named).filter(|(_, named)| *named).map(|(number, _)| number);
         let mut numbers: Vec<u32> = numbers.collect();
-        numbers.sort_unstable_by(|one, other| other.cmp(one));
-        numbers.dedup();
+        numbers.reverse();
         numbers
     }
 

@@ -8,8 +8,6 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use uuid::Uuid;
-
 use super::reply::Reply;
 use crate::envelope::Envelope;
 use crate::id::Id;
@@ -50,17 +48,27 @@ const LONGEST: usize = 900;
 /// with one reply: always the same, so that it is stored once however often that is tried.
 #[must_use]
 pub fn bounce_id(id: Id, indexes: &[u32], reply: &Reply) -> Id {
-    let mut name: Vec<u8> = indexes.iter().flat_map(|index| index.to_le_bytes()).collect();
+    let mut name: Vec<u8> = Vec::with_capacity(indexes.len().saturating_mul(4));
+    for index in indexes {
+        name.extend(index.to_le_bytes());
+    }
     name.extend(reply.code.to_le_bytes());
     name.extend(reply.message.as_bytes());
     derived(id, &name)
 }
 
-/// An id that follows from another one and a name; a version 5 UUID
-/// ([RFC 9562, section 5.5](https://www.rfc-editor.org/rfc/rfc9562#section-5.5)).
+/// An id that follows from another one and a name: a version 8 UUID
+/// ([RFC 9562, section 5.8](https://www.rfc-editor.org/rfc/rfc9562#section-5.8)), the 128-bit FNV-1a
+/// hash of both. Ids are drawn at random, so there is nothing to gain from making two names collide.
 #[must_use]
 pub fn derived(id: Id, name: &[u8]) -> Id {
-    Id::from_u128(Uuid::new_v5(&Uuid::from_u128(id.as_u128()), name).as_u128())
+    const PRIME: u128 = (1 << 88) + 0x13b;
+    let mut hash = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;
+    for byte in id.as_u128().to_be_bytes().iter().chain(name) {
+        hash = (hash ^ u128::from(*byte)).wrapping_mul(PRIME);
+    }
+    let (version, variant) = (0xf_u128 << 76, 0b11_u128 << 62);
+    Id::from_u128(hash & !version & !variant | (8 << 76) | (0b10 << 62))
 }
 
 impl Failure<'_> {
@@ -79,41 +87,31 @@ impl Failure<'_> {
     /// Headers of the bounce.
     #[must_use]
     pub fn headers(&self) -> Vec<(String, String)> {
-        let host = self.host();
-        let mut from = String::from("Mail Delivery System <MAILER-DAEMON@");
-        from.push_str(&host);
-        from.push('>');
-        let mut to = String::from("<");
-        to.extend(plain(self.sender).filter(|letter| !matches!(letter, '<' | '>')));
-        to.push('>');
-        let mut message_id = String::from("<");
-        push_id(&mut message_id, self.id);
-        message_id.push('@');
-        message_id.push_str(&host);
-        message_id.push('>');
-        let mut kind = String::from("multipart/report; report-type=delivery-status; boundary=\"");
-        self.push_boundary(&mut kind);
-        kind.push('"');
-        let mut headers: Vec<(String, String)> = [
-            ("From", from),
-            ("To", to),
-            ("Subject", "Undelivered mail returned to sender".to_owned()),
-            ("Date", date(self.now)),
-            ("Message-ID", message_id),
-            ("Auto-Submitted", "auto-replied".to_owned()),
-            ("MIME-Version", "1.0".to_owned()),
-            ("Content-Type", kind),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
+        let (host, boundary) = (self.host(), self.boundary());
+        let to = clean(self.sender, usize::MAX).replace(['<', '>'], "");
         let original = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Message-ID"));
-        if let Some((_, value)) = original
-            && let value = value.trim()
-            && value.len() < LONGEST
-            && value.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            headers.push(("In-Reply-To".to_owned(), value.to_owned()));
-            headers.push(("References".to_owned(), value.to_owned()));
+        let answered = original.map_or("", |(_, value)| value.trim());
+        let good = answered.len() < LONGEST && answered.bytes().all(|byte| byte.is_ascii_graphic());
+        let answered = if good { answered } else { "" };
+        let date = date(self.now);
+        let all: [(&str, [&str; 3]); 10] = [
+            ("From", ["Mail Delivery System <MAILER-DAEMON@", &host, ">"]),
+            ("To", ["<", &to, ">"]),
+            ("Subject", ["Undelivered mail returned to sender", "", ""]),
+            ("Date", [&date, "", ""]),
+            ("Message-ID", ["<", &[self.id.encode(&mut [0; 32]), "@", &host].concat(), ">"]),
+            ("Auto-Submitted", ["auto-replied", "", ""]),
+            ("MIME-Version", ["1.0", "", ""]),
+            ("Content-Type", ["multipart/report; report-type=delivery-status; boundary=\"", &boundary, "\""]),
+            ("In-Reply-To", [answered, "", ""]),
+            ("References", [answered, "", ""]),
+        ];
+        let mut headers = Vec::with_capacity(all.len());
+        for (name, value) in all {
+            let value = value.concat();
+            if !value.is_empty() {
+                headers.push((name.to_owned(), value));
+            }
         }
         headers
     }
@@ -122,51 +120,57 @@ impl Failure<'_> {
     #[must_use]
     pub fn body(&self) -> String {
         let mut out = String::new();
-        self.part(&mut out, "text/plain; charset=utf-8");
-        self.push_text(&mut out);
-        self.part(&mut out, "message/delivery-status");
-        self.push_fields(&mut out);
-        self.part(&mut out, "text/rfc822-headers; charset=utf-8");
-        self.push_original(&mut out);
-        self.delimiter(&mut out);
-        out.push_str("--\r\n");
-        out
-    }
+        let boundary = self.boundary();
+        let mut code = String::new();
+        push_number(&mut code, self.reply.code.into());
+        let said = [&*code, " ", &*clean(&self.reply.message, QUOTED)].concat();
 
-    fn push_text(&self, out: &mut String) {
+        part(&mut out, &boundary, "text/plain; charset=utf-8");
         out.push_str("Your message could not be delivered to:\r\n\r\n");
         for recipient in self.recipients.iter().take(NAMED) {
-            fold(out, "    ", plain(recipient));
+            fold(&mut out, "    ", &clean(recipient, usize::MAX));
         }
         if let Some(more @ 1..) = self.recipients.len().checked_sub(NAMED) {
             out.push_str("    and ");
-            push_number(out, more as u64);
+            push_number(&mut out, more as u64);
             out.push_str(" more\r\n");
         }
         out.push_str("\r\nWhat was said of it, after ");
-        push_number(out, self.attempts.into());
+        push_number(&mut out, self.attempts.into());
         out.push_str(if self.attempts == 1 { " attempt:\r\n\r\n" } else { " attempts:\r\n\r\n" });
-        fold(out, "    ", self.quoted());
+        fold(&mut out, "    ", &said);
         out.push_str("\r\nNobody reads answers to this message.\r\n");
+
+        part(&mut out, &boundary, "message/delivery-status");
+        self.push_fields(&mut out, &said);
+
+        part(&mut out, &boundary, "text/rfc822-headers; charset=utf-8");
+        self.push_original(&mut out);
+        for text in ["\r\n--", &*boundary, "--\r\n"] {
+            out.push_str(text);
+        }
+        out
     }
 
-    fn push_fields(&self, out: &mut String) {
-        out.push_str("Reporting-MTA: dns; ");
-        out.push_str(&self.host());
-        out.push_str("\r\n");
-        let status = self.status();
-        let diagnosis: String = self.quoted().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
+    fn push_fields(&self, out: &mut String, said: &str) {
+        for text in ["Reporting-MTA: dns; ", &*self.host(), "\r\n"] {
+            out.push_str(text);
+        }
+        let mut diagnosis = String::new();
+        for letter in said.chars() {
+            diagnosis.push(if letter.is_ascii() { letter } else { '?' });
+        }
         let when = date(self.now);
         for recipient in self.recipients {
             out.push_str("\r\nFinal-Recipient: ");
             push_address(out, recipient);
-            out.push_str("\r\nAction: failed\r\nStatus: ");
-            out.push_str(status);
-            out.push_str("\r\n");
-            fold(out, "Diagnostic-Code: smtp; ", diagnosis.chars());
-            out.push_str("Last-Attempt-Date: ");
-            out.push_str(&when);
-            out.push_str("\r\n");
+            for text in ["\r\nAction: failed\r\nStatus: ", self.status(), "\r\n"] {
+                out.push_str(text);
+            }
+            fold(out, "Diagnostic-Code: smtp; ", &diagnosis);
+            for text in ["Last-Attempt-Date: ", &*when, "\r\n"] {
+                out.push_str(text);
+            }
         }
     }
 
@@ -178,23 +182,16 @@ impl Failure<'_> {
             }
             out.push_str(name);
             out.push_str(": ");
-            for (number, line) in value.split('\n').enumerate() {
-                if number > 0 {
-                    out.push_str("\r\n");
+            // A line may have been folded without a carriage return.
+            for letter in value.chars() {
+                match letter {
+                    '\r' => {}
+                    '\n' => out.push_str("\r\n"),
+                    letter => out.push(letter),
                 }
-                out.push_str(line.strip_suffix('\r').unwrap_or(line));
             }
             out.push_str("\r\n");
         }
-    }
-
-    /// Code and text of the reply, on one line.
-    fn quoted(&self) -> impl Iterator<Item = char> {
-        let mut code = String::new();
-        push_number(&mut code, self.reply.code.into());
-        code.push(' ');
-        let code: Vec<char> = code.chars().collect();
-        code.into_iter().chain(plain(&self.reply.message).take(QUOTED))
     }
 
     /// The enhanced status code: that of the reply, unless it has none or one of success.
@@ -205,45 +202,44 @@ impl Failure<'_> {
 
     /// The name of the host, or what can stand for it.
     fn host(&self) -> String {
-        let own = |text: &str| {
-            let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_');
-            (!text.is_empty() && text.len() <= 255 && text.bytes().all(good)).then(|| text.to_owned())
-        };
         let domain = self.sender.rsplit_once('@').map(|(_, domain)| domain);
-        self.host.and_then(own).or_else(|| domain.and_then(own)).unwrap_or_else(|| "localhost".to_owned())
-    }
-
-    fn part(&self, out: &mut String, kind: &str) {
-        self.delimiter(out);
-        out.push_str("\r\nContent-Type: ");
-        out.push_str(kind);
-        out.push_str("\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
-    }
-
-    fn delimiter(&self, out: &mut String) {
-        out.push_str("\r\n--");
-        self.push_boundary(out);
+        let host = [self.host, domain].into_iter().flatten().find(|host| is_host(host));
+        host.unwrap_or("localhost").to_owned()
     }
 
     /// It has the id of the bounce, which no sender knows beforehand.
-    fn push_boundary(&self, out: &mut String) {
-        out.push_str("=_");
-        push_id(out, self.id);
+    fn boundary(&self) -> String {
+        ["=_", self.id.encode(&mut [0; 32])].concat()
     }
 }
 
-/// The characters of a text that may stand in a line.
-fn plain(text: &str) -> impl Iterator<Item = char> {
-    text.trim_end().chars().map(|letter| if letter.is_control() { ' ' } else { letter })
+fn is_host(text: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_');
+    !text.is_empty() && text.len() <= 255 && text.bytes().all(good)
+}
+
+fn part(out: &mut String, boundary: &str, kind: &str) {
+    for text in ["\r\n--", boundary, "\r\nContent-Type: ", kind, "\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"] {
+        out.push_str(text);
+    }
+}
+
+/// So many characters of a text, as they may stand in a line.
+fn clean(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for letter in text.trim_ascii_end().chars().take(most) {
+        out.push(if letter.is_control() { ' ' } else { letter });
+    }
+    out
 }
 
 /// A line, folded where it gets too long.
-fn fold(out: &mut String, start: &str, text: impl Iterator<Item = char>) {
+fn fold(out: &mut String, start: &str, text: &str) {
     out.push_str(start);
     let mut width = start.len();
-    // Lines that continue begin with a space, and never with two line ends.
+    // Lines that continue begin with a space, and are never of spaces alone.
     let mut blank = true;
-    for letter in text {
+    for letter in text.chars() {
         if (letter == ' ' && width >= WIDTH && !blank) || width >= LONGEST {
             out.push_str("\r\n ");
             (width, blank) = (1, true);
@@ -263,11 +259,7 @@ fn fold(out: &mut String, start: &str, text: impl Iterator<Item = char>) {
 fn push_address(out: &mut String, address: &str) {
     let ascii = address.is_ascii();
     out.push_str(if ascii { "rfc822; " } else { "utf-8; " });
-    let start = out.len();
-    for letter in plain(address) {
-        if out.len().saturating_sub(start) > LONGEST {
-            break;
-        }
+    for letter in clean(address, LONGEST / 9).chars() {
         if ascii || (letter.is_ascii_graphic() && !matches!(letter, '\\' | '+' | '=')) {
             out.push(letter);
             continue;
@@ -284,10 +276,6 @@ fn push_address(out: &mut String, address: &str) {
     }
 }
 
-fn push_id(out: &mut String, id: Id) {
-    out.push_str(id.encode(&mut [0; 32]));
-}
-
 fn push_number(out: &mut String, number: u64) {
     if let Some(rest @ 1..) = number.checked_div(10) {
         push_number(out, rest);
@@ -298,8 +286,7 @@ fn push_number(out: &mut String, number: u64) {
 /// A time as [RFC 5322, section 3.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.3) writes it, in UTC.
 fn date(milliseconds: f64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
+    const MONTHS: [&str; 12] = ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
     // Casts saturate; no date is before 1970 or after the year 9999.
     let seconds = ((milliseconds / 1000.0) as u64).min(253_402_300_799);
     let (day, second) = (seconds / 86_400, seconds % 86_400);

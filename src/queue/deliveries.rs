@@ -108,10 +108,10 @@ impl Deliveries {
         self.schedule.hurry(self.hurried);
     }
 
-    /// Whether something is due that was not begun.
+    /// Whether something waits still that was there when all was hurried.
     #[must_use]
-    pub fn has_due(&self) -> bool {
-        self.schedule.first().is_some_and(|waiting| waiting.due <= self.clock.now())
+    pub fn is_hurrying(&self) -> bool {
+        self.schedule.first().is_some_and(|waiting| waiting.due <= self.hurried)
     }
 
     /// Begins an attempt of the message that is due first, if one may begin now, and returns its

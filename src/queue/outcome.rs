@@ -225,9 +225,10 @@ impl Replies {
 
     /// The number of a reply, a new one if it is new.
     fn number(&mut self, reply: Reply) -> u32 {
-        let hash = reply.message.bytes().fold(u32::from(reply.code), |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+        let hash = reply
+            .message
+            .bytes()
+            .fold(u32::from(reply.code), |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         let row = usize::from(hash.wrapping_shr(16).to_le_bytes()[0]) % Self::ROWS;
         if self.rows.is_empty() {
             self.rows.resize(Self::ROWS, None);
@@ -310,7 +311,8 @@ mod tests {
 
     #[test]
     fn an_address_stands_for_every_recipient_of_it_and_one_left_out_is_deferred() {
-        let answer = Answer::ByAddress([("a", 250), ("b", 550), ("z", 250)].map(|(a, code)| (a.into(), reply(code))).into());
+        let answer =
+            Answer::ByAddress([("a", 250), ("b", 550), ("z", 250)].map(|(a, code)| (a.into(), reply(code))).into());
         assert_eq!(verdicts(answer.clone(), &["a", "b", "a"]), (vec![Delivered, Refused, Delivered], false));
         assert_eq!(verdicts(answer, &["a", "c"]), (vec![Delivered, Deferred], true));
     }
