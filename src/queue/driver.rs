@@ -359,8 +359,9 @@ fn named(envelope: &Envelope, recipients: &[Recipient]) -> Envelope {
     Envelope { recipients: recipients.iter().filter_map(address).collect(), ..envelope.clone() }
 }
 
+/// At least so long: what is woken too early would only sleep again.
 fn milliseconds(number: f64) -> Duration {
-    Duration::from_micros((number.max(0.0) * 1000.0) as u64)
+    Duration::from_micros(((number.max(0.0) * 1000.0) as u64).saturating_add(1))
 }
 
 /// Does something at the end, also when a future is dropped before its own.

@@ -28,18 +28,19 @@ pub async fn sleep(world: &Shared, milliseconds: f64) {
             }
         }
     }
-    let until = world.borrow().now + milliseconds.max(0.0);
+    // In microseconds: fractions of them would be lost between the clock and the timers.
+    let until = ((world.borrow().now + milliseconds.max(0.0)) * 1000.0).ceil() as u64;
     let mut timer = Timer(world.clone(), None);
     poll_fn(|cx| {
         let world = &mut *world.borrow_mut();
         if let Some(key) = timer.1.take() {
             world.timers.at.remove(&key);
         }
-        if world.now >= until {
+        if (world.now * 1000.0).round() as u64 >= until {
             return Poll::Ready(());
         }
         world.timers.count += 1;
-        let key = ((until * 1000.0).ceil() as u64, world.timers.count);
+        let key = (until, world.timers.count);
         world.timers.at.insert(key, cx.waker().clone());
         timer.1 = Some(key);
         Poll::Pending

@@ -78,7 +78,6 @@ impl Host for SimHost {
     }
 
     async fn read_meta(&self, id: &Id) -> Result<Option<Record<Meta>>, Failure> {
-        self.world.borrow_mut().ledger.reads(self.deliverer, *id);
         let meta = self.call(false, |host| host.world.borrow().meta.get(id).cloned()).await?;
         Ok(meta.map(|meta| Record { meta: Stored::Good(meta.clone()), version: meta }))
     }

@@ -19,8 +19,8 @@ pub struct Ledger {
     bounced: BTreeSet<Recipient>,
     /// When a mark was acknowledged first.
     marked: BTreeMap<Recipient, u64>,
-    /// When a deliverer has begun to read the record of a message.
-    read: BTreeMap<(u64, Id), u64>,
+    /// When a deliverer has claimed a message last: what was marked by then it has to know.
+    claimed: BTreeMap<(u64, Id), u64>,
     /// In whose name a deliverer claims.
     owners: BTreeMap<u64, String>,
     /// Until when an owner has claimed a message.
@@ -50,11 +50,6 @@ impl Ledger {
         self.clock
     }
 
-    pub fn reads(&mut self, deliverer: u64, id: Id) {
-        let now = self.tick();
-        self.read.insert((deliverer, id), now);
-    }
-
     /// A write takes effect; `before` is what the record said.
     pub fn writes(&mut self, deliverer: u64, before: Option<&Meta>, write: &Write<Id, Envelope>) {
         match write {
@@ -77,6 +72,10 @@ impl Ledger {
                 if let Some(lease) = &meta.lease {
                     let owner = self.owners.entry(deliverer).or_insert_with(|| lease.owner.clone()).clone();
                     if owner == lease.owner {
+                        if before.is_some_and(|before| before.attempts < meta.attempts) {
+                            let now = self.tick();
+                            self.claimed.insert((deliverer, *id), now);
+                        }
                         self.leases.insert((owner, *id), lease.until);
                     }
                 }
@@ -112,11 +111,12 @@ impl Ledger {
                 self.violations.push(format!("{of}: a bounce was bounced"));
             }
             for index in indexes.split(' ') {
-                let recipient = (of, index.parse().unwrap());
-                if !self.bounced.insert(recipient) {
-                    self.violations.push(format!("{of}: {index} was bounced twice"));
-                }
+                self.bounced.insert((of, index.parse().unwrap()));
             }
+        }
+        // A write whose outcome was unknown is repeated, and its message may be gone by then.
+        if self.removed.contains(&id) {
+            self.marked.retain(|(other, _), _| *other != id);
         }
         let null_sender = envelope.sender.as_deref().unwrap_or_default().is_empty();
         self.messages.insert(id, Message { recipients: envelope.recipients.len() as u32, null_sender });
@@ -134,9 +134,9 @@ impl Ledger {
 
     /// A deliverer hands a message to its relay; `now` is nothing where clocks were set.
     pub fn attempts(&mut self, deliverer: u64, id: Id, indexes: &[u32], now: Option<f64>) {
-        let read = self.read.get(&(deliverer, id)).copied().unwrap_or(0);
+        let claimed = self.claimed.get(&(deliverer, id)).copied().unwrap_or(0);
         for index in indexes {
-            if self.marked.get(&(id, *index)).is_some_and(|marked| *marked < read) {
+            if self.marked.get(&(id, *index)).is_some_and(|marked| *marked < claimed) {
                 self.violations.push(format!("{id}: {index} was attempted after its mark was acknowledged"));
             }
         }

@@ -53,7 +53,13 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
             indexes.iter().for_each(|index| world.ledger.delivers(id, *index));
             Answer::All(Said::Nothing)
         }
-        2 => Answer::All(said(world).1),
+        2 => {
+            let (good, said) = said(world);
+            if good {
+                indexes.iter().for_each(|index| world.ledger.delivers(id, *index));
+            }
+            Answer::All(said)
+        }
         3 => Answer::All(Said::Strange),
         4 => Answer::Each(vec![Said::Nothing; envelope.recipients.len() + 1]),
         5..8 => {
