@@ -6,7 +6,8 @@ import { openDecisions } from './queue/module.js';
 import { News } from './queue/news.js';
 import { queueOptionsOf, relayOf, storageOf } from './queue/options.js';
 import { Pool } from './queue/pool.js';
-import { Ask, Decisions } from './wasm/queue.js';
+import * as Ask from './wasm/ask.js';
+import { Decisions } from './wasm/queue.js';
 
 /** How long attempts may follow each other before everything else has a turn. */
 const TURN = 10;
@@ -357,12 +358,12 @@ export class Queue extends EventTarget {
   }
 
   /**
-   * @param {Ask} ask
+   * @param {number} ask
    * @param {number} [x]
    * @param {number} [y]
    */
   #ask(ask, x = 0, y = 0) {
-    return this.#decisions.ask(ask, 0, x, y);
+    return this.#decisions.tell(ask, 0, x, y, '');
   }
 
   /**

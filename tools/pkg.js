@@ -19,6 +19,7 @@ const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv'];
 
 process.chdir(root);
 removeForeign();
+names(QUEUE);
 for (const module of [STORAGE, QUEUE]) {
   optimise(module);
   shortenNames(module);
@@ -36,6 +37,22 @@ function removeForeign() {
   ]) {
     rmSync(`pkg/${name}`, { force: true });
   }
+}
+
+/**
+ * Makes a module of each enumeration in the glue: bundlers put the numbers where the names are, and nothing is left.
+ *
+ * @param {typeof STORAGE} module
+ */
+function names({ glue }) {
+  const enumeration = /\/\*\*(?:(?!\*\/)[^])*\*\/\nexport const (\w+) = Object\.freeze\(\{([^]*?)\}\);\n/g;
+  writeFileSync(glue, readFileSync(glue, 'utf8').replace(enumeration, (_, name, body) => {
+    const numbers = [...body.matchAll(/(\w+): (\d+), "/g)].map(([, key, number]) => `export const ${key} = ${number};\n`);
+    const type = [...body.matchAll(/(\w+): (\d+), "/g)].map(([, key, number]) => `export declare const ${key}: ${number};\n`);
+    writeFileSync(`pkg/wasm/${name.toLowerCase()}.js`, numbers.join(''));
+    writeFileSync(`pkg/wasm/${name.toLowerCase()}.d.ts`, type.join(''));
+    return '';
+  }));
 }
 
 /** @param {typeof STORAGE} module */
@@ -81,7 +98,8 @@ function inline(module) {
   const order = [...count.keys()].sort((a, b) => count[b] - count[a]);
   const letters = [...Array(95).keys()].map((code) => String.fromCharCode(code + 32))
     .filter((letter) => !/["'`$\\]/.test(letter));
-  const [first, second] = letters.splice(-2);
+  const [first, second] = letters.slice(-2);
+  letters.length -= 2;
   /** @type {string[]} */
   const code = [];
   order.forEach((byte, rank) => {
@@ -89,25 +107,14 @@ function inline(module) {
     code[byte] = [letter, first + letter, second + letter][Math.floor(rank / letters.length)];
   });
   const text = [...bytes].map((byte) => code[byte]).join('');
-  const table = `'${letters.join('')}'`;
-  writeFileSync(module.inline, `const letters = ${table};
+  const table = `'${letters.join('')}${first}${second}'`;
+  writeFileSync(module.inline, `import { decode } from '../load/decode.js';
+
+const letters = ${table};
 const order = [${order}];
 const text = '${text}';
 /** @returns {Uint8Array<ArrayBuffer>} the bytes of the module */
-export function wasm() {
-  const bytes = new Uint8Array(${bytes.length});
-  let length = 0;
-  for (let i = 0, row = 0; i < text.length; i++) {
-    const letter = text[i];
-    if (letter === '${first}') row = 1;
-    else if (letter === '${second}') row = 2;
-    else {
-      bytes[length++] = order[row * ${letters.length} + letters.indexOf(letter)];
-      row = 0;
-    }
-  }
-  return bytes;
-}
+export const wasm = () => decode(text, letters, order, ${bytes.length});
 `);
   assertSame(bytes, module.inline);
 }

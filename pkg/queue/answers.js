@@ -1,8 +1,9 @@
 /** @import { Decisions } from '../wasm/queue.js' */
-import { Ask, Saying } from '../wasm/queue.js';
+import * as Ask from '../wasm/ask.js';
+import * as Saying from '../wasm/saying.js';
 
 /** What is said of a recipient: its kind, and code and text of the reply. */
-/** @typedef {[saying: Saying, code: number, message: string]} Said */
+/** @typedef {[saying: number, code: number, message: string]} Said */
 
 /**
  * Tells the core what a relay has answered of these recipients, and returns the next step. Here is judged only what a
@@ -30,7 +31,7 @@ export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
     let all;
     for (const recipient of recipients) say(find ? find(recipient) : (all ??= meaning(answer, thrown)));
   }
-  return decisions.ask(Ask.Relayed, attempt, said, length);
+  return decisions.tell(Ask.Relayed, attempt, said, length, '');
 }
 
 /** @type {Said} */
@@ -73,7 +74,7 @@ function isReply(value) {
 }
 
 /**
- * @param {Saying} saying
+ * @param {number} saying
  * @param {any} reply
  * @param {number} otherwise
  * @returns {Said}

@@ -1,6 +1,7 @@
 /** @import { Envelope, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
-import { Ask, Text } from '../wasm/queue.js';
+import * as Ask from '../wasm/ask.js';
+import * as Text from '../wasm/text.js';
 
 /**
  * What tells the sender that these recipients were given up with this reply; nothing if the caller wants none.
@@ -34,23 +35,23 @@ export function bounceOf(context, attempt, number, envelope, reply) {
 function usual({ decisions }, attempt, number, { sender, recipients, headers = [], receiver }) {
   const to = /** @type {string} */ (sender);
   /**
-   * @param {Ask} ask
+   * @param {number} ask
    * @param {string} text
    */
-  const tell = (ask, text) => decisions.tell(ask, attempt, number, Date.now(), text);
+  const tell = (ask, text) => decisions.tell(ask, attempt, number, 0, text);
   tell(Ask.Bounce, to);
+  tell(Ask.Date, new Date().toUTCString().replace('GMT', '+0000'));
   for (const recipient of recipients) tell(Ask.Recipient, recipient);
   for (const [name, value] of headers) {
     tell(Ask.Name, name);
     tell(Ask.Value, value);
   }
-  const count = tell(Ask.Make, receiver ?? '');
-  /** @param {number} place */
-  const text = (place) => decisions.text(Text.Header, attempt, place);
-  return {
-    sender: '',
-    recipients: [to],
-    headers: Array.from({ length: count }, (_, i) => [text(2 * i), text(2 * i + 1)]),
-    message: decisions.text(Text.Body, attempt, 0),
-  };
+  tell(Ask.Make, receiver ?? '');
+  /** @type {[string, string][]} */
+  const made = [];
+  for (const line of decisions.text(Text.Header, attempt, 0).split('\r\n')) {
+    const end = line.indexOf(': ');
+    if (end > 0) made.push([line.slice(0, end), line.slice(end + 2)]);
+  }
+  return { sender: '', recipients: [to], headers: made, message: decisions.text(Text.Body, attempt, 0) };
 }

@@ -1,7 +1,11 @@
 /** @import { Envelope, Lease, MaybePromise, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
 import { LOOK } from '../seam/look.js';
-import { Ask, Fate, Result, Step, Text } from '../wasm/queue.js';
+import * as Ask from '../wasm/ask.js';
+import * as Fate from '../wasm/fate.js';
+import * as Result from '../wasm/result.js';
+import * as Step from '../wasm/step.js';
+import * as Text from '../wasm/text.js';
 import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';
@@ -44,18 +48,26 @@ export class Delivery {
   }
 
   async run() {
-    const { decisions } = this.#context;
-    let step = this.#next(decisions.ask(Ask.Begin, this.#number, Math.random(), 0));
+    let step = this.#next(this.#ask(Ask.Begin, Math.random()));
     while (step !== Step.Done) step = await this.#make(step);
     this.#tell();
-    decisions.ask(Ask.End, this.#number, 0, 0);
+    this.#ask(Ask.End);
+  }
+
+  /**
+   * @param {number} ask
+   * @param {number} [x]
+   * @param {number} [y]
+   */
+  #ask(ask, x = 0, y = 0) {
+    return this.#context.decisions.tell(ask, this.#number, x, y, '');
   }
 
   /**
    * Takes the numbers of a step before other attempts have theirs.
    *
    * @param {number} step
-   * @returns {Step}
+   * @returns {number}
    */
   #next(step) {
     if (NUMBERED.has(step)) this.#numbers = this.#context.decisions.numbers();
@@ -63,8 +75,8 @@ export class Delivery {
   }
 
   /**
-   * @param {Step} step
-   * @returns {MaybePromise<Step>} the next one
+   * @param {number} step
+   * @returns {MaybePromise<number>} the next one
    */
   #make(step) {
     switch (step) {
@@ -108,8 +120,8 @@ export class Delivery {
   }
 
   /**
-   * @param {() => Promise<Step>} work
-   * @returns {Promise<Step>}
+   * @param {() => Promise<number>} work
+   * @returns {Promise<number>}
    */
   async #try(work) {
     try {
@@ -143,7 +155,7 @@ export class Delivery {
       const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
       tick();
       decisions.tell(Ask.Lease, this.#number, until, 0, lease?.owner ?? '');
-      return this.#next(decisions.ask(Ask.Looked, this.#number, timestamp, attempts));
+      return this.#next(this.#ask(Ask.Looked, timestamp, attempts));
     });
   }
 
@@ -174,13 +186,13 @@ export class Delivery {
 
   #get() {
     return this.#try(async () => {
-      const { decisions, tick } = this.#context;
+      const { tick } = this.#context;
       const [envelope, , indexes] = await this.#store((storage) => storage.get(this.#id));
       this.#envelope = envelope;
       this.#indexes = indexes;
-      for (const index of indexes) decisions.ask(Ask.Index, this.#number, index, 0);
+      for (const index of indexes) this.#ask(Ask.Index, index);
       tick();
-      return this.#next(decisions.ask(Ask.Got, this.#number, envelope.sender ? 1 : 0, Math.random()));
+      return this.#next(this.#ask(Ask.Got, envelope.sender ? 1 : 0, Math.random()));
     });
   }
 
@@ -193,7 +205,7 @@ export class Delivery {
     let answer;
     let thrown = false;
     try {
-      answer = await relay.attempt(this.#envelope, decisions.ask(Ask.Attempts, this.#number, 0, 0) - 1);
+      answer = await relay.attempt(this.#envelope, this.#ask(Ask.Attempts) - 1);
     } catch (error) {
       answer = error;
       thrown = true;
@@ -213,14 +225,14 @@ export class Delivery {
     let renewing;
     const renew = async () => {
       tick();
-      if (!decisions.ask(Ask.Renew, this.#number, 0, 0)) return;
+      if (!this.#ask(Ask.Renew)) return;
       let result;
       try {
         result = (await this.#change(decisions.numbers())) ? Result.Changed : Result.Unchanged;
       } catch (error) {
         result = this.#failed(error);
       }
-      decisions.ask(Ask.Renewed, this.#number, result, 0);
+      this.#ask(Ask.Renewed, result);
     };
     const timer = setInterval(() => {
       renewing ??= renew().finally(() => {
@@ -236,7 +248,7 @@ export class Delivery {
   }
 
   async #backoff() {
-    const { backoff, decisions, tick } = this.#context;
+    const { backoff, tick } = this.#context;
     const attempts = this.#numbers[0];
     const replies = this.#group(Fate.Deferred).replies;
     let wait;
@@ -251,7 +263,7 @@ export class Delivery {
     }
     tick();
     const gaveUp = wait === null || wait === undefined;
-    return this.#next(decisions.ask(Ask.Delay, this.#number, wait ?? 0, gaveUp ? 1 : 0));
+    return this.#next(this.#ask(Ask.Delay, wait ?? 0, gaveUp ? 1 : 0));
   }
 
   // ---- what is given up ----
@@ -279,31 +291,31 @@ export class Delivery {
   // ---- what it came to ----
 
   #tell() {
-    const { complain, decisions, dispatch, leaseLost } = this.#context;
-    if (decisions.ask(Ask.Lost, this.#number, 0, 0)) complain(leaseLost(this.#id), this.#detail());
-    if (!decisions.ask(Ask.Recorded, this.#number, 0, 0)) return;
+    const { complain, dispatch, leaseLost } = this.#context;
+    if (this.#ask(Ask.Lost)) complain(leaseLost(this.#id), this.#detail());
+    if (!this.#ask(Ask.Recorded)) return;
     for (const [type, fate] of FATES) {
       const group = this.#group(fate);
       if (group.recipients.length === 0) continue;
       const reply = group.replies.find((reply) => reply !== undefined);
-      const timestamp = fate === Fate.Deferred ? { timestamp: decisions.ask(Ask.Next, this.#number, 0, 0) } : {};
+      const timestamp = fate === Fate.Deferred ? { timestamp: this.#ask(Ask.Next) } : {};
       dispatch(type, () => ({ ...this.#detail(), ...(reply && { reply }), ...timestamp, ...group }));
     }
   }
 
   #detail() {
-    const attempts = this.#context.decisions.ask(Ask.Attempts, this.#number, 0, 0);
+    const attempts = this.#ask(Ask.Attempts);
     return { id: this.#id, envelope: this.#envelope, attempts };
   }
 
   /**
-   * @param {Fate} fate
+   * @param {number} fate
    * @param {number} [only] the number of a reply
    * @returns {Group}
    */
   #group(fate, only) {
     const { decisions } = this.#context;
-    decisions.ask(Ask.Places, this.#number, fate, 0);
+    this.#ask(Ask.Places, fate);
     const numbers = decisions.numbers();
     /** @type {Group} */
     const group = { recipients: [], indexes: [], replies: [] };
@@ -326,18 +338,19 @@ export class Delivery {
    */
   #reply(number) {
     const { decisions } = this.#context;
-    const code = decisions.ask(Ask.Code, this.#number, number, 0);
+    const code = this.#ask(Ask.Code, number);
     return { code, message: decisions.text(Text.Reply, this.#number, number) };
   }
 
-  /** @param {Result} result */
+  /** @param {number} result */
   #answer(result) {
     this.#context.tick();
-    return this.#next(this.#context.decisions.ask(Ask.Answer, this.#number, result, Math.random()));
+    return this.#next(this.#ask(Ask.Answer, result, Math.random()));
   }
 }
 
+/** @type {Set<number>} */
 const NUMBERED = new Set([Step.Change, Step.Backoff, Step.Bounce, Step.Pause]);
 const LONGEST_TIMER = 2 ** 31 - 1;
-/** @type {[type: string, fate: Fate][]} */
+/** @type {[type: string, fate: number][]} */
 const FATES = [['delivered', Fate.Delivered], ['deferred', Fate.Deferred], ['failed', Fate.Refused]];

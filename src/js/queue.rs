@@ -161,15 +161,17 @@ pub enum Ask {
     Code,
 
     // ---- the default bounce ----
-    /// Begins one for the reply `x` at the time `y`; the text is the sender.
+    /// Begins one for the reply `x`; the text is the sender.
     Bounce,
+    /// The text is when it is.
+    Date,
     /// The text is a recipient of whom it tells.
     Recipient,
     /// The text is the name of an original header,
     Name,
     /// and this its value.
     Value,
-    /// Makes it, for the host that the text names. Returns the number of its headers.
+    /// Makes it, for the host that the text names.
     Make,
 }
 
@@ -185,7 +187,7 @@ pub enum Text {
     Wrong,
     /// The id of the bounce that tells of the reply `x`.
     BounceId,
-    /// Name and value, by turns, of the headers of the bounce that was made.
+    /// The headers of the bounce that was made, a line each.
     Header,
     /// Its body.
     Body,
@@ -210,10 +212,11 @@ pub struct Decisions {
 #[derive(Default)]
 struct Draft {
     reply: u32,
-    now: f64,
+    date: String,
     sender: String,
     recipients: Vec<String>,
     headers: Vec<(String, String)>,
+    header: String,
     body: String,
 }
 
@@ -239,12 +242,7 @@ impl Decisions {
         }
     }
 
-    /// Asks or tells something.
-    pub fn ask(&mut self, ask: Ask, attempt: u32, x: f64, y: f64) -> f64 {
-        self.tell(ask, attempt, x, y, "")
-    }
-
-    /// The same, with a text.
+    /// Asks or tells something, with a text where it has one.
     pub fn tell(&mut self, ask: Ask, attempt: u32, x: f64, y: f64, text: &str) -> f64 {
         let flag = |is: bool| f64::from(u8::from(is));
         match ask {
@@ -321,8 +319,9 @@ impl Decisions {
             Ask::Code => return self.reply(attempt, x as u32).map_or(0.0, |reply| reply.code.into()),
 
             Ask::Bounce => {
-                self.bounce = Draft { reply: x as u32, now: y, sender: text.to_owned(), ..Draft::default() };
+                self.bounce = Draft { reply: x as u32, sender: text.to_owned(), ..Draft::default() };
             }
+            Ask::Date => text.clone_into(&mut self.bounce.date),
             Ask::Recipient => self.bounce.recipients.push(text.to_owned()),
             Ask::Name => self.bounce.headers.push((text.to_owned(), String::new())),
             Ask::Value => {
@@ -330,7 +329,7 @@ impl Decisions {
                     text.clone_into(value);
                 }
             }
-            Ask::Make => return self.make_bounce(attempt, text),
+            Ask::Make => self.make_bounce(attempt, text),
         }
         0.0
     }
@@ -351,10 +350,7 @@ impl Decisions {
             Text::Reply => self.reply(attempt, x).map(|reply| &*reply.message),
             Text::Wrong => made.and_then(|made| made.verdicts().wrong),
             Text::BounceId => self.bounce_id(attempt, x).map(|id| id.encode(&mut digits)),
-            Text::Header => {
-                let header = self.bounce.headers.get((x / 2) as usize);
-                header.map(|(name, value)| if x & 1 == 0 { &**name } else { &**value })
-            }
+            Text::Header => Some(&*self.bounce.header),
             Text::Body => Some(&*self.bounce.body),
         };
         found.unwrap_or_default().to_owned()
@@ -438,10 +434,10 @@ impl Decisions {
         Some(bounce_id(made.waiting().id, &indexes, verdicts.reply(reply)?))
     }
 
-    fn make_bounce(&mut self, attempt: u32, host: &str) -> f64 {
+    fn make_bounce(&mut self, attempt: u32, host: &str) {
         let draft = core::mem::take(&mut self.bounce);
         let (Some(id), Some(reply)) = (self.bounce_id(attempt, draft.reply), self.reply(attempt, draft.reply)) else {
-            return 0.0;
+            return;
         };
         let failure = Failure {
             id,
@@ -451,12 +447,10 @@ impl Decisions {
             attempts: self.attempt(attempt).map_or(0, Attempt::attempts),
             headers: &draft.headers,
             host: Some(host),
-            now: draft.now,
+            date: &draft.date,
         };
-        let (headers, body) = (failure.headers(), failure.body());
-        let count = headers.len() as f64;
-        self.bounce = Draft { headers, body, ..Draft::default() };
-        count
+        let (header, body) = (failure.header(), failure.body());
+        self.bounce = Draft { header, body, ..Draft::default() };
     }
 
     fn answer(&mut self, attempt: u32, input: Input, random: f64) -> f64 {

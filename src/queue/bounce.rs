@@ -29,8 +29,8 @@ pub struct Failure<'a> {
     pub headers: &'a [(String, String)],
     /// The name of the host that took the message, if it is known.
     pub host: Option<&'a str>,
-    /// When it is, in milliseconds since the epoch.
-    pub now: f64,
+    /// When it is, as [`date`] writes it.
+    pub date: &'a str,
 }
 
 /// How many recipients the text for people names; the fields for programs name all.
@@ -75,103 +75,102 @@ impl Failure<'_> {
     /// The envelope of the bounce: from nobody, so that it is never bounced itself.
     #[must_use]
     pub fn envelope(&self) -> Envelope {
+        let headers = self
+            .header()
+            .lines()
+            .filter_map(|line| {
+                let (name, value) = line.split_once(": ")?;
+                Some((name.to_owned(), value.to_owned()))
+            })
+            .collect();
         Envelope {
             sender: Some(String::new()),
             recipients: [self.sender.to_owned()].into(),
-            headers: self.headers(),
+            headers,
             message: self.body().into_bytes(),
             ..Envelope::default()
         }
     }
 
-    /// Headers of the bounce.
+    /// The headers of the bounce, a line each.
     #[must_use]
-    pub fn headers(&self) -> Vec<(String, String)> {
-        let (host, boundary) = (self.host(), self.boundary());
-        let to = clean(self.sender, usize::MAX).replace(['<', '>'], "");
-        let original = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Message-ID"));
-        let answered = original.map_or("", |(_, value)| value.trim());
-        let good = answered.len() < LONGEST && answered.bytes().all(|byte| byte.is_ascii_graphic());
-        let answered = if good { answered } else { "" };
-        let date = date(self.now);
-        let all: [(&str, [&str; 3]); 10] = [
-            ("From", ["Mail Delivery System <MAILER-DAEMON@", &host, ">"]),
-            ("To", ["<", &to, ">"]),
-            ("Subject", ["Undelivered mail returned to sender", "", ""]),
-            ("Date", [&date, "", ""]),
-            ("Message-ID", ["<", &[self.id.encode(&mut [0; 32]), "@", &host].concat(), ">"]),
-            ("Auto-Submitted", ["auto-replied", "", ""]),
-            ("MIME-Version", ["1.0", "", ""]),
-            ("Content-Type", ["multipart/report; report-type=delivery-status; boundary=\"", &boundary, "\""]),
-            ("In-Reply-To", [answered, "", ""]),
-            ("References", [answered, "", ""]),
-        ];
-        let mut headers = Vec::with_capacity(all.len());
-        for (name, value) in all {
-            let value = value.concat();
-            if !value.is_empty() {
-                headers.push((name.to_owned(), value));
+    pub fn header(&self) -> String {
+        let mut out = String::new();
+        let host = self.host();
+        let mut id = [0; 32];
+        let id = self.id.encode(&mut id);
+        add(&mut out, &["From: Mail Delivery System <MAILER-DAEMON@", host, ">\r\nTo: <"]);
+        for letter in self.sender.chars() {
+            if !letter.is_control() && !matches!(letter, '<' | '>') {
+                out.push(letter);
             }
         }
-        headers
+        add(&mut out, &[">\r\nSubject: Undelivered mail returned to sender\r\nDate: ", self.date]);
+        add(&mut out, &["\r\nMessage-ID: <", id, "@", host, ">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0"]);
+        add(
+            &mut out,
+            &["\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"=_", id, "\"\r\n"],
+        );
+        for (name, value) in self.headers {
+            let value = value.trim_ascii();
+            let plain = value.len() < LONGEST && value.bytes().all(|byte| byte.is_ascii_graphic());
+            if plain && name.eq_ignore_ascii_case("Message-ID") {
+                add(&mut out, &["In-Reply-To: ", value, "\r\nReferences: ", value, "\r\n"]);
+                break;
+            }
+        }
+        out
     }
 
     /// The body of the bounce: a text for people, fields for programs, and the original headers.
     #[must_use]
     pub fn body(&self) -> String {
         let mut out = String::new();
-        let boundary = self.boundary();
-        let mut code = String::new();
-        push_number(&mut code, self.reply.code.into());
-        let said = [&*code, " ", &*clean(&self.reply.message, QUOTED)].concat();
+        let mut id = [0; 32];
+        // It has the id of the bounce, which no sender knows beforehand.
+        let boundary = self.id.encode(&mut id);
+        let mut said = String::new();
+        push_number(&mut said, self.reply.code.into());
+        said.push(' ');
+        clean(&mut said, &self.reply.message, QUOTED);
+        let mut text = String::new();
 
-        part(&mut out, &boundary, "text/plain; charset=utf-8");
-        out.push_str("Your message could not be delivered to:\r\n\r\n");
+        part(&mut out, boundary, "text/plain; charset=utf-8");
+        add(&mut out, &["Your message could not be delivered to:\r\n\r\n"]);
         for recipient in self.recipients.iter().take(NAMED) {
-            fold(&mut out, "    ", &clean(recipient, usize::MAX));
+            text.clear();
+            clean(&mut text, recipient, usize::MAX);
+            fold(&mut out, "    ", &text);
         }
         if let Some(more @ 1..) = self.recipients.len().checked_sub(NAMED) {
-            out.push_str("    and ");
+            add(&mut out, &["    and "]);
             push_number(&mut out, more as u64);
-            out.push_str(" more\r\n");
+            add(&mut out, &[" more\r\n"]);
         }
-        out.push_str("\r\nWhat was said of it, after ");
+        add(&mut out, &["\r\nWhat was said of it, at attempt "]);
         push_number(&mut out, self.attempts.into());
-        out.push_str(if self.attempts == 1 { " attempt:\r\n\r\n" } else { " attempts:\r\n\r\n" });
+        add(&mut out, &[":\r\n\r\n"]);
         fold(&mut out, "    ", &said);
-        out.push_str("\r\nNobody reads answers to this message.\r\n");
+        add(&mut out, &["\r\nNobody reads answers to this message.\r\n"]);
 
-        part(&mut out, &boundary, "message/delivery-status");
-        self.push_fields(&mut out, &said);
-
-        part(&mut out, &boundary, "text/rfc822-headers; charset=utf-8");
-        self.push_original(&mut out);
-        for text in ["\r\n--", &*boundary, "--\r\n"] {
-            out.push_str(text);
-        }
-        out
-    }
-
-    fn push_fields(&self, out: &mut String, said: &str) {
-        for text in ["Reporting-MTA: dns; ", &*self.host(), "\r\n"] {
-            out.push_str(text);
-        }
-        let mut diagnosis = String::new();
+        part(&mut out, boundary, "message/delivery-status");
+        add(&mut out, &["Reporting-MTA: dns; ", self.host(), "\r\n"]);
+        text.clear();
         for letter in said.chars() {
-            diagnosis.push(if letter.is_ascii() { letter } else { '?' });
+            text.push(if letter.is_ascii() { letter } else { '?' });
         }
-        let when = date(self.now);
         for recipient in self.recipients {
-            out.push_str("\r\nFinal-Recipient: ");
-            push_address(out, recipient);
-            for text in ["\r\nAction: failed\r\nStatus: ", self.status(), "\r\n"] {
-                out.push_str(text);
-            }
-            fold(out, "Diagnostic-Code: smtp; ", &diagnosis);
-            for text in ["Last-Attempt-Date: ", &*when, "\r\n"] {
-                out.push_str(text);
-            }
+            add(&mut out, &["\r\nFinal-Recipient: "]);
+            push_address(&mut out, recipient);
+            add(&mut out, &["\r\nAction: failed\r\nStatus: ", self.status(), "\r\n"]);
+            fold(&mut out, "Diagnostic-Code: smtp; ", &text);
+            add(&mut out, &["Last-Attempt-Date: ", self.date, "\r\n"]);
         }
+
+        part(&mut out, boundary, "text/rfc822-headers; charset=utf-8");
+        self.push_original(&mut out);
+        add(&mut out, &["\r\n--=_", boundary, "--\r\n"]);
+        out
     }
 
     fn push_original(&self, out: &mut String) {
@@ -180,36 +179,35 @@ impl Failure<'_> {
             if out.len().saturating_sub(start).saturating_add(value.len()) > RETURNED {
                 break;
             }
-            out.push_str(name);
-            out.push_str(": ");
+            add(out, &[name, ": "]);
             // A line may have been folded without a carriage return.
             for letter in value.chars() {
                 match letter {
                     '\r' => {}
-                    '\n' => out.push_str("\r\n"),
+                    '\n' => add(out, &["\r\n"]),
                     letter => out.push(letter),
                 }
             }
-            out.push_str("\r\n");
+            add(out, &["\r\n"]);
         }
     }
 
     /// The enhanced status code: that of the reply, unless it has none or one of success.
     fn status(&self) -> &str {
         let general = if (500..600).contains(&self.reply.code) { "5.0.0" } else { "4.0.0" };
-        self.reply.status().filter(|status| !status.starts_with('2')).unwrap_or(general)
+        self.reply.status().filter(|status| status.as_bytes().first() != Some(&b'2')).unwrap_or(general)
     }
 
     /// The name of the host, or what can stand for it.
-    fn host(&self) -> String {
-        let domain = self.sender.rsplit_once('@').map(|(_, domain)| domain);
-        let host = [self.host, domain].into_iter().flatten().find(|host| is_host(host));
-        host.unwrap_or("localhost").to_owned()
-    }
-
-    /// It has the id of the bounce, which no sender knows beforehand.
-    fn boundary(&self) -> String {
-        ["=_", self.id.encode(&mut [0; 32])].concat()
+    fn host(&self) -> &str {
+        let at = self.sender.bytes().rposition(|byte| byte == b'@').unwrap_or(0);
+        let domain = self.sender.get(at.saturating_add(1)..).unwrap_or_default();
+        for host in [self.host.unwrap_or_default(), domain] {
+            if is_host(host) {
+                return host;
+            }
+        }
+        "localhost"
     }
 }
 
@@ -218,19 +216,23 @@ fn is_host(text: &str) -> bool {
     !text.is_empty() && text.len() <= 255 && text.bytes().all(good)
 }
 
-fn part(out: &mut String, boundary: &str, kind: &str) {
-    for text in ["\r\n--", boundary, "\r\nContent-Type: ", kind, "\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"] {
+#[inline(never)] // it is called everywhere
+fn add(out: &mut String, texts: &[&str]) {
+    for text in texts {
         out.push_str(text);
     }
 }
 
+fn part(out: &mut String, boundary: &str, kind: &str) {
+    add(out, &["\r\n--=_", boundary, "\r\nContent-Type: ", kind, "\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"]);
+}
+
 /// So many characters of a text, as they may stand in a line.
-fn clean(text: &str, most: usize) -> String {
-    let mut out = String::new();
+#[inline(never)]
+fn clean(out: &mut String, text: &str, most: usize) {
     for letter in text.trim_ascii_end().chars().take(most) {
         out.push(if letter.is_control() { ' ' } else { letter });
     }
-    out
 }
 
 /// A line, folded where it gets too long.
@@ -241,7 +243,7 @@ fn fold(out: &mut String, start: &str, text: &str) {
     let mut blank = true;
     for letter in text.chars() {
         if (letter == ' ' && width >= WIDTH && !blank) || width >= LONGEST {
-            out.push_str("\r\n ");
+            add(out, &["\r\n "]);
             (width, blank) = (1, true);
             if letter == ' ' {
                 continue;
@@ -251,25 +253,28 @@ fn fold(out: &mut String, start: &str, text: &str) {
         width = width.saturating_add(letter.len_utf8());
         out.push(letter);
     }
-    out.push_str("\r\n");
+    add(out, &["\r\n"]);
 }
 
 /// An address with its type; after [RFC 6533, section 3](https://www.rfc-editor.org/rfc/rfc6533#section-3)
 /// if it is not of ASCII alone.
 fn push_address(out: &mut String, address: &str) {
     let ascii = address.is_ascii();
-    out.push_str(if ascii { "rfc822; " } else { "utf-8; " });
-    for letter in clean(address, LONGEST / 9).chars() {
+    add(out, &[if ascii { "rfc822; " } else { "utf-8; " }]);
+    let mut text = String::new();
+    clean(&mut text, address, LONGEST / 9);
+    for letter in text.chars() {
         if ascii || (letter.is_ascii_graphic() && !matches!(letter, '\\' | '+' | '=')) {
             out.push(letter);
             continue;
         }
-        out.push_str("\\x{");
+        add(out, &["\\x{"]);
         let number = u32::from(letter);
         for shift in [20_u32, 16, 12, 8, 4, 0] {
             let rest = number.wrapping_shr(shift);
             if rest > 0 || shift <= 4 {
-                out.extend(char::from_digit(rest & 15, 16).map(|digit| digit.to_ascii_uppercase()));
+                let digit = b"0123456789ABCDEF".get((rest & 15) as usize);
+                out.push(digit.copied().unwrap_or_default().into());
             }
         }
         out.push('}');
@@ -280,11 +285,14 @@ fn push_number(out: &mut String, number: u64) {
     if let Some(rest @ 1..) = number.checked_div(10) {
         push_number(out, rest);
     }
-    out.extend(char::from_digit((number % 10) as u32, 10));
+    out.push(((number % 10) as u8 | b'0').into());
 }
 
-/// A time as [RFC 5322, section 3.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.3) writes it, in UTC.
-fn date(milliseconds: f64) -> String {
+/// A time, in milliseconds since the epoch, as
+/// [RFC 5322, section 3.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.3) writes it, in UTC.
+#[cfg(feature = "std")] // JavaScript has its own
+#[must_use]
+pub fn date(milliseconds: f64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
     // Casts saturate; no date is before 1970 or after the year 9999.
@@ -336,7 +344,7 @@ mod tests {
             attempts: 3,
             headers,
             host: None,
-            now: 1_700_000_000_123.0,
+            date: "Tue, 14 Nov 2023 22:13:20 +0000",
         }
     }
 
@@ -381,9 +389,10 @@ mod tests {
         let mut failure = failure(&reply, &recipients, &[]);
         failure.sender = evil;
         failure.host = Some(evil);
-        for (name, value) in failure.headers() {
-            assert!(!value.contains(['\r', '\n', '\0']), "{name}: {value:?}");
-        }
+        let names: Vec<String> = failure.envelope().headers.into_iter().map(|(name, _)| name).collect();
+        let all = "From To Subject Date Message-ID Auto-Submitted MIME-Version Content-Type";
+        assert_eq!(names.join(" "), all);
+        assert!(failure.header().split("\r\n").all(|line| !line.contains(['\r', '\n', '\0'])));
         let body = failure.body();
         for line in body.split("\r\n") {
             assert!(!line.contains(['\r', '\n', '\0']) && line.len() <= 1_000, "{line:?}");

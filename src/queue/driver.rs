@@ -13,7 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::attempt::{Command, End, Input, Record};
 use super::backoff::Delay;
-use super::bounce::{Failure, bounce_id};
+use super::bounce::{Failure, bounce_id, date};
 use super::event::{Kind, Recipient};
 use super::outcome::{Verdict, Verdicts};
 use super::queue::{Queue, Relay};
@@ -290,6 +290,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
         let bounce = match &self.options.bounce_factory {
             Some(factory) => factory(&refused, &reply),
             None => {
+                let date = date(self.timer.wall());
                 let failure = Failure {
                     id,
                     sender: refused.sender.as_deref().unwrap_or_default(),
@@ -298,7 +299,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
                     attempts: self.attempts(work),
                     headers: &refused.headers,
                     host: refused.receiver.as_deref(),
-                    now: self.timer.wall(),
+                    date: &date,
                 };
                 Some(failure.envelope())
             }

@@ -25,6 +25,8 @@ mod time;
 
 pub use attempt::{Attempt, Command, End, Input, Moment, Record, Settings};
 pub use backoff::Delay;
+#[cfg(feature = "std")]
+pub use bounce::date;
 pub use bounce::{Failure, bounce_id, derived};
 pub use clock::Clock;
 pub use deliveries::{Deliveries, Tally};

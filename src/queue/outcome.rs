@@ -60,9 +60,9 @@ struct Place {
     reply: Option<u32>,
 }
 
-const MISSING: &str = "the relay's answer leaves out a recipient";
-const LENGTH: &str = "the relay's answer has another length than the list of recipients";
-const STRANGE: &str = "the relay's answer is no reply";
+const MISSING: &str = "4.3.0 the relay's answer leaves out a recipient";
+const LENGTH: &str = "4.3.0 the relay's answer has another length than the list of recipients";
+const STRANGE: &str = "4.3.0 the relay's answer is no reply";
 
 impl Verdicts {
     /// Room for what is said of so many recipients, one after another.
@@ -121,8 +121,8 @@ impl Verdicts {
     }
 
     fn not_understood(&mut self, wrong: &'static str) {
-        self.wrong = Some(wrong);
-        let reply = self.replies.number(Reply::new(451, ["4.3.0 ", wrong].concat()));
+        self.wrong = wrong.get(6..); // without the status
+        let reply = self.replies.number(Reply::new(451, wrong));
         self.places.push(Place { verdict: Verdict::Deferred, reply: Some(reply) });
     }
 

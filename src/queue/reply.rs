@@ -21,17 +21,21 @@ impl Reply {
     /// The enhanced status code that the text begins with.
     #[must_use]
     pub fn status(&self) -> Option<&str> {
-        let end = self.message.find([' ', '\t', '\r', '\n']).unwrap_or(self.message.len());
+        let mut end = 0_usize;
+        let mut dots = 0_u8;
+        let mut digits = 0_u8; // since the last dot
+        for byte in self.message.bytes() {
+            match byte {
+                b'0'..=b'9' if digits < 3 => digits = digits.saturating_add(1),
+                b'.' if digits > 0 && dots < 2 => (dots, digits) = (dots.saturating_add(1), 0),
+                b' ' | b'\t' | b'\r' | b'\n' => break,
+                _ => return None,
+            }
+            end = end.saturating_add(1);
+        }
         let status = self.message.get(..end)?;
-        let mut parts = status.split('.');
-        let number = |part: Option<&str>, longest| {
-            part.is_some_and(|part| {
-                !part.is_empty() && part.len() <= longest && part.bytes().all(|byte| byte.is_ascii_digit())
-            })
-        };
-        let class = parts.next().filter(|class| matches!(*class, "2" | "4" | "5"));
-        let whole = class.is_some() && number(parts.next(), 3) && number(parts.next(), 3) && parts.next().is_none();
-        whole.then_some(status)
+        let class = matches!(status.as_bytes(), [b'2' | b'4' | b'5', b'.', ..]);
+        (class && dots == 2 && digits > 0).then_some(status)
     }
 }
 
