@@ -3,7 +3,8 @@
  *   AsyncDict, DictHost, Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, StorageOptions,
  * } from './types.js'
  */
-import { Core, Method } from './wasm/slimta_queue_dict.js';
+import * as Method from './wasm/method.js';
+import { Core } from './wasm/slimta_queue_dict.js';
 import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Calls } from './seam/calls.js';

@@ -1,5 +1,6 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
-import { Core, Method } from './wasm/slimta_queue_dict.js';
+import * as Method from './wasm/method.js';
+import { Core } from './wasm/slimta_queue_dict.js';
 import { dictionary } from './arguments.js';
 import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';
@@ -174,7 +175,7 @@ export class DictStorage {
   }
 
   /**
-   * @param {Method} method
+   * @param {number} method
    * @param {unknown} [first]
    * @param {unknown} [second]
    * @param {unknown} [third]
@@ -190,7 +191,7 @@ export class DictStorage {
  * @param {Core} core
  * @param {ReadySeam} seam
  * @param {Slot} slot
- * @param {Method} method
+ * @param {number} method
  * @param {number} number
  * @param {number} [count]
  * @returns {any}

@@ -4,7 +4,7 @@ import { find, keptOf } from './queue/dead-letters.js';
 import { Delivery } from './queue/delivery.js';
 import { openDecisions } from './queue/module.js';
 import { News } from './queue/news.js';
-import { queueOptionsOf, relayOf, storageOf } from './queue/options.js';
+import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
 import { Pool } from './queue/pool.js';
 import * as Ask from './wasm/ask.js';
 import { Decisions } from './wasm/queue.js';
@@ -83,10 +83,7 @@ export class Queue extends EventTarget {
    * @returns {void}
    */
   addPolicy(policy) {
-    if (typeof policy?.apply !== 'function') {
-      throw new TypeError(`policy: expected a policy with a method apply, got ${describe(policy)}`);
-    }
-    this.#policies.push(policy);
+    this.#policies.push(having('policy', 'a policy', policy, ['apply']));
   }
 
   /**

@@ -19,8 +19,8 @@ const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv'];
 
 process.chdir(root);
 removeForeign();
-names(QUEUE);
 for (const module of [STORAGE, QUEUE]) {
+  names(module);
   optimise(module);
   shortenNames(module);
   inline(module);

@@ -1,7 +1,7 @@
 /** @import { Envelope, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
 import * as Ask from '../wasm/ask.js';
-import * as Text from '../wasm/text.js';
+import * as Told from '../wasm/told.js';
 
 /**
  * What tells the sender that these recipients were given up with this reply; nothing if the caller wants none.
@@ -49,9 +49,9 @@ function usual({ decisions }, attempt, number, { sender, recipients, headers = [
   tell(Ask.Make, receiver ?? '');
   /** @type {[string, string][]} */
   const made = [];
-  for (const line of decisions.text(Text.Header, attempt, 0).split('\r\n')) {
+  for (const line of decisions.text(Told.Header, attempt, 0).split('\r\n')) {
     const end = line.indexOf(': ');
     if (end > 0) made.push([line.slice(0, end), line.slice(end + 2)]);
   }
-  return { sender: '', recipients: [to], headers: made, message: decisions.text(Text.Body, attempt, 0) };
+  return { sender: '', recipients: [to], headers: made, message: decisions.text(Told.Body, attempt, 0) };
 }

@@ -5,7 +5,7 @@ import * as Ask from '../wasm/ask.js';
 import * as Fate from '../wasm/fate.js';
 import * as Result from '../wasm/result.js';
 import * as Step from '../wasm/step.js';
-import * as Text from '../wasm/text.js';
+import * as Told from '../wasm/told.js';
 import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';
@@ -44,7 +44,7 @@ export class Delivery {
   constructor(context, number) {
     this.#context = context;
     this.#number = number;
-    this.#id = context.decisions.text(Text.Id, number, 0);
+    this.#id = context.decisions.text(Told.Id, number, 0);
   }
 
   async run() {
@@ -213,7 +213,7 @@ export class Delivery {
     await renewals.end();
     tick();
     const step = this.#next(tellAnswer(decisions, this.#number, this.#envelope.recipients, answer, thrown));
-    const wrong = decisions.text(Text.Wrong, this.#number, 0);
+    const wrong = decisions.text(Told.Wrong, this.#number, 0);
     if (wrong) this.#context.complain(thrown ? answer : new TypeError(wrong), this.#detail());
     return step;
   }
@@ -276,7 +276,7 @@ export class Delivery {
       const { recipients, indexes } = this.#group(Fate.Refused, number);
       const bounce = bounceOf(this.#context, this.#number, number, { ...this.#envelope, recipients }, reply);
       if (bounce) {
-        const bounceId = decisions.text(Text.BounceId, this.#number, number);
+        const bounceId = decisions.text(Told.BounceId, this.#number, number);
         await storeBounce(bounce, bounceId);
         dispatch('bounced', () => ({ ...this.#detail(), reply, recipients, indexes, bounce, bounceId }));
       }
@@ -339,7 +339,7 @@ export class Delivery {
   #reply(number) {
     const { decisions } = this.#context;
     const code = this.#ask(Ask.Code, number);
-    return { code, message: decisions.text(Text.Reply, this.#number, number) };
+    return { code, message: decisions.text(Told.Reply, this.#number, number) };
   }
 
   /** @param {number} result */

@@ -2,7 +2,25 @@
 import { milliseconds, optionsOf } from '../arguments.js';
 import { describe } from '../errors.js';
 
-const METHODS = /** @type {const} */ (['write', 'change', 'load', 'get', 'remove', 'setTimestamp']);
+const STORAGE = ['write', 'change', 'load', 'get', 'remove', 'setTimestamp'];
+
+/**
+ * A value with these methods.
+ *
+ * @param {string} name
+ * @param {string} what
+ * @param {any} value
+ * @param {string[]} methods
+ * @returns {any}
+ */
+export function having(name, what, value, methods) {
+  for (const method of methods) {
+    if (typeof value?.[method] !== 'function') {
+      throw new TypeError(`${name}: expected ${what} with a method ${method}, got ${describe(value)}`);
+    }
+  }
+  return value;
+}
 
 /**
  * @param {string} name
@@ -10,12 +28,7 @@ const METHODS = /** @type {const} */ (['write', 'change', 'load', 'get', 'remove
  * @returns {QueueStorage}
  */
 export function storageOf(name, storage) {
-  for (const method of METHODS) {
-    if (typeof storage?.[method] !== 'function') {
-      throw new TypeError(`${name}: expected a storage with a method ${method}, got ${describe(storage)}`);
-    }
-  }
-  return storage;
+  return having(name, 'a storage', storage, STORAGE);
 }
 
 /**
@@ -23,9 +36,7 @@ export function storageOf(name, storage) {
  * @returns {Relay | undefined}
  */
 export function relayOf(relay) {
-  if (relay === undefined || relay === null) return undefined;
-  if (typeof relay.attempt === 'function') return relay;
-  throw new TypeError(`relay: expected a relay with a method attempt, got ${describe(relay)}`);
+  return relay === undefined || relay === null ? undefined : having('relay', 'a relay', relay, ['attempt']);
 }
 
 /**
@@ -41,9 +52,7 @@ export function queueOptionsOf(given) {
     }
   }
   const { bounceQueue, deadLetter } = options;
-  if (bounceQueue && typeof bounceQueue.enqueue !== 'function') {
-    throw new TypeError(`options.bounceQueue: expected a queue, got ${describe(bounceQueue)}`);
-  }
+  if (bounceQueue) having('options.bounceQueue', 'a queue', bounceQueue, ['enqueue']);
   if (deadLetter) storageOf('options.deadLetter', deadLetter);
   return {
     ...options,

@@ -1,7 +1,7 @@
 /** @import { Seam } from './seam.js' */
 /** @import { Slot } from './slot.js' */
 import { KeyError, QueueError } from '../errors.js';
-import { Method } from '../wasm/slimta_queue_dict.js';
+import * as Method from '../wasm/method.js';
 
 /** What a call returns whose id is none, or who waits for nothing more. */
 const NOTHING = -Infinity;
@@ -11,7 +11,7 @@ const NOTHING = -Infinity;
  *
  * @param {Seam} seam
  * @param {Slot} slot
- * @param {Method} method
+ * @param {number} method
  * @param {number} number what the core returned
  * @returns {any}
  */

@@ -178,7 +178,7 @@ pub enum Ask {
 /// A text that is asked for; `x` is what is said here.
 #[wasm_bindgen]
 #[derive(Clone, Copy, Debug)]
-pub enum Text {
+pub enum Told {
     /// The id of the message.
     Id,
     /// The text of the reply `x`.
@@ -342,16 +342,16 @@ impl Decisions {
     }
 
     /// A text.
-    pub fn text(&self, text: Text, attempt: u32, x: u32) -> String {
+    pub fn text(&self, text: Told, attempt: u32, x: u32) -> String {
         let mut digits = [0; 32];
         let made = self.attempt(attempt);
         let found = match text {
-            Text::Id => made.map(|made| made.waiting().id.encode(&mut digits)),
-            Text::Reply => self.reply(attempt, x).map(|reply| &*reply.message),
-            Text::Wrong => made.and_then(|made| made.verdicts().wrong),
-            Text::BounceId => self.bounce_id(attempt, x).map(|id| id.encode(&mut digits)),
-            Text::Header => Some(&*self.bounce.header),
-            Text::Body => Some(&*self.bounce.body),
+            Told::Id => made.map(|made| made.waiting().id.encode(&mut digits)),
+            Told::Reply => self.reply(attempt, x).map(|reply| &*reply.message),
+            Told::Wrong => made.and_then(|made| made.verdicts().wrong),
+            Told::BounceId => self.bounce_id(attempt, x).map(|id| id.encode(&mut digits)),
+            Told::Header => Some(&*self.bounce.header),
+            Told::Body => Some(&*self.bounce.body),
         };
         found.unwrap_or_default().to_owned()
     }

@@ -5,10 +5,9 @@ use alloc::vec::Vec;
 use super::attempt::{Attempt, Command, End, Input, Moment, Settings};
 use super::clock::Clock;
 use super::outcome::Verdict;
-use super::schedule::{Schedule, Waiting};
+use super::schedule::{Schedule, Table, Waiting};
 use crate::id::Id;
 use crate::meta::Change;
-use crate::table::IdMap;
 
 /// The schedule of a queue and its attempts under way. It knows no storage, relay or timer: whoever
 /// drives it tells the time and makes the commands of the attempts.
@@ -18,7 +17,8 @@ pub struct Deliveries {
     clock: Clock,
     schedule: Schedule,
     under_way: Vec<Option<UnderWay>>,
-    numbers: IdMap<u32>,
+    /// Their numbers by id.
+    numbers: Table,
     count: usize,
     limit: usize,
     open: bool,
@@ -61,7 +61,7 @@ impl Deliveries {
             clock: Clock::default(),
             schedule: Schedule::new(),
             under_way: Vec::new(),
-            numbers: IdMap::default(),
+            numbers: Table::default(),
             count: 0,
             limit,
             open: false,
@@ -83,7 +83,9 @@ impl Deliveries {
 
     /// A message that waits, or that waits until another time than before.
     pub fn put(&mut self, id: Id, timestamp: f64) {
-        if let Some(under_way) = self.numbers.get(id).copied().and_then(|number| self.at(number)) {
+        if let Some(under_way) =
+            self.numbers.find(id, &|number| id_at(&self.under_way, number)).and_then(|number| self.at(number))
+        {
             if !under_way.attempt.knows(timestamp) {
                 under_way.news = Some(timestamp);
             }
@@ -130,7 +132,8 @@ impl Deliveries {
         });
         *self.under_way.get_mut(place)? = Some(under_way);
         let number = u32::try_from(place).unwrap_or(u32::MAX);
-        self.numbers.insert(waiting.id, number);
+        let under_way = &self.under_way;
+        self.numbers.insert(waiting.id, number, &|number| id_at(under_way, number));
         self.count = self.count.saturating_add(1);
         Some(number)
     }
@@ -186,9 +189,10 @@ impl Deliveries {
     /// Takes an attempt that is done; its message waits again or is forgotten.
     pub fn end(&mut self, number: u32, end: End) -> Option<Attempt> {
         let place = usize::try_from(number).ok()?;
+        let id = self.attempt(number)?.waiting().id;
+        let under_way = &self.under_way;
+        self.numbers.remove(id, &|number| id_at(under_way, number));
         let UnderWay { attempt, news } = self.under_way.get_mut(place)?.take()?;
-        let id = attempt.waiting().id;
-        self.numbers.remove(id);
         self.count = self.count.saturating_sub(1);
         if attempt.is_recorded() {
             let verdicts = attempt.verdicts();
@@ -259,6 +263,11 @@ impl Deliveries {
     fn parts(&mut self, number: u32) -> (&Settings, Option<&mut Attempt>) {
         (&self.settings, at(&mut self.under_way, number).map(|under_way| &mut under_way.attempt))
     }
+}
+
+fn id_at(under_way: &[Option<UnderWay>], number: u32) -> Id {
+    let under_way = usize::try_from(number).ok().and_then(|number| under_way.get(number)?.as_ref());
+    under_way.map_or(Id::from_u128(0), |under_way| under_way.attempt.waiting().id)
 }
 
 fn at(under_way: &mut [Option<UnderWay>], number: u32) -> Option<&mut UnderWay> {

@@ -88,13 +88,13 @@ impl Schedule {
     /// The message of this id.
     #[must_use]
     pub fn get(&self, id: Id) -> Option<Waiting> {
-        let slot = self.table.find(id, |slot| self.id_of(slot))?;
+        let slot = self.table.find(id, &|slot| self.id_of(slot))?;
         self.slots.get(slot).map(Slot::waiting)
     }
 
     /// Adds a message, or moves it to where it is due now.
     pub fn put(&mut self, waiting: Waiting) {
-        let found = self.table.find(waiting.id, |slot| self.id_of(slot));
+        let found = self.table.find(waiting.id, &|slot| self.id_of(slot));
         let place = match found.and_then(|slot| self.slots.get_mut(slot)) {
             Some(slot) => {
                 *slot = Slot::new(waiting, slot.place);
@@ -113,10 +113,10 @@ impl Schedule {
 
     /// Takes a message off.
     pub fn remove(&mut self, id: Id) -> Option<Waiting> {
-        let number = self.table.find(id, |slot| self.id_of(slot))?;
+        let number = self.table.find(id, &|slot| self.id_of(slot))?;
         let slot = *self.slots.get(number)?;
         let (slots, table) = (&self.slots, &mut self.table);
-        table.remove(id, |slot| slots.get(slot).map_or(id, |slot| slot.id));
+        table.remove(id, &|slot| slots.get(slot).map_or(id, |slot| slot.id));
         let last = self.heap.pop()?;
         if last != number {
             self.stand(slot.place, last);
@@ -155,7 +155,7 @@ impl Schedule {
         };
         self.heap.push(number);
         let slots = &self.slots;
-        self.table.insert(waiting.id, number, |slot| slots.get(slot).map_or(waiting.id, |slot| slot.id));
+        self.table.insert(waiting.id, number, &|slot| slots.get(slot).map_or(waiting.id, |slot| slot.id));
         place
     }
 
@@ -257,14 +257,14 @@ impl<T> Chunks<T> {
 
 /// Numbers of slots by id: open addressing, each as near as may be to where its id belongs.
 #[derive(Debug, Default)]
-struct Table {
+pub(super) struct Table {
     /// One more than the number of a slot, or 0; as many as a power of two.
     cells: Vec<u32>,
     len: usize,
 }
 
 impl Table {
-    fn find(&self, id: Id, id_of: impl Fn(u32) -> Id) -> Option<u32> {
+    pub(super) fn find(&self, id: Id, id_of: &dyn Fn(u32) -> Id) -> Option<u32> {
         let mut cell = self.home(id);
         loop {
             let slot = self.cells.get(cell)?.checked_sub(1)?;
@@ -276,7 +276,7 @@ impl Table {
     }
 
     /// Adds an id that is not there.
-    fn insert(&mut self, id: Id, slot: u32, id_of: impl Fn(u32) -> Id) {
+    pub(super) fn insert(&mut self, id: Id, slot: u32, id_of: &dyn Fn(u32) -> Id) {
         if self.len.saturating_mul(8) >= self.cells.len().saturating_mul(7) {
             let cells = vec![0; self.cells.len().saturating_mul(2).max(16)];
             for slot in core::mem::replace(&mut self.cells, cells).into_iter().filter_map(|cell| cell.checked_sub(1)) {
@@ -298,7 +298,7 @@ impl Table {
     }
 
     /// Takes an id that is there off, and lets those behind it move up.
-    fn remove(&mut self, id: Id, id_of: impl Fn(u32) -> Id) {
+    pub(super) fn remove(&mut self, id: Id, id_of: &dyn Fn(u32) -> Id) {
         let mut hole = self.home(id);
         while self.slot(hole).is_some_and(|slot| id_of(slot) != id) {
             hole = self.after(hole);
