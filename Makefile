@@ -37,6 +37,7 @@ test-long: pkg browsers ## Runs all tests with the full campaigns
 
 bench: pkg browsers ## Measures this package and its rivals alternately; BENCH=--write keeps the results
 	@node --expose-gc benches/maps.js $(BENCH)
+	@node benches/schedule.js
 	@node benches/indexeddb.js $(BENCH)
 
 tools: node_modules/.package-lock.json

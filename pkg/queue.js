@@ -45,6 +45,10 @@ export class Queue extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #poked = false;
+  /** Whether attempts wait until everything else had a turn. */
+  #yields = false;
+  /** @type {((value?: unknown) => void)[]} */
+  #pumped = [];
   /** When the turn began in which attempts begin now. */
   #turn = 0;
 
@@ -129,7 +133,7 @@ export class Queue extends EventTarget {
     this.#flushes++;
     try {
       this.#hurry();
-      while (this.#ask(Ask.Hurrying) && this.#isOpen() && this.#underWay.size > 0) await Promise.race(this.#underWay);
+      while (this.#ask(Ask.Hurrying) && this.#isOpen()) await new Promise((resolve) => this.#pumped.push(resolve));
       await Promise.all(this.#underWay);
     } finally {
       this.#flushes--;
@@ -305,18 +309,22 @@ export class Queue extends EventTarget {
 
   /** Begins the attempts that may begin, and comes back for the next one. */
   #pump() {
+    if (this.#yields) return;
     clearTimeout(this.#timer);
     this.#tick();
-    if (performance.now() - this.#turn > TURN) return this.#comeBack(0);
+    this.#yields = performance.now() - this.#turn > TURN;
+    if (this.#yields) return this.#comeBack(0);
     for (let number; (number = this.#ask(Ask.Take)) >= 0; ) this.#begin(number);
     const idle = this.#ask(Ask.Idle);
     if (idle >= 0) this.#comeBack(idle);
+    for (const resolve of this.#pumped.splice(0)) resolve();
   }
 
   /** @param {number} milliseconds */
   #comeBack(milliseconds) {
     this.#timer = setTimeout(() => {
       this.#turn = performance.now();
+      this.#yields = false;
       this.#pump();
     }, milliseconds);
   }
