@@ -1,10 +1,11 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
-import { Method } from './wasm/slimta_queue_dict.js';
+import * as Method from './wasm/method.js';
 import { dictionary } from './arguments.js';
 import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';
 import { enter, entries } from './seam/depth.js';
 import { failure } from './seam/failures.js';
+import { LOOK } from './seam/look.js';
 import { openCore } from './seam/open.js';
 import { ReadySeam } from './seam/ready.js';
 import { resultOf } from './seam/results.js';
@@ -128,6 +129,16 @@ export class DictStorage {
   }
 
   /**
+   * What the meta record of a message says; for a `Queue`.
+   *
+   * @param {string} id
+   * @returns {import('./types.js').Looked}
+   */
+  [LOOK](id) {
+    return this.#call(Method.Look, id);
+  }
+
+  /**
    * Counts the envelopes and the messages.
    *
    * @returns {Info}
@@ -162,7 +173,7 @@ export class DictStorage {
   }
 
   /**
-   * @param {Method} method
+   * @param {number} method
    * @param {unknown} [first]
    * @param {unknown} [second]
    * @param {unknown} [third]
@@ -177,7 +188,7 @@ export class DictStorage {
 /**
  * @param {ReadySeam} seam
  * @param {Slot} slot
- * @param {Method} method
+ * @param {number} method
  * @param {number} number
  * @param {number} [count]
  * @returns {any}

@@ -1,6 +1,7 @@
 export { AsyncDictStorage } from './async-dict-storage.js';
 export { DictStorage } from './dict-storage.js';
 export { KeyError, QueueError } from './errors.js';
+export { Queue } from './queue.js';
 
 /** @typedef {import('./types.js').Batch} Batch */
 /** @typedef {import('./types.js').Check} Check */
@@ -13,7 +14,14 @@ export { KeyError, QueueError } from './errors.js';
 /** @typedef {import('./types.js').Lease} Lease */
 /** @typedef {import('./types.js').Meta} Meta */
 /** @typedef {import('./types.js').Next} Next */
+/** @typedef {import('./types.js').Outcome} Outcome */
+/** @typedef {import('./types.js').Policy} Policy */
+/** @typedef {import('./types.js').QueueInfo} QueueInfo */
+/** @typedef {import('./types.js').QueueOptions} QueueOptions */
+/** @typedef {import('./types.js').QueueStorage} QueueStorage */
+/** @typedef {import('./types.js').Relay} Relay */
 /** @typedef {import('./types.js').RepairOptions} RepairOptions */
+/** @typedef {import('./types.js').Reply} Reply */
 /** @typedef {import('./types.js').StorageOptions} StorageOptions */
 /** @typedef {import('./types.js').Supports} Supports */
 /** @typedef {import('./types.js').Version} Version */

@@ -54,6 +54,7 @@ mod load;
 #[cfg(feature = "std")]
 mod memory;
 mod meta;
+pub mod queue;
 #[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
 mod record;
 #[cfg(all(feature = "redb", not(target_arch = "wasm32")))]

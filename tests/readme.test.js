@@ -36,6 +36,10 @@ test('the IndexedDB example of the README runs as it stands', () => {
   assert.equal(run(`import '${database}';\n${examples[1]}`), '');
 });
 
+test('the queue example of the README tells what its comment says', () => {
+  assert.equal(run(examples[2]), 'told me@example.com\ndelivered to you@example.com\n');
+});
+
 test('the README lists every code of QueueError that the package knows', () => {
   const source = readFileSync(join(root, 'pkg/errors.js'), 'utf8');
   const list = source.match(/new Set\(\[([\s\S]*?)\]\)/)?.[1] ?? '';

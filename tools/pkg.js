@@ -1,24 +1,26 @@
 // Makes the npm package in pkg/ whole after wasm-pack has built pkg/wasm: optimises the module, inlines it for
 // browsers, writes package.json and the types, and holds the sizes against their limits.
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import binaryen from 'binaryen';
 import { build } from 'esbuild';
+import { finish } from './module.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const WASM = 'pkg/wasm/slimta_queue_dict_bg.wasm';
-const GLUE = 'pkg/wasm/slimta_queue_dict.js';
+/** The modules, each with its glue and what browsers get of it. */
+const STORAGE = { wasm: 'pkg/wasm/slimta_queue_dict_bg.wasm', glue: 'pkg/wasm/slimta_queue_dict.js', inline: 'pkg/wasm/inline.js' };
+const QUEUE = { wasm: 'pkg/wasm/queue_bg.wasm', glue: 'pkg/wasm/queue.js', inline: 'pkg/wasm/queue-inline.js' };
 // In bytes, gzipped.
-const LIMITS = { 'wasm module': 32 * 1024, 'first DictStorage in a browser': 52 * 1024, host: 4 * 1024 };
+const LIMITS = {
+  'wasm module': 32 * 1024, 'first DictStorage in a browser': 52 * 1024, 'everything with Queue in a browser': 72 * 1024,
+  host: 4 * 1024,
+};
 const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv', 'durable-object'];
 
 process.chdir(root);
 removeForeign();
-dropPanics();
-optimise();
-inline();
+for (const module of [STORAGE, QUEUE]) finish(module);
 manifest();
 types();
 await sizes();
@@ -31,107 +33,6 @@ function removeForeign() {
   ]) {
     rmSync(`pkg/${name}`, { force: true });
   }
-}
-
-/** What a panic says nobody sees, since a panic here is a trap: without it the code that would say it goes, too. */
-function dropPanics() {
-  const module = binaryen.readBinary(readFileSync(WASM));
-  const { BulkMemory, ReferenceTypes, Multivalue, SignExt, NontrappingFPToInt, MutableGlobals } = binaryen.Features;
-  module.setFeatures(BulkMemory | ReferenceTypes | Multivalue | SignExt | NontrappingFPToInt | MutableGlobals);
-  for (let i = 0; i < module.getNumFunctions(); i++) {
-    const place = module.getFunctionByIndex(i);
-    const { name, module: imported } = binaryen.getFunctionInfo(place);
-    if (imported === '' && /::panicking::|alloc_error|raw_vec::handle_error/.test(name)) {
-      binaryen.Function.setBody(place, module.unreachable());
-    }
-  }
-  // Its texts would stay: data is not known to be used or not.
-  const texts = /0001020304\d+9899|memory allocation of | bytes failed|capacity overflow|`async fn` resumed after completion|\/rustc\/[\w/]+\.rs|src\/[a-z/]+\.rs/g;
-  const bytes = Buffer.from(module.emitBinary()).toString('latin1').replace(texts, ({ length }) => '\0'.repeat(length));
-  writeFileSync(WASM, bytes, 'latin1');
-  module.dispose();
-}
-
-/**
- * Makes the module small, and tells the glue the short names that its imports and exports have then. What the seam
- * needs of the instance itself the glue exports.
- */
-function optimise() {
-  // The features that wasm-bindgen uses and that every supported runtime has.
-  const features = [
-    'bulk-memory', 'reference-types', 'multivalue', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals',
-  ];
-  /** @param {string[]} passes */
-  const optimised = (...passes) => execFileSync('node_modules/.bin/wasm-opt', [
-    ...passes, ...features.map((name) => `--enable-${name}`), WASM, '-o', WASM,
-  ], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  optimised(
-    '-Oz', '--converge', '--gufa-optimizing', '-Oz', '--one-caller-inline-max-function-size', '20', '--low-memory-unused',
-    '--strip-debug', '--strip-producers', '--strip-target-features',
-  );
-  const { imports, exports } = JSON.parse(optimised('--minify-imports-and-exports-and-modules'));
-  let glue = readFileSync(GLUE, 'utf8');
-  for (const [, name, short] of imports) glue = glue.replace(`${name}: function`, `${short}: function`);
-  for (const [name, short] of exports) glue = glue.replaceAll(new RegExp(`\\bwasm\\.${name}\\b`, 'g'), `wasm.${short}`);
-  glue = glue.replace(/"\.\/slimta_queue_dict_bg\.js": (import\d+)/, 'a: $1');
-  let types = '';
-  for (const [name, own, type] of [['__stack_pointer', 'stackPointer', 'Global'], ['memory', 'memory', 'Memory']]) {
-    const [, short] = exports.find(([/** @type {string} */ long]) => long === name);
-    glue += `\nexport function ${own}() {\n    return wasm.${short};\n}\n`;
-    types += `\nexport function ${own}(): WebAssembly.${type};\n`;
-  }
-  writeFileSync(GLUE, glue);
-  appendFileSync(GLUE.replace('.js', '.d.ts'), types);
-}
-
-/**
- * Browsers get the module as text. Base64 hides its bytes from compression and costs a quarter; here each byte is one
- * character, or two for the rarer ones, and the text compresses as well as the module itself.
- */
-function inline() {
-  const bytes = readFileSync(WASM);
-  /** @type {number[]} */
-  const count = new Array(256).fill(0);
-  for (const byte of bytes) count[byte]++;
-  const order = [...count.keys()].sort((a, b) => count[b] - count[a]);
-  const letters = [...Array(95).keys()].map((code) => String.fromCharCode(code + 32))
-    .filter((letter) => !/["'`$\\]/.test(letter));
-  const [first, second] = letters.splice(-2);
-  /** @type {string[]} */
-  const code = [];
-  order.forEach((byte, rank) => {
-    const letter = letters[rank % letters.length];
-    code[byte] = [letter, first + letter, second + letter][Math.floor(rank / letters.length)];
-  });
-  const text = [...bytes].map((byte) => code[byte]).join('');
-  const table = `'${letters.join('')}'`;
-  writeFileSync('pkg/wasm/inline.js', `const letters = ${table};
-const order = [${order}];
-const text = '${text}';
-/** @returns {Uint8Array<ArrayBuffer>} the bytes of the module */
-export function wasm() {
-  const bytes = new Uint8Array(${bytes.length});
-  let length = 0;
-  for (let i = 0, row = 0; i < text.length; i++) {
-    const letter = text[i];
-    if (letter === '${first}') row = 1;
-    else if (letter === '${second}') row = 2;
-    else {
-      bytes[length++] = order[row * ${letters.length} + letters.indexOf(letter)];
-      row = 0;
-    }
-  }
-  return bytes;
-}
-`);
-  assertSame(bytes);
-}
-
-/** @param {Buffer} bytes */
-function assertSame(bytes) {
-  const inlined = execFileSync(process.execPath, ['--input-type=module', '-e',
-    "import { wasm } from './pkg/wasm/inline.js'; process.stdout.write(wasm());"], { maxBuffer: 1 << 26 });
-  if (!inlined.equals(bytes)) throw new Error('the inlined module is not the module');
 }
 
 function manifest() {
@@ -149,7 +50,7 @@ function manifest() {
 
 function types() {
   // The compiler does not write over what it reads.
-  for (const folder of ['pkg', 'pkg/conformance', 'pkg/hosts', 'pkg/load', 'pkg/seam']) {
+  for (const folder of ['pkg', 'pkg/conformance', 'pkg/hosts', 'pkg/load', 'pkg/load/queue', 'pkg/queue', 'pkg/seam']) {
     for (const file of readdirSync(folder)) {
       if (file.endsWith('.d.ts') && !['types.d.ts', 'wasm.d.ts'].includes(file)) rmSync(`${folder}/${file}`);
     }
@@ -159,11 +60,14 @@ function types() {
 
 async function sizes() {
   const storage = "import { DictStorage } from './pkg/load/inline.js'; globalThis.storage = new DictStorage();";
+  const all = "import * as all from './pkg/load/inline.js'; globalThis.all = all;";
   const found = {
-    'wasm module': zipped(readFileSync(WASM)), 'first DictStorage in a browser': await bundled(storage),
+    'wasm module': zipped(readFileSync(STORAGE.wasm)),
+    'first DictStorage in a browser': await bundled(storage),
+    'everything with Queue in a browser': await bundled(all),
   };
   // What a host adds to a program that has a storage.
-  const program = "export * from './pkg/load/inline.js';";
+  const program = "export { DictStorage, AsyncDictStorage, QueueError, KeyError } from './pkg/load/inline.js';";
   const without = await bundled(program);
   for (const name of HOSTS) {
     const more = await bundled(`${program} export * from './pkg/hosts/${name}.js';`) - without;

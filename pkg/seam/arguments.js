@@ -1,6 +1,6 @@
 /** @import { Slot } from './slot.js' */
 import { describe } from '../errors.js';
-import { Method } from '../wasm/slimta_queue_dict.js';
+import * as Method from '../wasm/method.js';
 import { copyEnvelope } from './envelope.js';
 import { isWellFormed, refused } from './extras.js';
 
@@ -12,7 +12,7 @@ const MOST_INDEXES = 1 << 24;
  * through; here is judged only what a value is, and the core judges the rest.
  *
  * @param {Slot} slot
- * @param {Method} method
+ * @param {number} method
  * @param {any} first
  * @param {any} second
  * @param {any} third

@@ -1,6 +1,6 @@
 /** @import { Core, Waiting } from '../wasm/slimta_queue_dict.js' */
 /** @import { PromisingSeam } from './promising.js' */
-import { Method } from '../wasm/slimta_queue_dict.js';
+import * as Method from '../wasm/method.js';
 import { readArguments } from './arguments.js';
 import { QueueError } from '../errors.js';
 import { enter, entries } from './depth.js';
@@ -24,7 +24,7 @@ export class Calls {
   /**
    * Begins a call of a method. It has copies of its arguments from here on.
    *
-   * @param {Method} method
+   * @param {number} method
    * @param {unknown} [first]
    * @param {unknown} [second]
    * @param {unknown} [third]
@@ -91,7 +91,7 @@ export class Calls {
 
   /**
    * @param {Slot} slot
-   * @param {Method} method
+   * @param {number} method
    * @param {(result: any) => void} resolve
    * @param {(error: unknown) => void} reject
    * @param {() => number} work

@@ -1,6 +1,7 @@
 /** @import { Envelope } from '../types.js' */
 import { describe } from '../errors.js';
-import { Text, allows, expectation } from '../wasm/slimta_queue_dict.js';
+import { allows, expectation } from '../wasm/slimta_queue_dict.js';
+import * as Text from '../wasm/text.js';
 import { copyBytes, copyFields, copyValue, isWellFormed, putField, refused } from './extras.js';
 
 const WELL_FORMED = 'text without lone surrogates';
@@ -186,7 +187,7 @@ function checkTexts({ sender, recipients, headers }) {
 
 /**
  * @param {string} path
- * @param {Text} kind
+ * @param {0 | 1 | 2} kind
  * @param {string} text
  */
 function checkText(path, kind, text) {

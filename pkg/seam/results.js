@@ -1,7 +1,7 @@
 /** @import { Seam } from './seam.js' */
 /** @import { Slot } from './slot.js' */
-import { KeyError } from '../errors.js';
-import { Method } from '../wasm/slimta_queue_dict.js';
+import { KeyError, QueueError } from '../errors.js';
+import * as Method from '../wasm/method.js';
 
 /** What a call returns whose id is none, or who waits for nothing more. */
 const NOTHING = -Infinity;
@@ -11,7 +11,7 @@ const NOTHING = -Infinity;
  *
  * @param {Seam} seam
  * @param {Slot} slot
- * @param {Method} method
+ * @param {number} method
  * @param {number} number what the core returned
  * @returns {any}
  */
@@ -35,6 +35,12 @@ export function resultOf(seam, slot, method, number) {
         /** @type {any} */ (envelope).recipients = places.map((place) => recipients[place]);
       }
       return [envelope, number, places];
+    }
+    case Method.Look: {
+      const { id, looked } = slot;
+      if (number === 1 || !looked) throw new QueueError('corrupt', 'the record of this message cannot be read', { id });
+      const { timestamp, attempts, owner, until } = looked;
+      return { timestamp, attempts, lease: owner === undefined ? null : { until, owner } };
     }
     case Method.Load:
       return rowsOf(slot);

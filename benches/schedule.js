@@ -1,0 +1,67 @@
+// The schedule of a queue: what adding, moving and taking a message cost from a thousand to a million, the memory each
+// takes, and how soon a queue on a million stored messages makes its first attempt.
+import { readFileSync } from 'node:fs';
+import { DictStorage, Queue } from '../pkg/load/node.js';
+import * as Ask from '../pkg/wasm/ask.js';
+import { Decisions, initSync } from '../pkg/wasm/queue.js';
+
+const { memory } = initSync({ module: readFileSync(new URL('../pkg/wasm/queue_bg.wasm', import.meta.url)) });
+const SIZES = [1_000, 10_000, 100_000, 1_000_000];
+const LIMIT = 64;
+
+/** Ids in no order, as drawn ones are. */
+function idsOf(count) {
+  const numbers = new Uint32Array(4);
+  return Array.from({ length: count }, (_, i) => {
+    numbers.set([i, Math.imul(i, 0x9e3779b1), Math.imul(i + 7, 0x85ebca6b), Math.imul(i ^ 0x5bd1, 0xc2b2ae35)]);
+    return Array.from(numbers, (number) => number.toString(16).padStart(8, '0')).join('');
+  });
+}
+
+/** Nanoseconds for each of a list. */
+function each(list, work) {
+  const start = performance.now();
+  for (let i = 0; i < list.length; i++) work(list[i], i);
+  return ((performance.now() - start) * 1e6) / list.length;
+}
+
+console.log('messages    add   move   take  (ns each)   bytes each');
+for (const size of SIZES) {
+  const ids = idsOf(size);
+  const decisions = new Decisions('bench', 1_000, 1e6, false, false);
+  const tell = (ask, x = 0, y = 0, id = '') => decisions.tell(ask, 0, x, y, id);
+  tell(Ask.Tick, 1e12, 0);
+  tell(Ask.Open, 1);
+  const before = memory.buffer.byteLength;
+  const add = each(ids, (id, i) => tell(Ask.Put, 1e12 + Math.imul(i, 7919) % 1e6, 0, id));
+  const move = each(ids, (id, i) => tell(Ask.Put, 1e12 + 1e7 + Math.imul(i, 104729) % 1e6, 0, id));
+  const bytes = (memory.buffer.byteLength - before) / size;
+  const take = each(ids, (id) => tell(Ask.Forget, 0, 0, id));
+  decisions.free();
+  const figures = [add, move, take].map((ns) => ns.toFixed(0).padStart(6)).join(' ');
+  console.log(`${size.toLocaleString('en').padStart(9)} ${figures} ${bytes.toFixed(1).padStart(24)}`);
+  if (size === SIZES.at(-1) && bytes > LIMIT) {
+    console.log(`more than ${LIMIT} bytes each: FAILED`);
+    process.exitCode = 1;
+  }
+}
+
+const meta = new Map();
+const envelope = new Map();
+for (const id of idsOf(1_000_000)) {
+  meta.set(id, { timestamp: 1e13, attempts: 0 });
+  envelope.set(id, { sender: '', recipients: ['you@example.com'] });
+}
+const first = meta.keys().next().value;
+meta.get(first).timestamp = 1;
+await new Promise((resolve) => {
+  const start = performance.now();
+  const queue = new Queue(new DictStorage(envelope, meta), {
+    attempt() {
+      const known = queue.getInfo().size;
+      console.log(`first attempt after ${(performance.now() - start).toFixed(1)} ms, ${known} of 1,000,000 loaded`);
+      queue.stop().then(resolve);
+    },
+  });
+  queue.start();
+});
