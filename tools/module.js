@@ -46,7 +46,7 @@ function dropPanics({ wasm }) {
     const place = module.getFunctionByIndex(i);
     const { name, module: imported } = binaryen.getFunctionInfo(place);
     if (imported === '' && /::panicking::|alloc_error|raw_vec::handle_error/.test(name)) {
-      binaryen.Function.setBody(place, module.unreachable());
+      /** @type {any} */ (binaryen).Function.setBody(place, module.unreachable()); // its types have no word of it
     }
   }
   // Its texts would stay: data is not known to be used or not.
@@ -82,7 +82,7 @@ function optimise({ wasm, glue: file }) {
   glue = glue.replace(/"\.\/\w+_bg\.js": (import\d+)/, 'a: $1');
   let types = '';
   for (const [name, own, type] of [['__stack_pointer', 'stackPointer', 'Global'], ['memory', 'memory', 'Memory']]) {
-    const [, short] = exports.find(([/** @type {string} */ long]) => long === name);
+    const [, short] = exports.find((/** @type {string[]} */ [long]) => long === name);
     glue += `\nexport function ${own}() {\n    return wasm.${short};\n}\n`;
     types += `\nexport function ${own}(): WebAssembly.${type};\n`;
   }
