@@ -1,7 +1,10 @@
 export { AsyncDictStorage } from './async-dict-storage.js';
 export { DictStorage } from './dict-storage.js';
 export { KeyError, QueueError } from './errors.js';
+export { PermanentRelayError, TransientRelayError } from './replies.js';
 
+/** @typedef {import('./types.js').Answer} Answer */
+/** @typedef {import('./types.js').Attempt} Attempt */
 /** @typedef {import('./types.js').Batch} Batch */
 /** @typedef {import('./types.js').Check} Check */
 /** @typedef {import('./types.js').DictHost} DictHost */
@@ -13,7 +16,10 @@ export { KeyError, QueueError } from './errors.js';
 /** @typedef {import('./types.js').Lease} Lease */
 /** @typedef {import('./types.js').Meta} Meta */
 /** @typedef {import('./types.js').Next} Next */
+/** @typedef {import('./types.js').Outcome} Outcome */
+/** @typedef {import('./types.js').Relay} Relay */
 /** @typedef {import('./types.js').RepairOptions} RepairOptions */
+/** @typedef {import('./types.js').Reply} Reply */
 /** @typedef {import('./types.js').StorageOptions} StorageOptions */
 /** @typedef {import('./types.js').Supports} Supports */
 /** @typedef {import('./types.js').Version} Version */

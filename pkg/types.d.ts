@@ -1,4 +1,6 @@
 /// <reference lib="esnext.disposable" />
+import type { PermanentRelayError, TransientRelayError } from './replies.js';
+
 /** An envelope and the message in it. Extra fields are carried along untouched. */
 export interface Envelope {
   /** The address that bounces go to; `''` or `null` is the null sender. */
@@ -176,4 +178,40 @@ export interface RepairOptions {
 export interface Info {
   size: number;
   metaSize: number;
+}
+
+/** An answer as SMTP gives it. */
+export interface Reply {
+  /** Three digits: 2xx is delivered, 5xx refused, anything else deferred. */
+  code: number;
+  /** A text for people, mostly with an enhanced status code (RFC 3463) in front: `'2.0.0 Ok'`. */
+  message: string;
+  /** For how many milliseconds the other side asked to be left alone. */
+  retryAfter?: number;
+}
+
+/**
+ * What became of a message, or of one recipient of it. `null` and `undefined` mean delivered: as the whole answer, or
+ * as an entry that is there.
+ */
+export type Outcome = Reply | TransientRelayError | PermanentRelayError | null | undefined;
+
+/** One outcome for all recipients, or one each: by position, or by address. */
+export type Answer = Outcome | Outcome[] | Map<string, Outcome> | { [address: string]: Outcome };
+
+/** What a relay is told of an attempt besides the envelope. */
+export interface Attempt {
+  /** Which message it is, the same at every attempt: what a key against sending twice can be made of. */
+  id: string;
+}
+
+/** Whatever can deliver an envelope. */
+export interface Relay {
+  /**
+   * Delivers to the recipients of the envelope, which are those that are left. What it throws is an answer for all of
+   * them; anything but a {@link PermanentRelayError} or a reply of 5xx is tried again.
+   *
+   * @param attempts how often it was attempted before
+   */
+  attempt(envelope: Envelope, attempts: number, attempt?: Attempt): MaybePromise<Answer>;
 }
