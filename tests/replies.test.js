@@ -44,7 +44,9 @@ test('the errors are told apart by class and by name, and say the reply', () => 
 
 test('what is neither a text nor a reply is refused, and named', () => {
   const make = (/** @type {any} */ value) => () => new TransientRelayError(value);
-  for (const value of [undefined, null, 451, true, () => 'Busy']) assert.throws(make(value), /^TypeError: reply: expected/);
+  for (const value of [undefined, null, 451, true, () => 'Busy']) {
+    assert.throws(make(value), /^TypeError: reply: expected/);
+  }
   assert.throws(make({ code: '451', message: '' }), /^TypeError: reply\.code: expected a number, got the string "451"/);
   for (const code of [NaN, 0, 199, 600, 450.5]) {
     assert.throws(make({ code, message: '' }), /^RangeError: reply\.code: expected a code of SMTP/);

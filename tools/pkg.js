@@ -123,7 +123,7 @@ function manifest() {
 
 function types() {
   // The compiler does not write over what it reads.
-  for (const folder of ['pkg', 'pkg/conformance', 'pkg/hosts', 'pkg/load', 'pkg/seam']) {
+  for (const folder of ['pkg', 'pkg/conformance', 'pkg/hosts', 'pkg/load', 'pkg/relays', 'pkg/seam']) {
     for (const file of readdirSync(folder)) {
       if (file.endsWith('.d.ts') && !['types.d.ts', 'wasm.d.ts'].includes(file)) rmSync(`${folder}/${file}`);
     }

@@ -1,6 +1,8 @@
 /** @import { Answer, Outcome, Reply } from '../types.js' */
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 
+/** Of 5xx: a session out of order, and one that is to be encrypted or authenticated first. */
+const OF_THE_SESSION = new Set([503, 530, 534, 535, 538]);
 const LONGEST = 500;
 const LONGEST_TIMER = 2 ** 31 - 1; // a longer one would end at once
 
@@ -11,7 +13,7 @@ const LONGEST_TIMER = 2 ** 31 - 1; // a longer one would end at once
  * @returns {string}
  */
 export function line(text) {
-  return String(text ?? '').replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim().slice(0, LONGEST);
+  return String(text ?? '').replace(/[\s\p{Cc}]+/gu, ' ').trim().slice(0, LONGEST);
 }
 
 /**
@@ -34,14 +36,25 @@ export function parseReply(text) {
 }
 
 /**
- * What a reply means for whom it is about.
+ * What a reply to a message means for whom it is about.
  *
  * @param {Reply} reply
  * @returns {Reply | TransientRelayError | PermanentRelayError}
  */
 export function toOutcome(reply) {
   if (reply.code >= 200 && reply.code < 300) return reply;
-  return reply.code >= 500 ? new PermanentRelayError(reply) : new TransientRelayError(reply);
+  return reply.code >= 500 && !OF_THE_SESSION.has(reply.code) ? new PermanentRelayError(reply) : toDeferral(reply);
+}
+
+/**
+ * What a reply to anything but the message means for the message.
+ *
+ * @param {Reply} reply
+ * @returns {TransientRelayError}
+ */
+export function toDeferral(reply) {
+  const { code, message } = reply;
+  return new TransientRelayError(code >= 300 && code < 500 ? reply : `4.3.0 The server answered ${code} ${message}`);
 }
 
 /**

@@ -18,7 +18,7 @@ import { toBytes } from './message.js';
  * @property {number} [timeout] how many milliseconds one request may take, its answer included (60,000)
  * @property {number} [maxRecipients] how many recipients one request names at most (100); more are sent as several
  * @property {(envelope: Envelope, attempt: { attempts: number, id?: string }) =>
- *   MaybePromise<{ body: BodyInit, headers?: Record<string, string> }>} [body] makes the request for a service with an
+ *   MaybePromise<{ body: NonNullable<RequestInit['body']>, headers?: Record<string, string> }>} [body] makes the request for a service with an
  *   interface of its own; it takes the place of message, type and envelope headers, one request for all recipients
  * @property {(response: Response, envelope: Envelope) => MaybePromise<Answer>} [outcome] reads the answer of such a
  *   service; what it returns counts, `null` is delivered, and `undefined` leaves the answer to the rules below
@@ -29,6 +29,7 @@ const TIMEOUT = 60_000;
 const RECIPIENTS = 100;
 /** Servers refuse a request whose headers are much longer than 8 KiB in all. */
 const LETTERS = 6_000;
+const PAGE = /^(text\/html|application\/xhtml\+xml)\b/i;
 /** Of 4xx: what is about who asks, when or where rather than about the message. */
 const DEFERRED = new Set([401, 404, 407, 408, 409, 421, 423, 424, 425, 426, 429]);
 
@@ -45,8 +46,8 @@ const DEFERRED = new Set([401, 404, 407, 408, 409, 421, 423, 424, 425, 426, 429]
  *
  * What an answer means:
  *
- * - `X-Smtp-Reply: 550; message="5.1.1 No such user"` says it itself: 4xx deferred, 5xx refused, and 2xx delivered if
- *   the status is 2xx too.
+ * - `X-Smtp-Reply: 550; message="5.1.1 No such user"` says it itself: 4xx deferred, 5xx refused (but
+ *   503, 530 and 535, which ask for a login, deferred), and 2xx delivered if the status is 2xx too.
  * - 200 to 205: delivered. But in JSON `{"replies": …}` answers for each recipient, by an array in the order of the
  *   request or an object by address, with `{"code": 250, "message": "2.0.0 Ok"}` each; who is missing is deferred.
  *   207 must have it. A page of HTML comes from a proxy or a login rather than from a mail service: deferred.
@@ -131,7 +132,7 @@ class HttpRelay {
 
   /**
    * @param {Envelope} envelope
-   * @param {{ body: BodyInit, headers?: Record<string, string> }} request
+   * @param {{ body: NonNullable<RequestInit['body']>, headers?: Record<string, string> }} request
    * @param {string | undefined} key
    */
   async #send(envelope, request, key) {
@@ -150,8 +151,22 @@ class HttpRelay {
         throw new TransientRelayError(`4.4.1 The request failed: ${line(error)}`);
       }
       const own = await this.#options.outcome?.(response, envelope);
-      return spread(own === undefined ? await read(response, envelope.recipients) : own, envelope.recipients);
+      return spread(own === undefined ? await understood(response, envelope.recipients) : own, envelope.recipients);
     });
+  }
+}
+
+/**
+ * @param {Response} response
+ * @param {string[]} recipients
+ * @returns {Promise<Answer>}
+ */
+async function understood(response, recipients) {
+  try {
+    return await read(response, recipients);
+  } catch (error) {
+    if (error instanceof TransientRelayError) throw error;
+    throw new TransientRelayError(`4.5.0 The answer is no response: ${line(error)}`);
   }
 }
 
@@ -172,7 +187,7 @@ async function read(response, recipients) {
   if (sent) {
     if (json instanceof Object && Object.hasOwn(json, 'replies')) return repliesOf(json.replies, recipients);
     if (status === 207) return new TransientRelayError(`4.5.0 ${what}, without replies`);
-    if (/^(text\/html|application\/xhtml\+xml)\b/i.test(type)) return new TransientRelayError(`4.5.0 ${what}, with a page`);
+    if (PAGE.test(type)) return new TransientRelayError(`4.5.0 ${what}, with a page`);
     return { code: 250, message: `2.0.0 ${what}` };
   }
   const reason = line(reasonOf(json));
@@ -232,8 +247,9 @@ function smtpReply(header) {
 /** @param {string | null} header in seconds, or a date */
 function waitOf(header) {
   if (header === null || !header.trim()) return undefined;
-  const wait = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
+  if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
+  const wait = / GMT\s*$/.test(header) ? Date.parse(header) - Date.now() : NaN;
+  return wait >= 0 ? wait : undefined;
 }
 
 /**

@@ -23,7 +23,9 @@ export function toBytes({ headers = [], message = '' }) {
 function toLine([name, value]) {
   const folded = value.replace(/\r\n|\r|\n/g, '\r\n');
   if (!/^[!-9;-~]+$/.test(name) || /\r\n(?![ \t])|\0/.test(folded)) {
-    throw new TypeError(`headers: expected a name and a value that may be folded, got ${describe(`${name}: ${value}`)}`);
+    throw new TypeError(
+      `headers: expected a name and a value that may be folded, got ${describe(`${name}: ${value}`)}`,
+    );
   }
   return `${name}: ${folded}\r\n`;
 }

@@ -1,9 +1,9 @@
-/** @import { Envelope, Outcome, Relay, Reply } from '../types.js' */
+/** @import { Envelope, Outcome, Relay } from '../types.js' */
 import { milliseconds } from '../arguments.js';
 import { describe } from '../errors.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 import { canonical, isTransmissible } from './addresses.js';
-import { line, parseReply, toOutcome, within } from './answers.js';
+import { line, parseReply, toDeferral, toOutcome, within } from './answers.js';
 import { toBytes } from './message.js';
 
 /**
@@ -27,8 +27,6 @@ const TIMEOUT = 600_000;
 const RECIPIENTS = 100;
 /** Commands whose refusal is one of the message; that of any other is one of the connection or its credentials. */
 const OF_THE_MESSAGE = ['MAIL FROM', 'RCPT TO', 'DATA'];
-/** Of 5xx: a session out of order, and one that is to be encrypted or authenticated first. */
-const OF_THE_SESSION = new Set([503, 530, 534, 535, 538]);
 
 /**
  * A relay over SMTP, for Node: `smtpRelay(nodemailer.createTransport('smtps://…'))`. The message goes as it is, with
@@ -38,9 +36,9 @@ const OF_THE_SESSION = new Set([503, 530, 534, 535, 538]);
  * What an answer means, for each recipient:
  *
  * - accepted by RCPT and DATA (over LMTP by the answer of its own after the data): delivered, with the last reply;
- * - refused with 5xx at MAIL, RCPT or DATA: refused; but 503 and those that ask for encryption or credentials: deferred;
+ * - refused with 5xx at MAIL, RCPT or DATA: refused; but 503 and what asks for encryption or credentials: deferred;
  * - refused with 4xx anywhere, or with 5xx at the greeting, at EHLO, STARTTLS or AUTH: deferred, as is whatever ends
- *   without an answer: no connection, one that is lost, a server that says nothing in time, a recipient that the
+ *   without an answer: no connection, one that is lost, a server that says nothing in time, a recipient whom the
  *   transport does not mention.
  *
  * An address with control characters, angle brackets or blanks at its ends is refused (553) and not sent. Addresses
@@ -150,8 +148,9 @@ function answered(info, asked) {
   const [accepted, rejected] = [addresses(info?.accepted), addresses(info?.rejected)];
   const everybody = rejected.size === 0 && refused.size === 0 && accepted.size === asked;
   // Over LMTP the last answer may be the refusal of one recipient.
-  const ofOne = refused.size > 0 && info.rejectedErrors.some((/** @type {any} */ each) => each?.response === info.response);
-  const reply = (ofOne ? undefined : parseReply(info?.response)) ?? { code: 250, message: '2.0.0 Ok' };
+  const isOfOne = Array.isArray(info?.rejectedErrors) &&
+    info.rejectedErrors.some((/** @type {any} */ error) => error?.response === info.response);
+  const reply = (isOfOne ? undefined : parseReply(info?.response)) ?? { code: 250, message: '2.0.0 Ok' };
   const missing = new TransientRelayError('4.5.0 The transport does not say what became of this recipient');
   return {
     get(key) {
@@ -199,20 +198,8 @@ function refusal(error) {
       ? new PermanentRelayError(`552 5.3.4 ${line(error.message)}`)
       : new TransientRelayError(`4.4.2 ${line(error?.message ?? error)}`);
   }
-  const ofMessage = OF_THE_MESSAGE.includes(error.command) && !OF_THE_SESSION.has(reply.code);
-  const outcome = ofMessage ? toOutcome(reply) : undefined;
-  if (outcome instanceof Error) return outcome;
-  return new TransientRelayError(reply.code >= 400 && reply.code < 500 ? reply : unfit(reply));
-}
-
-/**
- * A refusal that is none of the message, told as what it is for the message.
- *
- * @param {Reply} reply
- * @returns {string}
- */
-function unfit({ code, message }) {
-  return `4.3.0 The server answered ${code} ${message}`;
+  const outcome = OF_THE_MESSAGE.includes(error.command) ? toOutcome(reply) : toDeferral(reply);
+  return outcome instanceof Error ? outcome : toDeferral(reply);
 }
 
 /** @param {unknown} list */
