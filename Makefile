@@ -34,7 +34,9 @@ test-long: pkg browsers ## Runs all tests with the full campaigns
 	@LONG=1 tools/test
 
 bench: pkg browsers ## Measures this package and its rivals alternately; BENCH=--write keeps the results
+	@tools/setup bench
 	@node --expose-gc benches/maps.js $(BENCH)
+	@node --expose-gc benches/queue.js $(BENCH)
 	@node benches/indexeddb.js $(BENCH)
 
 tools: node_modules/.package-lock.json
