@@ -18,8 +18,9 @@ import { toBytes } from './message.js';
  * @property {number} [timeout] how many milliseconds one request may take, its answer included (60,000)
  * @property {number} [maxRecipients] how many recipients one request names at most (100); more are sent as several
  * @property {(envelope: Envelope, attempt: { attempts: number, id?: string }) =>
- *   MaybePromise<{ body: NonNullable<RequestInit['body']>, headers?: Record<string, string> }>} [body] makes the request for a service with an
- *   interface of its own; it takes the place of message, type and envelope headers, one request for all recipients
+ *   MaybePromise<{ body: NonNullable<RequestInit['body']>, headers?: Record<string, string> }>} [body] makes the request
+ *   for a service with an interface of its own; it takes the place of message, type and envelope headers, one request
+ *   for all recipients
  * @property {(response: Response, envelope: Envelope) => MaybePromise<Answer>} [outcome] reads the answer of such a
  *   service; what it returns counts, `null` is delivered, and `undefined` leaves the answer to the rules below
  * @property {string | null} [idempotencyHeader] carries the key against sending twice (`Idempotency-Key`), `null`: none
@@ -79,9 +80,7 @@ class HttpRelay {
   /** @param {HttpRelayOptions} options */
   constructor(options) {
     const { url, maxRecipients = RECIPIENTS } = options;
-    if (typeof url !== 'string' && !(url instanceof URL)) {
-      throw new TypeError(`url: expected a string or a URL, got ${describe(url)}`);
-    }
+    this.#url = resolved(url);
     for (const name of /** @type {const} */ (['fetch', 'body', 'outcome'])) {
       if (options[name] !== undefined && typeof options[name] !== 'function') {
         throw new TypeError(`${name}: expected a function, got ${describe(options[name])}`);
@@ -91,7 +90,6 @@ class HttpRelay {
       throw new RangeError(`maxRecipients: expected a whole number of at least 1, got ${describe(maxRecipients)}`);
     }
     this.#options = options;
-    this.#url = String(url);
     this.#timeout = milliseconds('timeout', options.timeout, TIMEOUT);
     this.#maxRecipients = maxRecipients;
   }
@@ -148,7 +146,8 @@ class HttpRelay {
         // To follow one would turn the request into one without a message, or show it to another server.
         response = await fetch(this.#url, { method, headers, body: request.body, redirect: 'manual', signal });
       } catch (error) {
-        throw new TransientRelayError(`4.4.1 The request failed: ${line(error)}`);
+        const { cause = error } = /** @type {any} */ (error ?? {}); // Node tells the reason there
+        throw new TransientRelayError(`4.4.1 The request failed: ${line(cause)}`);
       }
       const own = await this.#options.outcome?.(response, envelope);
       return spread(own === undefined ? await understood(response, envelope.recipients) : own, envelope.recipients);
@@ -250,6 +249,21 @@ function waitOf(header) {
   if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
   const wait = / GMT\s*$/.test(header) ? Date.parse(header) - Date.now() : NaN;
   return wait >= 0 ? wait : undefined;
+}
+
+/**
+ * @param {unknown} url absolute, or relative to the page
+ * @returns {string}
+ */
+function resolved(url) {
+  if (typeof url !== 'string' && !(url instanceof URL)) {
+    throw new TypeError(`url: expected a string or a URL, got ${describe(url)}`);
+  }
+  try {
+    return new URL(url, globalThis.location?.href).href;
+  } catch {
+    throw new TypeError(`url: expected where to post to, got ${describe(url)}`);
+  }
 }
 
 /**
