@@ -22,7 +22,7 @@ export function toBytes({ headers = [], message = '' }) {
 /** @param {[name: string, value: string]} header */
 function toLine([name, value]) {
   const folded = value.replace(/\r\n|\r|\n/g, '\r\n');
-  if (!/^[!-9;-~]+$/.test(name) || /\r\n(?![ \t])|\0/.test(folded)) {
+  if (/[\r\n\0]/.test(name) || /\r\n(?![ \t])|\0/.test(folded)) {
     throw new TypeError(
       `headers: expected a name and a value that may be folded, got ${describe(`${name}: ${value}`)}`,
     );
