@@ -7,6 +7,7 @@ import { Method } from './wasm/slimta_queue_dict.js';
 import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Calls } from './seam/calls.js';
+import { LOOK } from './seam/look.js';
 import { openCore } from './seam/open.js';
 import { PromisingSeam } from './seam/promising.js';
 
@@ -155,6 +156,16 @@ export class AsyncDictStorage {
    */
   remove(id) {
     return this.#calls.begin(Method.Remove, id);
+  }
+
+  /**
+   * What the meta record of a message says; for a `Queue`.
+   *
+   * @param {string} id
+   * @returns {Promise<import('./types.js').Looked>}
+   */
+  [LOOK](id) {
+    return this.#calls.begin(Method.Look, id);
   }
 
   /**

@@ -5,6 +5,7 @@ import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';
 import { enter, entries } from './seam/depth.js';
 import { failure } from './seam/failures.js';
+import { LOOK } from './seam/look.js';
 import { openCore } from './seam/open.js';
 import { ReadySeam } from './seam/ready.js';
 import { resultOf } from './seam/results.js';
@@ -125,6 +126,16 @@ export class DictStorage {
    */
   remove(id) {
     this.#call(Method.Remove, id);
+  }
+
+  /**
+   * What the meta record of a message says; for a `Queue`.
+   *
+   * @param {string} id
+   * @returns {import('./types.js').Looked}
+   */
+  [LOOK](id) {
+    return this.#call(Method.Look, id);
   }
 
   /**

@@ -1,6 +1,7 @@
 export { AsyncDictStorage } from './async-dict-storage.js';
 export { DictStorage } from './dict-storage.js';
 export { KeyError, QueueError } from './errors.js';
+export { Queue } from './queue.js';
 export { PermanentRelayError, TransientRelayError } from './replies.js';
 
 /** @typedef {import('./types.js').Answer} Answer */
@@ -17,6 +18,10 @@ export { PermanentRelayError, TransientRelayError } from './replies.js';
 /** @typedef {import('./types.js').Meta} Meta */
 /** @typedef {import('./types.js').Next} Next */
 /** @typedef {import('./types.js').Outcome} Outcome */
+/** @typedef {import('./types.js').Policy} Policy */
+/** @typedef {import('./types.js').QueueInfo} QueueInfo */
+/** @typedef {import('./types.js').QueueOptions} QueueOptions */
+/** @typedef {import('./types.js').QueueStorage} QueueStorage */
 /** @typedef {import('./types.js').Relay} Relay */
 /** @typedef {import('./types.js').RepairOptions} RepairOptions */
 /** @typedef {import('./types.js').Reply} Reply */

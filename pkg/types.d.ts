@@ -134,6 +134,13 @@ export interface DictHost {
   close?(): MaybePromise<void>;
 }
 
+/** What a meta record says of the attempts of a message. */
+export interface Looked {
+  timestamp: number;
+  attempts: number;
+  lease: Lease | null;
+}
+
 /** What {@link AsyncDictStorage} can be told. Times are in milliseconds. */
 export interface StorageOptions {
   /** By when every call on the host ends (30,000). */
@@ -213,5 +220,60 @@ export interface Relay {
    *
    * @param attempts how often it was attempted before
    */
-  attempt(envelope: Envelope, attempts: number, attempt?: Attempt): MaybePromise<Answer>;
+  attempt(envelope: Envelope, attempts: number, attempt?: Attempt): MaybePromise<Answer | void>;
+}
+
+
+/** What a `Queue` needs of a storage. */
+export interface QueueStorage {
+  write(envelope: Envelope, timestamp: number, options?: { id?: string }): MaybePromise<string>;
+  setTimestamp(id: string, timestamp: number): MaybePromise<void>;
+  change(id: string, expect: Expect | null, next: Next): MaybePromise<boolean>;
+  load(): Iterable<[timestamp: number, id: string]> | AsyncIterable<[timestamp: number, id: string]>;
+  get(id: string): MaybePromise<[envelope: Envelope, attempts: number, rcptIndexes: number[]]>;
+  remove(id: string): MaybePromise<void>;
+  wait?(): AsyncIterable<[timestamp: number, id: string]>;
+}
+
+/** May change an envelope before it is stored. */
+export interface Policy {
+  /** Changes the envelope that it is given, or returns those that take its place. */
+  apply(envelope: Envelope): Iterable<Envelope> | null | undefined | void;
+}
+
+/** What a `Queue` can be told. Times are in milliseconds. */
+export interface QueueOptions {
+  /**
+   * When to try again after so many attempts, with the replies to the recipients that are left: a number of
+   * milliseconds, `null` to give up. Unless given: after a minute, then after longer and longer waits of up to four
+   * hours, for five days.
+   */
+  backoff?: (envelope: Envelope, attempts: number, replies: Reply[]) => number | null | undefined;
+  /** What tells the sender of recipients that were given up; `null` for nothing. RFC 3464 unless given. */
+  bounceFactory?: (envelope: Envelope, reply: Reply) => Envelope | null;
+  /** Where bounces are queued; here unless given. */
+  bounceQueue?: { enqueue(envelope: Envelope): Promise<[envelope: Envelope, id: unknown][]> };
+  /** How many operations of the storage may be under way at once; any number unless given. */
+  storePool?: number;
+  /** How many attempts may be under way at once (100). */
+  relayPool?: number;
+  /** For how long a claim holds unless it is renewed (300,000). Queues on one storage should agree on it. */
+  lease?: number;
+  /** Where messages are kept that are given up. */
+  deadLetter?: QueueStorage;
+}
+
+/** What a `Queue` has to do and has done. */
+export interface QueueInfo {
+  /** Messages that it knows: those that wait and those being attempted. */
+  size: number;
+  /** The timestamp of the one that is due first, of those that wait. */
+  oldestDue: number | null;
+  inAttempt: number;
+  /** Attempts that have delivered to somebody, */
+  delivered: number;
+  /** that have left somebody to be tried again, */
+  deferred: number;
+  /** that have given somebody up. */
+  failed: number;
 }

@@ -51,6 +51,7 @@ mod load;
 #[cfg(feature = "std")]
 mod memory;
 mod meta;
+pub mod queue;
 mod rules;
 mod storage;
 mod sync;

@@ -7,16 +7,23 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const WASM = 'pkg/wasm/slimta_queue_dict_bg.wasm';
-// In bytes, gzipped. The module is to become 32 KiB; until then its limit keeps what was won.
-const LIMITS = { 'wasm module': 35.5 * 1024, 'first DictStorage in a browser': 52 * 1024, host: 4 * 1024 };
+/** The modules, each with its glue and what browsers get of it. */
+const STORAGE = { wasm: 'pkg/wasm/slimta_queue_dict_bg.wasm', glue: 'pkg/wasm/slimta_queue_dict.js', inline: 'pkg/wasm/inline.js' };
+const QUEUE = { wasm: 'pkg/wasm/queue_bg.wasm', glue: 'pkg/wasm/queue.js', inline: 'pkg/wasm/queue-inline.js' };
+// In bytes, gzipped. The storage's module is to become 32 KiB; until then its limit keeps what was won.
+const LIMITS = {
+  'wasm module': 35.5 * 1024, 'first DictStorage in a browser': 52 * 1024, 'everything with Queue in a browser': 72 * 1024,
+  host: 4 * 1024,
+};
 const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv'];
 
 process.chdir(root);
 removeForeign();
-optimise();
-shortenNames();
-inline();
+for (const module of [STORAGE, QUEUE]) {
+  optimise(module);
+  shortenNames(module);
+  inline(module);
+}
 manifest();
 types();
 await sizes();
@@ -31,22 +38,24 @@ function removeForeign() {
   }
 }
 
-function optimise() {
+/** @param {typeof STORAGE} module */
+function optimise({ wasm }) {
   // The features that wasm-bindgen uses and that every supported runtime has.
   const features = [
     'bulk-memory', 'reference-types', 'multivalue', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals',
   ];
   execFileSync('node_modules/.bin/wasm-opt', [
     '-Oz', '--converge', '--strip-producers', '--strip-target-features', ...features.map((name) => `--enable-${name}`),
-    WASM, '-o', WASM,
+    wasm, '-o', wasm,
   ], { stdio: 'inherit' });
 }
 
 /**
  * wasm-bindgen tells imports apart by hashes, which no compressor can shorten: numbers of the same length do as well.
+ *
+ * @param {typeof STORAGE} module
  */
-function shortenNames() {
-  const glue = 'pkg/wasm/slimta_queue_dict.js';
+function shortenNames({ wasm, glue }) {
   /** @type {Map<string, string>} */
   const numbers = new Map();
   /** @param {string} text */
@@ -54,16 +63,18 @@ function shortenNames() {
     if (!numbers.has(hash)) numbers.set(hash, `_${String(numbers.size).padStart(16, '0')}`);
     return /** @type {string} */ (numbers.get(hash));
   });
-  writeFileSync(WASM, Buffer.from(shorten(readFileSync(WASM, 'latin1')), 'latin1'));
+  writeFileSync(wasm, Buffer.from(shorten(readFileSync(wasm, 'latin1')), 'latin1'));
   writeFileSync(glue, shorten(readFileSync(glue, 'utf8')));
 }
 
 /**
  * Browsers get the module as text. Base64 hides its bytes from compression and costs a quarter; here each byte is one
  * character, or two for the rarer ones, and the text compresses as well as the module itself.
+ *
+ * @param {typeof STORAGE} module
  */
-function inline() {
-  const bytes = readFileSync(WASM);
+function inline(module) {
+  const bytes = readFileSync(module.wasm);
   /** @type {number[]} */
   const count = new Array(256).fill(0);
   for (const byte of bytes) count[byte]++;
@@ -79,7 +90,7 @@ function inline() {
   });
   const text = [...bytes].map((byte) => code[byte]).join('');
   const table = `'${letters.join('')}'`;
-  writeFileSync('pkg/wasm/inline.js', `const letters = ${table};
+  writeFileSync(module.inline, `const letters = ${table};
 const order = [${order}];
 const text = '${text}';
 /** @returns {Uint8Array<ArrayBuffer>} the bytes of the module */
@@ -98,13 +109,16 @@ export function wasm() {
   return bytes;
 }
 `);
-  assertSame(bytes);
+  assertSame(bytes, module.inline);
 }
 
-/** @param {Buffer} bytes */
-function assertSame(bytes) {
+/**
+ * @param {Buffer} bytes
+ * @param {string} inline the file that has them
+ */
+function assertSame(bytes, inline) {
   const inlined = execFileSync(process.execPath, ['--input-type=module', '-e',
-    "import { wasm } from './pkg/wasm/inline.js'; process.stdout.write(wasm());"], { maxBuffer: 1 << 26 });
+    `import { wasm } from './${inline}'; process.stdout.write(wasm());`], { maxBuffer: 1 << 26 });
   if (!inlined.equals(bytes)) throw new Error('the inlined module is not the module');
 }
 
@@ -123,7 +137,8 @@ function manifest() {
 
 function types() {
   // The compiler does not write over what it reads.
-  for (const folder of ['pkg', 'pkg/conformance', 'pkg/hosts', 'pkg/load', 'pkg/relays', 'pkg/seam']) {
+  const folders = ['conformance', 'hosts', 'load', 'load/queue', 'queue', 'relays', 'seam'];
+  for (const folder of ['pkg', ...folders.map((name) => `pkg/${name}`)]) {
     for (const file of readdirSync(folder)) {
       if (file.endsWith('.d.ts') && !['types.d.ts', 'wasm.d.ts'].includes(file)) rmSync(`${folder}/${file}`);
     }
@@ -133,8 +148,11 @@ function types() {
 
 async function sizes() {
   const storage = "import { DictStorage } from './pkg/load/inline.js'; globalThis.storage = new DictStorage();";
+  const all = "import * as all from './pkg/load/inline.js'; globalThis.all = all;";
   const found = {
-    'wasm module': zipped(readFileSync(WASM)), 'first DictStorage in a browser': await bundled(storage),
+    'wasm module': zipped(readFileSync(STORAGE.wasm)),
+    'first DictStorage in a browser': await bundled(storage),
+    'everything with Queue in a browser': await bundled(all),
   };
   // What a host adds to a program that has a storage.
   const program = "export * from './pkg/load/inline.js';";

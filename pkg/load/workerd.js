@@ -4,3 +4,4 @@ import module from './module.js';
 initSync({ module });
 
 export * from '../index.js';
+export { Queue } from './queue/workerd.js';

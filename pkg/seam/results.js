@@ -1,6 +1,6 @@
 /** @import { Seam } from './seam.js' */
 /** @import { Slot } from './slot.js' */
-import { KeyError } from '../errors.js';
+import { KeyError, QueueError } from '../errors.js';
 import { Method } from '../wasm/slimta_queue_dict.js';
 
 /** What a call returns whose id is none, or who waits for nothing more. */
@@ -35,6 +35,12 @@ export function resultOf(seam, slot, method, number) {
         /** @type {any} */ (envelope).recipients = places.map((place) => recipients[place]);
       }
       return [envelope, number, places];
+    }
+    case Method.Look: {
+      const { id, looked } = slot;
+      if (number === 1 || !looked) throw new QueueError('corrupt', 'the record of this message cannot be read', { id });
+      const { timestamp, attempts, owner, until } = looked;
+      return { timestamp, attempts, lease: owner === undefined ? null : { until, owner } };
     }
     case Method.Load:
       return rowsOf(slot);

@@ -95,6 +95,7 @@ export class Seam {
   leaveMeta(meta) {
     const { numbers } = this.frame;
     this.#read = meta;
+    this.slot.looked = meta;
     numbers[0] = meta.timestamp;
     numbers[1] = meta.attempts;
     numbers[2] = meta.format;

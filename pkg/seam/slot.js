@@ -44,6 +44,13 @@ export class Slot {
   /** @type {number[]} */
   indexes = NONE;
 
+  /**
+   * The meta record that was read last.
+   *
+   * @type {ReadMeta | undefined}
+   */
+  looked = undefined;
+
   // ---- more arguments ----
 
   /**

@@ -51,6 +51,8 @@ pub enum Method {
     Load,
     /// What `Core.next` begins.
     Wait,
+    /// Nothing more: what the meta record says, in the slot. For a queue.
+    Look,
 }
 
 /// A method with what crossed for it.
@@ -107,6 +109,7 @@ impl Call {
                 match method {
                     Method::WriteAs => Operation::Write { id, envelope, meta: Meta::new(number), given: true },
                     Method::Get => Operation::Get(id),
+                    Method::Look => Operation::Look(id),
                     Method::Remove => Operation::Commit(id, Batch::remove(&id)),
                     _ => Operation::change(&id, changed(seam, method, number))?,
                 }
@@ -235,6 +238,10 @@ fn result(storage: &DictStorage<JsHost>, method: Method, outcome: Outcome<JsHost
                 Method::IncrementAttempts => changed.attempts.into(),
                 _ => f64::from(u8::from(changed.applied)),
             }
+        }
+        // 1 if there is a record that cannot be read.
+        Outcome::Looked(looked) => {
+            looked.map_or(NOTHING, |stored| f64::from(u8::from(!matches!(stored, Stored::Good(_)))))
         }
         Outcome::Queued(queued) => {
             seam.result(&queued.indexes);

@@ -1,0 +1,399 @@
+/** @import { Envelope, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
+import { describe, QueueError } from './errors.js';
+import { find, keptOf } from './queue/dead-letters.js';
+import { Delivery } from './queue/delivery.js';
+import { openDecisions } from './queue/module.js';
+import { News } from './queue/news.js';
+import { queueOptionsOf, relayOf, storageOf } from './queue/options.js';
+import { Pool } from './queue/pool.js';
+import { Ask, Decisions } from './wasm/queue.js';
+
+/** How long attempts may follow each other before everything else has a turn. */
+const TURN = 10;
+
+/**
+ * Attempts the messages of a storage, tries again, gives up and tells the sender. After slimta's Queue
+ * (https://slimta.org/en/latest/api/slimta.queue.html).
+ *
+ * Several queues may work on one storage: an attempt claims its message for `lease` milliseconds, and while a claim
+ * holds nobody else attempts it. Timestamps are milliseconds since the epoch. Each transition is an event, a
+ * `CustomEvent` whose `detail` has `id`, `envelope` and `attempts`: `queued`, `attempt`, and then for the recipients
+ * whom it is about, with their `indexes` in the original list and their `replies`, `delivered`, `deferred` (with the
+ * `timestamp` of the next attempt), `failed`; `bounced` with the `bounce` and its `bounceId`; `error` with the `error`.
+ */
+export class Queue extends EventTarget {
+  #decisions;
+  #storage;
+  #relay;
+  #options;
+  /** @type {import('./queue/context.js').Context} */
+  #context;
+  /** @type {Policy[]} */
+  #policies = [];
+  /** @type {Set<string>} */
+  #heard = new Set();
+  /** @type {Set<Promise<void>>} */
+  #underWay = new Set();
+  /** @type {Set<() => void>} */
+  #rests = new Set();
+  /** @type {News | undefined} */
+  #news;
+  #started = false;
+  #paused = false;
+  #flushes = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #poked = false;
+  /** When the turn began in which attempts begin now. */
+  #turn = 0;
+
+  /**
+   * @param {QueueStorage} storage a `DictStorage`, an `AsyncDictStorage`, or an object with their methods
+   * @param {Relay | null} [relay] delivers; without one messages are only stored
+   * @param {QueueOptions} [options]
+   * @throws {TypeError} for what is no storage, relay or option, a RangeError for a number out of range
+   */
+  constructor(storage, relay, options) {
+    super();
+    this.#storage = storageOf('storage', storage);
+    this.#relay = relayOf(relay);
+    this.#options = queueOptionsOf(options);
+    const { backoff, bounceFactory, deadLetter, lease, relayPool, storePool } = this.#options;
+    const owner = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
+    this.#decisions = openDecisions(owner, lease, Math.min(relayPool, 1e6), Boolean(backoff), Boolean(deadLetter));
+    this.#context = {
+      decisions: this.#decisions, storage: this.#storage, relay: /** @type {Relay} */ (this.#relay), owner, lease,
+      storePool: storePool === Infinity ? undefined : new Pool(storePool),
+      backoff, bounceFactory, deadLetter: /** @type {any} */ (deadLetter ?? undefined),
+      tick: () => this.#tick(),
+      rest: (milliseconds) => this.#rest(milliseconds),
+      storeBounce: (bounce, id) => this.#storeBounce(bounce, id),
+      dispatch: (type, detail) => this.#dispatch(type, detail),
+      complain: (error, detail) => this.#dispatch('error', () => ({ ...detail, error })),
+      leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message meanwhile', { id }),
+    };
+    this.#tick();
+  }
+
+  /**
+   * Adds a policy. Before a message is stored, each policy may change a copy of its envelope, or replace it by others.
+   *
+   * @param {Policy} policy
+   * @returns {void}
+   */
+  addPolicy(policy) {
+    if (typeof policy?.apply !== 'function') {
+      throw new TypeError(`policy: expected a policy with a method apply, got ${describe(policy)}`);
+    }
+    this.#policies.push(policy);
+  }
+
+  /**
+   * Stores a message, or what the policies make of it, due now. Resolves when it is stored: with each envelope and its
+   * id, or the error that kept it from being stored. Rejects for an envelope that is none.
+   *
+   * @param {Envelope} envelope
+   * @returns {Promise<[envelope: Envelope, id: string | QueueError][]>}
+   */
+  async enqueue(envelope) {
+    return this.#accept(envelope);
+  }
+
+  /**
+   * Begins to attempt what is due: what is stored, and what is written from now on. A queue without a relay does
+   * nothing.
+   *
+   * @returns {void}
+   */
+  start() {
+    if (this.#started || !this.#relay) return;
+    this.#started = true;
+    const news = new News(this.#storage, (timestamp, id) => this.#put(timestamp, id), (error) => {
+      this.#context.complain(error, {});
+    });
+    this.#news = news;
+    news.listen();
+    const { addEventListener: listen, document } = globalThis;
+    listen?.call(globalThis, 'online', this.#online);
+    document?.addEventListener('visibilitychange', this.#visible);
+    this.#openOrClose();
+  }
+
+  /**
+   * Attempts everything that waits now, whatever it is due, and resolves when it was attempted once. A queue that was
+   * not started looks through its storage first. What others have claimed is left to them.
+   *
+   * @returns {Promise<void>}
+   */
+  async flush() {
+    if (!this.#relay) return;
+    if (!this.#started) await new News(this.#storage, (timestamp, id) => this.#put(timestamp, id), () => {}).look();
+    this.#flushes++;
+    try {
+      this.#hurry();
+      while (this.#ask(Ask.Hurrying) && this.#isOpen() && this.#underWay.size > 0) await Promise.race(this.#underWay);
+      await Promise.all(this.#underWay);
+    } finally {
+      this.#flushes--;
+      this.#openOrClose();
+    }
+  }
+
+  /**
+   * Begins no more attempts, and resolves when those under way have ended. The queue can be started again.
+   *
+   * @returns {Promise<void>}
+   */
+  async stop() {
+    if (this.#started) {
+      this.#started = false;
+      this.#news?.end();
+      const { removeEventListener: leave, document } = globalThis;
+      leave?.call(globalThis, 'online', this.#online);
+      document?.removeEventListener('visibilitychange', this.#visible);
+      this.#openOrClose();
+    }
+    for (const wake of this.#rests) wake();
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  /**
+   * Claims nothing until `resume`; attempts under way end.
+   *
+   * @returns {void}
+   */
+  pause() {
+    this.#paused = true;
+    this.#openOrClose();
+  }
+
+  /** @returns {void} */
+  resume() {
+    this.#paused = false;
+    this.#openOrClose();
+  }
+
+  /**
+   * Queues a message again that was given up, from the dictionaries of `options.deadLetter`, or lets one that waits be
+   * due now. Rejects with a `KeyError` for any other id.
+   *
+   * @param {string} id
+   * @returns {Promise<void>}
+   */
+  async retry(id) {
+    const { deadLetter } = this.#context;
+    const kept = [];
+    if (deadLetter) for await (const one of keptOf(deadLetter, id)) kept.push(one);
+    const now = Date.now();
+    if (kept.length === 0) {
+      await this.#storage.setTimestamp(id, now);
+      this.#put(now, id);
+    }
+    // The first one goes last: by it the others are found.
+    for (const { place, envelope } of kept.reverse()) {
+      // The message may be here still, for those of its recipients that were not given up.
+      const as = await find(this.#storage, place) ? Decisions.derived(place, 'again') : place;
+      await this.#write(envelope, as);
+      await deadLetter?.remove(place);
+    }
+  }
+
+  /**
+   * Tells how many messages this queue knows, when the first of them is due, how many are being attempted, and how many
+   * attempts have so far delivered to somebody, left somebody to be tried again, given somebody up.
+   *
+   * @returns {QueueInfo}
+   */
+  getInfo() {
+    this.#ask(Ask.Info);
+    const [size, inAttempt, delivered, deferred, failed, due] = this.#decisions.numbers();
+    return { size, oldestDue: Number.isNaN(due) ? null : due, inAttempt, delivered, deferred, failed };
+  }
+
+  /**
+   * @param {Parameters<EventTarget['addEventListener']>} listener
+   * @override
+   */
+  addEventListener(...listener) {
+    this.#heard.add(listener[0]);
+    super.addEventListener(...listener);
+  }
+
+  // ---- messages ----
+
+  /**
+   * @param {Envelope} envelope
+   * @param {string} [id] of the first message that it becomes; those of the others follow from it
+   * @returns {Promise<[envelope: Envelope, id: string | QueueError][]>}
+   */
+  async #accept(envelope, id) {
+    const envelopes = this.#policies.reduce(applied, [envelope]);
+    const ids = envelopes.map((_, i) => (id !== undefined && i > 0 ? Decisions.derived(id, String(i)) : id));
+    const results = await Promise.allSettled(envelopes.map((one, i) => this.#write(one, ids[i])));
+    /** @type {[Envelope, string | QueueError][]} */
+    const accepted = results.map((result, i) => [
+      envelopes[i], result.status === 'fulfilled' ? result.value : queueError(result.reason),
+    ]);
+    // Nothing was stored, and the envelope is at fault.
+    const [first] = results;
+    if (results.length === 1 && first.status === 'rejected' && accepted[0][1] !== first.reason) throw first.reason;
+    return accepted;
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {string} [as]
+   * @returns {Promise<string>}
+   */
+  async #write(envelope, as) {
+    const { storePool } = this.#context;
+    const timestamp = Date.now();
+    const write = () => this.#storage.write(envelope, timestamp, as === undefined ? undefined : { id: as });
+    const id = await (storePool ? storePool.run(write) : write());
+    this.#dispatch('queued', () => ({ id, envelope, attempts: 0 }));
+    this.#put(timestamp, id);
+    return id;
+  }
+
+  /**
+   * @param {Envelope} bounce
+   * @param {string} id
+   * @returns {Promise<void>}
+   */
+  async #storeBounce(bounce, id) {
+    const { bounceQueue = this } = this.#options;
+    const accepted = await (bounceQueue instanceof Queue ? bounceQueue.#accept(bounce, id) : bounceQueue.enqueue(bounce));
+    for (const [, id] of accepted) if (typeof id !== 'string') throw id;
+  }
+
+  /**
+   * @param {number} timestamp
+   * @param {string} id
+   */
+  #put(timestamp, id) {
+    this.#decisions.tell(Ask.Put, 0, timestamp, 0, id);
+    if (this.#isOpen()) this.#poke();
+  }
+
+  // ---- attempts ----
+
+  #isOpen() {
+    return (this.#started || this.#flushes > 0) && !this.#paused;
+  }
+
+  #openOrClose() {
+    this.#ask(Ask.Open, this.#isOpen() ? 1 : 0);
+    this.#pump();
+  }
+
+  #hurry() {
+    this.#tick();
+    this.#ask(Ask.Hurry);
+    this.#openOrClose();
+  }
+
+  #online = () => this.#hurry();
+  #visible = () => this.#pump();
+
+  /** Looks for attempts to begin when nothing else runs any more. */
+  #poke() {
+    if (this.#poked) return;
+    this.#poked = true;
+    queueMicrotask(() => {
+      this.#poked = false;
+      this.#pump();
+    });
+  }
+
+  /** Begins the attempts that may begin, and comes back for the next one. */
+  #pump() {
+    clearTimeout(this.#timer);
+    this.#tick();
+    if (performance.now() - this.#turn > TURN) return this.#comeBack(0);
+    for (let number; (number = this.#ask(Ask.Take)) >= 0; ) this.#begin(number);
+    const idle = this.#ask(Ask.Idle);
+    if (idle >= 0) this.#comeBack(idle);
+  }
+
+  /** @param {number} milliseconds */
+  #comeBack(milliseconds) {
+    this.#timer = setTimeout(() => {
+      this.#turn = performance.now();
+      this.#pump();
+    }, milliseconds);
+  }
+
+  /** @param {number} number */
+  #begin(number) {
+    const work = new Delivery(this.#context, number).run().finally(() => {
+      this.#underWay.delete(work);
+      this.#pump();
+    });
+    this.#underWay.add(work);
+  }
+
+  /**
+   * @param {number} milliseconds
+   * @returns {Promise<boolean>} false if the queue does not wait
+   */
+  async #rest(milliseconds) {
+    if (!this.#started && this.#flushes === 0) return false;
+    await new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#rests.delete(end);
+        resolve(undefined);
+      };
+      const timer = setTimeout(end, milliseconds);
+      this.#rests.add(end);
+    });
+    return true;
+  }
+
+  // ---- what is shared ----
+
+  #tick() {
+    this.#ask(Ask.Tick, Date.now(), performance.now());
+  }
+
+  /**
+   * @param {Ask} ask
+   * @param {number} [x]
+   * @param {number} [y]
+   */
+  #ask(ask, x = 0, y = 0) {
+    return this.#decisions.ask(ask, 0, x, y);
+  }
+
+  /**
+   * @param {string} type
+   * @param {() => object} detail
+   */
+  #dispatch(type, detail) {
+    if (this.#heard.has(type)) this.dispatchEvent(new CustomEvent(type, { detail: detail() }));
+  }
+}
+
+/**
+ * @param {Envelope[]} envelopes
+ * @param {Policy} policy
+ * @returns {Envelope[]}
+ */
+function applied(envelopes, policy) {
+  return envelopes.flatMap((envelope) => {
+    const { headers, recipients } = envelope;
+    const copy = {
+      ...envelope,
+      ...(Array.isArray(recipients) && { recipients: [...recipients] }),
+      ...(Array.isArray(headers) && { headers: headers.map(/** @returns {any} */ (header) => [...header]) }),
+    };
+    const made = policy.apply(copy);
+    return made === undefined || made === null ? [copy] : [...made];
+  });
+}
+
+/** @param {any} error */
+function queueError(error) {
+  if (error instanceof QueueError) return error;
+  return new QueueError('host', `host: the message was not stored: ${describe(error)}`, { cause: error });
+}

@@ -1,0 +1,26 @@
+/** @import { Decisions } from '../wasm/queue.js' */
+/** @import { Envelope, Looked, MaybePromise, QueueOptions, QueueStorage, Relay } from '../types.js' */
+/** @import { LOOK } from '../seam/look.js' */
+/** @import { Pool } from './pool.js' */
+
+/**
+ * What the parts of a queue share.
+ *
+ * @typedef {object} Context
+ * @property {Decisions} decisions
+ * @property {QueueStorage & { [LOOK]?: (id: string) => MaybePromise<Looked> }} storage
+ * @property {Relay} relay
+ * @property {string} owner in whose name messages are claimed
+ * @property {number} lease
+ * @property {Pool | undefined} storePool
+ * @property {QueueOptions['backoff']} backoff
+ * @property {QueueOptions['bounceFactory']} bounceFactory
+ * @property {QueueStorage | undefined} deadLetter
+ * @property {() => void} tick has the core read the clocks
+ * @property {(milliseconds: number) => Promise<boolean>} rest waits; false if there is no time
+ * @property {(bounce: Envelope, id: string) => Promise<void>} storeBounce
+ * @property {(type: string, detail: () => object) => void} dispatch
+ * @property {(error: unknown, detail: object) => void} complain tells of an error in an event
+ * @property {(id: string) => Error} leaseLost
+ */
+export {};

@@ -1,0 +1,322 @@
+/** @import { Envelope, Lease, MaybePromise, Reply } from '../types.js' */
+/** @import { Context } from './context.js' */
+import { LOOK } from '../seam/look.js';
+import { Ask, Fate, Result, Step, Text } from '../wasm/queue.js';
+import { tellAnswer } from './answers.js';
+import { bounceOf } from './bounces.js';
+import { keep } from './dead-letters.js';
+
+/** Recipients of one fate, each with its position in the original list and the reply of the relay. */
+/** @typedef {{ recipients: string[], indexes: number[], replies: (Reply | undefined)[] }} Group */
+
+/** One attempt of one message: makes the steps that the core asks for, and tells of them. */
+export class Delivery {
+  #context;
+  #number;
+  #id;
+  /** @type {Envelope} */
+  #envelope = { sender: null, recipients: [] };
+  /** @type {number[]} */
+  #indexes = [];
+  /**
+   * Of somebody else.
+   *
+   * @type {Lease | null}
+   */
+  #seen = null;
+  /** What the last claim has expected. */
+  #expected = NaN;
+
+  /**
+   * @param {Context} context
+   * @param {number} number
+   */
+  constructor(context, number) {
+    this.#context = context;
+    this.#number = number;
+    this.#id = context.decisions.text(Text.Id, number, 0);
+  }
+
+  async run() {
+    const { decisions } = this.#context;
+    let step = decisions.ask(Ask.Begin, this.#number, Math.random(), 0);
+    while (step !== Step.Done) step = await this.#make(step);
+    this.#tell();
+    decisions.ask(Ask.End, this.#number, 0, 0);
+  }
+
+  /**
+   * @param {Step} step
+   * @returns {MaybePromise<number>} the next one
+   */
+  #make(step) {
+    switch (step) {
+      case Step.Look:
+        return this.#look();
+      case Step.Change:
+        return this.#try(async () => this.#answer(await this.#change() ? Result.Changed : Result.Unchanged));
+      case Step.Get:
+        return this.#get();
+      case Step.Relay:
+        return this.#relay();
+      case Step.Backoff:
+        return this.#backoff();
+      case Step.Bounce:
+        return this.#bounce();
+      case Step.Keep:
+        return this.#try(async () => {
+          const { recipients } = this.#group(Fate.Refused);
+          await keep(this.#context, this.#id, { ...this.#envelope, recipients });
+          return this.#answer(Result.Stored);
+        });
+      case Step.Remove:
+        return this.#try(async () => {
+          await this.#store((storage) => storage.remove(this.#id));
+          return this.#answer(Result.Stored);
+        });
+      default:
+        return this.#pause();
+    }
+  }
+
+  // ---- the storage ----
+
+  /**
+   * @template T
+   * @param {(storage: Context['storage']) => T} call
+   */
+  #store(call) {
+    const { storage, storePool } = this.#context;
+    return storePool ? storePool.run(() => call(storage)) : call(storage);
+  }
+
+  /**
+   * @param {() => Promise<number>} work
+   * @returns {Promise<number>}
+   */
+  async #try(work) {
+    try {
+      return await work();
+    } catch (error) {
+      return this.#answer(this.#failed(error));
+    }
+  }
+
+  /**
+   * What a call came to that threw.
+   *
+   * @param {any} error
+   */
+  #failed(error) {
+    const code = error?.code;
+    if (code === 'no-such-message') return Result.Gone;
+    this.#context.complain(error, { id: this.#id });
+    if (code === 'unknown-outcome') return Result.Unknown;
+    return code === 'corrupt' || code === 'newer-format' ? Result.Unreadable : Result.Failed;
+  }
+
+  #look() {
+    return this.#try(async () => {
+      const { decisions, tick } = this.#context;
+      const looked = await this.#store((storage) => storage[LOOK]?.(this.#id));
+      // A storage without it says how often; then a claim counts on its moving the timestamp.
+      const { timestamp, attempts, lease } = looked ??
+        { timestamp: this.#expected, attempts: (await this.#store((storage) => storage.get(this.#id)))[1], lease: undefined };
+      this.#seen = lease ?? null;
+      const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
+      tick();
+      decisions.tell(Ask.Lease, this.#number, until, 0, lease?.owner ?? '');
+      return decisions.ask(Ask.Looked, this.#number, timestamp, attempts);
+    });
+  }
+
+  /** Makes the change that the numbers of the core say. */
+  #change() {
+    const { owner, decisions } = this.#context;
+    const [timestamp, attempts, until, own, ...next] = decisions.numbers();
+    /** @param {number} until */
+    const mine = (until) => (until === -Infinity ? null : { until, owner });
+    const expect = {
+      ...(timestamp === timestamp && { timestamp }),
+      ...(attempts === attempts && { attempts }),
+      ...(until === until && { lease: own || until === -Infinity ? mine(until) : this.#seen }),
+    };
+    if (timestamp === timestamp) this.#expected = timestamp;
+    const [nextTimestamp, nextAttempts, nextUntil, ...delivered] = next;
+    return this.#store((storage) => storage.change(this.#id, expect, {
+      ...(nextTimestamp === nextTimestamp && { timestamp: nextTimestamp }),
+      ...(nextAttempts === nextAttempts && { attempts: nextAttempts }),
+      ...(nextUntil === nextUntil && { lease: mine(nextUntil) }),
+      ...(delivered.length > 0 && { delivered }),
+    }));
+  }
+
+  #get() {
+    return this.#try(async () => {
+      const { decisions, tick } = this.#context;
+      const [envelope, , indexes] = await this.#store((storage) => storage.get(this.#id));
+      this.#envelope = envelope;
+      this.#indexes = indexes;
+      for (const index of indexes) decisions.ask(Ask.Index, this.#number, index, 0);
+      tick();
+      return decisions.ask(Ask.Got, this.#number, envelope.sender ? 1 : 0, Math.random());
+    });
+  }
+
+  // ---- the relay ----
+
+  async #relay() {
+    const { decisions, dispatch, relay, tick } = this.#context;
+    const renewals = this.#renewals();
+    dispatch('attempt', () => this.#detail());
+    let answer;
+    let thrown = false;
+    try {
+      answer = await relay.attempt(this.#envelope, decisions.ask(Ask.Attempts, this.#number, 0, 0) - 1);
+    } catch (error) {
+      answer = error;
+      thrown = true;
+    }
+    await renewals.end();
+    tick();
+    const step = tellAnswer(decisions, this.#number, this.#envelope.recipients, answer, thrown);
+    const wrong = decisions.text(Text.Wrong, this.#number, 0);
+    if (wrong) this.#context.complain(thrown ? answer : new TypeError(wrong), this.#detail());
+    return step;
+  }
+
+  /** Renews the lease as long as the relay takes. */
+  #renewals() {
+    const { decisions, lease, tick } = this.#context;
+    /** @type {Promise<void> | undefined} */
+    let renewing;
+    const renew = async () => {
+      tick();
+      if (!decisions.ask(Ask.Renew, this.#number, 0, 0)) return;
+      let result;
+      try {
+        result = (await this.#change()) ? Result.Changed : Result.Unchanged;
+      } catch (error) {
+        result = this.#failed(error);
+      }
+      decisions.ask(Ask.Renewed, this.#number, result, 0);
+    };
+    const timer = setInterval(() => {
+      renewing ??= renew().finally(() => {
+        renewing = undefined;
+      });
+    }, Math.min(lease / 3, LONGEST_TIMER));
+    return {
+      async end() {
+        clearInterval(timer);
+        await renewing;
+      },
+    };
+  }
+
+  async #backoff() {
+    const { backoff, decisions, tick } = this.#context;
+    const [attempts] = decisions.numbers();
+    const replies = this.#group(Fate.Deferred).replies;
+    let wait;
+    try {
+      wait = backoff?.(this.#envelope, attempts, /** @type {Reply[]} */ (replies));
+      if (wait !== null && wait !== undefined && !(Number.isFinite(wait) && wait >= 0)) {
+        throw new RangeError(`backoff: expected a number of milliseconds or null, got ${String(wait)}`);
+      }
+    } catch (error) {
+      this.#context.complain(error, this.#detail());
+      wait = NaN;
+    }
+    tick();
+    return decisions.ask(Ask.Delay, this.#number, wait ?? 0, wait === null || wait === undefined ? 1 : 0);
+  }
+
+  // ---- what is given up ----
+
+  #bounce() {
+    return this.#try(async () => {
+      const { decisions, dispatch, storeBounce } = this.#context;
+      const [number] = decisions.numbers();
+      const reply = this.#reply(number);
+      const { recipients, indexes } = this.#group(Fate.Refused, number);
+      const bounce = bounceOf(this.#context, this.#number, number, { ...this.#envelope, recipients }, reply);
+      if (bounce) {
+        const bounceId = decisions.text(Text.BounceId, this.#number, number);
+        await storeBounce(bounce, bounceId);
+        dispatch('bounced', () => ({ ...this.#detail(), reply, recipients, indexes, bounce, bounceId }));
+      }
+      return this.#answer(Result.Stored);
+    });
+  }
+
+  async #pause() {
+    const { decisions, rest } = this.#context;
+    const [milliseconds] = decisions.numbers();
+    return this.#answer(await rest(milliseconds) ? Result.Stored : Result.Failed);
+  }
+
+  // ---- what it came to ----
+
+  #tell() {
+    const { complain, decisions, dispatch, leaseLost } = this.#context;
+    if (decisions.ask(Ask.Lost, this.#number, 0, 0)) complain(leaseLost(this.#id), this.#detail());
+    if (!decisions.ask(Ask.Recorded, this.#number, 0, 0)) return;
+    for (const [type, fate] of FATES) {
+      const group = this.#group(fate);
+      if (group.recipients.length === 0) continue;
+      const reply = group.replies.find((reply) => reply !== undefined);
+      const timestamp = fate === Fate.Deferred ? { timestamp: decisions.ask(Ask.Next, this.#number, 0, 0) } : {};
+      dispatch(type, () => ({ ...this.#detail(), ...(reply && { reply }), ...timestamp, ...group }));
+    }
+  }
+
+  #detail() {
+    const attempts = this.#context.decisions.ask(Ask.Attempts, this.#number, 0, 0);
+    return { id: this.#id, envelope: this.#envelope, attempts };
+  }
+
+  /**
+   * @param {Fate} fate
+   * @param {number} [only] the number of a reply
+   * @returns {Group}
+   */
+  #group(fate, only) {
+    const { decisions } = this.#context;
+    decisions.ask(Ask.Places, this.#number, fate, 0);
+    const numbers = decisions.numbers();
+    /** @type {Group} */
+    const group = { recipients: [], indexes: [], replies: [] };
+    /** @type {Map<number, Reply | undefined>} */
+    const replies = new Map([[-1, undefined]]);
+    for (let i = 0; i < numbers.length; i += 2) {
+      const [place, number] = [numbers[i], numbers[i + 1]];
+      if (only !== undefined && number !== only) continue;
+      if (!replies.has(number)) replies.set(number, this.#reply(number));
+      group.recipients.push(this.#envelope.recipients[place]);
+      group.indexes.push(this.#indexes[place]);
+      group.replies.push(replies.get(number));
+    }
+    return group;
+  }
+
+  /**
+   * @param {number} number
+   * @returns {Reply}
+   */
+  #reply(number) {
+    const { decisions } = this.#context;
+    const code = decisions.ask(Ask.Code, this.#number, number, 0);
+    return { code, message: decisions.text(Text.Reply, this.#number, number) };
+  }
+
+  /** @param {Result} result */
+  #answer(result) {
+    this.#context.tick();
+    return this.#context.decisions.ask(Ask.Answer, this.#number, result, Math.random());
+  }
+}
+
+const LONGEST_TIMER = 2 ** 31 - 1;
+/** @type {[type: string, fate: Fate][]} */
+const FATES = [['delivered', Fate.Delivered], ['deferred', Fate.Deferred], ['failed', Fate.Refused]];

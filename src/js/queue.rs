@@ -1,0 +1,535 @@
+//! What `pkg/queue/` stands on: the decisions of a queue, whose attempts it names by numbers.
+//!
+//! The numbers of a command cross in one list; see `pkg/queue/commands.js`.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use wasm_bindgen::prelude::*;
+
+use crate::id::Id;
+use crate::meta::{Attempts, Change, Lease};
+use crate::queue::{
+    Attempt, Command, Delay, Deliveries, End, Failure, Input, Record, Reply, Said, Settings, Verdict, Verdicts,
+    bounce_id, derived,
+};
+
+/// What is to be done next.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// Read the meta record.
+    Look,
+    /// Change it.
+    Change,
+    /// Read the message.
+    Get,
+    /// Hand it to the relay.
+    Relay,
+    /// Ask when to try again, after as many attempts as the number says.
+    Backoff,
+    /// Store the bounce for the reply of this number.
+    Bounce,
+    /// Keep what is given up.
+    Keep,
+    /// Remove the message.
+    Remove,
+    /// Wait so many milliseconds.
+    Pause,
+    /// Nothing.
+    Done,
+}
+
+/// What a step came to that has no more to tell.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug)]
+pub enum Result {
+    /// The record was as expected and is changed.
+    Changed,
+    /// The record was not as expected.
+    Unchanged,
+    /// It is done.
+    Stored,
+    /// There is no such message.
+    Gone,
+    /// It failed.
+    Failed,
+    /// Nobody knows.
+    Unknown,
+    /// It cannot be read.
+    Unreadable,
+}
+
+/// What a relay has said of one recipient.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug)]
+pub enum Saying {
+    /// Nothing, which means delivered.
+    Nothing,
+    /// A reply.
+    Reply,
+    /// One of a `TransientRelayError`.
+    Transient,
+    /// One of a `PermanentRelayError`.
+    Permanent,
+    /// Something that means nothing.
+    Strange,
+    /// The answer leaves it out.
+    Missing,
+}
+
+/// What an attempt came to for a recipient.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug)]
+pub enum Fate {
+    /// It has the message.
+    Delivered,
+    /// It is tried again.
+    Deferred,
+    /// It is given up.
+    Refused,
+}
+
+/// What a queue asks or tells; `x` and `y` are what is said here. One export for each would be half
+/// of the module.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug)]
+pub enum Ask {
+    // ---- the schedule ----
+    /// The time on the wall and on a monotonic clock.
+    Tick,
+    /// Whether attempts may begin.
+    Open,
+    /// Lets everything be due now.
+    Hurry,
+    /// Whether something waits still that was there when all was hurried.
+    Hurrying,
+    /// The number of an attempt that begins now, -1 if none does.
+    Take,
+    /// For how many milliseconds none begins; -1 if none does by itself.
+    Idle,
+    /// Messages known, attempts under way, those that delivered, deferred and failed, and the first
+    /// timestamp, NaN without one: in the numbers.
+    Info,
+    /// The text is the id of a message that waits until `x`.
+    Put,
+    /// The text is the id of a message that is gone.
+    Forget,
+
+    // ---- an attempt; each of these but the last ones returns a `Step` ----
+    /// Its first step; `x` is random.
+    Begin,
+    /// A step came to the `Result` `x`; `y` is random.
+    Answer,
+    /// The caller waits `x` milliseconds, or gives up if `y`.
+    Delay,
+    /// The record says timestamp `x` and attempts `y`; the lease was told before.
+    Looked,
+    /// The lease that was seen: the text owns it until `x`; -Infinity if there is none, NaN if the
+    /// storage cannot tell. Returns nothing.
+    Lease,
+    /// `x` is the original position of the next recipient. Returns nothing.
+    Index,
+    /// The message was read; its positions were told before. Whether its sender can be told.
+    Got,
+    /// The relay has said `x`, a `Saying`, with code `y` and the text, of the next recipient. Returns
+    /// nothing.
+    Say,
+    /// All was said, of `x` recipients out of `y`.
+    Relayed,
+    /// Whether the lease can be renewed now; the numbers say how.
+    Renew,
+    /// A renewal came to the `Result` `x`. Returns nothing.
+    Renewed,
+    /// Forgets an attempt that is done. Returns nothing.
+    End,
+
+    // ---- what it came to ----
+    /// How often delivery was attempted.
+    Attempts,
+    /// Whether the outcome is stored.
+    Recorded,
+    /// Whether somebody else had claimed the message by then.
+    Lost,
+    /// The time of the next attempt, NaN if there is none.
+    Next,
+    /// In the numbers: the places of those whose fate `x` was, each followed by the number of its
+    /// reply or -1.
+    Places,
+    /// The code of the reply `x`.
+    Code,
+
+    // ---- the default bounce ----
+    /// Begins one for the reply `x` at the time `y`; the text is the sender.
+    Bounce,
+    /// The text is a recipient of whom it tells.
+    Recipient,
+    /// The text is the name of an original header,
+    Name,
+    /// and this its value.
+    Value,
+    /// Makes it, for the host that the text names. Returns the number of its headers.
+    Make,
+}
+
+/// A text that is asked for; `x` is what is said here.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug)]
+pub enum Text {
+    /// The id of the message.
+    Id,
+    /// The text of the reply `x`.
+    Reply,
+    /// What was wrong with the relay's answer, empty if nothing was.
+    Wrong,
+    /// The id of the bounce that tells of the reply `x`.
+    BounceId,
+    /// Name and value, by turns, of the headers of the bounce that was made.
+    Header,
+    /// Its body.
+    Body,
+}
+
+/// A queue's decisions.
+#[wasm_bindgen]
+#[allow(missing_debug_implementations)]
+pub struct Decisions {
+    deliveries: Deliveries,
+    owner: String,
+    /// Of the last answer.
+    numbers: Vec<f64>,
+    lease: Option<Option<Lease>>,
+    indexes: Vec<u32>,
+    said: Verdicts,
+    ends: Vec<(u32, End)>,
+    bounce: Draft,
+}
+
+/// What a bounce is made of, then the bounce.
+#[derive(Default)]
+struct Draft {
+    reply: u32,
+    now: f64,
+    sender: String,
+    recipients: Vec<String>,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// Stands for a lease that is not there; one that is not named is NaN.
+const NO_LEASE: f64 = f64::NEG_INFINITY;
+
+#[wasm_bindgen]
+impl Decisions {
+    /// A queue that claims in the name of `owner`, for `lease` milliseconds at a time, and has at most
+    /// `limit` attempts under way.
+    #[wasm_bindgen(constructor)]
+    pub fn new(owner: &str, lease: f64, limit: f64, asks_backoff: bool, keeps: bool) -> Self {
+        let settings = Settings { owner: owner.to_owned(), lease, asks_backoff, keeps };
+        Self {
+            deliveries: Deliveries::new(settings, limit as usize),
+            owner: owner.to_owned(),
+            numbers: Vec::new(),
+            lease: None,
+            indexes: Vec::new(),
+            said: Verdicts::default(),
+            ends: Vec::new(),
+            bounce: Draft::default(),
+        }
+    }
+
+    /// Asks or tells something.
+    pub fn ask(&mut self, ask: Ask, attempt: u32, x: f64, y: f64) -> f64 {
+        self.tell(ask, attempt, x, y, "")
+    }
+
+    /// The same, with a text.
+    pub fn tell(&mut self, ask: Ask, attempt: u32, x: f64, y: f64, text: &str) -> f64 {
+        let flag = |is: bool| f64::from(u8::from(is));
+        match ask {
+            Ask::Tick => self.deliveries.tick(x, y),
+            Ask::Open => self.deliveries.open(x != 0.0),
+            Ask::Hurry => self.deliveries.hurry(),
+            Ask::Hurrying => return flag(self.deliveries.is_hurrying()),
+            Ask::Take => return self.deliveries.take().map_or(-1.0, f64::from),
+            Ask::Idle => return self.deliveries.idle().unwrap_or(-1.0),
+            Ask::Info => self.put_info(),
+            Ask::Put => {
+                if let Ok(id) = text.parse()
+                    && x.is_finite()
+                {
+                    self.deliveries.put(id, x);
+                }
+            }
+            Ask::Forget => {
+                if let Ok(id) = text.parse() {
+                    self.deliveries.forget(id);
+                }
+            }
+
+            Ask::Begin => {
+                let command = self.deliveries.begin(attempt, x);
+                return self.step(attempt, command);
+            }
+            Ask::Answer => return self.answer(attempt, result(x), y),
+            Ask::Delay => {
+                return self.answer(attempt, Input::Delay(Delay::answered((y == 0.0).then_some(x))), 0.5);
+            }
+            Ask::Looked => {
+                let record = Record { timestamp: x, attempts: y as u32, lease: self.lease.take() };
+                return self.answer(attempt, Input::Looked(Some(record)), 0.5);
+            }
+            Ask::Lease => {
+                self.lease = match x {
+                    unknown if unknown.is_nan() => None,
+                    NO_LEASE => Some(None),
+                    until => Some(Some(Lease { until, owner: text.to_owned() })),
+                };
+            }
+            Ask::Index => self.indexes.push(x as u32),
+            Ask::Got => {
+                let indexes = core::mem::take(&mut self.indexes);
+                return self.answer(attempt, Input::Got { indexes, bounces: x != 0.0 }, y);
+            }
+            Ask::Say => self.say(x, y, text),
+            Ask::Relayed => {
+                let mut verdicts = core::mem::take(&mut self.said);
+                verdicts.end(x as usize, y as usize);
+                return self.answer(attempt, Input::Relayed(verdicts), 0.5);
+            }
+            Ask::Renew => {
+                let change = self.deliveries.renew(attempt);
+                if let Some(change) = &change {
+                    self.put_change(change);
+                }
+                return flag(change.is_some());
+            }
+            Ask::Renewed => self.deliveries.renewed(attempt, &result(x)),
+            Ask::End => {
+                if let Some(place) = self.ends.iter().position(|(number, _)| *number == attempt) {
+                    let (_, end) = self.ends.swap_remove(place);
+                    self.deliveries.end(attempt, end);
+                }
+            }
+
+            Ask::Attempts => return self.attempt(attempt).map_or(0.0, |made| made.attempts().into()),
+            Ask::Recorded => return flag(self.attempt(attempt).is_some_and(Attempt::is_recorded)),
+            Ask::Lost => return flag(self.attempt(attempt).is_some_and(Attempt::is_lease_lost)),
+            Ask::Next => return self.attempt(attempt).and_then(Attempt::next_timestamp).unwrap_or(f64::NAN),
+            Ask::Places => self.put_places(attempt, x),
+            Ask::Code => return self.reply(attempt, x as u32).map_or(0.0, |reply| reply.code.into()),
+
+            Ask::Bounce => {
+                self.bounce = Draft { reply: x as u32, now: y, sender: text.to_owned(), ..Draft::default() };
+            }
+            Ask::Recipient => self.bounce.recipients.push(text.to_owned()),
+            Ask::Name => self.bounce.headers.push((text.to_owned(), String::new())),
+            Ask::Value => {
+                if let Some((_, value)) = self.bounce.headers.last_mut() {
+                    text.clone_into(value);
+                }
+            }
+            Ask::Make => return self.make_bounce(attempt, text),
+        }
+        0.0
+    }
+
+    /// The numbers of the last answer: of a change, timestamp, attempts and lease that are expected,
+    /// whether that lease is one of this queue, then timestamp, attempts and lease that are next, and
+    /// the marks. NaN stands for what is not named.
+    pub fn numbers(&mut self) -> Vec<f64> {
+        core::mem::take(&mut self.numbers)
+    }
+
+    /// A text.
+    pub fn text(&self, text: Text, attempt: u32, x: u32) -> String {
+        let mut digits = [0; 32];
+        let made = self.attempt(attempt);
+        let found = match text {
+            Text::Id => made.map(|made| made.waiting().id.encode(&mut digits)),
+            Text::Reply => self.reply(attempt, x).map(|reply| &*reply.message),
+            Text::Wrong => made.and_then(|made| made.verdicts().wrong),
+            Text::BounceId => self.bounce_id(attempt, x).map(|id| id.encode(&mut digits)),
+            Text::Header => {
+                let header = self.bounce.headers.get((x / 2) as usize);
+                header.map(|(name, value)| if x & 1 == 0 { &**name } else { &**value })
+            }
+            Text::Body => Some(&*self.bounce.body),
+        };
+        found.unwrap_or_default().to_owned()
+    }
+
+    /// An id that follows from another one and a name; nothing if the first is none.
+    pub fn derived(id: &str, name: &str) -> String {
+        let mut digits = [0; 32];
+        let id = id.parse().map(|id| derived(id, name.as_bytes()));
+        id.as_ref().map_or("", |id| id.encode(&mut digits)).to_owned()
+    }
+}
+
+impl Decisions {
+    fn attempt(&self, number: u32) -> Option<&Attempt> {
+        self.deliveries.attempt(number)
+    }
+
+    fn reply(&self, attempt: u32, reply: u32) -> Option<&Reply> {
+        self.attempt(attempt)?.verdicts().reply(reply)
+    }
+
+    fn put_info(&mut self) {
+        let tally = self.deliveries.tally();
+        self.numbers = [
+            self.deliveries.size() as f64,
+            self.deliveries.in_attempt() as f64,
+            tally.delivered as f64,
+            tally.deferred as f64,
+            tally.failed as f64,
+            self.deliveries.oldest_due().unwrap_or(f64::NAN),
+        ]
+        .into();
+    }
+
+    fn say(&mut self, saying: f64, code: f64, message: &str) {
+        let reply = Reply::new(if (0.0..=999.0).contains(&code) { code as u16 } else { 450 }, message);
+        const NOTHING: u32 = Saying::Nothing as u32;
+        const REPLY: u32 = Saying::Reply as u32;
+        const TRANSIENT: u32 = Saying::Transient as u32;
+        const PERMANENT: u32 = Saying::Permanent as u32;
+        const STRANGE: u32 = Saying::Strange as u32;
+        self.said.say(match saying as u32 {
+            NOTHING => Some(Said::Nothing),
+            REPLY => Some(Said::Reply(reply)),
+            TRANSIENT => Some(Said::Transient(reply)),
+            PERMANENT => Some(Said::Permanent(reply)),
+            STRANGE => Some(Said::Strange),
+            _ => None,
+        });
+    }
+
+    fn put_places(&mut self, attempt: u32, fate: f64) {
+        const DELIVERED: u32 = Fate::Delivered as u32;
+        const DEFERRED: u32 = Fate::Deferred as u32;
+        let verdict = match fate as u32 {
+            DELIVERED => Verdict::Delivered,
+            DEFERRED => Verdict::Deferred,
+            _ => Verdict::Refused,
+        };
+        let mut numbers = Vec::new();
+        if let Some(attempt) = self.attempt(attempt) {
+            let verdicts = attempt.verdicts();
+            for place in verdicts.places(verdict) {
+                numbers.push(place as f64);
+                numbers.push(verdicts.reply_number(place).map_or(-1.0, f64::from));
+            }
+        }
+        self.numbers = numbers;
+    }
+
+    fn bounce_id(&self, attempt: u32, reply: u32) -> Option<Id> {
+        let made = self.attempt(attempt)?;
+        let verdicts = made.verdicts();
+        let mut indexes = Vec::new();
+        for place in verdicts.places(Verdict::Refused) {
+            if verdicts.reply_number(place) == Some(reply) {
+                indexes.extend(made.indexes().get(place));
+            }
+        }
+        Some(bounce_id(made.waiting().id, &indexes, verdicts.reply(reply)?))
+    }
+
+    fn make_bounce(&mut self, attempt: u32, host: &str) -> f64 {
+        let draft = core::mem::take(&mut self.bounce);
+        let (Some(id), Some(reply)) = (self.bounce_id(attempt, draft.reply), self.reply(attempt, draft.reply)) else {
+            return 0.0;
+        };
+        let failure = Failure {
+            id,
+            sender: &draft.sender,
+            recipients: &draft.recipients,
+            reply,
+            attempts: self.attempt(attempt).map_or(0, Attempt::attempts),
+            headers: &draft.headers,
+            host: Some(host),
+            now: draft.now,
+        };
+        let (headers, body) = (failure.headers(), failure.body());
+        let count = headers.len() as f64;
+        self.bounce = Draft { headers, body, ..Draft::default() };
+        count
+    }
+
+    fn answer(&mut self, attempt: u32, input: Input, random: f64) -> f64 {
+        let command = self.deliveries.answer(attempt, input, random);
+        self.step(attempt, command)
+    }
+
+    fn step(&mut self, attempt: u32, command: Command) -> f64 {
+        let (step, number) = match command {
+            Command::Change(change) => {
+                self.put_change(&change);
+                return Step::Change as u32 as f64;
+            }
+            Command::Done(end) => {
+                self.ends.push((attempt, end));
+                (Step::Done, 0.0)
+            }
+            Command::Look => (Step::Look, 0.0),
+            Command::Get => (Step::Get, 0.0),
+            Command::Relay => (Step::Relay, 0.0),
+            Command::Keep => (Step::Keep, 0.0),
+            Command::Remove => (Step::Remove, 0.0),
+            Command::Backoff(attempts) => (Step::Backoff, attempts.into()),
+            Command::Bounce(reply) => (Step::Bounce, reply.into()),
+            Command::Pause(milliseconds) => (Step::Pause, milliseconds),
+        };
+        self.numbers = [number].into();
+        step as u32 as f64
+    }
+
+    fn put_change(&mut self, change: &Change) {
+        let lease = |lease: &Option<Option<Lease>>| match lease {
+            None => f64::NAN,
+            Some(None) => NO_LEASE,
+            Some(Some(lease)) => lease.until,
+        };
+        let count = |count: Option<u32>| count.map_or(f64::NAN, f64::from);
+        let expect = &change.expect;
+        let own = expect.lease.iter().flatten().any(|lease| lease.owner == self.owner);
+        let attempts = match change.attempts {
+            Some(Attempts::Set(attempts)) => Some(attempts),
+            Some(Attempts::Increment) | None => None,
+        };
+        self.numbers = [
+            expect.timestamp.unwrap_or(f64::NAN),
+            count(expect.attempts),
+            lease(&expect.lease),
+            f64::from(u8::from(own)),
+            change.timestamp.unwrap_or(f64::NAN),
+            count(attempts),
+            lease(&change.lease),
+        ]
+        .into();
+        for mark in &change.delivered {
+            self.numbers.push(f64::from(*mark));
+        }
+    }
+}
+
+fn result(result: f64) -> Input {
+    const CHANGED: u32 = Result::Changed as u32;
+    const UNCHANGED: u32 = Result::Unchanged as u32;
+    const STORED: u32 = Result::Stored as u32;
+    const GONE: u32 = Result::Gone as u32;
+    const FAILED: u32 = Result::Failed as u32;
+    const UNKNOWN: u32 = Result::Unknown as u32;
+    match result as u32 {
+        CHANGED => Input::Changed(true),
+        UNCHANGED => Input::Changed(false),
+        STORED => Input::Stored,
+        GONE => Input::Gone,
+        FAILED => Input::Failed,
+        UNKNOWN => Input::Unknown,
+        _ => Input::Unreadable,
+    }
+}

@@ -1,0 +1,24 @@
+//! The queue: attempts, backoff, partial delivery, bounces, several deliverers on one storage.
+//!
+//! What decides is here and pure, with the time passed in: [`Deliveries`] knows what is due,
+//! [`Attempt`] is the one home of the steps of an attempt, [`Verdicts`] say what a relay's answer
+//! means, [`Delay`] when to try again, [`Failure`] what a sender is told. What has effects are two
+//! thin drivers: `Queue` for Rust programs, and `pkg/queue.js` for JavaScript.
+
+mod attempt;
+mod backoff;
+mod bounce;
+mod clock;
+mod deliveries;
+mod outcome;
+mod reply;
+mod schedule;
+
+pub use attempt::{Attempt, Command, End, Input, Moment, Record, Settings};
+pub use backoff::Delay;
+pub use bounce::{Failure, bounce_id, derived};
+pub use clock::Clock;
+pub use deliveries::{Deliveries, Tally};
+pub use outcome::{Answer, Said, Verdict, Verdicts};
+pub use reply::Reply;
+pub use schedule::{Schedule, Waiting};
