@@ -118,12 +118,13 @@ export class Sending extends EventTarget {
 
   /**
    * @param {Happening['type']} type
-   * @param {{ id?: string, envelope?: Envelope, attempts?: number, reply?: Reply, error?: unknown }} detail
+   * @param {{ id?: string, envelope?: Envelope, attempts?: number, replies?: (Reply | null)[], error?: unknown }} detail
    */
-  #happened(type, { id = '', envelope, attempts = 0, reply, error }) {
+  #happened(type, { id = '', envelope, attempts = 0, replies = [], error }) {
     if (type === 'attempt') this.underWay.add(id);
     else this.underWay.delete(id);
     if (type === 'delivered' || type === 'deferred' || type === 'failed') this.counts[type]++;
+    const [reply] = replies;
     const text = type === 'attempt' ? `Attempt ${attempts}`
       : reply ? `${reply.code} ${reply.message}` : error instanceof Error ? error.message : '';
     const subject = envelope ? subjectOf(envelope.headers ?? []) : '';
