@@ -26,6 +26,12 @@ export class Delivery {
   #seen = null;
   /** What the last claim has expected. */
   #expected = NaN;
+  /**
+   * Of the last step.
+   *
+   * @type {ArrayLike<number>}
+   */
+  #numbers = [];
 
   /**
    * @param {Context} context
@@ -39,22 +45,33 @@ export class Delivery {
 
   async run() {
     const { decisions } = this.#context;
-    let step = decisions.ask(Ask.Begin, this.#number, Math.random(), 0);
+    let step = this.#next(decisions.ask(Ask.Begin, this.#number, Math.random(), 0));
     while (step !== Step.Done) step = await this.#make(step);
     this.#tell();
     decisions.ask(Ask.End, this.#number, 0, 0);
   }
 
   /**
+   * Takes the numbers of a step before other attempts have theirs.
+   *
+   * @param {number} step
+   * @returns {Step}
+   */
+  #next(step) {
+    if (NUMBERED.has(step)) this.#numbers = this.#context.decisions.numbers();
+    return step;
+  }
+
+  /**
    * @param {Step} step
-   * @returns {MaybePromise<number>} the next one
+   * @returns {MaybePromise<Step>} the next one
    */
   #make(step) {
     switch (step) {
       case Step.Look:
         return this.#look();
       case Step.Change:
-        return this.#try(async () => this.#answer(await this.#change() ? Result.Changed : Result.Unchanged));
+        return this.#try(async () => this.#answer(await this.#change(this.#numbers) ? Result.Changed : Result.Unchanged));
       case Step.Get:
         return this.#get();
       case Step.Relay:
@@ -91,8 +108,8 @@ export class Delivery {
   }
 
   /**
-   * @param {() => Promise<number>} work
-   * @returns {Promise<number>}
+   * @param {() => Promise<Step>} work
+   * @returns {Promise<Step>}
    */
   async #try(work) {
     try {
@@ -126,14 +143,18 @@ export class Delivery {
       const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
       tick();
       decisions.tell(Ask.Lease, this.#number, until, 0, lease?.owner ?? '');
-      return decisions.ask(Ask.Looked, this.#number, timestamp, attempts);
+      return this.#next(decisions.ask(Ask.Looked, this.#number, timestamp, attempts));
     });
   }
 
-  /** Makes the change that the numbers of the core say. */
-  #change() {
-    const { owner, decisions } = this.#context;
-    const [timestamp, attempts, until, own, ...next] = decisions.numbers();
+  /**
+   * Makes the change that the core has put in numbers.
+   *
+   * @param {ArrayLike<number>} numbers
+   */
+  #change(numbers) {
+    const { owner } = this.#context;
+    const [timestamp, attempts, until, own, ...next] = Array.from(numbers);
     /** @param {number} until */
     const mine = (until) => (until === -Infinity ? null : { until, owner });
     const expect = {
@@ -159,7 +180,7 @@ export class Delivery {
       this.#indexes = indexes;
       for (const index of indexes) decisions.ask(Ask.Index, this.#number, index, 0);
       tick();
-      return decisions.ask(Ask.Got, this.#number, envelope.sender ? 1 : 0, Math.random());
+      return this.#next(decisions.ask(Ask.Got, this.#number, envelope.sender ? 1 : 0, Math.random()));
     });
   }
 
@@ -179,7 +200,7 @@ export class Delivery {
     }
     await renewals.end();
     tick();
-    const step = tellAnswer(decisions, this.#number, this.#envelope.recipients, answer, thrown);
+    const step = this.#next(tellAnswer(decisions, this.#number, this.#envelope.recipients, answer, thrown));
     const wrong = decisions.text(Text.Wrong, this.#number, 0);
     if (wrong) this.#context.complain(thrown ? answer : new TypeError(wrong), this.#detail());
     return step;
@@ -195,7 +216,7 @@ export class Delivery {
       if (!decisions.ask(Ask.Renew, this.#number, 0, 0)) return;
       let result;
       try {
-        result = (await this.#change()) ? Result.Changed : Result.Unchanged;
+        result = (await this.#change(decisions.numbers())) ? Result.Changed : Result.Unchanged;
       } catch (error) {
         result = this.#failed(error);
       }
@@ -216,7 +237,7 @@ export class Delivery {
 
   async #backoff() {
     const { backoff, decisions, tick } = this.#context;
-    const [attempts] = decisions.numbers();
+    const attempts = this.#numbers[0];
     const replies = this.#group(Fate.Deferred).replies;
     let wait;
     try {
@@ -229,7 +250,8 @@ export class Delivery {
       wait = NaN;
     }
     tick();
-    return decisions.ask(Ask.Delay, this.#number, wait ?? 0, wait === null || wait === undefined ? 1 : 0);
+    const gaveUp = wait === null || wait === undefined;
+    return this.#next(decisions.ask(Ask.Delay, this.#number, wait ?? 0, gaveUp ? 1 : 0));
   }
 
   // ---- what is given up ----
@@ -237,7 +259,7 @@ export class Delivery {
   #bounce() {
     return this.#try(async () => {
       const { decisions, dispatch, storeBounce } = this.#context;
-      const [number] = decisions.numbers();
+      const number = this.#numbers[0];
       const reply = this.#reply(number);
       const { recipients, indexes } = this.#group(Fate.Refused, number);
       const bounce = bounceOf(this.#context, this.#number, number, { ...this.#envelope, recipients }, reply);
@@ -251,9 +273,7 @@ export class Delivery {
   }
 
   async #pause() {
-    const { decisions, rest } = this.#context;
-    const [milliseconds] = decisions.numbers();
-    return this.#answer(await rest(milliseconds) ? Result.Stored : Result.Failed);
+    return this.#answer(await this.#context.rest(this.#numbers[0]) ? Result.Stored : Result.Failed);
   }
 
   // ---- what it came to ----
@@ -313,10 +333,11 @@ export class Delivery {
   /** @param {Result} result */
   #answer(result) {
     this.#context.tick();
-    return this.#context.decisions.ask(Ask.Answer, this.#number, result, Math.random());
+    return this.#next(this.#context.decisions.ask(Ask.Answer, this.#number, result, Math.random()));
   }
 }
 
+const NUMBERED = new Set([Step.Change, Step.Backoff, Step.Bounce, Step.Pause]);
 const LONGEST_TIMER = 2 ** 31 - 1;
 /** @type {[type: string, fate: Fate][]} */
 const FATES = [['delivered', Fate.Delivered], ['deferred', Fate.Deferred], ['failed', Fate.Refused]];
