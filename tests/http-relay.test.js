@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { PermanentRelayError, TransientRelayError } from '../pkg/load/node.js';
+import { DictStorage, PermanentRelayError, Queue, TransientRelayError } from '../pkg/load/node.js';
 import { httpRelay } from '../pkg/relays.js';
 
 const id = '0123456789abcdef0123456789abcdef';
@@ -121,6 +121,26 @@ test('the same request carries the same key, and another request another one', a
   assert.equal(new Set(keys).size, 3);
   await relay.attempt(envelope, 0);
   assert.equal(requests[4].headers['idempotency-key'], undefined);
+});
+
+test('a queue that tries again posts the same key for the same recipients', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => {
+    const some = '{"replies":{"a@example.com":{"code":250,"message":"Ok"}}}';
+    if (requests.length === 2) response.writeHead(200, { 'Content-Type': 'application/json' }).end(some);
+    else response.writeHead(requests.length < 4 ? 503 : 204).end();
+  });
+  const storage = new DictStorage();
+  const queue = new Queue(storage, httpRelay(url), { backoff: () => 1 });
+  const ended = new Promise((resolve) => queue.addEventListener('delivered', () => {
+    if (requests.length === 4) resolve(undefined);
+  }));
+  queue.start();
+  const [[, key]] = await queue.enqueue(envelope);
+  await ended;
+  await queue.stop();
+  assert.deepEqual(requests.map(({ headers }) => decoded(headers['x-envelope-recipient']).length), [3, 3, 2, 2]);
+  const keys = requests.map(({ headers }) => headers['idempotency-key']);
+  assert.deepEqual(keys, [3, 3, 2, 2].map((left) => `${key}-${left}`));
 });
 
 test('headers of the caller go along and take the place of ours', async (t) => {

@@ -193,7 +193,8 @@ export class Delivery {
     let answer;
     let thrown = false;
     try {
-      answer = await relay.attempt(this.#envelope, decisions.ask(Ask.Attempts, this.#number, 0, 0) - 1);
+      const before = decisions.ask(Ask.Attempts, this.#number, 0, 0) - 1;
+      answer = await relay.attempt(this.#envelope, before, { id: this.#id });
     } catch (error) {
       answer = error;
       thrown = true;
