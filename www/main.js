@@ -34,7 +34,7 @@ function start(outbox, sending, host) {
   const intake = new Intake(outbox, say);
   const health = new Health(outbox, host);
   const table = new QueueTable(outbox, sending, { open: (id) => void panel.open(id).then(show), remove });
-  const panel = new MessagePanel(outbox, {
+  const panel = new MessagePanel(outbox, sending, {
     say,
     remove,
     closed: (id) => {

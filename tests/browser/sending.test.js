@@ -86,6 +86,17 @@ pageTest('what is deferred stays, with its attempts counted and a countdown to t
   await says('#sent-delivered', '1');
 });
 
+pageTest('an opened message says too that it is being sent', async () => {
+  await choose(...paths('plain-note.eml'));
+  await rows(1);
+  await setRate('#rate-deferred', 100);
+  await row(NOTE).locator('.open').click();
+  await page.locator('#send').check();
+  await says('#message-next', 'sending');
+  await page.locator('#message-next').filter({ hasText: /^in \d s$/ }).waitFor();
+  await says('#message-attempts', '1');
+});
+
 pageTest('what waits for later is sent at once when that is asked for', async () => {
   await page.selectOption('#first-attempt', 'tomorrow');
   await choose(...paths('plain-note.eml'));
@@ -134,7 +145,10 @@ pageTest('without an address that is one nothing is switched on', async () => {
   await says('#route-problem', 'Give the address');
   assert.equal(await page.locator('#send').isChecked(), false);
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'relay-url');
-  await page.keyboard.type('http://');
+  await page.keyboard.type('nowhere');
+  await page.locator('#send').click();
+  await says('#route-problem', 'no address of the form');
+  await page.locator('#relay-url').fill('http://');
   await page.locator('#send').click();
   await says('#route-problem', 'no address of the form');
   assert.equal(await page.getAttribute('#relay-url', 'aria-invalid'), 'true');

@@ -86,6 +86,7 @@ export class SendingPanel {
       return needed && this.#refuse('Give the address to post messages to.');
     }
     try {
+      if (this.#kind === 'http') new URL(this.#url.value.trim()); // no address within this page
       this.#sending.choose(this.#route);
       return true;
     } catch {

@@ -1,7 +1,7 @@
 /** @import { Letter, Outbox } from '../outbox.js' */
 /** @import { Sending } from '../sending.js' */
 import { arrange, byId, h, icon, setText } from './dom.js';
-import { count, dateAndTime, fileSize, fromNow, reason, shortDate, titleOf } from './format.js';
+import { count, dateAndTime, fileSize, nextText, reason, shortDate, titleOf } from './format.js';
 
 /** How many recipients a row names. */
 const NAMED = 2;
@@ -182,17 +182,6 @@ function fillRecipients(list, { recipients }) {
     items.push(h('li', { className: 'tally' }, `${delivered} of ${recipients.length} done`));
   }
   list.replaceChildren(...items);
-}
-
-/**
- * @param {number} time
- * @param {number} now
- */
-function nextText(time, now) {
-  const away = time - now;
-  if (away > 0) return away < 60_000 ? `in ${Math.ceil(away / 1000)} s` : fromNow(time, now);
-  const since = fromNow(time, now);
-  return since === 'now' ? 'due now' : `due ${since}`;
 }
 
 /** @param {number} time */
