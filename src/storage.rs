@@ -195,6 +195,15 @@ impl<H: Host> DictStorage<H> {
         }
     }
 
+    /// What the meta record of a message says, if there is one.
+    #[cfg(feature = "std")]
+    pub(crate) async fn look(&self, id: &H::Id) -> Result<Option<crate::host::Stored<Meta>>, H> {
+        match self.perform(Operation::Look(id.clone())).await? {
+            Outcome::Looked(looked) => Ok(looked),
+            _ => Err(Error::Timeout),
+        }
+    }
+
     /// Removes a message. One that is not there is no error.
     ///
     /// # Errors

@@ -214,6 +214,14 @@ impl Deliveries {
         Some(attempt)
     }
 
+    /// Takes an attempt of which nobody knows how far it got. None is there if it has ended.
+    pub fn abandon(&mut self, number: u32, id: Id) {
+        let attempt = self.attempt(number).filter(|attempt| attempt.waiting().id == id);
+        if let Some(&Waiting { timestamp, attempts, .. }) = attempt.map(Attempt::waiting) {
+            self.end(number, End::Again { due: None, timestamp, attempts });
+        }
+    }
+
     /// How many messages are known: those that wait and those under way.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -1,0 +1,373 @@
+//! What makes the attempts of a queue: it does what the core says, and tells it what came of it.
+
+use std::borrow::ToOwned;
+use std::boxed::Box;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use std::vec::Vec;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::attempt::{Command, End, Input, Record};
+use super::backoff::Delay;
+use super::bounce::{Failure, bounce_id};
+use super::event::{Kind, Recipient};
+use super::outcome::{Verdict, Verdicts};
+use super::queue::{Queue, Relay};
+use super::reply::Reply;
+use super::time::Timer;
+use crate::envelope::Envelope;
+use crate::error::Error;
+use crate::host::{Host, Stored};
+use crate::id::Id;
+use crate::meta::Change;
+use crate::storage::Result;
+use crate::sync::lock;
+
+/// How long a failing storage is left in peace by whoever listens to it.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// A message that is being attempted.
+struct Work {
+    number: u32,
+    id: Id,
+    envelope: Arc<Envelope>,
+}
+
+impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
+    /// Attempts what is due, what is stored and what is written from now on, until [`Queue::stop`] or
+    /// until the storage is closed.
+    pub async fn start(&self) {
+        let listening = async {
+            let mut wait = self.storage.wait(self.options.scan);
+            loop {
+                match wait.next(&self.storage).await {
+                    Ok(Some((timestamp, id))) => {
+                        self.tick();
+                        self.change(|state| state.deliveries.put(id, timestamp));
+                    }
+                    Ok(None) => return,
+                    Err(_) => self.timer.sleep(AFTER_FAILURE).await,
+                }
+            }
+        };
+        self.drive(Box::pin(listening), false).await;
+    }
+
+    /// Attempts everything that waits now, whatever it is due, and is ready when it was attempted
+    /// once. What others have claimed is left to them.
+    ///
+    /// # Errors
+    /// Those of [`Load::next`](crate::Load::next).
+    pub async fn flush(&self) -> Result<(), H> {
+        let mut load = self.storage.load();
+        while let Some((timestamp, id)) = load.next().await? {
+            self.tick();
+            lock(&self.state).deliveries.put(id, timestamp);
+        }
+        self.tick();
+        lock(&self.state).deliveries.hurry();
+        self.drive(Box::pin(std::future::pending()), true).await;
+        Ok(())
+    }
+
+    /// Makes attempts beside `listening`, until there is nothing to do for a flush, or for ever.
+    async fn drive(&self, mut listening: Pin<Box<impl Future<Output = ()>>>, flush: bool) {
+        self.change(|state| state.drivers = state.drivers.saturating_add(1));
+        let _driver = OnDrop(|| self.change(|state| state.drivers = state.drivers.saturating_sub(1)));
+        let mut attempts = FuturesUnordered::new();
+        let mut listens = true;
+        loop {
+            let changes = self.changes();
+            self.tick();
+            loop {
+                let taken = lock(&self.state).deliveries.take();
+                let Some(number) = taken else { break };
+                attempts.push(self.deliver(number));
+            }
+            let (idle, ends) = {
+                let state = lock(&self.state);
+                let flushed = flush && (state.paused || !state.deliveries.is_hurrying());
+                (state.deliveries.idle(), state.stopping || flushed)
+            };
+            if ends && attempts.is_empty() {
+                return;
+            }
+            let mut timer = pin!(idle.map(|idle| self.timer.sleep(milliseconds(idle))));
+            let mut changed = pin!(self.after(changes));
+            poll_fn(|cx| {
+                if listens && listening.as_mut().poll(cx).is_ready() {
+                    listens = false;
+                    return Poll::Ready(());
+                }
+                let timer = timer.as_mut().as_pin_mut();
+                let passed = timer.is_some_and(|timer| timer.poll(cx).is_ready());
+                let ended = !attempts.is_empty() && attempts.poll_next_unpin(cx).is_ready();
+                if passed || ended || changed.as_mut().poll(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    }
+
+    /// One attempt, from its claim to its end.
+    async fn deliver(&self, number: u32) {
+        let id = {
+            let state = lock(&self.state);
+            state.deliveries.attempt(number).map_or(Id::from_u128(0), |attempt| attempt.waiting().id)
+        };
+        let mut work = Work { number, id, envelope: Arc::default() };
+        let _attempt = OnDrop(|| self.change(|state| state.deliveries.abandon(number, id)));
+        let mut command = {
+            let random = self.timer.random();
+            lock(&self.state).deliveries.begin(number, random)
+        };
+        loop {
+            let input = match command {
+                Command::Done(end) => return self.done(&work, end),
+                Command::Look => self.look(&work).await,
+                Command::Change(change) => self.make(&work, change).await,
+                Command::Get => self.read(&mut work).await,
+                Command::Relay => self.relay(&work).await,
+                Command::Backoff(attempts) => Input::Delay(self.backoff(&work, attempts)),
+                Command::Bounce(reply) => self.bounce(&work, reply).await,
+                Command::Keep => {
+                    let recipients = self.recipients(&work, Verdict::Refused, None);
+                    let kept = self.keep(id, named(&work.envelope, &recipients)).await;
+                    self.input(&work, kept.map(|()| Input::Stored))
+                }
+                Command::Remove => {
+                    let removed = self.storage.remove(&id).await;
+                    self.input(&work, removed.map(|()| Input::Stored))
+                }
+                Command::Pause(pause) => self.rest(pause).await,
+            };
+            self.tick();
+            let random = self.timer.random();
+            command = lock(&self.state).deliveries.answer(number, input, random);
+        }
+    }
+
+    fn done(&self, work: &Work, end: End) {
+        let (recorded, lost, next) = {
+            let state = lock(&self.state);
+            let attempt = state.deliveries.attempt(work.number);
+            attempt.map_or((false, false, None), |attempt| {
+                (attempt.is_recorded(), attempt.is_lease_lost(), attempt.next_timestamp())
+            })
+        };
+        if lost {
+            self.report(work, Kind::LeaseLost);
+        }
+        if recorded {
+            for verdict in [Verdict::Delivered, Verdict::Deferred, Verdict::Refused] {
+                let recipients = self.recipients(work, verdict, None);
+                if recipients.is_empty() {
+                    continue;
+                }
+                let kind = match verdict {
+                    Verdict::Delivered => Kind::Delivered(recipients),
+                    Verdict::Deferred => Kind::Deferred { recipients, timestamp: next.unwrap_or(f64::NAN) },
+                    Verdict::Refused => Kind::Failed(recipients),
+                };
+                self.report(work, kind);
+            }
+        }
+        self.tick();
+        self.change(|state| drop(state.deliveries.end(work.number, end)));
+    }
+
+    // ---- the storage ----
+
+    async fn look(&self, work: &Work) -> Input {
+        let looked = self.storage.look(&work.id).await;
+        self.input(
+            work,
+            looked.map(|stored| match stored {
+                None => Input::Looked(None),
+                Some(Stored::Good(meta)) => Input::Looked(Some(Record {
+                    timestamp: meta.timestamp,
+                    attempts: meta.attempts,
+                    lease: Some(meta.lease),
+                })),
+                Some(_) => Input::Unreadable,
+            }),
+        )
+    }
+
+    async fn make(&self, work: &Work, change: Change) -> Input {
+        let changed = self.storage.change(&work.id, change).await;
+        self.input(work, changed.map(Input::Changed))
+    }
+
+    async fn read(&self, work: &mut Work) -> Input {
+        let read = self.storage.get(&work.id).await.map(|queued| {
+            let bounces = queued.envelope.sender.as_ref().is_some_and(|sender| !sender.is_empty());
+            work.envelope = Arc::new(queued.envelope);
+            Input::Got { indexes: queued.indexes, bounces }
+        });
+        self.input(work, read)
+    }
+
+    fn input(&self, work: &Work, result: Result<Input, H>) -> Input {
+        result.unwrap_or_else(|error| {
+            if matches!(error, Error::NoSuchMessage(_)) {
+                return Input::Gone;
+            }
+            self.report(work, Kind::Trouble(error.code()));
+            match error {
+                Error::UnknownOutcome { .. } => Input::Unknown,
+                Error::Corrupt(_) | Error::NewerFormat(_) => Input::Unreadable,
+                _ => Input::Failed,
+            }
+        })
+    }
+
+    // ---- the relay ----
+
+    async fn relay(&self, work: &Work) -> Input {
+        self.report(work, Kind::Attempt);
+        let made = self.attempts(work).saturating_sub(1);
+        let mut relaying = pin!(self.relay.attempt(&work.envelope, made));
+        let mut answer = None;
+        let answer = loop {
+            let mut timer = pin!(self.timer.sleep(self.options.lease.checked_div(3).unwrap_or_default()));
+            poll_fn(|cx| match relaying.as_mut().poll(cx) {
+                Poll::Ready(said) => {
+                    answer = Some(said);
+                    Poll::Ready(())
+                }
+                Poll::Pending => timer.as_mut().poll(cx),
+            })
+            .await;
+            if let Some(answer) = answer.take() {
+                break answer;
+            }
+            self.tick();
+            let Some(change) = lock(&self.state).deliveries.renew(work.number) else { continue };
+            // A renewal under way ends before the outcome is stored.
+            let mut renewing = pin!(self.make(work, change));
+            let input = poll_fn(|cx| {
+                if answer.is_none()
+                    && let Poll::Ready(said) = relaying.as_mut().poll(cx)
+                {
+                    answer = Some(said);
+                }
+                renewing.as_mut().poll(cx)
+            })
+            .await;
+            lock(&self.state).deliveries.renewed(work.number, &input);
+            if let Some(answer) = answer.take() {
+                break answer;
+            }
+        };
+        let verdicts = Verdicts::of(answer, &work.envelope.recipients);
+        if let Some(wrong) = verdicts.wrong {
+            self.report(work, Kind::Trouble(wrong));
+        }
+        Input::Relayed(verdicts)
+    }
+
+    fn backoff(&self, work: &Work, attempts: u32) -> Option<Delay> {
+        let replies: Vec<Reply> =
+            self.recipients(work, Verdict::Deferred, None).into_iter().filter_map(|left| left.reply).collect();
+        let delay = self.options.backoff.as_ref()?(&work.envelope, attempts, &replies);
+        let delay = Delay::answered(delay);
+        if delay.is_none() {
+            self.report(work, Kind::Trouble("the backoff is no number of milliseconds"));
+        }
+        delay
+    }
+
+    async fn bounce(&self, work: &Work, number: u32) -> Input {
+        let recipients = self.recipients(work, Verdict::Refused, Some(number));
+        let Some(reply) = recipients.first().and_then(|first| first.reply.clone()) else { return Input::Stored };
+        let indexes: Vec<u32> = recipients.iter().map(|recipient| recipient.index).collect();
+        let id = bounce_id(work.id, &indexes, &reply);
+        let refused = named(&work.envelope, &recipients);
+        let bounce = match &self.options.bounce_factory {
+            Some(factory) => factory(&refused, &reply),
+            None => {
+                let failure = Failure {
+                    id,
+                    sender: refused.sender.as_deref().unwrap_or_default(),
+                    recipients: &refused.recipients,
+                    reply: &reply,
+                    attempts: self.attempts(work),
+                    headers: &refused.headers,
+                    host: refused.receiver.as_deref(),
+                    now: self.timer.wall(),
+                };
+                Some(failure.envelope())
+            }
+        };
+        let Some(bounce) = bounce else { return Input::Stored };
+        let stored = self.store_bounce(bounce, id).await;
+        if stored.is_ok() {
+            self.report(work, Kind::Bounced(id));
+        }
+        self.input(work, stored.map(|()| Input::Stored))
+    }
+
+    /// Waits, unless the queue is being stopped.
+    async fn rest(&self, pause: f64) -> Input {
+        let mut sleep = pin!(self.timer.sleep(milliseconds(pause)));
+        loop {
+            if lock(&self.state).stopping {
+                return Input::Failed;
+            }
+            let mut changed = pin!(self.after(self.changes()));
+            let passed = poll_fn(|cx| match sleep.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending => changed.as_mut().poll(cx).map(|()| false),
+            });
+            if passed.await {
+                return Input::Stored;
+            }
+        }
+    }
+
+    // ---- what it comes to ----
+
+    fn attempts(&self, work: &Work) -> u32 {
+        lock(&self.state).deliveries.attempt(work.number).map_or(0, super::Attempt::attempts)
+    }
+
+    fn report(&self, work: &Work, kind: Kind) {
+        self.tell(work.id, &work.envelope, self.attempts(work), kind);
+    }
+
+    fn recipients(&self, work: &Work, verdict: Verdict, only: Option<u32>) -> Vec<Recipient> {
+        let state = lock(&self.state);
+        let Some(attempt) = state.deliveries.attempt(work.number) else { return Vec::new() };
+        let verdicts = attempt.verdicts();
+        let places = verdicts.places(verdict);
+        let places = places.filter(|place| only.is_none() || verdicts.reply_number(*place) == only);
+        let recipient = |place: usize| {
+            let reply = verdicts.reply_number(place).and_then(|number| verdicts.reply(number)).cloned();
+            Some(Recipient { index: *attempt.indexes().get(place)?, place, reply })
+        };
+        places.filter_map(recipient).collect()
+    }
+}
+
+/// The envelope with these of its recipients.
+fn named(envelope: &Envelope, recipients: &[Recipient]) -> Envelope {
+    let address = |recipient: &Recipient| envelope.recipients.get(recipient.place).map(ToOwned::to_owned);
+    Envelope { recipients: recipients.iter().filter_map(address).collect(), ..envelope.clone() }
+}
+
+fn milliseconds(number: f64) -> Duration {
+    Duration::from_micros((number.max(0.0) * 1000.0) as u64)
+}
+
+/// Does something at the end, also when a future is dropped before its own.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

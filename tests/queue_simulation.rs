@@ -1,0 +1,174 @@
+//! Queues on one storage under everything that can go wrong at once, as many times as there are
+//! seeds. A seed that fails is printed; `SEED=n cargo test --test queue_simulation` runs it alone.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+#[path = "support/simulation/mod.rs"]
+mod simulation;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use simulation::executor::Executor;
+use simulation::host::{SimHost, SimTimer};
+use simulation::ledger::{FAILED, NAME};
+use simulation::relay::{SimRelay, id_of, index_of};
+use simulation::{Shared, World};
+use slimta_queue_dict::queue::{Options, Queue, bounce_id};
+use slimta_queue_dict::{DictStorage, Envelope, Id};
+
+const SECOND: f64 = 1_000.0;
+const HOUR: f64 = 3_600_000.0;
+
+/// Begins the life of a deliverer in the place of another one.
+fn begin(world: &Shared, executor: &Executor, place: usize, deliverer: u64, skew: &Rc<Cell<f64>>, lease: f64) {
+    let (most, foretells) = {
+        let random = &mut world.borrow_mut().random;
+        (random.below(4) + 1, random.chance(50))
+    };
+    let options = Options {
+        lease: Duration::from_millis(lease as u64),
+        relay_pool: most as usize,
+        backoff: Some(Box::new(|_, attempts, _| match attempts {
+            7.. => None,
+            3 => Some(f64::NAN),
+            more => Some(f64::from(more) * 4.0 * SECOND),
+        })),
+        bounce_factory: Some(Box::new(|envelope, reply| {
+            let of = id_of(envelope);
+            let indexes: Vec<u32> = envelope.recipients.iter().map(|address| index_of(address)).collect();
+            let id = bounce_id(of, &indexes, reply);
+            let named: Vec<String> = indexes.iter().map(u32::to_string).collect();
+            Some(Envelope {
+                sender: None,
+                recipients: vec!["0@sender".into()],
+                headers: vec![(NAME.into(), id.to_string()), (FAILED.into(), format!("{of} {}", named.join(" ")))],
+                ..Envelope::default()
+            })
+        })),
+        scan: Duration::from_secs(45),
+        ..Options::default()
+    };
+    let host = SimHost { world: world.clone(), deliverer, foretells };
+    let storage = DictStorage::new(host).with_deadline(Duration::from_secs(10));
+    let relay = SimRelay { world: world.clone(), deliverer, lease };
+    let timer = SimTimer { world: world.clone(), skew: skew.clone() };
+    let queue = Queue::with_timer(storage, relay, options, timer).unwrap();
+    executor.spawn(place, async move { queue.start().await });
+}
+
+/// Writes a message until that is acknowledged.
+async fn write(world: Shared, deliverer: u64, number: u64) {
+    let storage = DictStorage::new(SimHost { world: world.clone(), deliverer, foretells: false });
+    let (id, recipients, sender, delay) = {
+        let random = &mut world.borrow_mut().random;
+        let id = Id::from_u128(u128::from(random.next()) << 64 | u128::from(number));
+        (id, random.below(4) + 1, random.chance(85), random.below(60) as f64 * SECOND)
+    };
+    let envelope = Envelope {
+        sender: sender.then(|| "0@sender".into()),
+        recipients: (0..recipients).map(|index| format!("{index}@{number}")).collect(),
+        headers: vec![(NAME.into(), id.to_string())],
+        ..Envelope::default()
+    };
+    simulation::executor::sleep(&world, delay).await;
+    let due = world.borrow().now;
+    while storage.write(envelope.clone(), due, Some(id)).await.is_err() {
+        simulation::executor::sleep(&world, SECOND).await;
+        if world.borrow().ledger.removed.contains(&id) {
+            return; // it was there after all
+        }
+    }
+}
+
+/// One life of the world; what went wrong in it.
+fn live(seed: u64) -> Result<u32, String> {
+    let world = World::new(seed);
+    let executor = Executor::new(&world);
+    let (count, faults, crashes, jumps, lease) = {
+        let world = &mut *world.borrow_mut();
+        world.faults = world.random.below(3) * 6;
+        let random = &mut world.random;
+        let jumps = random.chance(30);
+        let all = (random.below(4) + 2, world.faults, random.below(5), jumps, (random.below(50) + 10) as f64 * SECOND);
+        world.jumps = jumps;
+        all
+    };
+    let skews: Vec<Rc<Cell<f64>>> = (0..count).map(|_| Rc::default()).collect();
+    let mut deliverers = count;
+    for (place, skew) in skews.iter().enumerate() {
+        begin(&world, &executor, place, place as u64, skew, lease);
+    }
+    let messages = world.borrow_mut().random.below(5) + 1;
+    for number in 0..messages {
+        executor.spawn(1_000 + number as usize, write(world.clone(), 1_000 + number, number));
+    }
+    // What each place is now, to tell the ledger who dies.
+    let mut now_at: Vec<u64> = (0..count).collect();
+    for _ in 0..crashes + if jumps { 3 } else { 0 } {
+        let (pause, place) = {
+            let random = &mut world.borrow_mut().random;
+            (random.below(60) as f64 * SECOND, random.below(count) as usize)
+        };
+        let until = world.borrow().now + pause;
+        executor.run(until, || false);
+        if jumps && world.borrow_mut().random.chance(50) {
+            let far = [30.0 * SECOND, HOUR, 24.0 * 365.0 * HOUR][world.borrow_mut().random.below(3) as usize];
+            let back = world.borrow_mut().random.chance(50);
+            skews[place].set(if back { -far } else { far });
+            continue;
+        }
+        executor.kill(place);
+        world.borrow_mut().ledger.dies(now_at[place]);
+        if world.borrow_mut().random.chance(80) || place == 0 {
+            begin(&world, &executor, place, deliverers, &skews[place], lease);
+            now_at[place] = deliverers;
+            deliverers += 1;
+        }
+    }
+    let until = world.borrow().now + 120.0 * SECOND;
+    executor.run(until, || false);
+    // From here on nothing goes wrong any more: all has to come to its end.
+    {
+        let world = &mut *world.borrow_mut();
+        (world.faults, world.moody) = (0, false);
+    }
+    // Clocks that were wrong are set right, as they are sooner or later.
+    skews.iter().for_each(|skew| skew.set(0.0));
+    let until = world.borrow().now + if jumps { 3.0 * 24.0 * 365.0 * HOUR } else { 2.0 * HOUR };
+    let ended = executor.run(until, || {
+        let world = world.borrow();
+        world.meta.is_empty() && world.ledger.removed.len() as u64 >= messages
+    });
+    let world = world.borrow();
+    if !ended {
+        return Err(format!("stuck, with faults {faults}: {:?}", world.meta));
+    }
+    match world.ledger.violations.first() {
+        Some(violation) => Err(violation.clone()),
+        None => Ok(world.ledger.repeats),
+    }
+}
+
+#[test]
+fn nothing_is_lost_stuck_or_delivered_after_its_mark_whatever_goes_wrong() {
+    if let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+        live(seed).unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
+        return;
+    }
+    let seeds = if std::env::var_os("LONG").is_some() { 10_000_000 } else { 10_000 };
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let work: Vec<_> = (0..threads)
+        .map(|first| {
+            std::thread::spawn(move || {
+                (first..seeds)
+                    .step_by(threads as usize)
+                    .map(|seed| live(seed).unwrap_or_else(|violation| panic!("seed {seed}: {violation}")))
+                    .map(u64::from)
+                    .sum::<u64>()
+            })
+        })
+        .collect();
+    let repeats: u64 = work.into_iter().map(|thread| thread.join().expect("a seed has failed")).sum();
+    println!("{seeds} seeds, {repeats} deliveries repeated whose outcome had not been stored");
+}

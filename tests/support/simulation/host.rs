@@ -1,0 +1,199 @@
+//! The storage's host and the clocks of one deliverer.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Bound;
+use std::time::Duration;
+
+use slimta_queue_dict::host::{BatchOf, Check, Dict, Page, Record, Sizes, Stored, Write};
+use slimta_queue_dict::queue::Timer;
+use slimta_queue_dict::{Envelope, Host, Id, Meta};
+
+use super::Shared;
+use super::executor::sleep;
+
+/// Which deliverer it is: another number after every restart.
+#[derive(Clone)]
+pub struct SimHost {
+    pub world: Shared,
+    pub deliverer: u64,
+    pub foretells: bool,
+}
+
+/// What the host throws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing was done.
+    Failed,
+    /// Nobody knows.
+    Lost,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl SimHost {
+    async fn call<T>(&self, changes: bool, act: impl FnOnce(&Self) -> T) -> Result<T, Failure> {
+        let (before, fails, after, loses) = {
+            let world = &mut *self.world.borrow_mut();
+            let faults = world.faults;
+            let delay = |world: &mut super::World| {
+                let most = if world.random.chance(faults) { 3_000 } else { 4 };
+                world.random.below(most) as f64
+            };
+            let (before, after) = (delay(world), delay(world));
+            (before, world.random.chance(faults), after, world.random.chance(faults))
+        };
+        if before > 0.0 {
+            sleep(&self.world, before).await;
+        }
+        if fails {
+            return Err(Failure::Failed);
+        }
+        let done = act(self);
+        if after > 0.0 {
+            sleep(&self.world, after).await;
+        }
+        if loses {
+            return Err(if changes { Failure::Lost } else { Failure::Failed });
+        }
+        Ok(done)
+    }
+}
+
+impl Host for SimHost {
+    type Id = Id;
+    type Envelope = Envelope;
+    type Version = Meta;
+    type Cursor = Id;
+    type Error = Failure;
+
+    fn name(&self, id: Id) -> Id {
+        id
+    }
+
+    async fn read_meta(&self, id: &Id) -> Result<Option<Record<Meta>>, Failure> {
+        self.world.borrow_mut().ledger.reads(self.deliverer, *id);
+        let meta = self.call(false, |host| host.world.borrow().meta.get(id).cloned()).await?;
+        Ok(meta.map(|meta| Record { meta: Stored::Good(meta.clone()), version: meta }))
+    }
+
+    async fn read_envelope(&self, id: &Id) -> Result<Option<Stored<Envelope>>, Failure> {
+        self.call(false, |host| host.world.borrow().envelopes.get(id).cloned().map(Stored::Good)).await
+    }
+
+    async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, Failure> {
+        let writes = batch.writes.clone();
+        let holds = self
+            .call(true, |host| {
+                let world = &mut *host.world.borrow_mut();
+                let holds = batch.checks.iter().all(|check| match check {
+                    Check::Absent(Dict::Envelope, id) => !world.envelopes.contains_key(id),
+                    Check::Absent(Dict::Meta, id) => !world.meta.contains_key(id),
+                    Check::Unchanged(id, version) => world.meta.get(id) == Some(version),
+                });
+                if holds {
+                    for write in batch.writes {
+                        world.ledger.writes(host.deliverer, world.meta.get(id_of(&write)), &write);
+                        match write {
+                            Write::Envelope(id, envelope) => drop(world.envelopes.insert(id, envelope)),
+                            Write::Meta(id, meta) => drop(world.meta.insert(id, meta)),
+                            Write::Delete(Dict::Envelope, id) => drop(world.envelopes.remove(&id)),
+                            Write::Delete(Dict::Meta, id) => drop(world.meta.remove(&id)),
+                        }
+                    }
+                }
+                holds
+            })
+            .await?;
+        if holds {
+            self.world.borrow_mut().ledger.acknowledged(&writes);
+        }
+        Ok(holds)
+    }
+
+    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id, Id>, Failure> {
+        let range = (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        self.call(false, |host| {
+            let world = host.world.borrow();
+            let entries: Vec<_> = match dict {
+                Dict::Envelope => {
+                    world.envelopes.range(range).take(limit as usize).map(|(id, _)| (*id, None)).collect()
+                }
+                Dict::Meta => {
+                    let entry = |(id, meta): (&Id, &Meta)| (*id, Some(Stored::Good(meta.clone())));
+                    world.meta.range(range).take(limit as usize).map(entry).collect()
+                }
+            };
+            let next = if entries.len() < limit as usize { None } else { entries.last().map(|(id, _)| *id) };
+            Page { entries, strangers: Vec::new(), next }
+        })
+        .await
+    }
+
+    async fn sizes(&self) -> Result<Sizes, Failure> {
+        self.call(false, |host| {
+            let world = host.world.borrow();
+            Sizes { size: world.envelopes.len() as u64, meta_size: world.meta.len() as u64 }
+        })
+        .await
+    }
+
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+        let mut milliseconds = time.as_secs_f64() * 1000.0;
+        if milliseconds <= 256.0 {
+            // Pauses after conflicts are random: here the seed decides.
+            milliseconds = self.world.borrow_mut().random.below(64) as f64;
+        }
+        async move { sleep(&self.world, milliseconds).await }
+    }
+
+    fn now(&self) -> f64 {
+        self.world.borrow().now
+    }
+
+    fn version_of(&self, meta: &Meta) -> Option<Meta> {
+        self.foretells.then(|| meta.clone())
+    }
+
+    fn is_unknown_outcome(error: &Failure) -> bool {
+        *error == Failure::Lost
+    }
+}
+
+fn id_of(write: &Write<Id, Envelope>) -> &Id {
+    match write {
+        Write::Envelope(id, _) | Write::Meta(id, _) | Write::Delete(_, id) => id,
+    }
+}
+
+/// The clocks of one deliverer.
+#[derive(Clone)]
+pub struct SimTimer {
+    pub world: Shared,
+    /// By how much its clock on the wall is wrong.
+    pub skew: std::rc::Rc<std::cell::Cell<f64>>,
+}
+
+impl Timer for SimTimer {
+    fn wall(&self) -> f64 {
+        self.world.borrow().now + self.skew.get()
+    }
+
+    fn steady(&self) -> f64 {
+        self.world.borrow().now
+    }
+
+    fn random(&self) -> f64 {
+        self.world.borrow_mut().random.below(1_000) as f64 / 999.0
+    }
+
+    async fn sleep(&self, time: Duration) {
+        sleep(&self.world, time.as_secs_f64() * 1000.0).await;
+    }
+}

@@ -1,0 +1,75 @@
+//! A world in which queues live: one storage, a virtual clock, and everything that can go wrong, all
+//! of it decided by one seed.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+pub mod executor;
+pub mod host;
+pub mod ledger;
+pub mod relay;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use slimta_queue_dict::{Envelope, Id, Meta};
+
+use executor::Timers;
+use ledger::Ledger;
+
+/// splitmix64.
+#[derive(Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 up to, but not including, `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// What all deliverers share.
+#[derive(Debug)]
+pub struct World {
+    pub random: Random,
+    /// Milliseconds.
+    pub now: f64,
+    pub timers: Timers,
+    pub envelopes: BTreeMap<Id, Envelope>,
+    pub meta: BTreeMap<Id, Meta>,
+    pub ledger: Ledger,
+    /// How many of a hundred calls of the host go wrong, in one way or another.
+    pub faults: u64,
+    /// Whether relays refuse and defer.
+    pub moody: bool,
+    /// Whether clocks were set, so that leases mean little.
+    pub jumps: bool,
+}
+
+pub type Shared = Rc<RefCell<World>>;
+
+impl World {
+    pub fn new(seed: u64) -> Shared {
+        Rc::new(RefCell::new(Self {
+            random: Random(seed),
+            now: 1_700_000_000_000.0,
+            timers: Timers::default(),
+            envelopes: BTreeMap::new(),
+            meta: BTreeMap::new(),
+            ledger: Ledger::default(),
+            faults: 0,
+            moody: true,
+            jumps: false,
+        }))
+    }
+}

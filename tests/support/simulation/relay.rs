@@ -1,0 +1,97 @@
+//! A relay that does whatever relays do.
+
+use slimta_queue_dict::queue::{Answer, Relay, Reply, Said};
+use slimta_queue_dict::{Envelope, Id};
+
+use super::executor::sleep;
+use super::ledger::NAME;
+use super::{Shared, World};
+
+pub struct SimRelay {
+    pub world: Shared,
+    pub deliverer: u64,
+    pub lease: f64,
+}
+
+/// The id of a message as its relay sees it.
+pub fn id_of(envelope: &Envelope) -> Id {
+    envelope.headers.iter().find(|(name, _)| name == NAME).unwrap().1.parse().unwrap()
+}
+
+/// The original position that an address names.
+pub fn index_of(address: &str) -> u32 {
+    address.split_once('@').unwrap().0.parse().unwrap()
+}
+
+impl Relay for SimRelay {
+    async fn attempt(&self, envelope: &Envelope, _attempts: u32) -> Answer {
+        let id = id_of(envelope);
+        let indexes: Vec<u32> = envelope.recipients.iter().map(|address| index_of(address)).collect();
+        let time = {
+            let world = &mut *self.world.borrow_mut();
+            let now = (!world.jumps).then_some(world.now);
+            world.ledger.attempts(self.deliverer, id, &indexes, now);
+            match world.random.below(20) {
+                0 => 3.0 * self.lease * world.random.below(100) as f64 / 100.0,
+                1..5 => 0.0,
+                _ => world.random.below(2_000) as f64,
+            }
+        };
+        if time > 0.0 {
+            sleep(&self.world, time).await;
+        }
+        let world = &mut *self.world.borrow_mut();
+        world.ledger.ends(self.deliverer, id);
+        answer(world, id, envelope, &indexes)
+    }
+}
+
+fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> Answer {
+    let mood = if world.moody { world.random.below(12) } else { 0 };
+    match mood {
+        0..2 => {
+            indexes.iter().for_each(|index| world.ledger.delivers(id, *index));
+            Answer::All(Said::Nothing)
+        }
+        2 => Answer::All(said(world).1),
+        3 => Answer::All(Said::Strange),
+        4 => Answer::Each(vec![Said::Nothing; envelope.recipients.len() + 1]),
+        5..8 => {
+            let mut by_address = std::collections::BTreeMap::new();
+            for (address, index) in envelope.recipients.iter().zip(indexes) {
+                if world.random.chance(90) {
+                    let (good, said) = said(world);
+                    if good {
+                        world.ledger.delivers(id, *index);
+                    }
+                    by_address.insert(address.clone(), said);
+                }
+            }
+            Answer::ByAddress(by_address)
+        }
+        _ => {
+            let mut each = Vec::new();
+            for index in indexes {
+                let (good, said) = said(world);
+                if good {
+                    world.ledger.delivers(id, *index);
+                }
+                each.push(said);
+            }
+            Answer::Each(each)
+        }
+    }
+}
+
+/// Something that is said of one recipient, and whether that means delivered.
+fn said(world: &mut World) -> (bool, Said) {
+    let number = world.random.below(3);
+    match world.random.below(6) {
+        0 => (true, Said::Nothing),
+        1 => (true, Said::Reply(Reply::new(250, "2.0.0 Ok"))),
+        2 => (false, Said::Reply(Reply::new(550, format!("5.1.{number} no")))),
+        3 => (false, Said::Permanent(Reply::new(450, "no"))),
+        4 => (false, Said::Transient(Reply::new(550, "later"))),
+        _ => (false, Said::Reply(Reply::new(450, "4.2.0 later"))),
+    }
+}
