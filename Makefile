@@ -39,6 +39,7 @@ bench: pkg browsers ## Measures this package and its rivals alternately; BENCH=-
 	@tools/setup bench
 	@node --expose-gc benches/maps.js $(BENCH)
 	@node benches/schedule.js
+	@node --expose-gc benches/queue.js $(BENCH)
 	@node benches/indexeddb.js $(BENCH)
 	@node benches/redis.js $(BENCH)
 	@node benches/level.js $(BENCH)

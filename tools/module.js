@@ -25,10 +25,11 @@ export function finish(module) {
 function names({ glue }) {
   const enumeration = /\/\*\*(?:(?!\*\/)[^])*\*\/\nexport const (\w+) = Object\.freeze\(\{([^]*?)\}\);\n/g;
   writeFileSync(glue, readFileSync(glue, 'utf8').replace(enumeration, (_, name, body) => {
-    const numbers = [...body.matchAll(/(\w+): (\d+), "/g)].map(([, key, number]) => `export const ${key} = ${number};\n`);
-    const type = [...body.matchAll(/(\w+): (\d+), "/g)].map(([, key, number]) => `export declare const ${key}: ${number};\n`);
-    writeFileSync(`pkg/wasm/${name.toLowerCase()}.js`, numbers.join(''));
-    writeFileSync(`pkg/wasm/${name.toLowerCase()}.d.ts`, type.join(''));
+    const members = [...body.matchAll(/(\w+): (\d+), "/g)];
+    /** @param {string} line */
+    const lines = (line) => members.map(([, key, number]) => line.replace('key', key).replace('number', number)).join('');
+    writeFileSync(`pkg/wasm/${name.toLowerCase()}.js`, lines('export const key = number;\n'));
+    writeFileSync(`pkg/wasm/${name.toLowerCase()}.d.ts`, lines('export declare const key: number;\n'));
     return '';
   }));
 }
@@ -50,8 +51,12 @@ function dropPanics({ wasm }) {
     }
   }
   // Its texts would stay: data is not known to be used or not.
-  const texts = /0001020304\d+9899|memory allocation of | bytes failed|capacity overflow|`async fn` resumed after completion|\/rustc\/[\w/]+\.rs|src\/[a-z/]+\.rs/g;
-  const bytes = Buffer.from(module.emitBinary()).toString('latin1').replace(texts, ({ length }) => '\0'.repeat(length));
+  const texts = [
+    /0001020304\d+9899/, /memory allocation of | bytes failed/, /capacity overflow/, /`async fn` resumed after completion/,
+    /(?:\/rustc\/[\w/]+|src\/[a-z/]+)\.rs/,
+  ];
+  let bytes = Buffer.from(module.emitBinary()).toString('latin1');
+  for (const text of texts) bytes = bytes.replaceAll(new RegExp(text, 'g'), ({ length }) => '\0'.repeat(length));
   writeFileSync(wasm, bytes, 'latin1');
   module.dispose();
 }

@@ -50,7 +50,8 @@ function manifest() {
 
 function types() {
   // The compiler does not write over what it reads.
-  for (const folder of ['pkg', 'pkg/conformance', 'pkg/hosts', 'pkg/load', 'pkg/load/queue', 'pkg/queue', 'pkg/seam']) {
+  const folders = ['conformance', 'hosts', 'load', 'load/queue', 'queue', 'relays', 'seam'];
+  for (const folder of ['pkg', ...folders.map((name) => `pkg/${name}`)]) {
     for (const file of readdirSync(folder)) {
       if (file.endsWith('.d.ts') && !['types.d.ts', 'wasm.d.ts'].includes(file)) rmSync(`${folder}/${file}`);
     }

@@ -12,7 +12,7 @@ const { files, folder, manifest, tarball } = pack();
 const WASM = ['inline.js', 'slimta_queue_dict.js', 'slimta_queue_dict.d.ts', 'slimta_queue_dict_bg.wasm'];
 
 test('the tarball holds every module of ours with its types, and nothing that is not for users', () => {
-  const modules = ['', 'conformance/', 'hosts/', 'load/', 'seam/'].flatMap((place) =>
+  const modules = ['', 'conformance/', 'hosts/', 'load/', 'relays/', 'seam/'].flatMap((place) =>
     readdirSync(join(PKG, place)).filter((name) => name.endsWith('.js')).map((name) => place + name));
   const expected = [
     ...modules, ...modules.map((path) => path.replace(/\.js$/, '.d.ts')), 'types.d.ts',
