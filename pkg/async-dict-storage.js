@@ -8,6 +8,7 @@ import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Calls } from './seam/calls.js';
 import { LOOK } from './seam/look.js';
+import { Listing } from './seam/listing.js';
 import { openCore } from './seam/open.js';
 import { PromisingSeam } from './seam/promising.js';
 
@@ -128,13 +129,8 @@ export class AsyncDictStorage {
    *
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
-  async *load() {
-    let cursor;
-    do {
-      const page = await this.#calls.page(cursor);
-      yield* page.rows;
-      cursor = page.cursor;
-    } while (cursor !== undefined);
+  load() {
+    return new Listing(this.#calls);
   }
 
   /**
