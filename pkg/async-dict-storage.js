@@ -204,9 +204,10 @@ export class AsyncDictStorage {
     const core = this.#calls.core();
     const host = /** @type {DictHost} */ (this.#host);
     this.#unsubscribe ??= host.subscribe?.((id) => {
-      if (typeof id !== 'string') return;
-      this.#seam.frame.putId(id);
-      this.#calls.core().notify(false);
+      // A host that has missed some changes does not know which.
+      if (id !== undefined && typeof id !== 'string') return;
+      if (id !== undefined) this.#seam.frame.putId(id);
+      this.#calls.core().notify(id === undefined);
     });
     const waiting = core.wait(this.#every);
     const look = () => document.visibilityState === 'visible' && core.notify(true);
