@@ -35,7 +35,7 @@ const GARBAGE = [
     ({ entries: [5, null, undefined, [], [5], [[], []], ['x', hostile()], [hostile(), 1]], size: 1, metaSize: 1.5 })],
   ['an iterator that is none', () => ({ [Symbol.iterator]: () => 5, [Symbol.asyncIterator]: () => 5 })],
   ['an iterator that throws', () => ({ [Symbol.iterator]() { throw new Error('i'); } })],
-  ['a long array', () => Array(100_000).fill('x')],
+  ['a long array', () => Array(20_000).fill('x')],
 ];
 
 const THROWN = [

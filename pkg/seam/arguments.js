@@ -22,7 +22,8 @@ export function readArguments(slot, method, first, second, third) {
   switch (method) {
     case Method.Write: {
       const id = field(third, 'options', 'id');
-      if (id !== undefined) slot.id = newId(id);
+      if (id !== undefined && typeof id !== 'string') throw refused('options.id', 'a string', id);
+      slot.id = id;
       const number = timestamp('timestamp', second);
       slot.envelope = copyEnvelope(first);
       return number;
@@ -43,12 +44,6 @@ export function readArguments(slot, method, first, second, third) {
   if (typeof first !== 'string') throw refused('id', 'a string', first);
   slot.id = first;
   return number;
-}
-
-/** @param {any} value */
-function newId(value) {
-  if (typeof value === 'string' && /^[0-9a-f]{32}$/.test(value)) return value;
-  throw refused('options.id', '32 lower-case hexadecimal digits', value);
 }
 
 /**

@@ -2,6 +2,7 @@
 /** @import { Slot } from './slot.js' */
 import { KeyError, QueueError } from '../errors.js';
 import * as Method from '../wasm/method.js';
+import { refused } from './extras.js';
 
 /** What a call returns whose id is none, or who waits for nothing more. */
 const NOTHING = -Infinity;
@@ -19,6 +20,7 @@ export function resultOf(seam, slot, method, number) {
   if (Number.isNaN(number)) throw takeError(seam);
   if (number === NOTHING) {
     if (method === Method.Remove || method === Method.Wait) return undefined;
+    if (method === Method.Write) throw refused('options.id', '32 lower-case hexadecimal digits', slot.id);
     throw new KeyError(/** @type {string} */ (slot.id));
   }
   switch (method) {
