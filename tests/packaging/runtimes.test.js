@@ -18,8 +18,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as api from '${NAME}/slim';
 import { exercise } from './exercise.js';
-const bytes = readFileSync(fileURLToPath(import.meta.resolve('${NAME}/module.wasm')));
-api.init(new WebAssembly.Module(bytes));
+const compiled = (name) => new WebAssembly.Module(readFileSync(fileURLToPath(import.meta.resolve(name))));
+api.init(compiled('${NAME}/module.wasm'), compiled('${NAME}/queue.wasm'));
 console.log(JSON.stringify(await exercise(api)));
 `;
 const REQUIRE = `
