@@ -9,6 +9,7 @@ import { Pool } from './queue/pool.js';
 import * as Ask from './wasm/ask.js';
 import { Decisions } from './wasm/queue.js';
 
+const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 /** How long attempts may follow each other before everything else has a turn. */
 const TURN = 10;
 
@@ -22,7 +23,7 @@ const TURN = 10;
  * whom it is about, with their `indexes` in the original list and their `replies`, `delivered`, `deferred` (with the
  * `timestamp` of the next attempt), `failed`; `bounced` with the `bounce` and its `bounceId`; `error` with the `error`.
  */
-export class Queue extends EventTarget {
+export class Queue extends Target {
   #decisions;
   #storage;
   #relay;
@@ -213,7 +214,7 @@ export class Queue extends EventTarget {
   }
 
   /**
-   * @param {Parameters<EventTarget['addEventListener']>} listener
+   * @param {Parameters<import('./types.js').QueueEventTarget['addEventListener']>} listener
    * @override
    */
   addEventListener(...listener) {

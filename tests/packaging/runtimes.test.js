@@ -81,7 +81,7 @@ test('the package works in workerd as its files lie there', async () => {
 
 test('the package works in workerd as a bundler for workers makes it', async () => {
   const out = await bundled(['workerd', 'worker', 'browser']);
-  assert.equal(filesIn(out).filter((path) => path.endsWith('.wasm')).length, 1);
+  assert.equal(filesIn(out).filter((path) => path.endsWith('.wasm')).length, 2);
   assert.deepEqual(await ask(out), EXPECTED);
 });
 
