@@ -36,9 +36,12 @@ test-long: pkg browsers ## Runs all tests with the full campaigns
 	@LONG=1 tools/test
 
 bench: pkg browsers ## Measures this package and its rivals alternately; BENCH=--write keeps the results
+	@tools/setup bench
 	@node --expose-gc benches/maps.js $(BENCH)
 	@node benches/schedule.js
 	@node benches/indexeddb.js $(BENCH)
+	@node benches/redis.js $(BENCH)
+	@node benches/level.js $(BENCH)
 
 tools: node_modules/.package-lock.json
 	@tools/setup build

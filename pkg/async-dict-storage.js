@@ -4,7 +4,6 @@
  * } from './types.js'
  */
 import * as Method from './wasm/method.js';
-import { Core } from './wasm/slimta_queue_dict.js';
 import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Calls } from './seam/calls.js';
@@ -23,7 +22,6 @@ const MINUTE = 60_000;
  * deadline: with `timeout` when nothing was handed to the host, with `unknown-outcome` and the id when something was.
  */
 export class AsyncDictStorage {
-  #core;
   #seam;
   #calls;
   #host;
@@ -59,9 +57,9 @@ export class AsyncDictStorage {
           dictionary('envelopeDb', /** @type {AsyncDict<Envelope>} */ (first)), dictionary('metaDb', second), deadline,
         );
     const subscribes = typeof (/** @type {DictHost} */ (this.#host).subscribe) === 'function';
-    this.#seam = new PromisingSeam(/** @type {DictHost} */ (this.#host));
-    this.#core = openCore(this.#seam, (seam) => Core.promising(seam, deadline));
-    this.#calls = new Calls(this.#core, this.#seam);
+    this.#seam = new PromisingSeam(/** @type {DictHost} */ (this.#host), deadline);
+    openCore(this.#seam);
+    this.#calls = new Calls(this.#seam);
     this.#every = subscribes ? MINUTE : poll;
   }
 
@@ -207,18 +205,18 @@ export class AsyncDictStorage {
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
   async *wait() {
-    const core = this.#core;
+    const core = this.#calls.core();
     const host = /** @type {DictHost} */ (this.#host);
     this.#unsubscribe ??= host.subscribe?.((id) => {
       if (typeof id !== 'string') return;
       this.#seam.frame.putId(id);
-      core.notify(false);
+      this.#calls.core().notify(false);
     });
     const waiting = core.wait(this.#every);
     const look = () => document.visibilityState === 'visible' && core.notify(true);
     if (typeof document === 'object') document.addEventListener('visibilitychange', look);
     try {
-      for (let message; (message = await this.#calls.next(waiting)); ) yield message;
+      for (let message; (message = await this.#calls.next(core, waiting)); ) yield message;
     } finally {
       if (typeof document === 'object') document.removeEventListener('visibilitychange', look);
       waiting.free();

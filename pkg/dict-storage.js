@@ -1,10 +1,9 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
 import * as Method from './wasm/method.js';
-import { Core } from './wasm/slimta_queue_dict.js';
 import { dictionary } from './arguments.js';
 import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';
-import { enter, leave } from './seam/depth.js';
+import { enter, entries } from './seam/depth.js';
 import { failure } from './seam/failures.js';
 import { LOOK } from './seam/look.js';
 import { openCore } from './seam/open.js';
@@ -24,7 +23,6 @@ import { Slot } from './seam/slot.js';
  */
 export class DictStorage {
   #seam;
-  #core;
 
   /**
    * @param {SyncDict<Envelope> | null} [envelopeDb] where envelopes are kept; a new Map unless given
@@ -37,7 +35,7 @@ export class DictStorage {
     /** @readonly @type {SyncDict<Meta>} */
     this.metaDb = dictionary('metaDb', metaDb);
     this.#seam = new ReadySeam(this.envelopeDb, this.metaDb);
-    this.#core = openCore(this.#seam, Core.ready);
+    openCore(this.#seam);
   }
 
   /**
@@ -106,7 +104,7 @@ export class DictStorage {
    * @returns {IterableIterator<[timestamp: number, id: string]>}
    */
   load() {
-    return new Listing(this.#core, this.#seam);
+    return new Listing(this.#seam);
   }
 
   /**
@@ -183,12 +181,11 @@ export class DictStorage {
   #call(method, first, second, third) {
     const slot = new Slot();
     const number = readArguments(slot, method, first, second, third);
-    return callNow(this.#core, this.#seam, slot, method, number);
+    return callNow(this.#seam, slot, method, number);
   }
 }
 
 /**
- * @param {Core} core
  * @param {ReadySeam} seam
  * @param {Slot} slot
  * @param {number} method
@@ -196,22 +193,31 @@ export class DictStorage {
  * @param {number} [count]
  * @returns {any}
  */
-function callNow(core, seam, slot, method, number, count = slot.envelope?.recipients.length ?? 0) {
+function callNow(seam, slot, method, number, count = slot.envelope?.recipients.length ?? 0) {
   const { id } = slot;
   const made = method === Method.Write && id !== undefined ? Method.WriteAs : method;
   if (!enter()) throw new QueueError('conflict', 'conflict: a dictionary calls the storage again and again', { id });
-  if (id !== undefined) seam.frame.putId(id);
   const outer = seam.slot; // a dictionary may call back
-  seam.slot = slot;
-  const result = core.call(made, number, count);
-  seam.slot = outer;
-  leave();
+  let result;
+  try {
+    const core = seam.core ?? openCore(seam);
+    if (id !== undefined) seam.frame.putId(id);
+    seam.slot = slot;
+    result = core.call(made, number, count);
+  } catch (error) {
+    entries.unwound = true;
+    seam.core = undefined;
+    if (slot.turn) seam.giveTurn(slot);
+    throw error;
+  } finally {
+    seam.slot = outer;
+    entries.depth--;
+  }
   return resultOf(seam, slot, method, result);
 }
 
 /** @implements {IterableIterator<[number, string]>} */
 class Listing {
-  #core;
   #seam;
   /** @type {Slot | undefined} of the page before */
   #slot;
@@ -220,11 +226,9 @@ class Listing {
   #next = 0;
 
   /**
-   * @param {Core} core
    * @param {ReadySeam} seam
    */
-  constructor(core, seam) {
-    this.#core = core;
+  constructor(seam) {
     this.#seam = seam;
   }
 
@@ -249,7 +253,7 @@ class Listing {
     if (!first && cursor === undefined) return;
     this.#slot = new Slot();
     this.#slot.cursor = cursor;
-    this.#rows = callNow(this.#core, this.#seam, this.#slot, Method.Load, 0, first ? 0 : 1);
+    this.#rows = callNow(this.#seam, this.#slot, Method.Load, 0, first ? 0 : 1);
     this.#next = 0;
   }
 

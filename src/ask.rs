@@ -23,6 +23,7 @@ pub(crate) enum Request<H: Host> {
     Commit(H::Id, BatchOf<H>),
     Page(Dict, Option<H::Cursor>),
     Sizes,
+    Close,
 }
 
 /// What the host answered.
@@ -32,6 +33,7 @@ pub(crate) enum Answer<H: Host> {
     Committed(bool),
     Page(Option<Page<H::Id, H::Cursor>>),
     Sizes(Sizes),
+    Closed,
 }
 
 /// Why a rule ended without a result.
@@ -142,6 +144,13 @@ impl<'a, H: Host> Ask<'a, H> {
         match self.given() {
             Some(Answer::Sizes(sizes)) => Ok(*sizes),
             _ => Err(Stop::Waiting(Request::Sizes)),
+        }
+    }
+
+    pub(crate) fn close(&mut self) -> Asked<(), H> {
+        match self.given() {
+            Some(Answer::Closed) => Ok(()),
+            _ => Err(Stop::Waiting(Request::Close)),
         }
     }
 }

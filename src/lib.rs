@@ -32,7 +32,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! To keep messages elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
+//! With the feature `redb` there is `RedbHost`, which keeps messages in one
+//! file. To keep them elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -40,6 +41,8 @@ extern crate alloc;
 
 mod ask;
 mod check;
+#[cfg(feature = "std")]
+mod clock;
 mod envelope;
 mod error;
 pub mod host;
@@ -52,6 +55,10 @@ mod load;
 mod memory;
 mod meta;
 pub mod queue;
+#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
+mod record;
+#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
+mod redb;
 mod rules;
 mod storage;
 mod sync;
@@ -68,5 +75,7 @@ pub use load::{Load, Position};
 #[cfg(feature = "std")]
 pub use memory::MemoryHost;
 pub use meta::{Attempts, Change, Expect, Lease, Meta};
+#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
+pub use redb::{RedbError, RedbHost};
 pub use storage::{DictStorage, Queued, Result};
 pub use wait::Wait;

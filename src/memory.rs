@@ -7,8 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_timer::Delay;
-
+use crate::clock;
 use crate::envelope::Envelope;
 use crate::host::{BatchOf, Check, Dict, Host, Page, Record, Sizes, Stored, Write};
 use crate::id::Id;
@@ -95,17 +94,11 @@ impl Host for MemoryHost {
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
-        Delay::new(time)
+        clock::sleep(time)
     }
 
     fn now(&self) -> f64 {
-        #[cfg(target_arch = "wasm32")]
-        return js_sys::Date::now();
-        #[cfg(not(target_arch = "wasm32"))]
-        {
-            static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
-            START.elapsed().as_secs_f64() * 1000.0
-        }
+        clock::now()
     }
 
     fn version_of(&self, meta: &Meta) -> Option<Meta> {

@@ -1,5 +1,6 @@
 //! The rules of the storage: what each operation reads, decides and commits.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -7,15 +8,16 @@ use crate::ask::{Ask, Asked, Stop};
 use crate::envelope::EnvelopeHandle;
 use crate::error::{Error, Got, Invalid, finite};
 use crate::host::{Batch, BatchOf, Dict, Host, HostId, Page, Record, Sizes, Stored};
+use crate::known::Known;
 use crate::meta::{Change, Lease, Meta};
 use crate::storage::{Queued, Result};
 
 /// An operation on the host.
 pub(crate) enum Operation<H: Host> {
     /// A new message; an id that the caller chose may be there already.
-    Write { id: H::Id, envelope: H::Envelope, meta: Meta, given: bool },
+    Write { id: H::Id, envelope: H::Envelope, timestamp: f64, given: bool },
     /// Several changes of one record, which is remembered if a version is given.
-    Change { id: H::Id, changes: Vec<Option<Change>>, known: Option<(Meta, H::Version)>, recipients: Option<usize> },
+    Change { id: H::Id, changes: Vec<Option<Change>>, known: Option<Box<Known<H::Version>>> },
     /// A message as its deliverer sees it.
     Get(H::Id),
     /// A batch that depends on nothing but its own checks.
@@ -28,6 +30,8 @@ pub(crate) enum Operation<H: Host> {
     Page(Dict, Option<H::Cursor>),
     /// The sizes of both dictionaries.
     Sizes,
+    /// The end, when all other calls have ended.
+    Close,
 }
 
 /// What an operation came to.
@@ -39,6 +43,7 @@ pub(crate) enum Outcome<H: Host> {
     Examined(State<H::Version>),
     Page(Page<H::Id, H::Cursor>),
     Sizes(Sizes),
+    Closed,
 }
 
 /// What several changes came to.
@@ -86,7 +91,7 @@ impl<H: Host> Operation<H> {
         if let Some(Some(Lease { until, .. })) = &change.lease {
             finite("lease.until", *until)?;
         }
-        Ok(Self::Change { id: id.clone(), changes: vec![Some(change)], known: None, recipients: None })
+        Ok(Self::Change { id: id.clone(), changes: vec![Some(change)], known: None })
     }
 
     /// The message that it may change.
@@ -99,16 +104,20 @@ impl<H: Host> Operation<H> {
 
     pub(crate) fn run(&mut self, ask: &mut Ask<'_, H>) -> Asked<Outcome<H>, H> {
         Ok(match self {
-            Self::Write { id, envelope, meta, given } => Outcome::Committed(write(ask, id, envelope, meta, *given)?),
-            Self::Change { id, changes, known, recipients } => {
-                Outcome::Changed(change(ask, id, changes, known, *recipients)?)
+            Self::Write { id, envelope, timestamp, given } => {
+                Outcome::Committed(write(ask, id, envelope, *timestamp, *given)?)
             }
+            Self::Change { id, changes, known } => Outcome::Changed(change(ask, id, changes, known.as_deref())?),
             Self::Get(id) => Outcome::Queued(get(ask, id)?),
             Self::Commit(id, batch) => Outcome::Committed(ask.commit(id, batch.clone())?),
             Self::Look(id) => Outcome::Looked(ask.meta(id)?.map(|record| record.meta)),
             Self::Examine(id) => Outcome::Examined(examine(ask, id)?),
             Self::Page(dict, cursor) => Outcome::Page(ask.page(*dict, cursor)?),
             Self::Sizes => Outcome::Sizes(ask.sizes()?),
+            Self::Close => {
+                ask.close()?;
+                Outcome::Closed
+            }
         })
     }
 }
@@ -117,10 +126,10 @@ fn write<H: Host>(
     ask: &mut Ask<'_, H>,
     id: &H::Id,
     envelope: &H::Envelope,
-    meta: &Meta,
+    timestamp: f64,
     given: bool,
 ) -> Asked<bool, H> {
-    if ask.commit(id, Batch::write(id, envelope.clone(), meta.clone()))? {
+    if ask.commit(id, Batch::write(id, envelope.clone(), Meta::new(timestamp)))? {
         return Ok(true);
     }
     if !given {
@@ -128,7 +137,7 @@ fn write<H: Host>(
     }
     // An envelope alone is what an interrupted write of this id has left: it is completed, or the
     // id would be acknowledged and shown by no list.
-    if ask.meta(id)?.is_some() || ask.commit(id, Batch::complete(id, envelope.clone(), meta.clone()))? {
+    if ask.meta(id)?.is_some() || ask.commit(id, Batch::complete(id, envelope.clone(), Meta::new(timestamp)))? {
         return Ok(true);
     }
     Err(Stop::Again)
@@ -138,19 +147,21 @@ fn change<H: Host>(
     ask: &mut Ask<'_, H>,
     id: &H::Id,
     changes: &[Option<Change>],
-    known: &Option<(Meta, H::Version)>,
-    recipients: Option<usize>,
+    known: Option<&Known<H::Version>>,
 ) -> Asked<Changes<H>, H> {
     let marks = changes.iter().flatten().any(|change| !change.delivered.is_empty());
-    let mut remembered = if ask.round == 0 { known.clone() } else { None };
+    let mut remembered = known.filter(|_| ask.round == 0);
     loop {
         let from_memory = remembered.is_some();
-        let (meta, version) = match remembered.take() {
-            Some(known) => known,
-            None => good_meta(id, ask.meta(id)?)?,
-        };
         // Another message may have the id by now: the count is as old as the record.
-        let recipients = match recipients.filter(|_| from_memory) {
+        let (meta, version, recipients) = match remembered.take() {
+            Some(Known { meta, version, recipients, .. }) => (meta.clone(), version.clone(), *recipients),
+            None => {
+                let (meta, version) = good_meta(id, ask.meta(id)?)?;
+                (meta, version, None)
+            }
+        };
+        let recipients = match recipients {
             None if marks => Some(good(id, ask.envelope(id)?)?.recipient_count()),
             known => known,
         };

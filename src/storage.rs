@@ -130,8 +130,8 @@ impl<H: Host> DictStorage<H> {
                 Some(id) => id.clone(),
                 None => self.draw()?,
             };
-            let meta = Meta::new(timestamp);
-            let write = Operation::Write { id: name.clone(), envelope: envelope.clone(), meta, given: id.is_some() };
+            let write =
+                Operation::Write { id: name.clone(), envelope: envelope.clone(), timestamp, given: id.is_some() };
             if let Outcome::Committed(true) = self.perform(write).await? {
                 return Ok(name);
             }
@@ -229,15 +229,14 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Host`], [`Error::Timeout`].
     pub async fn close(&self) -> Result<(), H> {
-        if self.closed.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
+        if self.shut() { self.perform(Operation::Close).await.map(drop) } else { Ok(()) }
+    }
+
+    /// Lets no call begin any more; whether this is the first time.
+    pub(crate) fn shut(&self) -> bool {
+        let first = !self.closed.swap(true, Ordering::Relaxed);
         self.watches.close();
-        let work = async {
-            self.calls.ended().await;
-            self.host.close().await.map_err(Error::Host)
-        };
-        self.before_deadline(&Progress::default(), work).await
+        first
     }
 
     // ---- what the operations are made of ----
@@ -281,8 +280,14 @@ impl<H: Host> DictStorage<H> {
             return self.perform_now(operation);
         }
         // Counted before the look: `close` waits for those that looked before it shut the door.
-        let _call = self.calls.begin();
-        self.open()?;
+        let _call = match operation {
+            Operation::Close => None,
+            _ => {
+                let call = self.calls.begin();
+                self.open()?;
+                Some(call)
+            }
+        };
         let turn = match &mut operation {
             Operation::Change { id, changes, .. } => Some(self.turns.enter(id.id(), changes.pop().flatten())),
             Operation::Write { id, .. } | Operation::Commit(id, _) => Some(self.turns.enter(id.id(), None)),
@@ -304,12 +309,9 @@ impl<H: Host> DictStorage<H> {
                 }
             }
             settled.await;
-            if let (Operation::Change { id, changes, known, recipients }, Some(lead)) = (&mut operation, &mut lead) {
+            if let (Operation::Change { id, changes, known }, Some(lead)) = (&mut operation, &mut lead) {
                 *changes = lead.tasks.clone();
-                if let Some(remembered) = lock(&self.known).take(id.id()) {
-                    *known = Some((remembered.meta, remembered.version));
-                    *recipients = remembered.recipients;
-                }
+                *known = lock(&self.known).take(id.id());
             }
             let outcome = self.drive(&mut operation, &progress).await;
             if let Ok(outcome) = &outcome {
@@ -352,6 +354,11 @@ impl<H: Host> DictStorage<H> {
                     Answer::Page(Some(self.host.page(dict, cursor, PAGE).await.map_err(Error::Host)?))
                 }
                 Request::Sizes => Answer::Sizes(self.host.sizes().await.map_err(Error::Host)?),
+                Request::Close => {
+                    self.calls.ended().await;
+                    self.host.close().await.map_err(Error::Host)?;
+                    Answer::Closed
+                }
                 Request::Commit(id, batch) => {
                     // Until the host has answered, nobody knows what stands there.
                     lock(&self.known).take(id.id());
@@ -365,8 +372,8 @@ impl<H: Host> DictStorage<H> {
     /// Remembers what an operation has committed, and tells those who wait.
     fn learn(&self, operation: &Operation<H>, outcome: &Outcome<H>) {
         match (operation, outcome) {
-            (Operation::Write { id, envelope, meta, .. }, Outcome::Committed(true)) => {
-                self.remember(id, meta, Some(envelope.recipient_count()));
+            (Operation::Write { id, envelope, timestamp, .. }, Outcome::Committed(true)) => {
+                self.remember(id, &Meta::new(*timestamp), Some(envelope.recipient_count()));
                 self.watches.notify(id.id());
             }
             (Operation::Change { id, .. }, Outcome::Changed(changes)) => {

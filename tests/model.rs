@@ -321,3 +321,16 @@ proptest! {
         run(play(host, &turns));
     }
 }
+
+#[cfg(feature = "redb")]
+proptest! {
+    // Each turn that changes something is a transaction on disk.
+    #![proptest_config(ProptestConfig { cases: if std::env::var_os("LONG").is_some() { 256 } else { 16 }, ..config() })]
+
+    #[test]
+    fn two_storages_over_one_file_are_one_map(turns in turns()) {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(play(slimta_queue_dict::RedbHost::open(folder.path().join("queue")).unwrap(), &turns));
+    }
+}

@@ -4,7 +4,9 @@ import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { AsyncDictStorage } from '../pkg/load/node.js';
 import { all, anEnvelope, idOf, outcome } from './support/calls.js';
+import { MemoryHost } from './support/host.js';
 import { subjects } from './support/subjects.js';
 
 setFlagsFromString('--expose-gc');
@@ -51,6 +53,23 @@ for (const { name, open } of subjects) {
     }
   });
 }
+
+test('what calls at once were given is not kept when they have ended', async () => {
+  const host = new MemoryHost();
+  /** @type {WeakRef<object>[]} */
+  const given = [];
+  const { commit } = host;
+  host.commit = (batch) => {
+    given.push(...batch.writes.filter(({ dict }) => dict === 'envelope').map(({ value }) => new WeakRef(value)));
+    return commit.call(host, batch);
+  };
+  const storage = new AsyncDictStorage(host);
+  await Promise.all(Array.from({ length: 50 }, () => storage.write(anEnvelope(), 1)));
+  await inUse();
+  assert.equal(given.length, 50);
+  assert.equal(given.filter((value) => value.deref()).length, 0);
+  assert.deepEqual(await storage.getInfo(), { size: 50, metaSize: 50 });
+});
 
 /** Bytes that are live, outside of the heap too, after whatever can be collected was. */
 async function inUse() {

@@ -214,7 +214,7 @@ for (const { name, sync, open } of subjects) {
         if (++turn % 50 === 0) {
           await storage.write(anEnvelope(), 0);
           await storage.remove(go.pop());
-          await storage.setTimestamp(id, turn);
+          if (stay.has(id)) await storage.setTimestamp(id, turn); // one that was removed is still in its page
           await storage.incrementAttempts([...stay][turn % stay.size]);
         }
       }

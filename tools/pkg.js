@@ -1,28 +1,30 @@
 // Makes the npm package in pkg/ whole after wasm-pack has built pkg/wasm: optimises the module, inlines it for
 // browsers, writes package.json and the types, and holds the sizes against their limits.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import binaryen from 'binaryen';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** The modules, each with its glue and what browsers get of it. */
-const STORAGE = { wasm: 'pkg/wasm/slimta_queue_dict_bg.wasm', glue: 'pkg/wasm/slimta_queue_dict.js', inline: 'pkg/wasm/inline.js' };
-const QUEUE = { wasm: 'pkg/wasm/queue_bg.wasm', glue: 'pkg/wasm/queue.js', inline: 'pkg/wasm/queue-inline.js' };
-// In bytes, gzipped. The storage's module is to become 32 KiB; until then its limit keeps what was won.
+/** The modules: each with its glue, and what browsers get of it. */
+const [STORAGE, QUEUE] = [['slimta_queue_dict', 'inline'], ['queue', 'queue-inline']].map(([name, inline]) => ({
+  name, wasm: `pkg/wasm/${name}_bg.wasm`, glue: `pkg/wasm/${name}.js`, inline: `pkg/wasm/${inline}.js`,
+}));
+// In bytes, gzipped.
 const LIMITS = {
-  'wasm module': 35.5 * 1024, 'first DictStorage in a browser': 52 * 1024, 'everything with Queue in a browser': 72 * 1024,
+  'wasm module': 32 * 1024, 'first DictStorage in a browser': 52 * 1024, 'everything with Queue in a browser': 72 * 1024,
   host: 4 * 1024,
 };
-const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv'];
+const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv', 'durable-object'];
 
 process.chdir(root);
 removeForeign();
 for (const module of [STORAGE, QUEUE]) {
+  dropPanics(module);
   names(module);
   optimise(module);
-  shortenNames(module);
   inline(module);
 }
 manifest();
@@ -40,6 +42,29 @@ function removeForeign() {
 }
 
 /**
+ * What a panic says nobody sees, since a panic here is a trap: without it the code that would say it goes, too.
+ *
+ * @param {typeof STORAGE} module
+ */
+function dropPanics({ wasm }) {
+  const module = binaryen.readBinary(readFileSync(wasm));
+  const { BulkMemory, ReferenceTypes, Multivalue, SignExt, NontrappingFPToInt, MutableGlobals } = binaryen.Features;
+  module.setFeatures(BulkMemory | ReferenceTypes | Multivalue | SignExt | NontrappingFPToInt | MutableGlobals);
+  for (let i = 0; i < module.getNumFunctions(); i++) {
+    const place = module.getFunctionByIndex(i);
+    const { name, module: imported } = binaryen.getFunctionInfo(place);
+    if (imported === '' && /::panicking::|alloc_error|raw_vec::handle_error/.test(name)) {
+      binaryen.Function.setBody(place, module.unreachable());
+    }
+  }
+  // Its texts would stay: data is not known to be used or not.
+  const texts = /0001020304\d+9899|memory allocation of | bytes failed|capacity overflow|`async fn` resumed after completion|\/rustc\/[\w/]+\.rs|src\/[a-z/]+\.rs/g;
+  const bytes = Buffer.from(module.emitBinary()).toString('latin1').replace(texts, ({ length }) => '\0'.repeat(length));
+  writeFileSync(wasm, bytes, 'latin1');
+  module.dispose();
+}
+
+/**
  * Makes a module of each enumeration in the glue: bundlers put the numbers where the names are, and nothing is left.
  *
  * @param {typeof STORAGE} module
@@ -47,41 +72,46 @@ function removeForeign() {
 function names({ glue }) {
   const enumeration = /\/\*\*(?:(?!\*\/)[^])*\*\/\nexport const (\w+) = Object\.freeze\(\{([^]*?)\}\);\n/g;
   writeFileSync(glue, readFileSync(glue, 'utf8').replace(enumeration, (_, name, body) => {
-    const numbers = [...body.matchAll(/(\w+): (\d+), "/g)].map(([, key, number]) => `export const ${key} = ${number};\n`);
-    const type = [...body.matchAll(/(\w+): (\d+), "/g)].map(([, key, number]) => `export declare const ${key}: ${number};\n`);
-    writeFileSync(`pkg/wasm/${name.toLowerCase()}.js`, numbers.join(''));
-    writeFileSync(`pkg/wasm/${name.toLowerCase()}.d.ts`, type.join(''));
+    const entries = [...body.matchAll(/(\w+): (\d+), "/g)];
+    const file = `pkg/wasm/${name.toLowerCase()}`;
+    writeFileSync(`${file}.js`, entries.map(([, key, number]) => `export const ${key} = ${number};\n`).join(''));
+    writeFileSync(`${file}.d.ts`, entries.map(([, key, number]) => `export declare const ${key}: ${number};\n`).join(''));
     return '';
   }));
 }
 
-/** @param {typeof STORAGE} module */
-function optimise({ wasm }) {
+/**
+ * Makes the module small, and tells the glue the short names that its imports and exports have then. What the seam
+ * needs of the instance itself the glue exports.
+ *
+ * @param {typeof STORAGE} module
+ */
+function optimise({ name: module, wasm, glue: file }) {
   // The features that wasm-bindgen uses and that every supported runtime has.
   const features = [
     'bulk-memory', 'reference-types', 'multivalue', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals',
   ];
-  execFileSync('node_modules/.bin/wasm-opt', [
-    '-Oz', '--converge', '--strip-producers', '--strip-target-features', ...features.map((name) => `--enable-${name}`),
-    wasm, '-o', wasm,
-  ], { stdio: 'inherit' });
-}
-
-/**
- * wasm-bindgen tells imports apart by hashes, which no compressor can shorten: numbers of the same length do as well.
- *
- * @param {typeof STORAGE} module
- */
-function shortenNames({ wasm, glue }) {
-  /** @type {Map<string, string>} */
-  const numbers = new Map();
-  /** @param {string} text */
-  const shorten = (text) => text.replace(/_([0-9a-f]{16})(?![0-9a-f])/g, (_, hash) => {
-    if (!numbers.has(hash)) numbers.set(hash, `_${String(numbers.size).padStart(16, '0')}`);
-    return /** @type {string} */ (numbers.get(hash));
-  });
-  writeFileSync(wasm, Buffer.from(shorten(readFileSync(wasm, 'latin1')), 'latin1'));
-  writeFileSync(glue, shorten(readFileSync(glue, 'utf8')));
+  /** @param {string[]} passes */
+  const optimised = (...passes) => execFileSync('node_modules/.bin/wasm-opt', [
+    ...passes, ...features.map((name) => `--enable-${name}`), wasm, '-o', wasm,
+  ], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  optimised(
+    '-Oz', '--converge', '--gufa-optimizing', '-Oz', '--one-caller-inline-max-function-size', '20', '--low-memory-unused',
+    '--strip-debug', '--strip-producers', '--strip-target-features',
+  );
+  const { imports, exports } = JSON.parse(optimised('--minify-imports-and-exports-and-modules'));
+  let glue = readFileSync(file, 'utf8');
+  for (const [, name, short] of imports) glue = glue.replace(`${name}: function`, `${short}: function`);
+  for (const [name, short] of exports) glue = glue.replaceAll(new RegExp(`\\bwasm\\.${name}\\b`, 'g'), `wasm.${short}`);
+  glue = glue.replace(new RegExp(`"\\./${module}_bg\\.js": (import\\d+)`), 'a: $1');
+  let types = '';
+  for (const [name, own, type] of [['__stack_pointer', 'stackPointer', 'Global'], ['memory', 'memory', 'Memory']]) {
+    const [, short] = exports.find(([/** @type {string} */ long]) => long === name);
+    glue += `\nexport function ${own}() {\n    return wasm.${short};\n}\n`;
+    types += `\nexport function ${own}(): WebAssembly.${type};\n`;
+  }
+  writeFileSync(file, glue);
+  appendFileSync(file.replace('.js', '.d.ts'), types);
 }
 
 /**
@@ -156,8 +186,7 @@ async function sizes() {
   const storage = "import { DictStorage } from './pkg/load/inline.js'; globalThis.storage = new DictStorage();";
   const all = "import * as all from './pkg/load/inline.js'; globalThis.all = all;";
   const found = {
-    'wasm module': zipped(readFileSync(STORAGE.wasm)),
-    'first DictStorage in a browser': await bundled(storage),
+    'wasm module': zipped(readFileSync(STORAGE.wasm)), 'first DictStorage in a browser': await bundled(storage),
     'everything with Queue in a browser': await bundled(all),
   };
   // What a host adds to a program that has a storage.

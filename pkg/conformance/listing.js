@@ -1,6 +1,6 @@
 /** @import { Place } from './place.js' */
 import { equal, expect } from './expect.js';
-import { envelope, idOf, listed, repeat } from './mail.js';
+import { envelope, idOf, listed, pause, repeat } from './mail.js';
 
 const small = { sender: null, recipients: ['a@example.com'] };
 
@@ -60,6 +60,7 @@ export const listing = {
         for await (const [timestamp, id] of other.load()) {
           equal((await other.get(id))[0], envelope({ number: timestamp }), `the message ${id}`);
         }
+        await pause();
       } while (!ended);
     };
     await Promise.all([write(), read()]);

@@ -99,3 +99,8 @@ export async function repeat(times, atOnce, call) {
     await Promise.all(Array.from({ length: Math.min(atOnce, times - first) }, (_, i) => call(first + i)));
   }
 }
+
+/** Lets whatever else waits go on: where reads never leave the program, a loop of them would hold everything up. */
+export function pause() {
+  return new Promise((resolve) => setTimeout(resolve));
+}

@@ -13,7 +13,8 @@ export const values = {
   async 'extra fields of every kind come back as they were'(place) {
     const storage = await place.storage();
     const extras = {
-      nothing: null, yes: true, no: false, text: '', line: 'a\r\nb\0c', marked: '\ufeffx', long: '\ufeff\ufeff'.repeat(200), words: 'Grüße, 世界 💌', nan: 'NaN',
+      nothing: null, yes: true, no: false, text: '', line: 'a\r\nb\0c', words: 'Grüße, 世界 💌', nan: 'NaN',
+      marked: '\ufeffx', long: '\ufeff\ufeff'.repeat(200),
       zero: 0, minus: -0, half: 0.5, third: 1 / 3, tiny: 5e-324, huge: 1.7976931348623157e308, safe: 2 ** 53 - 1,
       unsafe: 2 ** 53, wide: 2 ** 60, negative: -(2 ** 64), small: 5n, none: 0n, below: -1n, large: 10n ** 40n,
       under: -(10n ** 40n), word: 2n ** 64n,

@@ -1,7 +1,7 @@
 /** @import { Place } from './place.js' */
 import { entries, fields, numberOf, sameMessage, versionOf } from './contract.js';
 import { equal, expect } from './expect.js';
-import { envelope, idOf, listed, meta, newMessage, newMeta, repeat } from './mail.js';
+import { envelope, idOf, listed, meta, newMessage, newMeta, pause, repeat } from './mail.js';
 
 /**
  * Many calls at once, from two hosts on one place.
@@ -59,6 +59,7 @@ export const writers = {
         const later = fields(await other.read('meta', idOf(1)));
         const whole = !atomic || (later?.timestamp ?? -1) >= number;
         expect(whole, 'an envelope was there before the meta record of its batch');
+        await pause();
       } while (!ended);
     };
     await Promise.all([write(), read(), read()]);

@@ -12,10 +12,11 @@ const GROUP_BYTES = 2 ** 23;
  *
  * @typedef {object} LevelDatabase
  * @property {string} status
- * @property {{ permanence?: boolean, additionalMethods?: Record<string, boolean> }} supports
+ * @property {{ permanence?: boolean, additionalMethods?: Record<string, boolean>, getSync?: boolean }} supports
  * @property {(options?: any) => Promise<void>} open
  * @property {() => Promise<void>} close
  * @property {(keys: any[], options: any) => Promise<any[]>} getMany
+ * @property {(key: any, options: any) => any} [getSync]
  * @property {(operations: any[], options: any) => Promise<void>} batch
  * @property {(options: any) => Listing} iterator
  * @property {(options: any) => Listing} keys
@@ -80,8 +81,9 @@ class LevelHost {
    */
   async read(dict, id) {
     const db = await this.#open();
-    const keys = dict === 'meta' ? [`meta:${id}`] : [`envelope:${id}`, `message:${id}`];
-    const [record, message] = await db.getMany(keys, ENCODINGS).catch(fail);
+    const [record, message] = dict === 'meta'
+      ? await getSmall(db, [`meta:${id}`])
+      : await db.getMany([`envelope:${id}`, `message:${id}`], ENCODINGS).catch(fail);
     if (record === undefined) return undefined;
     const value = dict === 'meta' ? decodeMeta(record) : decodeEnvelope(record, message);
     return { value, version: value };
@@ -281,7 +283,7 @@ class Store {
  */
 async function standing(db, group) {
   const keys = [...new Set(group.flatMap(({ checks }) => checks.map(({ key }) => key)))];
-  const found = keys.length ? await db.getMany(keys, ENCODINGS).catch(fail) : [];
+  const found = await getSmall(db, keys);
   /** @type {Map<string, Uint8Array | undefined>} */
   const now = new Map(keys.map((key, i) => [key, found[i]]));
   return group.filter(({ checks, operations }) => {
@@ -292,6 +294,23 @@ async function standing(db, group) {
     if (holds) for (const each of operations) now.set(each.key, each.type === 'put' ? each.value : undefined);
     return holds;
   });
+}
+
+/**
+ * Records that are small or not there. To wait for another thread would take longer than to read them.
+ *
+ * @param {LevelDatabase} db
+ * @param {string[]} keys
+ * @returns {Promise<any[]>}
+ */
+async function getSmall(db, keys) {
+  if (keys.length === 0) return [];
+  try {
+    return db.supports.getSync
+      ? keys.map((key) => /** @type {any} */ (db).getSync(key, ENCODINGS)) : await db.getMany(keys, ENCODINGS);
+  } catch (error) {
+    return fail(error);
+  }
 }
 
 /** @param {Check} check */

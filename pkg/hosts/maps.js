@@ -23,6 +23,7 @@ export function turnsFor(dict) {
  * @returns {boolean}
  */
 export function sameMeta(one, other) {
+  if (one === other) return true;
   if (!isObject(one) || !isObject(other)) return Object.is(one, other);
   return same(one.timestamp, other.timestamp) && same(one.attempts, other.attempts) &&
     same(one.deliveredIndexes, other.deliveredIndexes) && same(one.lease, other.lease) &&

@@ -15,11 +15,15 @@ import { decodeEnvelope, decodeRecord, encodeEnvelope, encodeRecord } from './co
 export function cut(envelope, size) {
   const { record, message } = encodeEnvelope(envelope);
   const head = { record: record.length, pieces: 0, upload: '', ...(message && { message: message.length }) };
-  const all = new Uint8Array(record.length + (message?.length ?? 0));
-  all.set(record);
-  if (message) all.set(message, record.length);
+  const rest = message ?? new Uint8Array(0);
   const pieces = [];
-  for (let at = 0; at < all.length; at += size) pieces.push(all.subarray(at, at + size));
+  // Only the piece with the end of the one and the beginning of the other is a copy.
+  for (let at = 0; at < record.length + rest.length; at += size) {
+    const begin = at - record.length;
+    if (begin >= 0) pieces.push(rest.subarray(begin, begin + size));
+    else if (begin + size <= 0) pieces.push(record.subarray(at, at + size));
+    else pieces.push(concat([record.subarray(at), rest.subarray(0, begin + size)]));
+  }
   head.pieces = pieces.length;
   return { head, pieces };
 }
@@ -32,14 +36,8 @@ export function cut(envelope, size) {
  * @returns {any}
  */
 export function join({ record, message }, pieces) {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  if (length !== record + (message ?? 0)) return {};
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
+  const all = concat(pieces);
+  if (all.length !== record + (message ?? 0)) return {};
   return decodeEnvelope(all.subarray(0, record), message === undefined ? undefined : all.subarray(record));
 }
 
@@ -59,4 +57,15 @@ export function decodeHead(bytes) {
   } catch {
     return undefined;
   }
+}
+
+/** @param {Uint8Array[]} parts */
+function concat(parts) {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

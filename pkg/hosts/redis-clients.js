@@ -13,6 +13,8 @@
  * One way to speak to either library. Text of an answer is bytes.
  *
  * @typedef {object} Connection
+ * @property {boolean} isCluster
+ * @property {boolean} isCluster
  * @property {() => boolean} isReady whether a command is sent at once, so that one which fails may have been executed
  * @property {(key: string, command: Argument[]) => Promise<any>} ask sends a command to the server of this key, once
  * @property {() => Promise<((...command: string[]) => Promise<any>)[]>} servers how to ask each server that keeps keys;
@@ -51,6 +53,7 @@ class NodeConnection {
   /** @param {any} client */
   constructor(client) {
     this.#client = client;
+    this.isCluster = Boolean(client.masters ?? client.isCluster);
   }
 
   isReady() {
@@ -113,6 +116,7 @@ class IoConnection {
   /** @param {any} client */
   constructor(client) {
     this.#client = client;
+    this.isCluster = Boolean(client.masters ?? client.isCluster);
   }
 
   isReady() {

@@ -1,3 +1,5 @@
+/** @import { Argument } from './redis-clients.js' */
+
 /**
  * What the Redis host has the server do in one step, with the SHA-1 by which the server knows it.
  *
@@ -5,57 +7,60 @@
  */
 
 /**
- * Checks and writes one batch. KEYS: the ids of envelopes, those of meta records, the envelopes, the meta records, the
- * messages. ARGV: the id, the channel, then the number of checks and each one's dictionary, kind and record, then the
- * number of writes and each one's dictionary, kind, record and message. The kind 'none' is absence. All keys are looked
- * at first, since what fails after a write would leave that write.
+ * Checks and writes some batches, each by itself. KEYS, three a batch: the ids of envelopes, those of meta records, the
+ * records. ARGV: the channel, and in one string, which spares the client much, a list of batches in MessagePack. A
+ * batch is its id, a list of checks (a field of the records and what it holds, empty for nothing) and a list of
+ * commands, in the place of whose key stands how far that is from the third. Answers with 1, 0 or an error for each.
  *
  * @type {Script}
  */
 export const COMMIT = {
-  digest: 'b3ff82f357053cf6c21461360a7f1793b5a6c872',
-  text: `local id, at = ARGV[1], 2
-local function take() at = at + 1 return ARGV[at] end
-for i = 1, 5 do redis.call(i < 3 and 'ZSCORE' or 'HEXISTS', KEYS[i], id) end
-for _ = 1, take() do
-  local dict, kind, record = take(), take(), take()
-  local now = redis.call('HGET', KEYS[dict + 2], id)
-  if now ~= (kind ~= 'none' and record) then return 0 end
+  digest: '11e6b284e3ea11e757332fc9ee9609673096d43c',
+  text: `local results, changed = {}, {}
+for i, batch in ipairs(cmsgpack.unpack(ARGV[2])) do
+  local ok, result = pcall(function()
+    for _, check in ipairs(batch[2]) do
+      if (redis.call('HGET', KEYS[i * 3], check[1]) or '') ~= check[2] then return 0 end
+    end
+    for _, command in ipairs(batch[3]) do
+      command[2] = KEYS[i * 3 - command[2]]
+      redis.call(unpack(command))
+    end
+    changed[#changed + 1] = batch[1]
+    return 1
+  end)
+  results[i] = ok and result or result.err or result
 end
-for _ = 1, take() do
-  local dict, kind, record, message = take() + 0, take(), take(), take()
-  if kind == 'none' then
-    redis.call('ZREM', KEYS[dict], id)
-    redis.call('HDEL', KEYS[dict + 2], id)
-  else
-    redis.call('ZADD', KEYS[dict], 0, id)
-    redis.call('HSET', KEYS[dict + 2], id, record)
-  end
-  if kind == 'message' then redis.call('HSET', KEYS[5], id, message)
-  elseif dict == 1 then redis.call('HDEL', KEYS[5], id) end
-end
-redis.pcall('PUBLISH', ARGV[2], id)
-return 1`,
+if #changed > 0 then redis.pcall('PUBLISH', ARGV[1], table.concat(changed, ' ')) end
+return results`,
 };
 
-/**
- * An envelope and its message as they are at one moment. KEYS: the envelopes, the messages. ARGV: the id.
- *
- * @type {Script}
- */
-export const READ = {
-  digest: '724673fd88eb6c25e659c109bd958256b472043f',
-  text: `local record = redis.call('HGET', KEYS[1], ARGV[1])
-return record and { record, redis.call('HGET', KEYS[2], ARGV[1]) }`,
-};
+/** @typedef {Argument | any[]} Packable a list has such values too */
 
 /**
- * Some ids and their meta records. KEYS: the ids, the records. ARGV: where the ids begin, and how many at most.
+ * ASCII, bytes and lists of them in MessagePack: `str 32`, all that Redis reads, and `array 32`.
  *
- * @type {Script}
+ * @param {Packable} value
  */
-export const PAGE = {
-  digest: '091560bf46ae11b28404315c5796a1edadf76f10',
-  text: `local ids = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '+', 'LIMIT', 0, ARGV[2])
-return { ids, #ids > 0 and redis.call('HMGET', KEYS[2], unpack(ids)) or {} }`,
-};
+export function packed(value) {
+  const bytes = Buffer.allocUnsafe(sizeOf(value));
+  let at = 0;
+  const write = (/** @type {Packable} */ each) => {
+    bytes[at] = Array.isArray(each) ? 0xdd : 0xdb;
+    at = bytes.writeUInt32BE(each.length, at + 1);
+    if (Array.isArray(each)) return each.forEach(write);
+    if (typeof each === 'string') bytes.write(each, at, 'latin1');
+    else bytes.set(each, at);
+    at += each.length;
+  };
+  write(value);
+  return bytes;
+}
+
+/**
+ * @param {Packable} value
+ * @returns {number}
+ */
+export function sizeOf(value) {
+  return Array.isArray(value) ? value.reduce((sum, each) => sum + sizeOf(each), 5) : 5 + value.length;
+}

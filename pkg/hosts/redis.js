@@ -1,25 +1,31 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
 /** @import { Argument, RedisClient } from './redis-clients.js' */
+/** @import { Packable } from './redis-scripts.js' */
 import { QueueError, describe, explain } from '../errors.js';
 import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeVersion } from './codec.js';
 import { connectionOf } from './redis-clients.js';
-import { COMMIT, PAGE, READ } from './redis-scripts.js';
+import { COMMIT, packed, sizeOf } from './redis-scripts.js';
 
 const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
-const DICTS = { envelope: '1', meta: '2' };
+/** How far the keys of ids are from that of the records. */
+const SETS = { envelope: '2', meta: '1' };
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
 const MOST_AT_ONCE = 1000;
+/** How many commits one script makes, and about how many bytes of them: meanwhile nobody else is served. */
+const GROUP = 16;
+const GROUP_BYTES = 2 ** 20;
 
 /**
  * Both dictionaries on a Redis server or a Redis Cluster, through a client of node-redis or ioredis that the caller has
  * made and closes. Any number of programs may write.
  *
  * Messages are spread over 256 buckets by the first two digits of their ids. All keys of a bucket have one hash tag,
- * `{prefix:ab}`, and with it one server: `:envelopes` and `:metas`, sorted sets of ids; `:envelope`, `:meta` and
- * `:message`, hashes of records by id, as `codec.js` says. A commit is one script, so it is all or nothing, in a
- * cluster too. One whose answer is lost with the connection is an `unknown-outcome` and is never sent twice; over
- * ioredis, which would, this opens a connection of its own.
+ * `{prefix:ab}`, and with it one server: `:envelopes` and `:metas`, sorted sets of ids; `:records`, a hash of
+ * `envelope:<id>`, `message:<id>` and `meta:<id>`, as `codec.js` says. A commit is one script, so it is all or nothing,
+ * in a cluster too; on one server, commits that are made together share a script. One whose answer is lost with the
+ * connection is an `unknown-outcome` and is never sent twice; over ioredis, which would, this opens a connection of its
+ * own.
  *
  * How durable a commit is, is the server's `appendfsync`: `always` is the disk, anything else with an append-only file
  * the operating system, and without one nothing. `supports.durable` says it after the first answer, and 'none' until
@@ -42,12 +48,24 @@ export function redisHost(client, { prefix = 'slimta-queue' } = {}) {
   return new RedisHost(connection, prefix);
 }
 
+/**
+ * @typedef {object} Waiting
+ * @property {string} id
+ * @property {Packable} batch as the script takes it
+ * @property {(made: boolean) => void} resolve
+ * @property {(error: unknown) => void} reject
+ */
+
 /** @implements {DictHost} */
 class RedisHost {
   #connection;
   #prefix;
   /** @type {Promise<void> | undefined} */
   #opening;
+  /** @type {Waiting[]} */
+  #waiting = [];
+  #bytes = 0;
+  #isOpen = false;
   /** @type {Set<(id: string) => void>} */
   #listeners = new Set();
   /** @type {(() => void) | undefined} */
@@ -78,6 +96,7 @@ class RedisHost {
       throw failure(error);
     });
     await this.#opening;
+    this.#isOpen = !this.#closed;
     return this.supports;
   }
 
@@ -87,15 +106,15 @@ class RedisHost {
    */
   async read(dict, id) {
     await this.open();
-    const key = this.#keys(id.slice(0, 2));
+    const key = this.#keys(id.slice(0, 2))('records');
     let value;
     if (dict === 'meta') {
-      const record = await this.#ask(key('meta'), ['HGET', key('meta'), id]);
+      const record = await this.#ask(key, ['HGET', key, `meta:${id}`]);
       // Copied: what the client gives may be a part of all that came with it.
       value = record && decodeMeta(new Uint8Array(record));
     } else {
-      const found = await this.#run(READ, [key('envelope'), key('message')], [id]).catch(fail);
-      value = found && decodeEnvelope(found[0], found[1] ?? undefined);
+      const [record, message] = await this.#ask(key, ['HMGET', key, `envelope:${id}`, `message:${id}`]);
+      value = record && decodeEnvelope(record, message ?? undefined);
     }
     return value === null || value === undefined ? undefined : { value, version: value };
   }
@@ -106,23 +125,73 @@ class RedisHost {
    */
   async commit({ checks, writes }) {
     const [{ id }] = writes;
+    const held = checks.map(({ dict, version }) => [`${dict}:${id}`, version === null ? '' : encodeVersion(version)]);
+    // A meta record that is to be unchanged is among the ids.
+    const isListed = checks.some(({ dict, version }) => dict === 'meta' && version !== null);
     /** @type {Argument[]} */
-    const args = [id, this.#prefix, String(checks.length)];
-    for (const { dict, version } of checks) {
-      args.push(DICTS[dict], ...(version === null ? ['none', ''] : ['record', encodeVersion(version)]));
+    const puts = [];
+    /** @type {Argument[]} */
+    const deletes = [];
+    /** @type {Argument[][]} */
+    const moves = [];
+    for (const { dict, value } of writes) {
+      const field = `${dict}:${id}`;
+      const beside = `message:${id}`;
+      if (value === undefined) {
+        deletes.push(field, ...(dict === 'envelope' ? [beside] : []));
+        moves.push(['ZREM', SETS[dict], id]);
+        continue;
+      }
+      const { record, message } = dict === 'envelope' ? encodeEnvelope(value) : { record: encodeMeta(value) };
+      puts.push(field, record);
+      if (message) puts.push(beside, message);
+      else if (dict === 'envelope') deletes.push(beside);
+      if (dict === 'envelope' || !isListed) moves.push(['ZADD', SETS[dict], '0', id]);
     }
-    args.push(String(writes.length));
-    for (const { dict, value } of writes) args.push(DICTS[dict], ...written(dict, value));
-    await this.open();
-    const key = this.#keys(id.slice(0, 2));
-    // A command that waits for the connection would not tell, if it failed, whether it was sent.
-    if (!this.#connection.isReady()) await this.#ask(key('meta'), ['EXISTS', key('meta')]);
-    const keys = ['envelopes', 'metas', 'envelope', 'meta', 'message'].map(key);
+    const batch = [id, held, [
+      // What fails after a write would leave that write: a key of the wrong kind must show before.
+      ...moves.map(([, set]) => ['ZCARD', set]), ['HSET', '0', ...puts], ['HDEL', '0', ...deletes], ...moves,
+    ].filter((command) => command.length > 2 || command[0] === 'ZCARD')];
+    const bytes = sizeOf(batch);
+    if (bytes > LARGEST) {
+      throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${bytes}`);
+    }
+    if (!this.#isOpen) await this.open();
+    return new Promise((resolve, reject) => {
+      const length = this.#waiting.push({ id, batch, resolve, reject });
+      this.#bytes += bytes;
+      // In a cluster each bucket may be on another server.
+      if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
+      else if (length === 1) queueMicrotask(() => this.#commitAll());
+    });
+  }
+
+  /** Sends what is handed over together. */
+  #commitAll() {
+    if (this.#waiting.length > 0) this.#commitGroup(this.#waiting.splice(0));
+    this.#bytes = 0;
+  }
+
+  /** @param {Waiting[]} group */
+  async #commitGroup(group) {
+    const keys = group.flatMap(({ id }) => ['envelopes', 'metas', 'records'].map(this.#keys(id.slice(0, 2))));
+    let results;
     try {
-      return (await this.#run(COMMIT, keys, args)) === 1;
+      // A command that waits for the connection would not tell, if it failed, whether it was sent.
+      if (!this.#connection.isReady()) await this.#ask(keys[0], ['EXISTS', keys[0]]);
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+      return;
+    }
+    try {
+      results = await this.#run(keys, [this.#prefix, packed(group.map(({ batch }) => batch))]);
     } catch (cause) {
-      if (isReply(cause)) throw failure(cause);
-      throw new QueueError('unknown-outcome', `unknown-outcome: the answer was lost: ${explain(cause)}`, { cause, id });
+      for (const { id, reject } of group) reject(isReply(cause) ? failure(cause) : unknown(cause, id));
+      return;
+    }
+    for (const [i, { resolve, reject }] of group.entries()) {
+      if (typeof results[i] === 'number') resolve(results[i] === 1);
+      else reject(failure(new Error(String(results[i]))));
     }
   }
 
@@ -173,7 +242,8 @@ class RedisHost {
     const listener = (/** @type {any} */ id) => notify(id);
     this.#listeners.add(listener);
     const tell = (/** @type {any} */ id) => this.#listeners.forEach((each) => each(id));
-    this.#unsubscribe ??= this.#connection.subscribe(this.#prefix, tell, () => tell(undefined));
+    this.#unsubscribe ??= this.#connection.subscribe(
+      this.#prefix, (ids) => ids.split(' ').forEach(tell), () => tell(undefined));
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size > 0) return;
@@ -184,6 +254,7 @@ class RedisHost {
 
   close() {
     this.#closed = true;
+    this.#isOpen = false;
     this.#listeners.clear();
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
@@ -231,13 +302,13 @@ class RedisHost {
   async #part(dict, bucket, after, limit) {
     const key = this.#keys(BUCKETS[bucket]);
     const [from, most] = [after ? `(${after}` : '-', String(limit)];
-    if (dict === 'envelope') {
-      const ids = await this.#ask(key('envelopes'), ['ZRANGEBYLEX', key('envelopes'), from, '+', 'LIMIT', '0', most]);
-      return ids.map((/** @type {unknown} */ id) => [String(id)]);
-    }
-    const [ids, records] = await this.#run(PAGE, [key('metas'), key('meta')], [from, most]);
-    return ids.map((/** @type {unknown} */ id, /** @type {number} */ i) =>
-      [String(id), records[i] ? decodeMeta(records[i]) : undefined]);
+    /** @type {string[]} */
+    const ids = (await this.#ask(key(`${dict}s`), ['ZRANGEBYLEX', key(`${dict}s`), from, '+', 'LIMIT', '0', most]))
+      .map(String);
+    if (dict === 'envelope' || ids.length === 0) return ids.map((id) => [id]);
+    // A record that is gone by now is that of a message which was removed.
+    const records = await this.#ask(key('records'), ['HMGET', key('records'), ...ids.map((id) => `meta:${id}`)]);
+    return ids.map((id, i) => [id, records[i] ? decodeMeta(records[i]) : undefined]);
   }
 
   /**
@@ -249,37 +320,26 @@ class RedisHost {
   }
 
   /**
-   * Runs a script, which the server may have to be told first.
+   * Runs the script, which the server may have to be told first.
    *
-   * @param {typeof COMMIT} script
    * @param {string[]} keys
    * @param {Argument[]} args
    */
-  async #run({ digest, text }, keys, args) {
+  #run(keys, args) {
     const rest = [String(keys.length), ...keys, ...args];
-    return this.#connection.ask(keys[0], ['EVALSHA', digest, ...rest]).catch((/** @type {any} */ error) => {
+    return this.#connection.ask(keys[0], ['EVALSHA', COMMIT.digest, ...rest]).catch((/** @type {any} */ error) => {
       if (!/^NOSCRIPT/.test(error?.message)) throw error;
-      return this.#connection.ask(keys[0], ['EVAL', text, ...rest]);
+      return this.#connection.ask(keys[0], ['EVAL', COMMIT.text, ...rest]);
     });
   }
 }
 
 /**
- * The arguments of one write.
- *
- * @param {DictName} dict
- * @param {any} value
- * @returns {Argument[]}
+ * @param {unknown} cause
+ * @param {string} id
  */
-function written(dict, value) {
-  if (value === undefined) return ['none', '', ''];
-  if (dict === 'meta') return ['record', encodeMeta(value), ''];
-  const { record, message } = encodeEnvelope(value);
-  const most = Math.max(record.length, message?.length ?? 0);
-  if (most > LARGEST) {
-    throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${most}`);
-  }
-  return message ? ['message', record, message] : ['record', record, ''];
+function unknown(cause, id) {
+  return new QueueError('unknown-outcome', `unknown-outcome: the answer was lost: ${explain(cause)}`, { cause, id });
 }
 
 /**

@@ -2,7 +2,9 @@
 /** @import { PromisingSeam } from './promising.js' */
 import * as Method from '../wasm/method.js';
 import { readArguments } from './arguments.js';
-import { enter, leave } from './depth.js';
+import { QueueError } from '../errors.js';
+import { enter, entries } from './depth.js';
+import { openCore } from './open.js';
 import { resultOf } from './results.js';
 import { Slot } from './slot.js';
 
@@ -10,17 +12,12 @@ const PENDING = Infinity;
 
 /** The calls under way of a storage whose host takes its time. */
 export class Calls {
-  #core;
   #seam;
   /** @type {number[]} */
   #free = [];
 
-  /**
-   * @param {Core} core
-   * @param {PromisingSeam} seam
-   */
-  constructor(core, seam) {
-    this.#core = core;
+  /** @param {PromisingSeam} seam */
+  constructor(seam) {
     this.#seam = seam;
   }
 
@@ -40,7 +37,7 @@ export class Calls {
       const made = method === Method.Write && slot.id !== undefined ? Method.WriteAs : method;
       this.#run(slot, method, resolve, reject, () => {
         if (slot.id !== undefined) this.#seam.frame.putId(slot.id);
-        return this.#core.begin(slot.number, made, number, slot.envelope?.recipients.length ?? 0);
+        return this.core().begin(slot.number, made, number, slot.envelope?.recipients.length ?? 0);
       });
     });
   }
@@ -56,7 +53,7 @@ export class Calls {
     slot.cursor = cursor;
     const count = cursor === undefined ? 0 : 1;
     const rows = await new Promise((resolve, reject) => {
-      this.#run(slot, Method.Load, resolve, reject, () => this.#core.begin(slot.number, Method.Load, 0, count));
+      this.#run(slot, Method.Load, resolve, reject, () => this.core().begin(slot.number, Method.Load, 0, count));
     });
     return { rows, cursor: slot.cursor };
   }
@@ -64,14 +61,32 @@ export class Calls {
   /**
    * The next message for one who waits; nothing at the end.
    *
+   * @param {Core} core that it was given by
    * @param {Waiting} waiting
    * @returns {Promise<[number, string] | undefined>}
    */
-  next(waiting) {
+  next(core, waiting) {
     const slot = new Slot();
     return new Promise((resolve, reject) => {
-      this.#run(slot, Method.Wait, resolve, reject, () => this.#core.next(slot.number, waiting));
+      if (core !== this.core()) throw lost(slot);
+      this.#run(slot, Method.Wait, resolve, reject, () => core.next(slot.number, waiting));
     });
+  }
+
+  /**
+   * The core. Where it was lost that is a new one, and nothing else ends the calls that the old one was at.
+   *
+   * @returns {Core}
+   */
+  core() {
+    const seam = this.#seam;
+    if (seam.core) return seam.core;
+    const { slots } = seam;
+    seam.slots = [];
+    this.#free = [];
+    const core = openCore(seam);
+    for (const slot of slots) slot?.lose?.();
+    return core;
   }
 
   /**
@@ -83,11 +98,17 @@ export class Calls {
    */
   #run(slot, method, resolve, reject, work) {
     const seam = this.#seam;
+    this.core();
     slot.number = this.#free.pop() ?? seam.slots.length;
     slot.calls = this;
     seam.slots[slot.number] = slot;
+    slot.lose = () => {
+      slot.calls = undefined;
+      reject(lost(slot));
+    };
     slot.end = (result) => {
       slot.calls = undefined;
+      seam.slots[slot.number] = undefined; // it has the whole message
       this.#free.push(slot.number);
       try {
         resolve(resultOf(seam, slot, method, result));
@@ -104,7 +125,11 @@ export class Calls {
    * @param {Slot} slot
    */
   poll(slot) {
-    this.#step(slot, () => this.#core.poll(slot.number));
+    try {
+      this.#step(slot, () => this.core().poll(slot.number));
+    } catch {
+      this.core(); // this call is lost, too
+    }
   }
 
   /**
@@ -118,10 +143,24 @@ export class Calls {
       return;
     }
     const outer = seam.slot;
-    seam.slot = slot;
-    const result = work();
-    seam.slot = outer;
-    leave();
+    let result;
+    try {
+      seam.slot = slot;
+      result = work();
+    } catch (error) {
+      entries.unwound = true;
+      seam.core = undefined;
+      throw error;
+    } finally {
+      seam.slot = outer;
+      entries.depth--;
+    }
     if (result !== PENDING) slot.end?.(result);
   }
+}
+
+/** @param {Slot} slot */
+function lost({ id }) {
+  const reason = 'the stack or the memory of the program has ended while calls were under way';
+  return new QueueError('unknown-outcome', `unknown-outcome: ${reason}`, { id });
 }

@@ -1,18 +1,35 @@
+import { stackPointer } from '../wasm/slimta_queue_dict.js';
+
 /** How deep hosts may call back into storages: what is deeper does not end, and the core's stack is small. */
 const DEEPEST = 32;
-let depth = 0;
+let bottom = 0;
 
 /**
- * Enters the core.
+ * Where the core is entered. Whoever enters it sets these without a call: where the stack of its caller has ended, no
+ * call can be made.
+ */
+export const entries = {
+  depth: 0,
+  /** Whether an exception has passed the core, which gave nothing back of its stack then. */
+  unwound: false,
+};
+
+/**
+ * Enters the core; whoever may counts `depth` down when it leaves.
  *
- * @returns {boolean} whether it may be entered; `leave` follows then
+ * @returns {boolean} whether it may be entered
  */
 export function enter() {
-  if (depth === DEEPEST) return false;
-  depth++;
+  if (entries.depth === DEEPEST) return false;
+  if (entries.unwound && entries.depth === 0) {
+    stackPointer().value = bottom;
+    entries.unwound = false;
+  }
+  entries.depth++;
   return true;
 }
 
-export function leave() {
-  depth--;
+/** Remembers where the core's stack begins. */
+export function begin() {
+  if (entries.depth === 0 && !entries.unwound) bottom = stackPointer().value;
 }

@@ -2,10 +2,8 @@
 import { describe } from '../errors.js';
 import { allows, expectation } from '../wasm/slimta_queue_dict.js';
 import * as Text from '../wasm/text.js';
-import { copyBytes, copyFields, copyValue, isWellFormed, refused } from './extras.js';
+import { copyBytes, copyFields, copyValue, isWellFormed, putField, refused } from './extras.js';
 
-const KNOWN_FIELDS = new Set(['sender', 'recipients', 'headers', 'message', 'client', 'receiver', 'timestamp']);
-const KNOWN_CLIENT_FIELDS = new Set(['ip', 'host', 'name', 'protocol', 'auth']);
 const WELL_FORMED = 'text without lone surrogates';
 
 /**
@@ -78,8 +76,26 @@ function copyOf(value, stored) {
     copy.timestamp = timestamp;
   }
   let extras;
-  for (const key of Object.keys(value)) if (!KNOWN_FIELDS.has(key)) (extras ??= []).push(key);
+  for (const key of Object.keys(value)) if (!isField(key)) (extras ??= []).push(key);
   return extras ? copyFields(copy, value, extras, '', stored, 0) : copy;
+}
+
+/** @param {string} key */
+function isField(key) {
+  switch (key) {
+    case 'sender': case 'recipients': case 'headers': case 'message': case 'client': case 'receiver': case 'timestamp':
+      return true;
+  }
+  return false;
+}
+
+/** @param {string} key */
+function isClientField(key) {
+  switch (key) {
+    case 'ip': case 'host': case 'name': case 'protocol': case 'auth':
+      return true;
+  }
+  return false;
 }
 
 /** @param {any} value */
@@ -133,7 +149,7 @@ function copyClient(value, stored) {
   const copy = {};
   for (const key of Object.keys(value)) {
     const field = value[key];
-    if (!KNOWN_CLIENT_FIELDS.has(key)) copyFields(copy, { __proto__: null, [key]: field }, [key], 'client', stored, 0);
+    if (!isClientField(key)) putField(copy, key, copyValue(field, `client.${key}`, stored, 1));
     else if (field === undefined) continue;
     else if (typeof field !== 'string') throw refused(`client.${key}`, 'a string', field);
     else copy[key] = copyValue(field, `client.${key}`, stored, 0);

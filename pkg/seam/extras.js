@@ -96,15 +96,23 @@ function copyItems(value, path, stored, depth) {
  */
 export function copyFields(copy, object, keys, path, stored, depth) {
   for (const key of keys) {
-    const value = copyValue(object[key], path === '' ? key : `${path}.${key}`, stored, depth + 1);
-    // Assigned, this one key would change the prototype.
-    if (key === '__proto__') {
-      Object.defineProperty(copy, key, { value, configurable: true, enumerable: true, writable: true });
-    } else {
-      copy[key] = value;
-    }
+    putField(copy, key, copyValue(object[key], path === '' ? key : `${path}.${key}`, stored, depth + 1));
   }
   return copy;
+}
+
+/**
+ * @param {any} object
+ * @param {string} key
+ * @param {unknown} value
+ */
+export function putField(object, key, value) {
+  // Assigned, this one key would change the prototype.
+  if (key === '__proto__') {
+    Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true });
+  } else {
+    object[key] = value;
+  }
 }
 
 /**

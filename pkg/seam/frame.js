@@ -1,25 +1,22 @@
-import { frames } from '../wasm/slimta_queue_dict.js';
+import { memory } from '../wasm/slimta_queue_dict.js';
 
 const DIGITS = 32;
 
 /** The memory that both sides use: four numbers and an id; see src/js/frame.rs. */
 export class Frame {
-  #memory = /** @type {WebAssembly.Memory} */ (frames());
   #address;
-  #numbers;
-  #digits;
+  /** Both are made when they are needed, anew whenever the memory has grown. */
+  #numbers = new Float64Array();
+  #digits = new Uint8Array();
 
   /** @param {number} address */
   constructor(address) {
     this.#address = address;
-    this.#numbers = new Float64Array(this.#memory.buffer, address, 4);
-    this.#digits = new Uint8Array(this.#memory.buffer, address + 32, DIGITS);
   }
 
-  /** Memory that has grown is another buffer. */
   #renew() {
-    this.#numbers = new Float64Array(this.#memory.buffer, this.#address, 4);
-    this.#digits = new Uint8Array(this.#memory.buffer, this.#address + 32, DIGITS);
+    this.#numbers = new Float64Array(memory().buffer, this.#address, 4);
+    this.#digits = new Uint8Array(memory().buffer, this.#address + 32, DIGITS);
   }
 
   /** @returns {Float64Array} */

@@ -1,4 +1,6 @@
 /** @import { Batch, DictHost } from '../types.js' */
+/** @import { Slot } from './slot.js' */
+import { Core } from '../wasm/slimta_queue_dict.js';
 import { count, unexpected } from './failures.js';
 import { readMeta } from './meta.js';
 import { Seam } from './seam.js';
@@ -21,10 +23,11 @@ export class PromisingSeam extends Seam {
   /**
    * Of the calls under way, by their numbers.
    *
-   * @type {import('./slot.js').Slot[]}
+   * @type {(Slot | undefined)[]}
    */
   slots = [];
   #host;
+  #deadline;
   /** Whether the host compares contents, so that the version of what was written is what was written. */
   #comparesContents = false;
   /** @type {Pending | undefined} */
@@ -32,10 +35,19 @@ export class PromisingSeam extends Seam {
   /** @type {Batch} */
   #batch = { checks: [], writes: [] };
 
-  /** @param {DictHost} host */
-  constructor(host) {
+  /**
+   * @param {DictHost} host
+   * @param {number} deadline of a call, in milliseconds
+   */
+  constructor(host, deadline) {
     super();
     this.#host = host;
+    this.#deadline = deadline;
+  }
+
+  /** @override */
+  makeCore() {
+    return Core.promising(this, this.#deadline);
   }
 
   // ---- the host ----
@@ -93,14 +105,16 @@ export class PromisingSeam extends Seam {
   /**
    * @param {boolean} meta
    * @param {boolean} put
+   * @param {boolean} last whether the batch is complete, so that it is committed
    */
-  write(meta, put) {
+  write(meta, put, last) {
     const id = /** @type {string} */ (this.slot.id);
     const dict = meta ? 'meta' : 'envelope';
     this.#batch.writes.push(put ? { dict, id, value: meta ? this.record : this.slot.envelope } : { dict, id });
+    return last ? this.#commit() : DONE;
   }
 
-  commit() {
+  #commit() {
     const batch = this.#batch;
     this.#batch = { checks: [], writes: [] };
     try {

@@ -1,7 +1,9 @@
+/** @import { Slot } from './slot.js' */
 /** @import { SyncDict } from '../types.js' */
 import { QueueError } from '../errors.js';
 import { iterate, sameMeta, turnsFor } from '../hosts/maps.js';
 import { count, refusePromise, unexpected } from './failures.js';
+import { Core } from '../wasm/slimta_queue_dict.js';
 import { readMeta } from './meta.js';
 import { Seam } from './seam.js';
 import { ABSENT, DONE, NOTHING } from './status.js';
@@ -24,6 +26,11 @@ export class ReadySeam extends Seam {
     this.#envelopes = envelopes;
     this.#meta = meta;
     this.#turns = turnsFor(meta);
+  }
+
+  /** @override */
+  makeCore() {
+    return Core.ready(this);
   }
 
   /** @param {boolean} meta */
@@ -79,11 +86,21 @@ export class ReadySeam extends Seam {
   /**
    * @param {boolean} meta
    * @param {boolean} put
+   * @param {boolean} last whether the batch is complete
    */
-  write(meta, put) {
+  write(meta, put, last) {
     const { slot } = this;
     if (slot.committing === undefined) this.#begin();
-    if (slot.committing !== DONE) return;
+    if (slot.committing === DONE) this.#write(slot, meta, put);
+    return last ? this.#end(slot) : DONE;
+  }
+
+  /**
+   * @param {Slot} slot
+   * @param {boolean} meta
+   * @param {boolean} put
+   */
+  #write(slot, meta, put) {
     const id = /** @type {string} */ (slot.id);
     const dict = meta ? this.#meta : this.#envelopes;
     try {
@@ -93,15 +110,18 @@ export class ReadySeam extends Seam {
     }
   }
 
-  commit() {
-    const { slot } = this;
+  /** @param {Slot} slot */
+  #end(slot) {
     const status = slot.committing;
     slot.committing = undefined;
-    if (slot.turn) {
-      this.#turns.delete(/** @type {string} */ (slot.id));
-      slot.turn = false;
-    }
+    if (slot.turn) this.giveTurn(slot);
     return status;
+  }
+
+  /** @param {Slot} slot that has it */
+  giveTurn(slot) {
+    this.#turns.delete(/** @type {string} */ (slot.id));
+    slot.turn = false;
   }
 
   /**

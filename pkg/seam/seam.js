@@ -1,4 +1,5 @@
 /** @import { Findings } from '../types.js' */
+/** @import { Core } from '../wasm/slimta_queue_dict.js' */
 /** @import { Frame } from './frame.js' */
 /** @import { ReadMeta } from './meta.js' */
 import { describe } from '../errors.js';
@@ -16,6 +17,13 @@ const encoder = new TextEncoder();
  * the slot of the call, only when no more of that code will run.
  */
 export class Seam {
+  /**
+   * None after an exception of the caller's (its stack may end anywhere) or a trap has passed it: what it was at is
+   * left half done there.
+   *
+   * @type {Core | undefined}
+   */
+  core = undefined;
   /** Of the call that runs now. */
   slot = new Slot();
   /** @type {Frame} */
@@ -36,6 +44,11 @@ export class Seam {
   #thrown = undefined;
   /** @type {ReadMeta | undefined} */
   #read = undefined;
+
+  /** @returns {Core} */
+  makeCore() {
+    throw new TypeError('a seam without a host'); // each of the two hosts has its own
+  }
 
   named() {
     this.slot.id = this.frame.takeId();

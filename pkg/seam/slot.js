@@ -83,4 +83,6 @@ export class Slot {
   calls = undefined;
   /** @type {((result: number) => void) | undefined} */
   end = undefined;
+  /** @type {(() => void) | undefined} */
+  lose = undefined;
 }

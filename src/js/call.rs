@@ -61,7 +61,6 @@ pub(crate) enum Call {
     Operation(Option<Operation<JsHost>>, Method, Option<(JsEnvelope, f64)>),
     Examination(Box<Examination<JsHost>>),
     Wait(Box<Wait<()>>, Place),
-    Close,
 }
 
 /// Where one who waits is between two calls.
@@ -71,7 +70,6 @@ pub(crate) type Place = Rc<Cell<Option<Box<Wait<()>>>>>;
 enum Step {
     Do(Operation<JsHost>),
     Sleep(f64),
-    Close,
     Done(f64),
 }
 
@@ -99,7 +97,8 @@ impl Call {
                 let repair = repair(seam, number);
                 return Ok(Some(Self::Examination(Box::new(Examination::new(storage, Some(repair))))));
             }
-            Method::Close => return Ok(Some(Self::Close)),
+            Method::Close if storage.shut() => Operation::Close,
+            Method::Close => return Ok(Some(Self::Operation(None, method, None))),
             Method::GetInfo => Operation::Sizes,
             Method::Load => Operation::Page(Dict::Meta, (count > 0).then_some(())),
             _ => {
@@ -107,7 +106,7 @@ impl Call {
                 host.named.set(Some(id));
                 let id = host.name(id);
                 match method {
-                    Method::WriteAs => Operation::Write { id, envelope, meta: Meta::new(number), given: true },
+                    Method::WriteAs => Operation::Write { id, envelope, timestamp: number, given: true },
                     Method::Get => Operation::Get(id),
                     Method::Look => Operation::Look(id),
                     Method::Remove => Operation::Commit(id, Batch::remove(&id)),
@@ -141,7 +140,6 @@ impl Call {
                     Step::Done(timestamp)
                 }
             }),
-            Self::Close => Ok(Step::Close),
         }
     }
 
@@ -152,7 +150,7 @@ impl Call {
             match self.step(storage, outcome)? {
                 Step::Do(operation) => outcome = Some(storage.perform_now(operation)),
                 Step::Done(number) => return Ok(number),
-                Step::Sleep(_) | Step::Close => return Err(Error::Timeout), // only where hosts take their time
+                Step::Sleep(_) => return Err(Error::Timeout), // only where hosts take their time
             }
         }
     }
@@ -168,7 +166,6 @@ impl Call {
                         wait.sleep(storage, milliseconds).await;
                     }
                 }
-                Ok(Step::Close) => break storage.close().await.map(|()| 0.0),
                 Ok(Step::Done(number)) => break Ok(number),
                 Err(error) => break Err(error),
             }
@@ -182,7 +179,7 @@ impl Call {
 
 /// A new message under an id that is drawn.
 fn write(storage: &DictStorage<JsHost>, envelope: JsEnvelope, timestamp: f64) -> Result<Operation<JsHost>> {
-    Ok(Operation::Write { id: storage.draw()?, envelope, meta: Meta::new(timestamp), given: false })
+    Ok(Operation::Write { id: storage.draw()?, envelope, timestamp, given: false })
 }
 
 fn changed(seam: &Seam, method: Method, number: f64) -> Change {

@@ -26,12 +26,6 @@ pub struct Core {
 #[allow(missing_debug_implementations)]
 pub struct Waiting(Place);
 
-/// The memory in which the frames are.
-#[wasm_bindgen]
-pub fn frames() -> JsValue {
-    wasm_bindgen::memory()
-}
-
 #[wasm_bindgen]
 impl Core {
     /// A storage over dictionaries that answer at once.

@@ -1,6 +1,7 @@
 //! A host that JavaScript keeps, behind the seam.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::future::Future;
@@ -161,7 +162,8 @@ impl JsHost {
         }
     }
 
-    fn state_batch(&self, batch: &BatchOf<Self>) {
+    /// What the seam says to the last write, which makes it commit.
+    fn state_batch(&self, batch: &BatchOf<Self>) -> u32 {
         let seam = &self.seam;
         for check in &batch.checks {
             match check {
@@ -178,7 +180,10 @@ impl JsHost {
                 }
             }
         }
+        let mut left = batch.writes.len();
+        let mut status = DONE;
         for write in &batch.writes {
+            left = left.saturating_sub(1);
             let (meta, put) = match write {
                 Write::Envelope(..) => (false, true),
                 Write::Meta(_, meta) => {
@@ -189,8 +194,9 @@ impl JsHost {
             };
             let (Write::Envelope(id, _) | Write::Meta(id, _) | Write::Delete(_, id)) = write;
             self.name_it(id.id);
-            seam.write(meta, put);
+            status = seam.write(meta, put, left == 0);
         }
+        status
     }
 }
 
@@ -210,7 +216,7 @@ impl Host for JsHost {
     type Id = JsId;
     type Envelope = JsEnvelope;
     /// The record itself where hosts compare contents; else the slot has what was read last.
-    type Version = Option<Meta>;
+    type Version = Option<Rc<Meta>>;
     /// The slot has it.
     type Cursor = ();
     type Error = Thrown;
@@ -219,7 +225,7 @@ impl Host for JsHost {
         JsId { id, place: 0 }
     }
 
-    fn read_meta(&self, id: &JsId) -> Answer<'_, Option<Record<Option<Meta>>>> {
+    fn read_meta(&self, id: &JsId) -> Answer<'_, Option<Record<Option<Rc<Meta>>>>> {
         self.name_it(id.id);
         Answer::new(self, self.seam.read(true), |host, status| {
             (status != NOTHING).then(|| Record { meta: host.meta(status), version: None })
@@ -239,8 +245,7 @@ impl Host for JsHost {
     }
 
     fn commit(&self, batch: BatchOf<Self>) -> Answer<'_, bool> {
-        self.state_batch(&batch);
-        Answer::new(self, self.seam.commit(), |_, status| status == DONE)
+        Answer::new(self, self.state_batch(&batch), |_, status| status == DONE)
     }
 
     fn page(&self, dict: Dict, cursor: Option<()>, limit: u32) -> Answer<'_, Page<JsId, ()>> {
@@ -258,15 +263,15 @@ impl Host for JsHost {
     }
 
     fn sleep(&self, time: Duration) -> Timer<'_> {
-        Timer { seam: &self.seam, timer: self.seam.sleep(time.as_millis() as f64) }
+        Timer { seam: &self.seam, timer: self.seam.sleep(time.as_secs_f64() * 1000.0) }
     }
 
     fn now(&self) -> f64 {
         self.seam.now()
     }
 
-    fn version_of(&self, meta: &Meta) -> Option<Option<Meta>> {
-        self.seam.compares_contents().then(|| Some(meta.clone()))
+    fn version_of(&self, meta: &Meta) -> Option<Option<Rc<Meta>>> {
+        self.seam.compares_contents().then(|| Some(Rc::new(meta.clone())))
     }
 
     fn is_unknown_outcome(error: &Thrown) -> bool {

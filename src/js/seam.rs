@@ -50,9 +50,7 @@ extern "C" {
     #[wasm_bindgen(method, structural)]
     pub(crate) fn check(this: &Seam, meta: bool, version: u32);
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn write(this: &Seam, meta: bool, put: bool);
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn commit(this: &Seam) -> u32;
+    pub(crate) fn write(this: &Seam, meta: bool, put: bool, last: bool) -> u32;
     #[wasm_bindgen(method, structural)]
     pub(crate) fn page(this: &Seam, meta: bool, first: bool, limit: u32) -> u32;
     #[wasm_bindgen(method, structural)]

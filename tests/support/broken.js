@@ -4,7 +4,7 @@ import { sameMeta } from '../../pkg/hosts/maps.js';
 import { MemoryHost } from './host.js';
 
 const pause = () => Promise.resolve();
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
 const withMeta = (writes, change) =>
   writes.map((write) => (write.dict === 'meta' && write.value ? { ...write, value: change(write.value) } : write));
 const withEnvelope = (writes, change) =>

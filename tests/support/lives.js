@@ -33,15 +33,28 @@ const STEPS = [
  * @param {(number: number, step: number) => void} acknowledged
  */
 export async function liveOn(storage, first, acknowledged) {
-  for (let n = first; ; n += 20) {
-    await Promise.all(Array.from({ length: 20 }, async (_, i) => {
-      const last = (n + i) % 3 ? STEPS.length - 1 : STEPS.length;
-      for (let step = 0; step < last; step++) {
-        await STEPS[step][0](storage, n + i);
-        acknowledged(n + i, step);
-      }
-    }));
-  }
+  for (let n = first; ; n += ROUND) await live(storage, n, acknowledged);
+}
+
+/** How many messages live together. */
+export const ROUND = 20;
+
+/**
+ * The same for those of one round alone.
+ *
+ * @param {any} storage
+ * @param {number} first
+ * @param {(number: number, step: number) => void} acknowledged
+ */
+export async function live(storage, first, acknowledged) {
+  await Promise.all(Array.from({ length: ROUND }, async (_, i) => {
+    const number = first + i;
+    const last = number % 3 ? STEPS.length - 1 : STEPS.length;
+    for (let step = 0; step < last; step++) {
+      await STEPS[step][0](storage, number);
+      acknowledged(number, step);
+    }
+  }));
 }
 
 /**

@@ -1,0 +1,342 @@
+//! Records as bytes: the same that the hosts of the npm package keep, so that other programs can
+//! read them.
+//!
+//! A record is a CBOR sequence ([RFC 8742](https://www.rfc-editor.org/rfc/rfc8742)) of two items:
+//! the number of its format, which is 1, and a map of text to values, all of definite length. That
+//! of an envelope has its fields; its message is kept beside it, and in the record `message` is an
+//! array of 0 (for bytes; 1 would be text) and their number. That of a meta record has `timestamp`,
+//! `attempts`, and where there are any `lease`, a map of `until` and `owner`, and
+//! `deliveredIndexes`: bytes, of which bit i, the lowest of each byte first, says whether the
+//! recipient at position i is delivered.
+
+use std::convert::Infallible;
+
+use minicbor::data::Type;
+use minicbor::decode::Error;
+use minicbor::{Decoder, Encoder, encode};
+
+use crate::envelope::{Client, Envelope};
+use crate::host::Stored;
+use crate::meta::{Lease, Meta};
+
+const FORMAT: u64 = 1;
+/// What kind of message is beside a record.
+const BYTES: u8 = 0;
+
+type Bytes = Encoder<Vec<u8>>;
+type Encoded = Result<(), encode::Error<Infallible>>;
+
+pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
+    let Meta { timestamp, attempts, delivered, lease } = meta;
+    record(2, [!delivered.is_empty(), lease.is_some()], |to| {
+        to.str("timestamp")?.f64(*timestamp)?.str("attempts")?.u32(*attempts)?;
+        if !delivered.is_empty() {
+            to.str("deliveredIndexes")?.bytes(&bits_of(delivered))?;
+        }
+        if let Some(Lease { until, owner }) = lease {
+            to.str("lease")?.map(2)?.str("until")?.f64(*until)?.str("owner")?.str(owner)?;
+        }
+        Ok(())
+    })
+}
+
+pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
+    let (mut timestamp, mut attempts, mut delivered, mut lease) = (None, None, Vec::new(), None);
+    let read = fields(bytes, |name, from| {
+        match name {
+            "timestamp" => timestamp = Some(number(from)?),
+            "attempts" => attempts = Some(from.u32()?),
+            "deliveredIndexes" => delivered = positions_of(from.bytes()?),
+            "lease" => lease = optional(from, decode_lease)?,
+            _ => from.skip()?,
+        }
+        Ok(())
+    });
+    stored(read, || Some(Meta { timestamp: timestamp?, attempts: attempts?, delivered, lease }))
+}
+
+fn decode_lease(from: &mut Decoder<'_>) -> Result<Lease, Error> {
+    let (mut until, mut owner) = (None, None);
+    entries(from, |name, from| {
+        match name {
+            "until" => until = Some(number(from)?),
+            "owner" => owner = Some(from.decode()?),
+            _ => from.skip()?,
+        }
+        Ok(())
+    })?;
+    until.zip(owner).map(|(until, owner)| Lease { until, owner }).ok_or_else(|| Error::message("a part of a lease"))
+}
+
+/// All of an envelope but its message.
+pub(crate) fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
+    let Envelope { sender, recipients, headers, message, client, receiver, timestamp } = envelope;
+    let has_client = *client != Client::default();
+    record(3, [!headers.is_empty(), has_client, receiver.is_some(), timestamp.is_some()], |to| {
+        to.str("sender")?.encode(sender)?.str("recipients")?.encode(recipients)?;
+        if !headers.is_empty() {
+            to.str("headers")?.encode(headers)?;
+        }
+        to.str("message")?.encode((BYTES, message.len()))?;
+        if has_client {
+            to.str("client")?;
+            encode_client(to, client)?;
+        }
+        if let Some(receiver) = receiver {
+            to.str("receiver")?.str(receiver)?;
+        }
+        if let Some(timestamp) = timestamp {
+            to.str("timestamp")?.f64(*timestamp)?;
+        }
+        Ok(())
+    })
+}
+
+fn encode_client(to: &mut Bytes, Client { ip, host, name, protocol, auth }: &Client) -> Encoded {
+    let parts = [("ip", ip), ("host", host), ("name", name), ("protocol", protocol), ("auth", auth)];
+    let parts = parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)));
+    to.map(parts.clone().map(|_| 1).sum())?;
+    for (name, part) in parts {
+        to.str(name)?.str(part)?;
+    }
+    Ok(())
+}
+
+/// The envelope of a record and the message beside it.
+pub(crate) fn decode_envelope(bytes: &[u8], beside: Option<&[u8]>) -> Stored<Envelope> {
+    let (mut envelope, mut recipients, mut length) = (Envelope::default(), None, None);
+    let read = fields(bytes, |name, from| {
+        match name {
+            "sender" => envelope.sender = optional(from, Decoder::decode)?,
+            "recipients" => recipients = Some(from.decode()?),
+            "headers" => envelope.headers = from.decode()?,
+            "message" => length = optional(from, Decoder::decode::<(u8, usize)>)?.map(|(_, length)| length),
+            "client" => envelope.client = optional(from, decode_client)?.unwrap_or_default(),
+            "receiver" => envelope.receiver = optional(from, Decoder::decode)?,
+            "timestamp" => envelope.timestamp = optional(from, number)?,
+            _ => from.skip()?,
+        }
+        Ok(())
+    });
+    stored(read, || {
+        let message = length.map_or(Some(&[][..]), |length| beside.filter(|bytes| bytes.len() == length))?;
+        Some(Envelope { recipients: recipients?, message: message.to_vec(), ..envelope })
+    })
+}
+
+fn decode_client(from: &mut Decoder<'_>) -> Result<Client, Error> {
+    let mut client = Client::default();
+    entries(from, |name, from| {
+        match name {
+            "ip" => client.ip = optional(from, Decoder::decode)?,
+            "host" => client.host = optional(from, Decoder::decode)?,
+            "name" => client.name = optional(from, Decoder::decode)?,
+            "protocol" => client.protocol = optional(from, Decoder::decode)?,
+            "auth" => client.auth = optional(from, Decoder::decode)?,
+            _ => from.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(client)
+}
+
+/// A record with `always` fields and those of the others that are there, all of which `fields` writes.
+fn record<const N: usize>(always: u64, others: [bool; N], fields: impl FnOnce(&mut Bytes) -> Encoded) -> Vec<u8> {
+    let mut to = Encoder::new(Vec::new());
+    let count = others.into_iter().map(u64::from).sum::<u64>().saturating_add(always);
+    // A vector takes everything.
+    let _ = to.u64(FORMAT).and_then(|to| to.map(count)).and_then(fields);
+    to.into_writer()
+}
+
+/// Hands over every field of a record; tells whether the record is of the format that is known here.
+fn fields<'b>(
+    bytes: &'b [u8],
+    field: impl FnMut(&'b str, &mut Decoder<'b>) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let mut from = Decoder::new(bytes);
+    match from.u64()? {
+        FORMAT => {}
+        0 => return Err(Error::message("no format")),
+        _ => return Ok(false),
+    }
+    entries(&mut from, field)?;
+    if from.position() == bytes.len() { Ok(true) } else { Err(Error::message("more than a record")) }
+}
+
+fn entries<'b>(
+    from: &mut Decoder<'b>,
+    mut entry: impl FnMut(&'b str, &mut Decoder<'b>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut left = from.map()?;
+    loop {
+        match &mut left {
+            Some(0) => return Ok(()),
+            Some(left) => *left = left.saturating_sub(1),
+            None if from.datatype()? == Type::Break => return from.skip(),
+            None => {}
+        }
+        let name = from.str()?;
+        entry(name, from)?;
+    }
+}
+
+fn stored<T>(read: Result<bool, Error>, value: impl FnOnce() -> Option<T>) -> Stored<T> {
+    match read {
+        Ok(true) => value().map_or(Stored::Corrupt, Stored::Good),
+        Ok(false) => Stored::Newer,
+        Err(_) => Stored::Corrupt,
+    }
+}
+
+fn optional<'b, T>(
+    from: &mut Decoder<'b>,
+    decode: impl FnOnce(&mut Decoder<'b>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    if matches!(from.datatype()?, Type::Null | Type::Undefined) {
+        return from.skip().map(|()| None);
+    }
+    decode(from).map(Some)
+}
+
+/// Any finite number, however another program wrote it.
+fn number(from: &mut Decoder<'_>) -> Result<f64, Error> {
+    let number = match from.datatype()? {
+        Type::F16 | Type::F32 | Type::F64 => from.f64()?,
+        _ => i128::from(from.int()?) as f64,
+    };
+    if number.is_finite() { Ok(number) } else { Err(Error::message("a number that is not finite")) }
+}
+
+fn bits_of(positions: &[u32]) -> Vec<u8> {
+    let place = |position: u32| usize::try_from(position.wrapping_shr(3)).unwrap_or(usize::MAX);
+    let mut bits = vec![0_u8; positions.last().map_or(0, |last| place(*last).saturating_add(1))];
+    for position in positions {
+        if let Some(byte) = bits.get_mut(place(*position)) {
+            *byte |= 1_u8.wrapping_shl(position & 7);
+        }
+    }
+    bits
+}
+
+fn positions_of(bits: &[u8]) -> Vec<u32> {
+    let flags = bits.iter().flat_map(|byte| (0..8).map(|bit| byte.wrapping_shr(bit) & 1 == 1));
+    (0..=u32::MAX).zip(flags).filter_map(|(position, set)| set.then_some(position)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(parts: &[&str]) -> Vec<u8> {
+        let digits: Vec<u8> = parts.concat().bytes().filter(|byte| *byte != b' ').collect();
+        digits.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
+    }
+
+    /// Short text as CBOR, in hexadecimal digits.
+    fn text(text: &str) -> String {
+        let hex = text.bytes().map(|byte| format!("{byte:02x}"));
+        format!("{:02x}{}", 0x60_usize.saturating_add(text.len()), hex.collect::<String>())
+    }
+
+    fn whole() -> Envelope {
+        let client = Client { ip: Some("192.0.2.1".into()), auth: Some("me".into()), ..Client::default() };
+        Envelope {
+            sender: Some("a@b".into()),
+            recipients: vec!["c@d".into(), String::new()],
+            headers: vec![("A".into(), "b".into()), ("A".into(), String::new())],
+            message: vec![0, 255],
+            client,
+            receiver: Some("here".into()),
+            timestamp: Some(-1.5),
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_the_number_of_the_format_and_a_map_of_its_fields() {
+        let envelope = Envelope { recipients: vec!["a@b".into()], message: vec![7, 8], ..Envelope::default() };
+        let [sender, recipients, address, message] = ["sender", "recipients", "a@b", "message"].map(text);
+        let expected = bytes(&["01 a3", &sender, "f6", &recipients, "81", &address, &message, "82 00 02"]);
+        assert_eq!(encode_envelope(&envelope), expected);
+    }
+
+    #[test]
+    fn a_meta_record_is_a_map_with_one_bit_for_each_mark() {
+        let lease = Some(Lease { until: 2.0, owner: "me".into() });
+        let meta = Meta { timestamp: 1.5, attempts: 3, delivered: vec![0, 9], lease };
+        let [timestamp, attempts, delivered] = ["timestamp", "attempts", "deliveredIndexes"].map(text);
+        let [lease, until, owner, me] = ["lease", "until", "owner", "me"].map(text);
+        let head = bytes(&["01 a4", &timestamp, "fb 3ff8000000000000", &attempts, "03", &delivered, "42 0102"]);
+        let tail = bytes(&[&lease, "a2", &until, "fb 4000000000000000", &owner, &me]);
+        assert_eq!(encode_meta(&meta), [head, tail].concat());
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back() {
+        let envelopes = [Envelope::default(), whole(), Envelope { message: Vec::new(), ..whole() }];
+        for envelope in envelopes {
+            assert_eq!(decode_envelope(&encode_envelope(&envelope), Some(&envelope.message)), Stored::Good(envelope));
+        }
+        let lease = Some(Lease { until: -0.0, owner: String::new() });
+        for meta in [
+            Meta::new(f64::MIN_POSITIVE),
+            Meta { attempts: u32::MAX, delivered: vec![0, 7, 8, 100_000], lease, ..Meta::new(-1e300) },
+            Meta { delivered: (0..1000).collect(), ..Meta::new(0.0) },
+        ] {
+            assert_eq!(decode_meta(&encode_meta(&meta)), Stored::Good(meta));
+        }
+    }
+
+    #[test]
+    fn what_another_program_writes_otherwise_is_read() {
+        let [timestamp, attempts, more] = ["timestamp", "attempts", "more"].map(text);
+        for (number, value) in
+            [("05", 5.0), ("24", -5.0), ("f9 3e00", 1.5), ("fa 3fc00000", 1.5), ("1b 0010000000000000", 2_f64.powi(52))]
+        {
+            let record =
+                bytes(&["18 01 bf", &more, "a1 01 82 f6 c1 00", &attempts, "1a 00000007", &timestamp, number, "ff"]);
+            assert_eq!(decode_meta(&record), Stored::Good(Meta { attempts: 7, ..Meta::new(value) }));
+        }
+        let [sender, recipients, message, receiver, client] =
+            ["sender", "recipients", "message", "receiver", "client"].map(text);
+        let record = bytes(&[
+            "01 a5",
+            &sender,
+            "f7",
+            &recipients,
+            "9f ff",
+            &message,
+            "82 01 02",
+            &receiver,
+            "f6",
+            &client,
+            "f6",
+        ]);
+        let expected = Envelope { message: "\u{e9}".into(), ..Envelope::default() };
+        assert_eq!(decode_envelope(&record, Some("\u{e9}".as_bytes())), Stored::Good(expected));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_corrupt_and_what_a_later_version_wrote_is_newer() {
+        let (meta, envelope) = (encode_meta(&Meta::new(1.0)), encode_envelope(&whole()));
+        for length in 0..meta.len() {
+            assert_eq!(decode_meta(&meta[..length]), Stored::Corrupt);
+        }
+        for length in 0..envelope.len() {
+            assert_eq!(decode_envelope(&envelope[..length], Some(&[0, 255])), Stored::Corrupt);
+        }
+        for beside in [None, Some(&[0][..]), Some(&[0, 1, 2])] {
+            assert_eq!(decode_envelope(&envelope, beside), Stored::Corrupt);
+        }
+        assert_eq!(decode_meta(&[&meta[..], &[0]].concat()), Stored::Corrupt);
+        let [timestamp, attempts] = ["timestamp", "attempts"].map(text);
+        for wrong in ["f9 7e00", "f9 7c00", "f6", "60", "80"] {
+            assert_eq!(decode_meta(&bytes(&["01 a2", &attempts, "00", &timestamp, wrong])), Stored::Corrupt, "{wrong}");
+        }
+        for other in ["", "ff", "00 a0", "01", "01 05", "01 a0", "20 a0", "61 61 a0"] {
+            assert_eq!(decode_meta(&bytes(&[other])), Stored::Corrupt, "{other}");
+        }
+        assert_eq!(decode_meta(&bytes(&["02 05"])), Stored::Newer);
+        assert_eq!(decode_envelope(&bytes(&["1b ffffffffffffffff"]), None), Stored::Newer);
+    }
+}

@@ -1,0 +1,257 @@
+//! Two dictionaries in one file.
+
+mod error;
+mod file;
+
+use std::future::Future;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Builder, JoinHandle, spawn};
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use redb::{Database, ReadableDatabase, ReadableTableMetadata};
+
+use crate::clock;
+use crate::envelope::Envelope;
+use crate::host::{BatchOf, Dict, Host, Page, Record, Sizes, Stored, Write};
+use crate::id::Id;
+use crate::meta::Meta;
+use crate::record::{decode_envelope, decode_meta, encode_meta};
+use crate::sync::{Mutex, lock};
+
+pub use error::RedbError;
+use file::{ENVELOPES, MESSAGES, METAS, RedbFile};
+
+/// How many commits share a transaction at most.
+const GROUP: usize = 1000;
+/// The most bytes that redb takes as a value.
+const LARGEST: usize = 3 << 30;
+
+/// A host that keeps both dictionaries in one file, of [redb](https://docs.rs/redb), which one
+/// program at a time has open. Clones share the file, so that several storages can work on it.
+///
+/// A commit is all or nothing, and on disk when it is acknowledged; what waits meanwhile shares the
+/// next transaction. Two threads of the host's own read and write, so no call holds an executor up;
+/// [`RedbHost::open`] does, and so does dropping the last clone unless [`Host::close`] was called.
+///
+/// The file has the tables `envelope`, `message` and `meta`, from ids as numbers of 128 bits to
+/// records in CBOR, the same that the hosts of the npm package keep, and `about`, which says
+/// `format`: 1.
+///
+/// After a failure of the disk, a full one included, the file is opened anew: what was being
+/// committed is found to be written or not, and later calls go on if they can.
+///
+/// ```
+/// use slimta_queue_dict::{DictStorage, Envelope, RedbHost};
+/// # let folder = std::env::temp_dir().join(format!("slimta-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let path = folder.join("queue.redb");
+/// # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
+/// let storage = DictStorage::new(RedbHost::open(&path)?);
+/// let envelope = Envelope { recipients: vec!["you@example.com".into()], ..Envelope::default() };
+/// let id = tokio::spawn(async move { storage.write(envelope, 0.0, None).await }).await??;
+///
+/// let later = DictStorage::new(RedbHost::open(&path)?);
+/// assert_eq!(later.get(&id).await?.envelope.recipients, ["you@example.com"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RedbHost(Mutex<Option<Arc<Threads>>>);
+
+impl Clone for RedbHost {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(lock(&self.0).clone()))
+    }
+}
+
+impl RedbHost {
+    /// Opens a file, or makes it where there is none. Blocks while it does.
+    ///
+    /// # Errors
+    /// [`RedbError::Blocked`] when it is open already, in this program or another one;
+    /// [`RedbError::NewerFormat`] when a later version of this library has written it;
+    /// [`RedbError::Full`] and [`RedbError::Failed`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, RedbError> {
+        let file = Arc::new(RedbFile::open(path.as_ref())?);
+        let threads = Threads::on(file).map_err(RedbError::failed)?;
+        Ok(Self(Mutex::new(Some(Arc::new(threads)))))
+    }
+
+    /// Has the reading thread do something.
+    async fn ask<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Database) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, RedbError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(|to| to.reads.send(Box::new(move |file| drop(answer.send(file.read(work))))).is_ok())?;
+        answered.await.unwrap_or(Err(RedbError::Closed))
+    }
+
+    fn send(&self, send: impl FnOnce(&Requests) -> bool) -> Result<(), RedbError> {
+        let threads = lock(&self.0);
+        let requests = threads.as_ref().and_then(|threads| threads.requests.as_ref());
+        if requests.is_some_and(send) { Ok(()) } else { Err(RedbError::Closed) }
+    }
+}
+
+impl Host for RedbHost {
+    type Id = Id;
+    type Envelope = Envelope;
+    /// The bytes of a meta record.
+    type Version = Arc<[u8]>;
+    type Cursor = Id;
+    type Error = RedbError;
+
+    fn name(&self, id: Id) -> Id {
+        id
+    }
+
+    async fn read_meta(&self, id: &Id) -> Result<Option<Record<Arc<[u8]>>>, RedbError> {
+        let key = id.as_u128();
+        self.ask(move |db| {
+            let found = db.begin_read()?.open_table(METAS)?.get(key)?;
+            Ok(found.map(|bytes| Record { meta: decode_meta(bytes.value()), version: bytes.value().into() }))
+        })
+        .await
+    }
+
+    async fn read_envelope(&self, id: &Id) -> Result<Option<Stored<Envelope>>, RedbError> {
+        let key = id.as_u128();
+        self.ask(move |db| {
+            let at = db.begin_read()?;
+            let Some(record) = at.open_table(ENVELOPES)?.get(key)? else { return Ok(None) };
+            let message = at.open_table(MESSAGES)?.get(key)?;
+            Ok(Some(decode_envelope(record.value(), message.as_ref().map(|bytes| bytes.value()))))
+        })
+        .await
+    }
+
+    async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, RedbError> {
+        for write in &batch.writes {
+            if let Write::Envelope(_, Envelope { message, .. }) = write
+                && message.len() > LARGEST
+            {
+                return Err(RedbError::TooLarge(message.len()));
+            }
+        }
+        let (answer, answered) = oneshot::channel();
+        self.send(|to| to.commits.send(Commit { batch, answer }).is_ok())?;
+        answered.await.unwrap_or_else(|gone| Err(RedbError::UnknownOutcome(Arc::new(gone))))
+    }
+
+    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id, Id>, RedbError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.ask(move |db| {
+            let table = db.begin_read()?.open_table(if dict == Dict::Meta { METAS } else { ENVELOPES })?;
+            let after = cursor.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_u128()));
+            let mut entries = Vec::new();
+            for entry in table.range::<u128>((after, Bound::Unbounded))?.take(limit) {
+                let (key, record) = entry?;
+                entries.push((Id::from_u128(key.value()), (dict == Dict::Meta).then(|| decode_meta(record.value()))));
+            }
+            let next = if entries.len() < limit { None } else { entries.last().map(|(id, _)| *id) };
+            Ok(Page { entries, strangers: Vec::new(), next })
+        })
+        .await
+    }
+
+    async fn sizes(&self) -> Result<Sizes, RedbError> {
+        self.ask(|db| {
+            let at = db.begin_read()?;
+            Ok(Sizes { size: at.open_table(ENVELOPES)?.len()?, meta_size: at.open_table(METAS)?.len()? })
+        })
+        .await
+    }
+
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+        clock::sleep(time)
+    }
+
+    fn now(&self) -> f64 {
+        clock::now()
+    }
+
+    fn version_of(&self, meta: &Meta) -> Option<Arc<[u8]>> {
+        Some(encode_meta(meta).into())
+    }
+
+    fn is_unknown_outcome(error: &RedbError) -> bool {
+        matches!(error, RedbError::UnknownOutcome(_))
+    }
+
+    /// Lets go of the file, unless a clone still has it.
+    async fn close(&self) -> Result<(), RedbError> {
+        let threads = lock(&self.0).take();
+        let Some(threads) = threads.and_then(Arc::into_inner) else { return Ok(()) };
+        let (done, ended) = oneshot::channel();
+        spawn(move || {
+            drop(threads);
+            done.send(())
+        });
+        ended.await.map_err(|_| RedbError::Closed)
+    }
+}
+
+/// A batch that waits for its transaction.
+#[derive(Debug)]
+struct Commit {
+    batch: BatchOf<RedbHost>,
+    answer: oneshot::Sender<Result<bool, RedbError>>,
+}
+
+type Read = Box<dyn FnOnce(&RedbFile) + Send>;
+
+#[derive(Debug)]
+struct Requests {
+    reads: Sender<Read>,
+    commits: Sender<Commit>,
+}
+
+/// The two that use the file. They end, and the file is closed, when this is dropped.
+#[derive(Debug)]
+struct Threads {
+    requests: Option<Requests>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn on(file: Arc<RedbFile>) -> std::io::Result<Self> {
+        let ((reads, to_read), (commits, to_commit)) = (channel::<Read>(), channel());
+        // Of one that cannot be started, the other one ends by itself.
+        let mut threads = Self { requests: Some(Requests { reads, commits }), handles: Vec::new() };
+        let same = Arc::clone(&file);
+        let named = |name: &str| Builder::new().name(format!("slimta-{name}"));
+        threads.handles.push(named("read").spawn(move || to_read.into_iter().for_each(|read| read(&same)))?);
+        threads.handles.push(named("write").spawn(move || commit_all(&file, &to_commit))?);
+        Ok(threads)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.requests = None;
+        for handle in self.handles.drain(..) {
+            let _ = handle.join();
+        }
+    }
+}
+
+/// Commits what comes, and all that has come meanwhile together.
+fn commit_all(file: &RedbFile, commits: &Receiver<Commit>) {
+    while let Ok(first) = commits.recv() {
+        let others = commits.try_iter().take(GROUP);
+        let (batches, answers): (Vec<_>, Vec<_>) =
+            std::iter::once(first).chain(others).map(|Commit { batch, answer }| (batch, answer)).unzip();
+        let outcome = file.commit(&batches);
+        for (place, answer) in answers.into_iter().enumerate() {
+            // Who was asking may have gone.
+            let _ = answer.send(outcome.clone().map(|made| made.get(place).copied().unwrap_or(false)));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong with the file.
+
+use std::error::Error;
+use std::fmt;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+/// Why a call of a [`RedbHost`](crate::RedbHost) failed. Unless it says otherwise, nothing was
+/// written.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RedbError {
+    /// The file is open already, in this program or another one.
+    Blocked,
+    /// There is no room for it.
+    Full(Arc<dyn Error + Send + Sync>),
+    /// A message of this many bytes, which is more than 3 GiB.
+    TooLarge(usize),
+    /// The file is of this format, which a later version of this library has written. It is left
+    /// as it is.
+    NewerFormat(u64),
+    /// The disk failed while this was committed, and the file cannot be opened to see whether it
+    /// was.
+    UnknownOutcome(Arc<dyn Error + Send + Sync>),
+    /// The host was closed.
+    Closed,
+    /// The disk failed, or this is no file of a queue.
+    Failed(Arc<dyn Error + Send + Sync>),
+}
+
+impl RedbError {
+    pub(super) fn failed(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Failed(Arc::new(source))
+    }
+}
+
+impl From<redb::Error> for RedbError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::DatabaseAlreadyOpen => Self::Blocked,
+            redb::Error::ValueTooLarge(length) => Self::TooLarge(length),
+            redb::Error::Io(io) if is_full(io.kind()) => Self::Full(Arc::new(io)),
+            redb::Error::Io(io) => Self::failed(io),
+            other => Self::Failed(Arc::from(Box::<dyn Error + Send + Sync>::from(other.to_string()))),
+        }
+    }
+}
+
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+}
+
+impl fmt::Display for RedbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked => f.write_str("the file is open already, in this program or another one"),
+            Self::Full(source) => write!(f, "there is no room for it: {source}"),
+            Self::TooLarge(length) => write!(f, "message: expected at most 3 GiB, got {length} bytes"),
+            Self::NewerFormat(format) => write!(f, "the file is of format {format}, which a later version has written"),
+            Self::UnknownOutcome(source) => write!(f, "the disk failed during the commit: {source}"),
+            Self::Closed => f.write_str("the host is closed"),
+            Self::Failed(source) => write!(f, "the file failed: {source}"),
+        }
+    }
+}
+
+impl Error for RedbError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Full(source) | Self::UnknownOutcome(source) | Self::Failed(source) => Some(&**source),
+            _ => None,
+        }
+    }
+}

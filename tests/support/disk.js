@@ -1,0 +1,25 @@
+/** A disk of a few megabytes, to be filled. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** @returns {{ folder: string, enlarge(): void, remove(): void } | undefined} none, and says so, where it cannot be */
+export function smallDisk() {
+  const folder = mkdtempSync(join(tmpdir(), 'disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    console.log('skipped: a full disk: nothing can be mounted here');
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+  return {
+    folder,
+    enlarge: () => void execFileSync('mount', ['-o', 'remount,size=64m', folder]),
+    remove() {
+      execFileSync('umount', [folder]);
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
