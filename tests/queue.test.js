@@ -112,6 +112,35 @@ for (const { name, open } of storages) {
       assert.equal(await left(), 0);
     });
 
+    test('a bounce waits until those are marked whom it is about: a repeat after a crash finds it there', async () => {
+      const { storage } = opened;
+      let crashed = true;
+      const crashing = new Proxy(storage, {
+        get(target, name) {
+          if (name === 'change') {
+            return (id, expect, next) => (next.delivered && crashed ? new Promise(() => {}) : target.change(id, expect, next));
+          }
+          const value = Reflect.get(target, name, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+      const dying = new Queue(crashing, relayOf(() => refused), { lease: 60_000 });
+      const first = watch(dying);
+      dying.start();
+      const [[, id]] = await dying.enqueue(message(['a']));
+      const { bounceId } = await first.until('bounced');
+      const due = new Map((await all(storage.load())).map(([timestamp, key]) => [key, timestamp]));
+      assert.ok(due.get(bounceId) > due.get(id), 'the bounce is due after the end of the lease');
+      await storage.change(id, null, { lease: null, timestamp: 0 }); // the lease has ended
+      const { queue, until } = make(relayOf(({ sender }) => (sender ? refused : null)), { lease: 60_000 });
+      queue.start();
+      assert.equal((await until('bounced')).bounceId, bounceId);
+      await until('delivered');
+      while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      crashed = false;
+      dying.pause();
+    });
+
     test('a backoff function decides by envelope, attempts and replies, and null gives up', async () => {
       const asked = [];
       const backoff = (envelope, attempts, replies) => {

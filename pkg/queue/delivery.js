@@ -28,6 +28,12 @@ export class Delivery {
    * @type {Lease | null}
    */
   #seen = null;
+  /**
+   * Ids of bounces that wait until their recipients are marked.
+   *
+   * @type {string[]}
+   */
+  #bounces = [];
   /** What the last claim has expected. */
   #expected = NaN;
   /**
@@ -50,6 +56,7 @@ export class Delivery {
   async run() {
     let step = this.#next(this.#ask(Ask.Begin, Math.random()));
     while (step !== Step.Done) step = await this.#make(step);
+    if (this.#bounces.length > 0 && this.#ask(Ask.Recorded)) await this.#context.sendBounces(this.#bounces);
     this.#tell();
     this.#ask(Ask.End);
   }
@@ -277,7 +284,7 @@ export class Delivery {
       const bounce = bounceOf(this.#context, this.#number, number, { ...this.#envelope, recipients }, reply);
       if (bounce) {
         const bounceId = decisions.text(Told.BounceId, this.#number, number);
-        await storeBounce(bounce, bounceId);
+        this.#bounces.push(...await storeBounce(bounce, bounceId));
         dispatch('bounced', () => ({ ...this.#detail(), reply, recipients, indexes, bounce, bounceId }));
       }
       return this.#answer(Result.Stored);
