@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cache/slimta-queue-dict/bin:$(PATH)
 
 PORT ?= 8080
 RUST := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find src -name '*.rs')
-JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js
+JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js tools/module.js
 BUILT := pkg/wasm/.built
 WASM_PACK := wasm-pack --log-level warn build --no-pack --mode no-install --target web --out-dir pkg/wasm
 
@@ -39,6 +39,7 @@ bench: pkg browsers ## Measures this package and its rivals alternately; BENCH=-
 	@tools/setup bench
 	@node --expose-gc benches/maps.js $(BENCH)
 	@node benches/schedule.js
+	@node --expose-gc benches/queue.js $(BENCH)
 	@node benches/indexeddb.js $(BENCH)
 	@node benches/redis.js $(BENCH)
 	@node benches/level.js $(BENCH)

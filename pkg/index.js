@@ -2,7 +2,10 @@ export { AsyncDictStorage } from './async-dict-storage.js';
 export { DictStorage } from './dict-storage.js';
 export { KeyError, QueueError } from './errors.js';
 export { Queue } from './queue.js';
+export { PermanentRelayError, TransientRelayError } from './replies.js';
 
+/** @typedef {import('./types.js').Answer} Answer */
+/** @typedef {import('./types.js').Attempt} Attempt */
 /** @typedef {import('./types.js').Batch} Batch */
 /** @typedef {import('./types.js').Check} Check */
 /** @typedef {import('./types.js').DictHost} DictHost */

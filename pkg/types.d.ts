@@ -1,4 +1,6 @@
 /// <reference lib="esnext.disposable" />
+import type { PermanentRelayError, TransientRelayError } from './replies.js';
+
 /** An envelope and the message in it. Extra fields are carried along untouched. */
 export interface Envelope {
   /** The address that bounces go to; `''` or `null` is the null sender. */
@@ -185,28 +187,42 @@ export interface Info {
   metaSize: number;
 }
 
-/** What an SMTP server says, or what stands for that: 2xx delivered, 5xx refused, everything else not now. */
+/** An answer as SMTP gives it. */
 export interface Reply {
+  /** Three digits: 2xx is delivered, 5xx refused, anything else deferred. */
   code: number;
-  /** It may begin with an enhanced status code: `5.1.1 no such user`. */
+  /** A text for people, mostly with an enhanced status code (RFC 3463) in front: `'2.0.0 Ok'`. */
   message: string;
+  /** For how many milliseconds the other side asked to be left alone. */
+  retryAfter?: number;
 }
 
-/** What a relay says of a recipient: a reply, an error with one, or nothing, which means delivered. */
-export type Outcome = Reply | Error | null | undefined;
+/**
+ * What became of a message, or of one recipient of it. `null` and `undefined` mean delivered: as the whole answer, or
+ * as an entry that is there.
+ */
+export type Outcome = Reply | TransientRelayError | PermanentRelayError | null | undefined;
 
-/** Delivers messages. */
+/** One outcome for all recipients, or one each: by position, or by address. */
+export type Answer = Outcome | Outcome[] | Map<string, Outcome> | { [address: string]: Outcome };
+
+/** What a relay is told of an attempt besides the envelope. */
+export interface Attempt {
+  /** Which message it is, the same at every attempt: what a key against sending twice can be made of. */
+  id: string;
+}
+
+/** Whatever can deliver an envelope. */
 export interface Relay {
   /**
-   * Attempts to deliver a message to all its recipients, after so many attempts before. Answers for everybody with one
-   * outcome, or with one for each: an array by position, a Map or a plain object by address. An error thrown is an
-   * answer for everybody. What is left out or not understood is tried again later.
+   * Delivers to the recipients of the envelope, which are those that are left. What it throws is an answer for all of
+   * them; anything but a {@link PermanentRelayError} or a reply of 5xx is tried again.
+   *
+   * @param attempts how often it was attempted before
    */
-  attempt(
-    envelope: Envelope,
-    attempts: number,
-  ): MaybePromise<Outcome | Outcome[] | Map<string, Outcome> | Record<string, Outcome> | void>;
+  attempt(envelope: Envelope, attempts: number, attempt?: Attempt): MaybePromise<Answer | void>;
 }
+
 
 /** What a `Queue` needs of a storage. */
 export interface QueueStorage {

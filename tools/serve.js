@@ -20,7 +20,8 @@ const TYPES = /** @type {Record<string, string>} */ ({
 const HEADERS = {
   'content-security-policy': [
     "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", "img-src 'self' blob:",
-    "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    'connect-src http: https:', // where messages are posted to is the visitor's choice
+    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
   ].join('; '),
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',

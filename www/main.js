@@ -1,6 +1,7 @@
 import { AsyncDictStorage } from 'slimta-queue-dict';
 import { indexedDBHost } from 'slimta-queue-dict/indexeddb';
 import { Outbox } from './outbox.js';
+import { Sending } from './sending.js';
 import { confirmRemoval } from './view/confirm.js';
 import { showCounts } from './view/counts.js';
 import { byId } from './view/dom.js';
@@ -9,28 +10,31 @@ import { Health } from './view/health.js';
 import { Intake } from './view/intake.js';
 import { MessagePanel } from './view/message.js';
 import { closeLikeMenu, offerSamples } from './view/samples.js';
+import { SendingPanel } from './view/sending.js';
 import { say, trouble } from './view/status.js';
 import { QueueTable } from './view/table.js';
 
-/** How often “in 5 minutes” is worded anew, in milliseconds. */
-const REWORD = 15_000;
+/** How often “in 5 seconds” is worded anew, in milliseconds. */
+const REWORD = 1000;
 
 try {
   const host = indexedDBHost('outbox');
-  start(new Outbox(new AsyncDictStorage(host), host), host);
+  const storage = new AsyncDictStorage(host);
+  start(new Outbox(storage, host), new Sending(storage), host);
 } catch (error) {
   trouble(`This browser cannot keep a queue: ${reason(error)}.`);
 }
 
 /**
  * @param {Outbox} outbox
+ * @param {Sending} sending
  * @param {ReturnType<typeof indexedDBHost>} host
  */
-function start(outbox, host) {
+function start(outbox, sending, host) {
   const intake = new Intake(outbox, say);
   const health = new Health(outbox, host);
-  const table = new QueueTable(outbox, { open: (id) => void panel.open(id).then(show), remove });
-  const panel = new MessagePanel(outbox, {
+  const table = new QueueTable(outbox, sending, { open: (id) => void panel.open(id).then(show), remove });
+  const panel = new MessagePanel(outbox, sending, {
     say,
     remove,
     closed: (id) => {
@@ -43,6 +47,8 @@ function start(outbox, host) {
   }
 
   closeLikeMenu(byId('samples-more'));
+  new SendingPanel(sending, say);
+  sending.addEventListener('touched', (event) => void outbox.refresh(/** @type {CustomEvent} */ (event).detail));
 
   let shown = true;
   outbox.addEventListener('change', () => {

@@ -136,6 +136,15 @@ export class Outbox extends EventTarget {
   }
 
   /**
+   * Reads a message anew that this tab has changed by other ways than this.
+   *
+   * @param {string} id
+   */
+  async refresh(id) {
+    await this.#read(id);
+  }
+
+  /**
    * A message whole, and how the list shows it.
    *
    * @param {string} id

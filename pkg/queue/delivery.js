@@ -212,7 +212,7 @@ export class Delivery {
     let answer;
     let thrown = false;
     try {
-      answer = await relay.attempt(this.#envelope, this.#ask(Ask.Attempts) - 1);
+      answer = await relay.attempt(this.#envelope, this.#ask(Ask.Attempts) - 1, { id: this.#id });
     } catch (error) {
       answer = error;
       thrown = true;

@@ -3,114 +3,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { serve } from '../../tools/serve.js';
-import { openBrowser, skip } from '../support/browser.js';
+import { after, test } from 'node:test';
+import { skip } from '../support/browser.js';
+import {
+  ALL, MINUTES, NOTE, PICTURE, choose, open, page, pageTest, paths, press, row, rows, samples, says, secondTab, server,
+} from '../support/page.js';
 
-/** @import { Page } from 'playwright-core' */
-
-const samples = fileURLToPath(new URL('../../www/samples/', import.meta.url));
-/** @param {string[]} names */
-const paths = (...names) => names.map((name) => join(samples, name));
-const NOTE = 'Keys for the workshop';
-const MINUTES = 'Minutes of the autumn meeting';
-const PICTURE = 'Saturday\'s walk, with a picture';
-const ALL = {
-  'plain-note.eml': NOTE,
-  'photo-attached.eml': PICTURE,
-  'encoded-headers.eml': 'Приглашение на открытие выставки',
-  'many-recipients.eml': 'Minutes of the autumn meeting, and the list of helpers for the winter fair on 5 December',
-  'newsletter.eml': 'October: sow broad beans, save tomato seed 🌱',
-  'utf8-headers.eml': 'Tischreservierung für Freitag – vier Plätze, 19:30 Uhr',
-};
 const MEGABYTES = 10_000_000;
-
-/** @type {Awaited<ReturnType<typeof serve>>} */
-let server;
-/** @type {Awaited<ReturnType<typeof openBrowser>>} */
-let browser;
-/** @type {Page} */
-let page;
 const folder = mkdtempSync(join(tmpdir(), 'eml-'));
-
-before(async () => {
-  if (!skip) server = await serve(0);
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-beforeEach(async () => {
-  if (skip) return;
-  await browser?.close();
-  browser = await openBrowser({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
-  page = browser.context.pages()[0];
-  await page.goto(server.url);
-  await page.locator('#empty').waitFor();
-});
-
-/**
- * @param {string} name
- * @param {() => Promise<void>} run
- */
-function pageTest(name, run) {
-  test(name, { skip }, async () => {
-    await run();
-    assert.deepEqual(browser.complaints, [], 'the console shows errors');
-  });
-}
-
-/**
- * The row of the message with this subject.
- *
- * @param {string} subject
- * @param {Page} [on]
- */
-function row(subject, on = page) {
-  return on.locator('#queue-rows tr').filter({ hasText: subject });
-}
-
-/**
- * @param {number} number
- * @param {Page} [on]
- */
-async function rows(number, on = page) {
-  await on.waitForFunction((wanted) => document.querySelectorAll('#queue-rows tr').length === wanted, number);
-}
-
-/**
- * @param {string} selector
- * @param {string} text
- * @param {Page} [on]
- */
-async function says(selector, text, on = page) {
-  await on.locator(selector).filter({ hasText: text }).waitFor();
-}
-
-/** @param {string[]} files */
-const choose = (...files) => page.setInputFiles('#file-input', files);
-
-/** @param {string} subject */
-async function open(subject) {
-  await row(subject).locator('.open').click();
-  await says('#message-subject', subject);
-}
-
-/**
- * Presses without waiting for frames, which a tab behind another one draws rarely.
- *
- * @param {import('playwright-core').Locator} locator
- */
-const press = (locator) => locator.evaluate((element) => /** @type {HTMLElement} */ (element).click());
-
-/** A second tab on the same page. */
-async function secondTab() {
-  const other = await browser.context.newPage();
-  await other.goto(server.url);
-  return other;
-}
+after(() => rmSync(folder, { recursive: true, force: true }));
 
 /**
  * Does something in the page's database behind its back.
@@ -250,7 +151,7 @@ pageTest('attempts are counted and recipients ticked off, with their places in t
   await says('#recipients-title', '9 of 12 left');
   const delivered = await page.locator('#recipient-list .is-delivered').allInnerTexts();
   assert.deepEqual(delivered.map((text) => /#\d+/.exec(text)?.[0]), ['#0', '#3', '#4']);
-  await row(MINUTES).filter({ hasText: '3 of 12 delivered' }).waitFor();
+  await row(MINUTES).filter({ hasText: '3 of 12 done' }).waitFor();
 });
 
 pageTest('a message is removed after a question, and stays after a no', async () => {
@@ -290,10 +191,10 @@ pageTest('after a reload everything is there as it was', async () => {
 
   await page.reload();
   await rows(6);
-  await row(MINUTES).filter({ hasText: '1 of 12 delivered' }).waitFor();
+  await row(MINUTES).filter({ hasText: '1 of 12 done' }).waitFor();
   assert.equal(await page.locator('#queue-rows').innerText(), before);
   await open(MINUTES);
-  assert.match(await page.innerText('#recipient-list li:nth-child(3)'), /Costa, Inês[^]*#2[^]*delivered/);
+  assert.match(await page.innerText('#recipient-list li:nth-child(3)'), /Costa, Inês[^]*#2[^]*done/);
   await says('#count-messages', '6');
 });
 
@@ -407,7 +308,7 @@ pageTest('choosing, opening and closing need no pointer', async () => {
   await tabTo('#recipient-list input');
   await page.keyboard.press('Space');
   await page.keyboard.press('Enter');
-  await says('#recipient-list', 'delivered');
+  await says('#recipient-list', 'done');
   await page.keyboard.press('Escape');
   await page.locator('#message').waitFor({ state: 'hidden' });
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), subject);

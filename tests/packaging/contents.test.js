@@ -17,7 +17,7 @@ const WASM = [
 ];
 
 test('the tarball holds every module of ours with its types, and nothing that is not for users', () => {
-  const modules = ['', 'conformance/', 'hosts/', 'load/', 'load/queue/', 'queue/', 'seam/'].flatMap((place) =>
+  const modules = ['', 'conformance/', 'hosts/', 'load/', 'load/queue/', 'queue/', 'relays/', 'seam/'].flatMap((place) =>
     readdirSync(join(PKG, place)).filter((name) => name.endsWith('.js')).map((name) => place + name));
   const expected = [
     ...modules, ...modules.map((path) => path.replace(/\.js$/, '.d.ts')), 'types.d.ts',

@@ -66,7 +66,7 @@ for (const entry of ['node', 'inline']) {
 }
 
 test('the other entries touch nothing either when they are imported', async () => {
-  for (const entry of ['slim', 'indexeddb', 'level', 'redis', 'deno-kv', 'durable-object']) {
+  for (const entry of ['slim', 'indexeddb', 'level', 'redis', 'deno-kv', 'durable-object', 'relays']) {
     assert.deepEqual(await imported(`${NAME}/${entry}`), { touched: [], draws: 0, written: 0 }, entry);
   }
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -35,9 +37,27 @@ export default {
   },
 };
 `;
+const RELAY = `
+import { httpRelay } from '${NAME}/relays';
+const envelope = { sender: 'j\u00fcrgen@example.com', recipients: ['a', 'b'], message: new Uint8Array([0x2e, 0xff]) };
+export async function deliver(url) {
+  const said = [];
+  for (const path of ['ok', 'redirect', 'refuse', 'break', 'wait']) {
+    const relay = httpRelay({ url: url + path, timeout: path === 'wait' ? 300 : 60_000 });
+    let outcomes;
+    try {
+      outcomes = await relay.attempt(envelope, 0, { id: 'abc' });
+    } catch (error) {
+      outcomes = [error, error];
+    }
+    said.push([path, ...outcomes.map(({ name = 'Delivered', code, reply }) => [name, code ?? reply.code])]);
+  }
+  return said;
+}
+`;
 const home = project({
   'exercise.js': text('exercise.js'), 'worker.js': WORKER(NAME), 'main.js': MAIN, 'slim.js': SLIM,
-  'require.cjs': REQUIRE,
+  'require.cjs': REQUIRE, 'relay.js': RELAY,
 });
 const { arch, platform } = process;
 const bunArch = arch === 'arm64' ? 'aarch64' : arch;
@@ -91,6 +111,64 @@ test('workerd refuses the loader that compiles bytes: what it runs above does no
   await assert.rejects(ask(out, said));
   assert.match(said.log, /code generation disallowed/i);
 });
+
+const later = ['TransientRelayError', 450];
+const never = ['PermanentRelayError', 550];
+const DELIVERED = [
+  ['ok', ['Delivered', 250], ['Delivered', 250]], ['redirect', later, later], ['refuse', never, never],
+  ['break', later, later], ['wait', later, later],
+];
+
+for (const [name, { path, args }] of Object.entries(runtimes)) {
+  const skip = path ? false : `${name} is not installed`;
+  test(`a relay over HTTP says the same in ${name}`, { skip }, async (t) => {
+    const { url, posted } = await openService(t);
+    const source = `import { deliver } from './relay.js'; console.log(JSON.stringify(await deliver('${url}')));`;
+    writeFileSync(join(home, 'deliver.js'), source);
+    const allowed = args.slice(0, -1).map((arg) => (arg === '--quiet' ? '--allow-net=127.0.0.1' : arg));
+    assert.deepEqual(await answer(/** @type {string} */ (path), [...allowed, 'deliver.js']), DELIVERED);
+    assert.ok(posted.every((body) => body.equals(Buffer.from([0x0d, 0x0a, 0x2e, 0xff]))));
+  });
+}
+
+test('a relay over HTTP says the same in workerd', async (t) => {
+  const { url, posted } = await openService(t);
+  const worker = `import { deliver } from './relay.js';
+    export default { fetch: async () => Response.json(await deliver('${url}')) };`;
+  const folder = temporary();
+  await build({
+    stdin: { contents: worker, resolveDir: home }, outfile: join(folder, 'worker.js'), bundle: true, format: 'esm',
+    platform: 'neutral', logLevel: 'silent',
+  });
+  assert.deepEqual(await ask(folder), DELIVERED);
+  assert.ok(posted.every((body) => body.equals(Buffer.from([0x0d, 0x0a, 0x2e, 0xff]))));
+});
+
+/**
+ * A service that takes messages at one address, and at others does all that is no delivery.
+ *
+ * @param {import('node:test').TestContext} t
+ */
+async function openService(t) {
+  /** @type {Buffer[]} */
+  const posted = [];
+  const service = createServer(async (request, response) => {
+    /** @type {Buffer[]} */
+    const pieces = [];
+    for await (const piece of request) pieces.push(piece);
+    posted.push(Buffer.concat(pieces));
+    if (request.url === '/break') response.destroy();
+    else if (request.url === '/redirect') response.writeHead(303, { Location: '/ok' }).end();
+    else if (request.url !== '/wait') response.writeHead(request.url === '/ok' ? 204 : 422).end();
+  });
+  await new Promise((resolve) => service.listen(0, '127.0.0.1', () => resolve(undefined)));
+  t.after(() => {
+    service.closeAllConnections();
+    service.close();
+  });
+  const { port } = /** @type {import('node:net').AddressInfo} */ (service.address());
+  return { url: `http://127.0.0.1:${port}/`, posted };
+}
 
 /**
  * What a program of the project prints.

@@ -6,7 +6,7 @@ import ts from 'typescript';
 import { ROOT, project, text } from './pack.js';
 
 const EVERYWHERE = ['storage.ts', 'wrong.ts'];
-const IN_BROWSERS = [...EVERYWHERE, 'browser.ts', 'browser-wrong.ts'];
+const IN_BROWSERS = [...EVERYWHERE, 'browser.ts', 'browser-wrong.ts', 'relays.ts'];
 const names = new Set([...IN_BROWSERS, 'dispose.ts', 'clients.ts']);
 const home = project(Object.fromEntries([...names].map((name) => [name, text(`consumer/${name}`)])));
 
@@ -27,8 +27,8 @@ for (const [resolution, module] of /** @type {const} */ ([['bundler', 'esnext'],
   }
 }
 
-test('the hosts take the clients of the libraries that they are for', () => {
-  for (const name of ['@types', 'classic-level', 'memory-level', 'redis', 'ioredis']) {
+test('the hosts and relays take the clients of the libraries that they are for', () => {
+  for (const name of ['@types', 'classic-level', 'memory-level', 'redis', 'ioredis', 'nodemailer']) {
     symlinkSync(join(ROOT, 'node_modules', name), join(home, 'node_modules', name));
   }
   const lib = ['es2023', 'dom', 'esnext.disposable'];

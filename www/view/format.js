@@ -25,6 +25,19 @@ export function fromNow(time, now) {
 }
 
 /**
+ * When a message is attempted next; the last minute is counted down.
+ *
+ * @param {number} time
+ * @param {number} now
+ */
+export function nextText(time, now) {
+  const away = time - now;
+  if (away > 0) return away < MINUTE ? `in ${Math.ceil(away / 1000)} s` : fromNow(time, now);
+  const since = fromNow(time, now);
+  return since === 'now' ? 'due now' : `due ${since}`;
+}
+
+/**
  * A date and a time of day; the year only if it is another one.
  *
  * @param {number} time

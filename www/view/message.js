@@ -1,5 +1,6 @@
 /** @import { Envelope } from 'slimta-queue-dict' */
 /** @import { Letter, Outbox } from '../outbox.js' */
+/** @import { Sending } from '../sending.js' */
 import { joinEml } from '../eml.js';
 import { originOf } from '../mail.js';
 import { MessageBody } from './body.js';
@@ -32,12 +33,13 @@ export class MessagePanel {
 
   /**
    * @param {Outbox} outbox
+   * @param {Sending} sending
    * @param {object} told
    * @param {(text: string) => void} told.say
    * @param {(id: string) => void} told.closed where the focus goes is the list's business
    * @param {(id: string) => void} told.remove
    */
-  constructor(outbox, { say, closed, remove }) {
+  constructor(outbox, sending, { say, closed, remove }) {
     this.#outbox = outbox;
     this.#say = say;
     this.#closed = closed;
@@ -49,7 +51,7 @@ export class MessagePanel {
         say(`That did not work: ${reason(error)}`);
       }
     };
-    this.#schedule = new Schedule(outbox, attempt);
+    this.#schedule = new Schedule(outbox, sending, attempt);
     this.#recipients = new Recipients(outbox, attempt);
     byId('message-close').addEventListener('click', () => this.#dialog.close());
     byId('remove-message').addEventListener('click', () => this.#id && remove(this.#id));

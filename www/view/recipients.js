@@ -77,7 +77,7 @@ function open(recipient) {
 /** @param {Recipient} recipient */
 function served(recipient) {
   return h('li', { className: 'is-delivered' },
-    h('div', { className: 'choice' }, icon('check'), ...who(recipient), h('span', { className: 'tag' }, 'delivered')));
+    h('div', { className: 'choice' }, icon('check'), ...who(recipient), h('span', { className: 'tag' }, 'done')));
 }
 
 /** @param {Recipient} recipient */

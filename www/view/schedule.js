@@ -1,10 +1,12 @@
 /** @import { Outbox } from '../outbox.js' */
+/** @import { Sending } from '../sending.js' */
 import { byId, setText } from './dom.js';
-import { dateAndTime, fromNow, localInput, timeOf } from './format.js';
+import { dateAndTime, fromNow, localInput, nextText, timeOf } from './format.js';
 
 /** When the opened message is attempted next, and how often it was. */
 export class Schedule {
   #outbox;
+  #sending;
   #attempt;
   #form = byId('schedule');
   /** @type {HTMLInputElement} */
@@ -16,10 +18,12 @@ export class Schedule {
 
   /**
    * @param {Outbox} outbox
+   * @param {Sending} sending
    * @param {(what: () => Promise<string>) => Promise<void>} attempt does something, says what came of it
    */
-  constructor(outbox, attempt) {
+  constructor(outbox, sending, attempt) {
     this.#outbox = outbox;
+    this.#sending = sending;
     this.#attempt = attempt;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -57,9 +61,11 @@ export class Schedule {
     this.#id = id;
     this.#shown = timestamp;
     const next = byId('message-next');
-    setText(next, timestamp <= now ? 'due now' : fromNow(timestamp, now));
-    next.classList.toggle('is-due', timestamp <= now);
-    setText(byId('message-at'), dateAndTime(timestamp));
+    const sending = this.#sending.underWay.has(id);
+    setText(next, sending ? 'sending…' : nextText(timestamp, now));
+    next.classList.toggle('is-sending', sending);
+    next.classList.toggle('is-due', !sending && timestamp <= now);
+    setText(byId('message-at'), sending ? '' : dateAndTime(timestamp));
     setText(byId('message-attempts'), String(attempts));
   }
 

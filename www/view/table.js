@@ -1,6 +1,7 @@
 /** @import { Letter, Outbox } from '../outbox.js' */
+/** @import { Sending } from '../sending.js' */
 import { arrange, byId, h, icon, setText } from './dom.js';
-import { count, dateAndTime, fileSize, fromNow, reason, shortDate, titleOf } from './format.js';
+import { count, dateAndTime, fileSize, nextText, reason, shortDate, titleOf } from './format.js';
 
 /** How many recipients a row names. */
 const NAMED = 2;
@@ -22,6 +23,7 @@ const NAMED = 2;
 /** What is queued, the next attempt first. */
 export class QueueTable {
   #outbox;
+  #sending;
   #choose;
   #body = byId('queue-rows');
   #more = byId('show-more');
@@ -32,10 +34,12 @@ export class QueueTable {
 
   /**
    * @param {Outbox} outbox
+   * @param {Sending} sending
    * @param {{ open: (id: string) => void, remove: (id: string) => void }} choose
    */
-  constructor(outbox, choose) {
+  constructor(outbox, sending, choose) {
     this.#outbox = outbox;
+    this.#sending = sending;
     this.#choose = choose;
     this.#more.addEventListener('click', () => void outbox.showMore());
   }
@@ -60,7 +64,7 @@ export class QueueTable {
     arrange(this.#body, letters.map((letter) => {
       let row = this.#rows.get(letter.id);
       if (!row) this.#rows.set(letter.id, (row = this.#makeRow(letter.id)));
-      fill(row, letter, now, letter.id === opened);
+      fill(row, letter, now, { opened: letter.id === opened, sending: this.#sending.underWay.has(letter.id) });
       return row.row;
     }));
     if (lost >= 0) this.#focusNear(lost, letters);
@@ -133,9 +137,9 @@ export class QueueTable {
  * @param {Row} row
  * @param {Letter} letter
  * @param {number} now
- * @param {boolean} opened
+ * @param {{ opened: boolean, sending: boolean }} state
  */
-function fill(row, letter, now, opened) {
+function fill(row, letter, now, { opened, sending }) {
   const subject = titleOf(letter);
   setText(row.subject, subject);
   setText(row.sender, letter.problem ? reason(letter.problem) : letter.author || letter.sender || 'nobody');
@@ -143,10 +147,11 @@ function fill(row, letter, now, opened) {
   row.row.classList.toggle('is-unread', letter.problem !== undefined);
   fillRecipients(row.recipients, letter);
   setText(row.attempts, String(letter.attempts));
-  setText(row.next, letter.timestamp <= now ? dueText(letter.timestamp, now) : fromNow(letter.timestamp, now));
+  setText(row.next, sending ? 'sending…' : nextText(letter.timestamp, now));
+  row.next.classList.toggle('is-sending', sending);
   row.next.dateTime = isoTime(letter.timestamp);
-  row.next.classList.toggle('is-due', letter.timestamp <= now);
-  setText(row.at, shortDate(letter.timestamp, now));
+  row.next.classList.toggle('is-due', !sending && letter.timestamp <= now);
+  setText(row.at, sending ? '' : shortDate(letter.timestamp, now));
   row.at.title = dateAndTime(letter.timestamp);
   setText(row.size, fileSize(letter.size));
   row.row.classList.toggle('is-open', opened);
@@ -167,25 +172,16 @@ function fillRecipients(list, { recipients }) {
   const items = recipients.slice(0, recipients.length > NAMED + 1 ? NAMED : NAMED + 1).map(
     ({ address, name, delivered }) => h('li', { className: delivered ? 'is-delivered' : '', title: address },
       delivered ? icon('check') : null, h('span', {}, name || address || 'a recipient'),
-      delivered ? h('span', { className: 'visually-hidden' }, ' (delivered)') : null),
+      delivered ? h('span', { className: 'visually-hidden' }, ' (done)') : null),
   );
   const rest = recipients.length - items.length;
   if (rest > 0) {
     items.push(h('li', { className: 'rest' }, `${count(rest, 'more', 'more')}`));
   }
   if (delivered > 0) {
-    items.push(h('li', { className: 'tally' }, `${delivered} of ${recipients.length} delivered`));
+    items.push(h('li', { className: 'tally' }, `${delivered} of ${recipients.length} done`));
   }
   list.replaceChildren(...items);
-}
-
-/**
- * @param {number} time
- * @param {number} now
- */
-function dueText(time, now) {
-  const away = fromNow(time, now);
-  return away === 'now' ? 'due now' : `due ${away}`;
 }
 
 /** @param {number} time */

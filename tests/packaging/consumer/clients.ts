@@ -1,11 +1,13 @@
-// The clients that the hosts are for, by their own types.
+// The clients that the hosts and relays are for, by their own types.
 import { ClassicLevel } from 'classic-level';
 import { Cluster, Redis } from 'ioredis';
 import { MemoryLevel } from 'memory-level';
+import { createTransport } from 'nodemailer';
 import { createClient, createCluster } from 'redis';
 import { AsyncDictStorage } from 'slimta-queue-dict';
 import { levelHost } from 'slimta-queue-dict/level';
 import { redisHost } from 'slimta-queue-dict/redis';
+import { smtpRelay } from 'slimta-queue-dict/relays';
 
 new AsyncDictStorage(levelHost(new ClassicLevel('folder')));
 new AsyncDictStorage(levelHost(new ClassicLevel<string, object>('folder', { valueEncoding: 'json' })));
@@ -24,3 +26,9 @@ export const durable: Promise<'none' | 'os' | 'disk'> = redisHost(new Redis()).o
 redisHost('redis://localhost');
 // @ts-expect-error a prefix is a string
 redisHost(new Redis(), { prefix: 5 });
+
+smtpRelay(createTransport('smtps://user:secret@mail.example'));
+smtpRelay(createTransport({ host: 'mail.example', pool: true }), { timeout: 60_000 });
+smtpRelay(createTransport({ host: 'localhost', port: 24, lmtp: true }));
+// @ts-expect-error no transport
+smtpRelay('smtps://mail.example');

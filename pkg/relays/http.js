@@ -1,0 +1,304 @@
+/** @import { Answer, Attempt, Envelope, MaybePromise, Outcome, Relay, Reply } from '../types.js' */
+import { milliseconds } from '../arguments.js';
+import { describe } from '../errors.js';
+import { PermanentRelayError, TransientRelayError } from '../replies.js';
+import { line, parseReply, spread, toOutcome, within } from './answers.js';
+import { toBytes } from './message.js';
+
+/**
+ * What {@link httpRelay} can be told.
+ *
+ * @typedef {object} HttpRelayOptions
+ * @property {string | URL} url where to post to; redirects are not followed
+ * @property {(url: string, init: RequestInit) => Promise<Response>} [fetch] what sends the request (`fetch`); the place
+ *   for credentials and other settings of a request
+ * @property {string} [method] of the request (`POST`)
+ * @property {Record<string, string> | ((envelope: Envelope) => MaybePromise<Record<string, string>>)} [headers] of the
+ *   request besides those described below, such as `Authorization`
+ * @property {number} [timeout] how many milliseconds one request may take, its answer included (60,000)
+ * @property {number} [maxRecipients] how many recipients one request names at most (100); more are sent as several
+ * @property {(envelope: Envelope, attempt: { attempts: number, id?: string }) =>
+ *   MaybePromise<{ body: NonNullable<RequestInit['body']>, headers?: Record<string, string> }>} [body] makes the request
+ *   for a service with an interface of its own; it takes the place of message, type and envelope headers, one request
+ *   for all recipients
+ * @property {(response: Response, envelope: Envelope) => MaybePromise<Answer>} [outcome] reads the answer of such a
+ *   service; what it returns counts, `null` is delivered, and `undefined` leaves the answer to the rules below
+ * @property {string | null} [idempotencyHeader] carries the key against sending twice (`Idempotency-Key`), `null`: none
+ */
+
+const TIMEOUT = 60_000;
+const RECIPIENTS = 100;
+/** Servers refuse a request whose headers are much longer than 8 KiB in all. */
+const LETTERS = 6_000;
+const PAGE = /^(text\/html|application\/xhtml\+xml)\b/i;
+/** Of 4xx: what is about who asks, when or where rather than about the message. */
+const DEFERRED = new Set([401, 404, 407, 408, 409, 421, 423, 424, 425, 426, 429]);
+
+/**
+ * A relay that posts each message to a URL, in the format of python-slimta's `HttpRelay` and `WsgiEdge`:
+ *
+ * - the body is the message with its headers, `Content-Type: message/rfc822`;
+ * - `X-Envelope-Sender` is the sender and `X-Envelope-Recipient` the recipients with commas between, each in base64 of
+ *   its UTF-8; the null sender is empty;
+ * - `Idempotency-Key` is the id of the message and the number of recipients that are left, so it is the same whenever
+ *   this very request is made again (only if the queue tells the id).
+ *
+ * From a page these headers take the server's leave (CORS), and so does reading `X-Smtp-Reply` and `Retry-After`.
+ *
+ * What an answer means:
+ *
+ * - `X-Smtp-Reply: 550; message="5.1.1 No such user"` says it itself: 4xx deferred, 5xx refused (but
+ *   503, 530 and 535, which ask for a login, deferred), and 2xx delivered if the status is 2xx too.
+ * - 200 to 205: delivered. But in JSON `{"replies": …}` answers for each recipient, by an array in the order of the
+ *   request or an object by address, with `{"code": 250, "message": "2.0.0 Ok"}` each; who is missing is deferred.
+ *   207 must have it. A page of HTML comes from a proxy or a login rather than from a mail service: deferred.
+ * - 4xx: refused, except 401, 404, 407, 408, 409, 421, 423, 424, 425, 426 and 429, which say nothing of the message and
+ *   are deferred. The reason in JSON (`detail`, `message`, `error` or `title`) goes into the reply.
+ * - All else is deferred: 5xx, redirects, an opaque answer, other statuses, no answer in time, no connection.
+ *
+ * `Retry-After` becomes `retryAfter` of a deferring reply, in milliseconds.
+ *
+ * @param {string | URL | HttpRelayOptions} options or only the URL
+ * @returns {Relay} whose `attempt` returns an outcome for each recipient, by position
+ * @throws {TypeError} for options that are none
+ */
+export function httpRelay(options) {
+  const given = typeof options === 'string' || options instanceof URL ? { url: options } : options;
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`options: expected a URL or an object, got ${describe(options)}`);
+  }
+  return new HttpRelay(given);
+}
+
+/** @implements {Relay} */
+class HttpRelay {
+  #options;
+  #url;
+  #timeout;
+  #maxRecipients;
+
+  /** @param {HttpRelayOptions} options */
+  constructor(options) {
+    const { url, maxRecipients = RECIPIENTS } = options;
+    this.#url = resolved(url);
+    for (const name of /** @type {const} */ (['fetch', 'body', 'outcome'])) {
+      if (options[name] !== undefined && typeof options[name] !== 'function') {
+        throw new TypeError(`${name}: expected a function, got ${describe(options[name])}`);
+      }
+    }
+    if (!Number.isInteger(maxRecipients) || maxRecipients < 1) {
+      throw new RangeError(`maxRecipients: expected a whole number of at least 1, got ${describe(maxRecipients)}`);
+    }
+    this.#options = options;
+    this.#timeout = milliseconds('timeout', options.timeout, TIMEOUT);
+    this.#maxRecipients = maxRecipients;
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {number} attempts
+   * @param {Attempt} [attempt]
+   * @returns {Promise<Outcome[]>}
+   */
+  async attempt(envelope, attempts, attempt) {
+    const { body } = this.#options;
+    const { recipients } = envelope;
+    const id = attempt?.id;
+    if (body) return this.#send(envelope, await body(envelope, { attempts, id }), keyOf(id, recipients.length));
+    const message = toBytes(envelope);
+    /** @type {Outcome[]} */
+    const outcomes = [];
+    for (const some of portions(recipients, this.#maxRecipients)) {
+      const left = recipients.length - outcomes.length;
+      const headers = {
+        'Content-Type': 'message/rfc822',
+        'X-Envelope-Sender': base64(envelope.sender ?? ''),
+        'X-Envelope-Recipient': some.map(base64).join(', '),
+      };
+      const key = keyOf(id, recipients.length, some.length === recipients.length ? undefined : left);
+      try {
+        outcomes.push(...await this.#send({ ...envelope, recipients: some }, { body: message, headers }, key));
+      } catch (error) {
+        if (outcomes.length === 0) throw error;
+        // Without an answer now there would be none for the others either.
+        while (outcomes.length < recipients.length) outcomes.push(/** @type {TransientRelayError} */ (error));
+        break;
+      }
+    }
+    return outcomes;
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {{ body: NonNullable<RequestInit['body']>, headers?: Record<string, string> }} request
+   * @param {string | undefined} key
+   */
+  async #send(envelope, request, key) {
+    const { fetch = globalThis.fetch, headers: extra, idempotencyHeader = 'Idempotency-Key', method = 'POST' } =
+      this.#options;
+    const headers = new Headers(request.headers);
+    if (key !== undefined && idempotencyHeader !== null) headers.set(idempotencyHeader, key);
+    const more = typeof extra === 'function' ? await extra(envelope) : extra;
+    for (const [name, value] of Object.entries(more ?? {})) headers.set(name, value);
+    return within(this.#timeout, async (signal) => {
+      let response;
+      try {
+        // To follow one would turn the request into one without a message, or show it to another server.
+        response = await fetch(this.#url, { method, headers, body: request.body, redirect: 'manual', signal });
+      } catch (error) {
+        const { cause = error } = /** @type {any} */ (error ?? {}); // Node tells the reason there
+        throw new TransientRelayError(`4.4.1 The request failed: ${line(cause)}`);
+      }
+      const own = await this.#options.outcome?.(response, envelope);
+      return spread(own === undefined ? await understood(response, envelope.recipients) : own, envelope.recipients);
+    });
+  }
+}
+
+/**
+ * @param {Response} response
+ * @param {string[]} recipients
+ * @returns {Promise<Answer>}
+ */
+async function understood(response, recipients) {
+  try {
+    return await read(response, recipients);
+  } catch (error) {
+    if (error instanceof TransientRelayError) throw error;
+    throw new TransientRelayError(`4.5.0 The answer is no response: ${line(error)}`);
+  }
+}
+
+/**
+ * @param {Response} response
+ * @param {string[]} recipients
+ * @returns {Promise<Answer>}
+ */
+async function read(response, recipients) {
+  const { status } = response;
+  const type = response.headers.get('Content-Type') ?? '';
+  const sent = status >= 200 && status <= 205 || status === 207;
+  const json = /^application\/([\w.+-]+\+)?json\b/i.test(type) ? await jsonOf(response, sent) : undefined;
+  if (json === undefined && !response.bodyUsed) response.body?.cancel().catch(() => {});
+  const said = smtpReply(response.headers.get('X-Smtp-Reply'));
+  if (said && (sent || said.code >= 400)) return toOutcome(said);
+  const what = `HTTP ${status} ${line(response.statusText)}`.trim();
+  if (sent) {
+    if (json instanceof Object && Object.hasOwn(json, 'replies')) return repliesOf(json.replies, recipients);
+    if (status === 207) return new TransientRelayError(`4.5.0 ${what}, without replies`);
+    if (PAGE.test(type)) return new TransientRelayError(`4.5.0 ${what}, with a page`);
+    return { code: 250, message: `2.0.0 ${what}` };
+  }
+  const reason = line(reasonOf(json));
+  const text = reason ? `${what}: ${reason}` : what;
+  if (status >= 400 && status < 500 && !DEFERRED.has(status)) return new PermanentRelayError(`5.0.0 ${text}`);
+  const retryAfter = waitOf(response.headers.get('Retry-After'));
+  const answer = status === 0 ? '4.5.0 The answer cannot be read (a redirect, or an opaque one)' : `4.0.0 ${text}`;
+  return new TransientRelayError({ code: 450, message: answer, ...(retryAfter === undefined ? {} : { retryAfter }) });
+}
+
+/**
+ * @param {unknown} replies
+ * @param {string[]} recipients
+ * @returns {Outcome[]}
+ */
+function repliesOf(replies, recipients) {
+  const answers = replies instanceof Object ? replies : {};
+  return spread(/** @type {Answer} */ (Array.isArray(answers) ? answers : new Map(Object.entries(answers))), recipients)
+    .map((each) => {
+      if (each instanceof TransientRelayError) return each;
+      const { code, message } = /** @type {Partial<Reply>} */ (each ?? {});
+      if (typeof code !== 'number' || !Number.isInteger(code) || code < 200 || code > 599) {
+        return new TransientRelayError('4.5.0 The answer for this recipient is no reply');
+      }
+      return toOutcome({ code, message: line(message) });
+    });
+}
+
+/**
+ * @param {Response} response
+ * @param {boolean} needed whether it decides
+ * @returns {Promise<any>} nothing for an empty body
+ */
+async function jsonOf(response, needed) {
+  try {
+    const text = await response.text();
+    return text.trim() ? JSON.parse(text) : undefined;
+  } catch {
+    if (!needed) return undefined;
+    throw new TransientRelayError(`4.5.0 HTTP ${response.status}, with an answer that cannot be read`);
+  }
+}
+
+/** @param {any} json what is wrong, as in RFC 9457 or as is common */
+function reasonOf(json) {
+  const { detail, message, error, title } = json instanceof Object ? json : {};
+  return [detail, message, error?.message, error, title].find((each) => typeof each === 'string');
+}
+
+/** @param {string | null} header `550; message="5.1.1 No such user"` */
+function smtpReply(header) {
+  const [, code] = /^\s*([2-5]\d\d)\s*(;|$)/.exec(header ?? '') ?? [];
+  const [, message] = /;\s*message="((?:[^"\\]|\\.)*)"/i.exec(header ?? '') ?? [];
+  return code === undefined ? undefined : parseReply(`${code} ${line((message ?? '').replace(/\\(.)/g, '$1'))}`);
+}
+
+/** @param {string | null} header in seconds, or a date */
+function waitOf(header) {
+  if (header === null || !header.trim()) return undefined;
+  if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
+  const wait = / GMT\s*$/.test(header) ? Date.parse(header) - Date.now() : NaN;
+  return wait >= 0 ? wait : undefined;
+}
+
+/**
+ * @param {unknown} url absolute, or relative to the page
+ * @returns {string}
+ */
+function resolved(url) {
+  if (typeof url !== 'string' && !(url instanceof URL)) {
+    throw new TypeError(`url: expected a string or a URL, got ${describe(url)}`);
+  }
+  try {
+    return new URL(url, globalThis.location?.href).href;
+  } catch {
+    throw new TypeError(`url: expected where to post to, got ${describe(url)}`);
+  }
+}
+
+/**
+ * What is left of a message only ever gets less, so that the number tells who it is.
+ *
+ * @param {string | undefined} id
+ * @param {number} recipients
+ * @param {number} [from] counted from the end, if it is one request of several
+ */
+function keyOf(id, recipients, from) {
+  return id === undefined ? undefined : [id, recipients, ...(from === undefined ? [] : [from])].join('-');
+}
+
+/**
+ * @param {string[]} recipients
+ * @param {number} most
+ */
+function* portions(recipients, most) {
+  /** @type {string[]} */
+  let some = [];
+  let letters = 0;
+  for (const recipient of recipients) {
+    const length = base64(recipient).length + 2;
+    if (some.length === most || some.length > 0 && letters + length > LETTERS) {
+      yield some;
+      some = [];
+      letters = 0;
+    }
+    some.push(recipient);
+    letters += length;
+  }
+  if (some.length > 0) yield some;
+}
+
+/** @param {string} text */
+function base64(text) {
+  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(''));
+}
