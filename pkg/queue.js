@@ -77,7 +77,7 @@ export class Queue extends Target {
       sendBounces: (ids) => this.#sendBounces(ids),
       dispatch: (type, detail) => this.#dispatch(type, detail),
       complain: (error, detail) => this.#dispatch('error', () => ({ ...detail, error })),
-      leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message meanwhile', { id }),
+      leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }),
     };
     this.#tick();
   }

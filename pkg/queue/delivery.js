@@ -90,7 +90,10 @@ export class Delivery {
       case Step.Look:
         return this.#look();
       case Step.Change:
-        return this.#try(async () => this.#answer(await this.#change(this.#numbers) ? Result.Changed : Result.Unchanged));
+        return this.#try(async () => {
+          const changed = await this.#change(this.#numbers);
+          return this.#answer(changed ? Result.Changed : Result.Unchanged);
+        });
       case Step.Get:
         return this.#get();
       case Step.Relay:
@@ -156,8 +159,9 @@ export class Delivery {
       const { decisions, tick } = this.#context;
       const looked = await this.#store((storage) => storage[LOOK]?.(this.#id));
       // A storage without it says how often; then a claim counts on its moving the timestamp.
-      const { timestamp, attempts, lease } = looked ??
-        { timestamp: this.#expected, attempts: (await this.#store((storage) => storage.get(this.#id)))[1], lease: undefined };
+      const { timestamp, attempts, lease } = looked ?? {
+        timestamp: this.#expected, attempts: (await this.#store((storage) => storage.get(this.#id)))[1], lease: undefined,
+      };
       this.#seen = lease ?? null;
       const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
       tick();
