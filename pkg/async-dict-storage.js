@@ -8,6 +8,7 @@ import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Calls } from './seam/calls.js';
 import { LOOK } from './seam/look.js';
+import { Listing } from './seam/listing.js';
 import { openCore } from './seam/open.js';
 import { PromisingSeam } from './seam/promising.js';
 
@@ -128,13 +129,8 @@ export class AsyncDictStorage {
    *
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
-  async *load() {
-    let cursor;
-    do {
-      const page = await this.#calls.page(cursor);
-      yield* page.rows;
-      cursor = page.cursor;
-    } while (cursor !== undefined);
+  load() {
+    return new Listing(this.#calls);
   }
 
   /**
@@ -208,9 +204,10 @@ export class AsyncDictStorage {
     const core = this.#calls.core();
     const host = /** @type {DictHost} */ (this.#host);
     this.#unsubscribe ??= host.subscribe?.((id) => {
-      if (typeof id !== 'string') return;
-      this.#seam.frame.putId(id);
-      this.#calls.core().notify(false);
+      // A host that has missed some changes does not know which.
+      if (id !== undefined && typeof id !== 'string') return;
+      if (id !== undefined) this.#seam.frame.putId(id);
+      this.#calls.core().notify(id === undefined);
     });
     const waiting = core.wait(this.#every);
     const look = () => document.visibilityState === 'visible' && core.notify(true);

@@ -128,8 +128,11 @@ export interface DictHost {
   /** How many envelopes and how many meta records there are. */
   sizes(): MaybePromise<{ size: number; metaSize: number }>;
   readonly supports: Supports;
-  /** Calls back with the id of each message that another context changes, until the function it returns is called. */
-  subscribe?(notify: (id: string) => void): () => void;
+  /**
+   * Calls back with the id of each message that another context changes, and with none when some may have been missed,
+   * until the function it returns is called.
+   */
+  subscribe?(notify: (id?: string) => void): () => void;
   /** Gives back what the host holds. */
   close?(): MaybePromise<void>;
 }

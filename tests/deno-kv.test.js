@@ -18,6 +18,7 @@ if (skip) console.log(`skipped: ${skip}`);
 
 const LONG = Boolean(process.env.LONG);
 const KILLS = LONG ? 50 : 5;
+const STOPPED = LONG ? 30_000 : 1_500;
 const INCREMENTS = LONG ? 5_000 : 500;
 const ARGS = ['run', '--no-prompt', '--no-remote', '--quiet', '--unstable-kv', '-A'];
 const source = (path) => readFileSync(fileURLToPath(new URL(`support/${path}`, import.meta.url)), 'utf8');
@@ -97,6 +98,36 @@ describe('programs', { skip }, () => {
     await work('create', file);
     await Promise.all([0, 1].map(() => work('count', file, String(INCREMENTS))));
     assert.equal(await work('attempts', file), 2 * INCREMENTS);
+  });
+
+  test(`one that is stopped for ${STOPPED} ms while it writes loses nothing, nor does another meanwhile`, async () => {
+    const file = newFile();
+    await work('create', file);
+    const stopped = start('live', file, '100000');
+    const acknowledged = new Map();
+    let count = 0;
+    const counted = new Promise((resolve) => {
+      stopped.lines.on('line', (line) => {
+        const [number, step] = line.split(' ').map(Number);
+        acknowledged.set(number, step);
+        count++;
+        if (count === 100) {
+          stopped.child.kill('SIGSTOP');
+          setTimeout(() => stopped.child.kill('SIGCONT'), STOPPED);
+          resolve(work('count', file, '200'));
+        }
+        if (count === 300) stopped.child.kill('SIGKILL');
+      });
+    });
+    const failed = await counted.then(() => undefined, (error) => error);
+    await stopped.ended;
+    const attempts = await work('attempts', file);
+    // The one that is stopped may have the lock of the file.
+    if (failed) assert.match(failed.stderr, /QueueError: (timeout|unknown-outcome|host): /);
+    assert.ok(failed ? attempts <= 200 : attempts === 200, `${attempts} attempts, ${failed}`);
+    const list = join(temporary(), 'acknowledged.json');
+    writeFileSync(list, JSON.stringify([...acknowledged]));
+    assert.deepEqual((await work('judge', file, list)).lost, []);
   });
 
   test(`of ${KILLS} that are killed while they write, none loses or tears what was acknowledged`, async (t) => {

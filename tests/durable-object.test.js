@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import PostalMime from 'postal-mime';
 import { durableObjectHost } from '../pkg/hosts/durable-object.js';
 import { temporary } from './packaging/pack.js';
+import { smallDisk } from './support/disk.js';
 import { killAfter } from './support/program.js';
 import { ask, bundled, memoryFor, objectsIn, runtimes, workerIn } from './support/workerd.js';
 
@@ -19,6 +20,8 @@ if (unmeasured) console.log(`skipped: ${unmeasured}`);
 const LIVE = fileURLToPath(new URL('support/live-object.js', import.meta.url));
 
 describe('Durable Objects', () => {
+  const disk = smallDisk();
+  after(() => disk?.remove());
   let folder = '';
   /** @type {ReturnType<typeof workerIn>} */
   let miniflare;
@@ -106,6 +109,32 @@ describe('Durable Objects', () => {
       }
     } finally {
       await later.dispose();
+    }
+  });
+
+  // The runtime then ends the object, so that nobody hears of what is not on disk, and begins it anew.
+  test('what was acknowledged before the disk was full is there, and there is room again later', {
+    skip: disk ? false : 'nothing can be mounted here',
+  }, async () => {
+    const own = workerIn(folder, objectsIn(disk.folder));
+    try {
+      for (const backend of Object.keys(BACKENDS)) {
+        const write = (number) => ask(own, backend, 'full', 'one', number);
+        const written = [];
+        const failed = await (async () => {
+          for (let number = 1; ; number++) written.push(await write(number));
+        })().catch((error) => error);
+        assert.match(String(failed), /^Error: 500/);
+        assert.ok(written.length > 5);
+        disk.enlarge();
+        while (!(await write(200).then((id) => written.push(id), () => 0)));
+        const { listed, check } = await ask(own, backend, 'full', 'listed');
+        assert.deepEqual(check, { orphanEnvelopes: [], orphanMeta: [], corrupt: [] });
+        for (const id of written) assert.ok(listed.includes(id), id);
+        assert.ok(listed.length <= written.length + 1);
+      }
+    } finally {
+      await own.dispose();
     }
   });
 

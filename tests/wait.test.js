@@ -177,6 +177,25 @@ describe('others', () => {
     await storage.close();
   });
 
+  test('a host that says that it has missed something is looked through, and odd ids are passed over', async () => {
+    const store = new Store();
+    const [host, elsewhere] = [new MemoryHost(store), new AsyncDictStorage(new MemoryHost(store))];
+    let notify;
+    host.subscribe = (callback) => {
+      notify = callback;
+      return () => {};
+    };
+    const storage = new AsyncDictStorage(host);
+    const waiting = storage.wait();
+    const asked = next(waiting);
+    await turn();
+    await elsewhere.write(anEnvelope(), 5, { id: idOf(1) });
+    for (const odd of [5, null, {}, Symbol('id'), 'no id']) notify(odd);
+    notify();
+    assert.deepEqual(await asked, [5, idOf(1)]);
+    await storage.close();
+  });
+
   test('what others do is found by looking through everything where there is no subscribe', async () => {
     const store = new Store();
     const elsewhere = new AsyncDictStorage(new MemoryHost(store));

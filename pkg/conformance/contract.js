@@ -197,7 +197,7 @@ export const contract = {
   async 'what a host is told to forget about changes, it forgets; of the rest it tells'(place) {
     const [host, other] = [await place.host(), await place.host()];
     if (!host.subscribe) return;
-    /** @type {string[]} */
+    /** @type {(string | undefined)[]} */
     const unwanted = [];
     /** @type {Set<string | undefined>} */
     const heard = new Set();

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 /** @returns {{ folder: string, enlarge(): void, remove(): void } | undefined} none, and says so, where it cannot be */
 export function smallDisk() {
   const folder = mkdtempSync(join(tmpdir(), 'disk-'));
+  let size = 12;
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', folder], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}m`, 'tmpfs', folder], { stdio: 'ignore' });
   } catch {
     console.log('skipped: a full disk: nothing can be mounted here');
     rmSync(folder, { recursive: true });
@@ -16,7 +17,8 @@ export function smallDisk() {
   }
   return {
     folder,
-    enlarge: () => void execFileSync('mount', ['-o', 'remount,size=64m', folder]),
+    /** By as much as it was at first. */
+    enlarge: () => void execFileSync('mount', ['-o', `remount,size=${(size += 12)}m`, folder]),
     remove() {
       execFileSync('umount', [folder]);
       rmSync(folder, { recursive: true });

@@ -56,6 +56,17 @@ class Place extends DurableObject {
         await storage.setRecipientsDelivered(id, Array.from({ length: 200_000 }, (_, i) => i));
         return { code, left: (await storage.get(id))[2].length };
       },
+      one: () => storage.write({ sender: null, recipients: [], message: new Uint8Array(400_000).fill(more) }, more,
+        { id: idOf(more) }),
+      async listed() {
+        const listed = [];
+        for await (const [number, id] of storage.load()) {
+          const [{ message }] = await storage.get(id);
+          if (message.length !== 400_000 || message.some((byte) => byte !== number)) return `torn: ${id}`;
+          listed.push(id);
+        }
+        return { listed: listed.sort(), check: await storage.check() };
+      },
       /** A storage that fails inside a transaction has written nothing of it. */
       async failing() {
         const cause = new Error('no put today');
