@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { DictStorage, Queue } from '../pkg/load/node.js';
 import * as Ask from '../pkg/wasm/ask.js';
-import { Decisions, initSync } from '../pkg/wasm/queue.js';
+import { Decisions, initSync, memory } from '../pkg/wasm/queue.js';
 
-const { memory } = initSync({ module: readFileSync(new URL('../pkg/wasm/queue_bg.wasm', import.meta.url)) });
+initSync({ module: readFileSync(new URL('../pkg/wasm/queue_bg.wasm', import.meta.url)) });
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 const LIMIT = 64;
 
@@ -32,10 +32,10 @@ for (const size of SIZES) {
   const tell = (ask, x = 0, y = 0, id = '') => decisions.tell(ask, 0, x, y, id);
   tell(Ask.Tick, 1e12, 0);
   tell(Ask.Open, 1);
-  const before = memory.buffer.byteLength;
+  const before = memory().buffer.byteLength;
   const add = each(ids, (id, i) => tell(Ask.Put, 1e12 + Math.imul(i, 7919) % 1e6, 0, id));
   const move = each(ids, (id, i) => tell(Ask.Put, 1e12 + 1e7 + Math.imul(i, 104729) % 1e6, 0, id));
-  const bytes = (memory.buffer.byteLength - before) / size;
+  const bytes = (memory().buffer.byteLength - before) / size;
   const take = each(ids, (id) => tell(Ask.Forget, 0, 0, id));
   decisions.free();
   const figures = [add, move, take].map((ns) => ns.toFixed(0).padStart(6)).join(' ');

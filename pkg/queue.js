@@ -9,6 +9,7 @@ import { Pool } from './queue/pool.js';
 import * as Ask from './wasm/ask.js';
 import { Decisions } from './wasm/queue.js';
 
+const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 /** How long attempts may follow each other before everything else has a turn. */
 const TURN = 10;
 
@@ -22,7 +23,7 @@ const TURN = 10;
  * whom it is about, with their `indexes` in the original list and their `replies`, `delivered`, `deferred` (with the
  * `timestamp` of the next attempt), `failed`; `bounced` with the `bounce` and its `bounceId`; `error` with the `error`.
  */
-export class Queue extends EventTarget {
+export class Queue extends Target {
   #decisions;
   #storage;
   #relay;
@@ -73,9 +74,10 @@ export class Queue extends EventTarget {
       tick: () => this.#tick(),
       rest: (milliseconds) => this.#rest(milliseconds),
       storeBounce: (bounce, id) => this.#storeBounce(bounce, id),
+      sendBounces: (ids) => this.#sendBounces(ids),
       dispatch: (type, detail) => this.#dispatch(type, detail),
       complain: (error, detail) => this.#dispatch('error', () => ({ ...detail, error })),
-      leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message meanwhile', { id }),
+      leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }),
     };
     this.#tick();
   }
@@ -213,7 +215,7 @@ export class Queue extends EventTarget {
   }
 
   /**
-   * @param {Parameters<EventTarget['addEventListener']>} listener
+   * @param {Parameters<import('./types.js').QueueEventTarget['addEventListener']>} listener
    * @override
    */
   addEventListener(...listener) {
@@ -226,12 +228,13 @@ export class Queue extends EventTarget {
   /**
    * @param {Envelope} envelope
    * @param {string} [id] of the first message that it becomes; those of the others follow from it
+   * @param {number} [delay]
    * @returns {Promise<[envelope: Envelope, id: string | QueueError][]>}
    */
-  async #accept(envelope, id) {
+  async #accept(envelope, id, delay = 0) {
     const envelopes = this.#policies.reduce(applied, [envelope]);
     const ids = envelopes.map((_, i) => (id !== undefined && i > 0 ? Decisions.derived(id, String(i)) : id));
-    const results = await Promise.allSettled(envelopes.map((one, i) => this.#write(one, ids[i])));
+    const results = await Promise.allSettled(envelopes.map((one, i) => this.#write(one, ids[i], delay)));
     /** @type {[Envelope, string | QueueError][]} */
     const accepted = results.map((result, i) => [
       envelopes[i], result.status === 'fulfilled' ? result.value : queueError(result.reason),
@@ -245,11 +248,12 @@ export class Queue extends EventTarget {
   /**
    * @param {Envelope} envelope
    * @param {string} [as]
+   * @param {number} [delay]
    * @returns {Promise<string>}
    */
-  async #write(envelope, as) {
+  async #write(envelope, as, delay = 0) {
     const { storePool } = this.#context;
-    const timestamp = Date.now();
+    const timestamp = Date.now() + delay;
     const write = () => this.#storage.write(envelope, timestamp, as === undefined ? undefined : { id: as });
     const id = await (storePool ? storePool.run(write) : write());
     this.#dispatch('queued', () => ({ id, envelope, attempts: 0 }));
@@ -258,14 +262,35 @@ export class Queue extends EventTarget {
   }
 
   /**
+   * Stores a bounce that waits until its message is marked: if this crashes in between, a repeat finds it there.
+   *
    * @param {Envelope} bounce
    * @param {string} id
-   * @returns {Promise<void>}
+   * @returns {Promise<string[]>} the ids of what it has become
    */
   async #storeBounce(bounce, id) {
+    const { bounceQueue = this, lease } = this.#options;
+    const accepted = await (bounceQueue instanceof Queue
+      ? bounceQueue.#accept(bounce, id, 2 * lease) : bounceQueue.enqueue(bounce));
+    return accepted.map(([, id]) => {
+      if (typeof id !== 'string') throw id;
+      return id;
+    });
+  }
+
+  /** @param {string[]} ids */
+  async #sendBounces(ids) {
     const { bounceQueue = this } = this.#options;
-    const accepted = await (bounceQueue instanceof Queue ? bounceQueue.#accept(bounce, id) : bounceQueue.enqueue(bounce));
-    for (const [, id] of accepted) if (typeof id !== 'string') throw id;
+    if (!(bounceQueue instanceof Queue)) return;
+    const now = Date.now();
+    for (const id of ids) {
+      try {
+        await bounceQueue.#storage.setTimestamp(id, now);
+        bounceQueue.#put(now, id);
+      } catch (error) {
+        this.#context.complain(error, { id }); // it is sent later
+      }
+    }
   }
 
   /**

@@ -280,3 +280,39 @@ export interface QueueInfo {
   /** that have given somebody up. */
   failed: number;
 }
+
+/** What an event of a `Queue` tells; which of these it has depends on its type. */
+export interface QueueEventDetail {
+  id: string;
+  /** As the relay was given it: with the recipients of the attempt. */
+  envelope: Envelope;
+  /** How often delivery was attempted, this time included. */
+  attempts: number;
+  /** Whom it is about: of `delivered`, `deferred`, `failed`, `bounced`, */
+  recipients: string[];
+  /** their positions in the original list, */
+  indexes: number[];
+  /** and what was said of each. */
+  replies: (Reply | undefined)[];
+  /** The first of these. */
+  reply?: Reply;
+  /** The time of the next attempt: of `deferred`. */
+  timestamp: number;
+  /** What tells the sender, and its id: of `bounced`. */
+  bounce: Envelope;
+  bounceId: string;
+  /** Of `error`. */
+  error: unknown;
+}
+
+export type QueueEventType = 'queued' | 'attempt' | 'delivered' | 'deferred' | 'failed' | 'bounced' | 'error';
+export type QueueListener =
+  | ((event: { readonly type: string; readonly detail: QueueEventDetail }) => void)
+  | { handleEvent(event: { readonly type: string; readonly detail: QueueEventDetail }): void };
+
+/** An `EventTarget`, also where its type is not known, whose events are those of a queue. */
+export declare class QueueEventTarget {
+  addEventListener(type: QueueEventType, listener: QueueListener | null, options?: boolean | object): void;
+  removeEventListener(type: QueueEventType, listener: QueueListener | null, options?: boolean | object): void;
+  dispatchEvent(event: any): boolean;
+}

@@ -79,7 +79,8 @@ for (const { name, open } of storages) {
         const { queue, events } = make(relayOf(() => answer), { bounceFactory: () => null });
         await queue.enqueue(message(['a', 'b']));
         await queue.flush();
-        const of = (type) => events.filter((event) => event.type === type).flatMap(({ recipients }) => recipients).join('');
+        const about = (type) => events.filter((event) => event.type === type).flatMap(({ recipients }) => recipients);
+        const of = (type) => about(type).join('');
         assert.deepEqual([of('delivered'), of('failed'), of('deferred')], outcome);
       });
     }
@@ -100,16 +101,48 @@ for (const { name, open } of storages) {
     });
 
     test('the sender is told once for each reply, and nobody is told of a bounce', async () => {
-      const relay = relayOf(({ sender, recipients }) => (sender ? recipients.map((r) => ({ code: 550, message: r[0] })) : refused));
+      const relay = relayOf(({ sender, recipients }) => (
+        sender ? recipients.map((to) => ({ code: 550, message: to[0] })) : refused));
       const { queue, events } = make(relay);
       await queue.enqueue(message(['a1', 'b1', 'a2']));
       await queue.flush();
       await queue.flush();
       const bounced = events.filter(({ type }) => type === 'bounced');
-      assert.deepEqual(bounced.map(({ recipients, reply }) => [recipients, reply.message]), [[['a1', 'a2'], 'a'], [['b1'], 'b']]);
+      const told = bounced.map(({ recipients, reply }) => [recipients, reply.message]);
+      assert.deepEqual(told, [[['a1', 'a2'], 'a'], [['b1'], 'b']]);
       for (const { bounce } of bounced) assert.deepEqual([bounce.sender, bounce.recipients], ['', ['me@example.com']]);
       assert.equal(relay.calls.length, 3);
       assert.equal(await left(), 0);
+    });
+
+    test('a bounce waits until those are marked whom it is about: a repeat after a crash finds it there', async () => {
+      const { storage } = opened;
+      let crashed = true;
+      const crashing = new Proxy(storage, {
+        get(target, name) {
+          if (name === 'change') {
+            const never = new Promise(() => {});
+            return (id, expect, next) => (next.delivered && crashed ? never : target.change(id, expect, next));
+          }
+          const value = Reflect.get(target, name, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+      const dying = new Queue(crashing, relayOf(() => refused), { lease: 60_000 });
+      const first = watch(dying);
+      dying.start();
+      const [[, id]] = await dying.enqueue(message(['a']));
+      const { bounceId } = await first.until('bounced');
+      const due = new Map((await all(storage.load())).map(([timestamp, key]) => [key, timestamp]));
+      assert.ok(due.get(bounceId) > due.get(id), 'the bounce is due after the end of the lease');
+      await storage.change(id, null, { lease: null, timestamp: 0 }); // the lease has ended
+      const { queue, until } = make(relayOf(({ sender }) => (sender ? refused : null)), { lease: 60_000 });
+      queue.start();
+      assert.equal((await until('bounced')).bounceId, bounceId);
+      await until('delivered');
+      while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      crashed = false;
+      dying.pause();
     });
 
     test('a backoff function decides by envelope, attempts and replies, and null gives up', async () => {
@@ -167,7 +200,8 @@ for (const { name, open } of storages) {
 
     test('what another deliverer holds is left to it until its lease ends, whatever the timestamp', async () => {
       const id = await opened.storage.write(message(['a']), 0);
-      await opened.storage.change(id, null, { lease: { until: Date.now() + 3_600_000, owner: 'another' }, attempts: 1 });
+      const lease = { until: Date.now() + 3_600_000, owner: 'another' };
+      await opened.storage.change(id, null, { lease, attempts: 1 });
       const relay = relayOf();
       const { queue } = make(relay);
       await queue.flush();
@@ -178,7 +212,7 @@ for (const { name, open } of storages) {
       assert.equal(await left(), 0);
     });
 
-    test('a claim is in the record before the relay has the message: lease, attempts, and when it comes back', async () => {
+    test('a claim is in the record before the relay has the message: lease, attempts, its end', async () => {
       let record;
       const before = Date.now();
       const { queue } = make({
@@ -278,7 +312,8 @@ for (const { name, open } of storages) {
     });
 
     test('getInfo tells what waits, what is attempted, and what attempts came to', async () => {
-      const { queue } = make(relayOf(() => [null, later, refused]), { backoff: () => 60_000, bounceFactory: () => null });
+      const options = { backoff: () => 60_000, bounceFactory: () => null };
+      const { queue } = make(relayOf(() => [null, later, refused]), options);
       const [[, id]] = await queue.enqueue(message(['a', 'b', 'c']));
       const { oldestDue, ...info } = queue.getInfo();
       assert.deepEqual(info, { size: 1, inAttempt: 0, delivered: 0, deferred: 0, failed: 0 });
@@ -286,7 +321,8 @@ for (const { name, open } of storages) {
       await queue.flush();
       const after = queue.getInfo();
       assert.ok(after.oldestDue > Date.now() + 50_000);
-      assert.deepEqual({ ...after, oldestDue: 0 }, { size: 1, oldestDue: 0, inAttempt: 0, delivered: 1, deferred: 1, failed: 1 });
+      const expected = { size: 1, oldestDue: 0, inAttempt: 0, delivered: 1, deferred: 1, failed: 1 };
+      assert.deepEqual({ ...after, oldestDue: 0 }, expected);
       assert.deepEqual((await opened.storage.get(id))[2], [1]);
     });
 
@@ -385,7 +421,8 @@ describe('A queue', () => {
     const targets = new EventTarget();
     const { addEventListener, removeEventListener } = globalThis;
     Object.assign(globalThis, {
-      addEventListener: targets.addEventListener.bind(targets), removeEventListener: targets.removeEventListener.bind(targets),
+      addEventListener: targets.addEventListener.bind(targets),
+      removeEventListener: targets.removeEventListener.bind(targets),
     });
     try {
       let good = false;

@@ -18,7 +18,8 @@
  * @property {QueueStorage | undefined} deadLetter
  * @property {() => void} tick has the core read the clocks
  * @property {(milliseconds: number) => Promise<boolean>} rest waits; false if there is no time
- * @property {(bounce: Envelope, id: string) => Promise<void>} storeBounce
+ * @property {(bounce: Envelope, id: string) => Promise<string[]>} storeBounce stores one that waits
+ * @property {(ids: string[]) => Promise<void>} sendBounces lets them be due
  * @property {(type: string, detail: () => object) => void} dispatch
  * @property {(error: unknown, detail: object) => void} complain tells of an error in an event
  * @property {(id: string) => Error} leaseLost

@@ -28,6 +28,12 @@ export class Delivery {
    * @type {Lease | null}
    */
   #seen = null;
+  /**
+   * Ids of bounces that wait until their recipients are marked.
+   *
+   * @type {string[]}
+   */
+  #bounces = [];
   /** What the last claim has expected. */
   #expected = NaN;
   /**
@@ -50,6 +56,7 @@ export class Delivery {
   async run() {
     let step = this.#next(this.#ask(Ask.Begin, Math.random()));
     while (step !== Step.Done) step = await this.#make(step);
+    if (this.#bounces.length > 0 && this.#ask(Ask.Recorded)) await this.#context.sendBounces(this.#bounces);
     this.#tell();
     this.#ask(Ask.End);
   }
@@ -83,7 +90,10 @@ export class Delivery {
       case Step.Look:
         return this.#look();
       case Step.Change:
-        return this.#try(async () => this.#answer(await this.#change(this.#numbers) ? Result.Changed : Result.Unchanged));
+        return this.#try(async () => {
+          const changed = await this.#change(this.#numbers);
+          return this.#answer(changed ? Result.Changed : Result.Unchanged);
+        });
       case Step.Get:
         return this.#get();
       case Step.Relay:
@@ -149,8 +159,9 @@ export class Delivery {
       const { decisions, tick } = this.#context;
       const looked = await this.#store((storage) => storage[LOOK]?.(this.#id));
       // A storage without it says how often; then a claim counts on its moving the timestamp.
-      const { timestamp, attempts, lease } = looked ??
-        { timestamp: this.#expected, attempts: (await this.#store((storage) => storage.get(this.#id)))[1], lease: undefined };
+      const { timestamp, attempts, lease } = looked ?? {
+        timestamp: this.#expected, attempts: (await this.#store((storage) => storage.get(this.#id)))[1], lease: undefined,
+      };
       this.#seen = lease ?? null;
       const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
       tick();
@@ -277,7 +288,7 @@ export class Delivery {
       const bounce = bounceOf(this.#context, this.#number, number, { ...this.#envelope, recipients }, reply);
       if (bounce) {
         const bounceId = decisions.text(Told.BounceId, this.#number, number);
-        await storeBounce(bounce, bounceId);
+        this.#bounces.push(...await storeBounce(bounce, bounceId));
         dispatch('bounced', () => ({ ...this.#detail(), reply, recipients, indexes, bounce, bounceId }));
       }
       return this.#answer(Result.Stored);

@@ -41,7 +41,7 @@ export function relayOf(relay) {
 
 /**
  * @param {any} given
- * @returns {Omit<QueueOptions, 'lease' | 'relayPool' | 'storePool'> & { lease: number, relayPool: number, storePool: number }}
+ * @returns {QueueOptions & { lease: number, relayPool: number, storePool: number }}
  */
 export function queueOptionsOf(given) {
   const options = /** @type {QueueOptions} */ (optionsOf(given));
@@ -69,7 +69,9 @@ export function queueOptionsOf(given) {
  */
 function size(name, value, otherwise) {
   if (value === undefined || value === null) return otherwise;
-  if (typeof value !== 'number') throw new TypeError(`${name}: expected a number of operations, got ${describe(value)}`);
+  if (typeof value !== 'number') {
+    throw new TypeError(`${name}: expected a number of operations, got ${describe(value)}`);
+  }
   if (value === Infinity || (Number.isInteger(value) && value > 0)) return value;
   throw new RangeError(`${name}: expected a whole number from 1 on, got ${describe(value)}`);
 }

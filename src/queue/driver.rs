@@ -35,6 +35,8 @@ struct Work {
     number: u32,
     id: Id,
     envelope: Arc<Envelope>,
+    /// Bounces that wait until their recipients are marked.
+    bounces: Vec<Id>,
 }
 
 impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
@@ -118,7 +120,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
             let state = lock(&self.state);
             state.deliveries.attempt(number).map_or(Id::from_u128(0), |attempt| attempt.waiting().id)
         };
-        let mut work = Work { number, id, envelope: Arc::default() };
+        let mut work = Work { number, id, envelope: Arc::default(), bounces: Vec::new() };
         let _attempt = OnDrop(|| self.change(|state| state.deliveries.abandon(number, id)));
         let mut command = {
             let random = self.timer.random();
@@ -126,13 +128,20 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
         };
         loop {
             let input = match command {
-                Command::Done(end) => return self.done(&work, end),
+                Command::Done(end) => {
+                    let recorded =
+                        lock(&self.state).deliveries.attempt(number).is_some_and(super::Attempt::is_recorded);
+                    if recorded {
+                        self.send_bounces(&work.bounces).await;
+                    }
+                    return self.done(&work, end);
+                }
                 Command::Look => self.look(&work).await,
                 Command::Change(change) => self.make(&work, change).await,
                 Command::Get => self.read(&mut work).await,
                 Command::Relay => self.relay(&work).await,
                 Command::Backoff(attempts) => Input::Delay(self.backoff(&work, attempts)),
-                Command::Bounce(reply) => self.bounce(&work, reply).await,
+                Command::Bounce(reply) => self.bounce(&mut work, reply).await,
                 Command::Keep => {
                     let recipients = self.recipients(&work, Verdict::Refused, None);
                     let kept = self.keep(id, named(&work.envelope, &recipients)).await;
@@ -281,7 +290,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
         delay
     }
 
-    async fn bounce(&self, work: &Work, number: u32) -> Input {
+    async fn bounce(&self, work: &mut Work, number: u32) -> Input {
         let recipients = self.recipients(work, Verdict::Refused, Some(number));
         let Some(reply) = recipients.first().and_then(|first| first.reply.clone()) else { return Input::Stored };
         let indexes: Vec<u32> = recipients.iter().map(|recipient| recipient.index).collect();
@@ -306,10 +315,11 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
         };
         let Some(bounce) = bounce else { return Input::Stored };
         let stored = self.store_bounce(bounce, id).await;
-        if stored.is_ok() {
+        if let Ok(ids) = &stored {
+            work.bounces.extend(ids);
             self.report(work, Kind::Bounced(id));
         }
-        self.input(work, stored.map(|()| Input::Stored))
+        self.input(work, stored.map(|_| Input::Stored))
     }
 
     /// Waits, unless the queue is being stopped.

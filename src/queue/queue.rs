@@ -250,20 +250,35 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
     pub async fn enqueue(&self, envelope: Envelope) -> Vec<(Envelope, Result<Id, H>)> {
         let mut results = Vec::new();
         for envelope in self.applied(envelope) {
-            let result = self.write(&self.storage, &envelope, None).await;
+            let result = self.write(&self.storage, &envelope, None, 0.0).await;
             results.push((envelope, result));
         }
         results
     }
 
-    /// Stores a bounce under an id that makes a repeat do nothing.
-    pub(super) async fn store_bounce(&self, bounce: Envelope, id: Id) -> Result<(), H> {
+    /// Stores a bounce that waits until its message is marked: after a crash in between, a repeat
+    /// finds it there. Returns the ids of what it has become.
+    pub(super) async fn store_bounce(&self, bounce: Envelope, id: Id) -> Result<Vec<Id>, H> {
         let storage = self.options.bounces.as_ref().unwrap_or(&self.storage);
+        let delay = 2.0 * self.options.lease.as_secs_f64() * 1000.0;
+        let mut ids = Vec::new();
         for (number, envelope) in self.applied(bounce).into_iter().enumerate() {
             let id = if number == 0 { id } else { derived(id, &number.to_le_bytes()) };
-            self.write(storage, &envelope, Some(id)).await?;
+            ids.push(self.write(storage, &envelope, Some(id), delay).await?);
         }
-        Ok(())
+        Ok(ids)
+    }
+
+    /// Lets bounces be due that were stored; one that cannot be moved is sent later.
+    pub(super) async fn send_bounces(&self, ids: &[Id]) {
+        let storage = self.options.bounces.as_ref().unwrap_or(&self.storage);
+        for id in ids {
+            let now = self.timer.wall();
+            if storage.set_timestamp(id, now).await.is_ok() && core::ptr::eq(storage, &self.storage) {
+                self.tick();
+                self.change(|state| state.deliveries.put(*id, now));
+            }
+        }
     }
 
     /// Queues a message again that was given up and kept, or lets one that waits be due now.
@@ -295,7 +310,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
                 Err(error) => return Err(error),
             };
             let again = if taken { derived(place, b"again") } else { place };
-            self.write(&self.storage, &envelope, Some(again)).await?;
+            self.write(&self.storage, &envelope, Some(again), 0.0).await?;
             dead_letters.remove(&place).await?;
         }
         Ok(())
@@ -318,13 +333,13 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
         Ok(())
     }
 
-    async fn write(&self, storage: &DictStorage<H>, envelope: &Envelope, id: Option<Id>) -> Result<Id, H> {
-        let now = self.timer.wall();
-        let id = storage.write(envelope.clone(), now, id).await?;
+    async fn write(&self, storage: &DictStorage<H>, envelope: &Envelope, id: Option<Id>, delay: f64) -> Result<Id, H> {
+        let due = self.timer.wall() + delay;
+        let id = storage.write(envelope.clone(), due, id).await?;
         self.tell(id, &Arc::new(envelope.clone()), 0, Kind::Queued);
         if core::ptr::eq(storage, &self.storage) {
             self.tick();
-            self.change(|state| state.deliveries.put(id, now));
+            self.change(|state| state.deliveries.put(id, due));
         }
         Ok(id)
     }

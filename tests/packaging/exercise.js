@@ -4,9 +4,9 @@
  * What every runtime has to get right with the package, in plain JavaScript that all of them run. It ends in data that
  * can be sent anywhere, to be compared with `EXPECTED`.
  *
- * @param {Pick<Api, 'AsyncDictStorage' | 'DictStorage' | 'KeyError' | 'QueueError'>} api
+ * @param {Pick<Api, 'AsyncDictStorage' | 'DictStorage' | 'KeyError' | 'Queue' | 'QueueError'>} api
  */
-export async function exercise({ AsyncDictStorage, DictStorage, KeyError, QueueError }) {
+export async function exercise({ AsyncDictStorage, DictStorage, KeyError, Queue, QueueError }) {
   const nobody = '0'.repeat(32);
   const envelope = {
     sender: 'from@example.com',
@@ -68,7 +68,21 @@ export async function exercise({ AsyncDictStorage, DictStorage, KeyError, QueueE
     info: await later.getInfo(),
     closed: (await later.close(), await failure(() => later.get(ids[0]))),
   };
-  return { sync, async };
+
+  /** @type {[string, string][]} */
+  const told = [];
+  const delivering = new DictStorage();
+  const queue = new Queue(delivering, {
+    attempt: ({ recipients }) => recipients.map((to) => (to === 'a' ? null : { code: 550, message: '5.1.1 no' })),
+  });
+  for (const type of ['delivered', 'failed', 'bounced']) {
+    queue.addEventListener(type, (event) => told.push([type, /** @type {any} */ (event).detail.recipients.join()]));
+  }
+  await queue.enqueue({ sender: 'a', recipients: ['a', 'b'] });
+  await queue.flush();
+  await queue.flush();
+  const queued = { told, info: { ...queue.getInfo() }, left: delivering.getInfo().metaSize };
+  return { sync, async, queued };
 
   /** @param {() => unknown} call */
   async function failure(call) {
@@ -114,5 +128,10 @@ export const EXPECTED = {
     errors: [{ of: ['KeyError', 'QueueError', 'Error'], code: 'no-such-message', nobody: true }],
     info: { size: 3, metaSize: 3 },
     closed: { of: ['QueueError', 'Error'], code: 'closed', nobody: false },
+  },
+  queued: {
+    told: [['bounced', 'b'], ['delivered', 'a'], ['failed', 'b'], ['delivered', 'a']],
+    info: { size: 0, oldestDue: null, inAttempt: 0, delivered: 2, deferred: 0, failed: 1 },
+    left: 0,
   },
 };

@@ -20,8 +20,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as api from '${NAME}/slim';
 import { exercise } from './exercise.js';
-const bytes = readFileSync(fileURLToPath(import.meta.resolve('${NAME}/module.wasm')));
-api.init(new WebAssembly.Module(bytes));
+const compiled = (name) => new WebAssembly.Module(readFileSync(fileURLToPath(import.meta.resolve(name))));
+api.init(compiled('${NAME}/module.wasm'), compiled('${NAME}/queue.wasm'));
 console.log(JSON.stringify(await exercise(api)));
 `;
 const REQUIRE = `
@@ -101,7 +101,7 @@ test('the package works in workerd as its files lie there', async () => {
 
 test('the package works in workerd as a bundler for workers makes it', async () => {
   const out = await bundled(['workerd', 'worker', 'browser']);
-  assert.equal(filesIn(out).filter((path) => path.endsWith('.wasm')).length, 1);
+  assert.equal(filesIn(out).filter((path) => path.endsWith('.wasm')).length, 2);
   assert.deepEqual(await ask(out), EXPECTED);
 });
 

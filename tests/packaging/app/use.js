@@ -1,4 +1,4 @@
-import { AsyncDictStorage, DictStorage, KeyError, QueueError } from 'slimta-queue-dict';
+import { AsyncDictStorage, DictStorage, KeyError, Queue, QueueError } from 'slimta-queue-dict';
 import { indexedDBHost } from 'slimta-queue-dict/indexeddb';
 import { exercise } from './exercise.js';
 
@@ -8,7 +8,7 @@ import { exercise } from './exercise.js';
  * @param {string} where
  */
 export async function use(where) {
-  const found = await exercise({ AsyncDictStorage, DictStorage, KeyError, QueueError });
+  const found = await exercise({ AsyncDictStorage, DictStorage, KeyError, Queue, QueueError });
   const outbox = new AsyncDictStorage(indexedDBHost('outbox'));
   const id = await outbox.write({ sender: where, recipients: ['a@example.com', 'b@example.com'] }, new Date());
   await outbox.setRecipientsDelivered(id, [0]);
