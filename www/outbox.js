@@ -71,7 +71,8 @@ export class Outbox extends EventTarget {
   async open() {
     // `wait` tells of new messages and times, the host of every change, a removal included.
     this.#host.subscribe?.((id) => {
-      if (this.#times.has(id)) void this.#read(id);
+      if (id === undefined) void this.load();
+      else if (this.#times.has(id)) void this.#read(id);
     });
     await this.load();
     this.ready = true;

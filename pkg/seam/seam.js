@@ -10,6 +10,8 @@ import { Slot } from './slot.js';
 import { DONE, DONE_WITH_MORE, NOTHING, STRANGE, THREW, THREW_UNKNOWN } from './status.js';
 
 const encoder = new TextEncoder();
+/** @type {number[]} */
+const NONE = [];
 
 /**
  * What the wasm core calls, but for the host. None of these methods throws, since an exception would skip the core's
@@ -104,7 +106,7 @@ export class Seam {
   }
 
   delivered() {
-    return Float64Array.from(this.#read?.delivered ?? []);
+    return this.#read?.delivered ?? NONE;
   }
 
   leaseOwner() {
@@ -172,7 +174,7 @@ export class Seam {
 
   /** @param {Uint32Array} indexes */
   metaDelivered(indexes) {
-    this.record.deliveredIndexes = Array.from(indexes);
+    this.record.deliveredIndexes = listOf(indexes);
   }
 
   /**
@@ -196,7 +198,7 @@ export class Seam {
   }
 
   indexes() {
-    return Uint32Array.from(this.slot.indexes);
+    return this.slot.indexes;
   }
 
   ids() {
@@ -207,9 +209,7 @@ export class Seam {
 
   /** @param {Uint32Array} places */
   result(places) {
-    const copy = new Array(places.length);
-    for (let i = 0; i < copy.length; i++) copy[i] = places[i];
-    this.slot.places = copy;
+    this.slot.places = listOf(places);
   }
 
   /**
@@ -243,6 +243,18 @@ export class Seam {
     const id = hasId ? this.frame.takeId() : undefined;
     this.error = failure(code, reason, id, hasCause, cause);
   }
+}
+
+/**
+ * Without the iterator that `Array.from` would use.
+ *
+ * @param {Uint32Array} numbers
+ */
+function listOf(numbers) {
+  /** @type {number[]} */
+  const list = new Array(numbers.length);
+  for (let i = 0; i < list.length; i++) list[i] = numbers[i];
+  return list;
 }
 
 /** @param {unknown} key */
