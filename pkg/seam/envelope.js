@@ -4,6 +4,8 @@ import { allows, expectation } from '../wasm/slimta_queue_dict.js';
 import * as Text from '../wasm/text.js';
 import { copyBytes, copyFields, copyValue, isWellFormed, putField, refused } from './extras.js';
 
+const encoder = new TextEncoder();
+const scratch = new Uint8Array(1 << 14);
 const WELL_FORMED = 'text without lone surrogates';
 
 /**
@@ -163,20 +165,11 @@ function copyClient(value, stored) {
  * @param {Envelope} envelope a copy
  */
 function checkTexts({ sender, recipients, headers }) {
-  let joined = recipients.join('\0');
-  let addresses = recipients.length;
-  if (sender !== null) {
-    joined = addresses === 0 ? sender : `${sender}\0${joined}`;
-    addresses++;
-  }
-  let count = addresses;
-  if (headers) {
-    for (const [name, value] of headers) {
-      joined += count === 0 ? `${name}\0${value}` : `\0${name}\0${value}`;
-      count += 2;
-    }
-  }
-  if (count === 0 || (isWellFormed(joined) && allows(joined, addresses, count))) return;
+  const texts = recipients.slice();
+  if (sender !== null) texts.push(sender);
+  const addresses = texts.length;
+  if (headers) for (let i = 0; i < headers.length; i++) texts.push(headers[i][0], headers[i][1]);
+  if (texts.length === 0 || areAllowed(texts.join('\0'), addresses, texts.length)) return;
   if (sender !== null) checkText('sender', Text.Address, sender);
   recipients.forEach((recipient, i) => checkText(`recipients[${i}]`, Text.Address, recipient));
   headers?.forEach(([name, value], i) => {
@@ -186,13 +179,25 @@ function checkTexts({ sender, recipients, headers }) {
 }
 
 /**
+ * @param {string} joined
+ * @param {number} addresses
+ * @param {number} count
+ */
+function areAllowed(joined, addresses, count) {
+  if (!isWellFormed(joined)) return false;
+  if (joined.length > scratch.length / 3) return allows(encoder.encode(joined), addresses, count);
+  const { written } = encoder.encodeInto(joined, scratch);
+  return allows(scratch.subarray(0, written), addresses, count);
+}
+
+/**
  * @param {string} path
  * @param {0 | 1 | 2} kind
  * @param {string} text
  */
 function checkText(path, kind, text) {
   if (!isWellFormed(text)) throw refused(path, WELL_FORMED, text);
-  const good = kind === Text.Address ? allows(text, 1, 1)
-    : kind === Text.HeaderName ? allows(`${text}\0`, 0, 2) : allows(`x\0${text}`, 0, 2);
+  const good = kind === Text.Address ? areAllowed(text, 1, 1)
+    : kind === Text.HeaderName ? areAllowed(`${text}\0`, 0, 2) : areAllowed(`x\0${text}`, 0, 2);
   if (!good) throw refused(path, expectation(kind), text);
 }

@@ -17,12 +17,12 @@ pub enum Text {
     HeaderValue,
 }
 
-/// Whether `count` texts may be in an envelope: addresses first, then names and values of headers by
+/// Whether `count` texts in UTF-8 may be in an envelope: addresses first, then names and values of headers by
 /// turns, with a NUL between each two. One within a text makes one text too many.
 #[wasm_bindgen]
-pub fn allows(joined: &str, addresses: u32, count: u32) -> bool {
+pub fn allows(joined: &[u8], addresses: u32, count: u32) -> bool {
     let mut found = 0_u32;
-    for text in joined.as_bytes().split(|byte| *byte == 0) {
+    for text in joined.split(|byte| *byte == 0) {
         let good = match found.checked_sub(addresses) {
             None => is_address(text),
             Some(place) if place & 1 == 0 => is_header_name(text),
