@@ -1,4 +1,4 @@
-/** @import { Envelope, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
+/** @import { Envelope, MaybePromise, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
 import { describe, QueueError } from './errors.js';
 import { find, keptOf } from './queue/dead-letters.js';
 import { Delivery } from './queue/delivery.js';
@@ -6,12 +6,16 @@ import { openDecisions } from './queue/module.js';
 import { News } from './queue/news.js';
 import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
 import { Pool } from './queue/pool.js';
+import { isPromise } from './queue/promises.js';
+import { Renewals } from './queue/renewals.js';
 import * as Ask from './wasm/ask.js';
 import { Decisions } from './wasm/queue.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 /** How long attempts may follow each other before everything else has a turn. */
 const TURN = 10;
+/** Comes back when everything else had one. */
+const soon = globalThis.setImmediate ?? ((/** @type {() => void} */ then) => setTimeout(then, 0));
 
 /**
  * Attempts the messages of a storage, tries again, gives up and tells the sender. After slimta's Queue
@@ -50,8 +54,11 @@ export class Queue extends Target {
   #yields = false;
   /** @type {((value?: unknown) => void)[]} */
   #pumped = [];
-  /** When the turn began in which attempts begin now. */
-  #turn = 0;
+  /** For how long attempts have had their turn. */
+  #spent = 0;
+  #pumping = false;
+  /** When the timer ends. */
+  #wakes = 0;
 
   /**
    * @param {QueueStorage} storage a `DictStorage`, an `AsyncDictStorage`, or an object with their methods
@@ -68,13 +75,15 @@ export class Queue extends Target {
     const owner = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
     this.#decisions = openDecisions(owner, lease, Math.min(relayPool, 1e6), Boolean(backoff), Boolean(deadLetter));
     this.#context = {
-      decisions: this.#decisions, storage: this.#storage, relay: /** @type {Relay} */ (this.#relay), owner, lease,
+      decisions: this.#decisions, storage: this.#storage, relay: /** @type {Relay} */ (this.#relay), owner,
       storePool: storePool === Infinity ? undefined : new Pool(storePool),
       backoff, bounceFactory, deadLetter: /** @type {any} */ (deadLetter ?? undefined),
       tick: () => this.#tick(),
       rest: (milliseconds) => this.#rest(milliseconds),
       storeBounce: (bounce, id) => this.#storeBounce(bounce, id),
       sendBounces: (ids) => this.#sendBounces(ids),
+      renewals: new Renewals(lease),
+      hears: (type) => this.#heard.has(type),
       dispatch: (type, detail) => this.#dispatch(type, detail),
       complain: (error, detail) => this.#dispatch('error', () => ({ ...detail, error })),
       leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }),
@@ -229,33 +238,65 @@ export class Queue extends Target {
    * @param {Envelope} envelope
    * @param {string} [id] of the first message that it becomes; those of the others follow from it
    * @param {number} [delay]
-   * @returns {Promise<[envelope: Envelope, id: string | QueueError][]>}
+   * @returns {MaybePromise<[envelope: Envelope, id: string | QueueError][]>}
    */
-  async #accept(envelope, id, delay = 0) {
+  #accept(envelope, id, delay = 0) {
     const envelopes = this.#policies.reduce(applied, [envelope]);
-    const ids = envelopes.map((_, i) => (id !== undefined && i > 0 ? Decisions.derived(id, String(i)) : id));
-    const results = await Promise.allSettled(envelopes.map((one, i) => this.#write(one, ids[i], delay)));
-    /** @type {[Envelope, string | QueueError][]} */
-    const accepted = results.map((result, i) => [
-      envelopes[i], result.status === 'fulfilled' ? result.value : queueError(result.reason),
-    ]);
-    // Nothing was stored, and the envelope is at fault.
-    const [first] = results;
-    if (results.length === 1 && first.status === 'rejected' && accepted[0][1] !== first.reason) throw first.reason;
-    return accepted;
+    if (envelopes.length === 1) return this.#acceptOne(envelopes[0], id, delay);
+    return Promise.all(envelopes.map(async (one, i) => {
+      const as = id !== undefined && i > 0 ? Decisions.derived(id, String(i)) : id;
+      try {
+        return /** @type {[Envelope, string]} */ ([one, await this.#write(one, as, delay)]);
+      } catch (error) {
+        return /** @type {[Envelope, QueueError]} */ ([one, queueError(error)]);
+      }
+    }));
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {string | undefined} id
+   * @param {number} delay
+   * @returns {MaybePromise<[envelope: Envelope, id: string | QueueError][]>}
+   */
+  #acceptOne(envelope, id, delay) {
+    /**
+     * @param {unknown} reason
+     * @returns {[Envelope, QueueError][]}
+     */
+    const refused = (reason) => {
+      if (!(reason instanceof QueueError)) throw reason; // the envelope is at fault
+      return [[envelope, reason]];
+    };
+    try {
+      const written = this.#write(envelope, id, delay);
+      return isPromise(written) ? written.then((id) => [[envelope, id]], refused) : [[envelope, written]];
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /**
    * @param {Envelope} envelope
    * @param {string} [as]
    * @param {number} [delay]
-   * @returns {Promise<string>}
+   * @returns {MaybePromise<string>}
    */
-  async #write(envelope, as, delay = 0) {
+  #write(envelope, as, delay = 0) {
     const { storePool } = this.#context;
     const timestamp = Date.now() + delay;
     const write = () => this.#storage.write(envelope, timestamp, as === undefined ? undefined : { id: as });
-    const id = await (storePool ? storePool.run(write) : write());
+    const written = storePool ? storePool.run(write) : write();
+    if (isPromise(written)) return written.then((id) => this.#written(envelope, timestamp, id));
+    return this.#written(envelope, timestamp, written);
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {number} timestamp
+   * @param {string} id
+   */
+  #written(envelope, timestamp, id) {
     this.#dispatch('queued', () => ({ id, envelope, attempts: 0 }));
     this.#put(timestamp, id);
     return id;
@@ -334,33 +375,56 @@ export class Queue extends Target {
 
   /** Begins the attempts that may begin, and comes back for the next one. */
   #pump() {
-    if (this.#yields) return;
-    clearTimeout(this.#timer);
+    if (this.#yields || this.#pumping) return;
+    this.#pumping = true;
     this.#tick();
-    this.#yields = performance.now() - this.#turn > TURN;
-    if (this.#yields) return this.#comeBack(0);
-    for (let number; (number = this.#ask(Ask.Take)) >= 0; ) this.#begin(number);
-    const idle = this.#ask(Ask.Idle);
-    if (idle >= 0) this.#comeBack(idle);
+    const start = performance.now();
+    let spent = this.#spent;
+    for (let number; spent < TURN && (number = this.#ask(Ask.Take)) >= 0; ) {
+      this.#begin(number);
+      spent = this.#spent + performance.now() - start;
+    }
+    this.#spent = spent;
+    this.#pumping = false;
+    if (spent < TURN) this.#comeBack(this.#ask(Ask.Idle));
+    else this.#yield();
     for (const resolve of this.#pumped.splice(0)) resolve();
   }
 
-  /** @param {number} milliseconds */
-  #comeBack(milliseconds) {
-    this.#timer = setTimeout(() => {
-      this.#turn = performance.now();
+  /** Lets everything else have a turn. */
+  #yield() {
+    this.#yields = true;
+    soon(() => {
       this.#yields = false;
+      this.#spent = 0;
+      this.#pump();
+    });
+  }
+
+  /** @param {number} milliseconds none if negative */
+  #comeBack(milliseconds) {
+    const at = milliseconds < 0 ? Infinity : performance.now() + milliseconds;
+    // One that comes too early finds that.
+    if (this.#timer !== undefined && this.#wakes <= at && at < Infinity) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (at === Infinity) return;
+    this.#wakes = at;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
       this.#pump();
     }, milliseconds);
   }
 
   /** @param {number} number */
   #begin(number) {
-    const work = new Delivery(this.#context, number).run().finally(() => {
-      this.#underWay.delete(work);
+    const work = new Delivery(this.#context, number).run();
+    if (!work) return;
+    const ended = work.finally(() => {
+      this.#underWay.delete(ended);
       this.#pump();
     });
-    this.#underWay.add(work);
+    this.#underWay.add(ended);
   }
 
   /**

@@ -18,7 +18,8 @@ import * as Saying from '../wasm/saying.js';
  */
 export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
   /** @param {Said} said */
-  const say = ([saying, code, message]) => decisions.tell(Ask.Say, attempt, saying, code, message);
+  const say = ([saying, code, message]) => (
+    message ? decisions.tell(Ask.Say, attempt, saying, code, message) : decisions.ask(Ask.Say, attempt, saying, code));
   const { length } = recipients;
   let said = length;
   if (!thrown && Array.isArray(answer)) {
@@ -31,9 +32,11 @@ export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
     let all;
     for (const recipient of recipients) say(find ? find(recipient) : (all ??= meaning(answer, thrown)));
   }
-  return decisions.tell(Ask.Relayed, attempt, said, length, '');
+  return decisions.ask(Ask.Relayed, attempt, said, length);
 }
 
+/** @type {Said} */
+const NOTHING = [Saying.Nothing, 0, ''];
 /** @type {Said} */
 const MISSING = [Saying.Missing, 0, ''];
 /** @type {Said} */
@@ -58,7 +61,7 @@ function byAddress(answer) {
  */
 function meaning(value, thrown = false) {
   try {
-    if (value === undefined || value === null) return thrown ? STRANGE : [Saying.Nothing, 0, ''];
+    if (value === undefined || value === null) return thrown ? STRANGE : NOTHING;
     // By name: the class may be of another copy of this package.
     if (value.name === 'PermanentRelayError') return withReply(Saying.Permanent, value.reply, 550);
     if (value.name === 'TransientRelayError') return withReply(Saying.Transient, value.reply, 450);

@@ -159,6 +159,8 @@ pub enum Ask {
     Places,
     /// The code of the reply `x`.
     Code,
+    /// Whether something was wrong with the relay's answer.
+    Wrong,
 
     // ---- the default bounce ----
     /// Begins one for the reply `x`; the text is the sender.
@@ -242,6 +244,11 @@ impl Decisions {
         }
     }
 
+    /// Asks or tells something that has no text.
+    pub fn ask(&mut self, ask: Ask, attempt: u32, x: f64, y: f64) -> f64 {
+        self.tell(ask, attempt, x, y, "")
+    }
+
     /// Asks or tells something, with a text where it has one.
     pub fn tell(&mut self, ask: Ask, attempt: u32, x: f64, y: f64, text: &str) -> f64 {
         let flag = |is: bool| f64::from(u8::from(is));
@@ -316,6 +323,7 @@ impl Decisions {
             Ask::Lost => return flag(self.attempt(attempt).is_some_and(Attempt::is_lease_lost)),
             Ask::Next => return self.attempt(attempt).and_then(Attempt::next_timestamp).unwrap_or(f64::NAN),
             Ask::Places => self.put_places(attempt, x),
+            Ask::Wrong => return flag(self.attempt(attempt).is_some_and(|made| made.verdicts().wrong.is_some())),
             Ask::Code => return self.reply(attempt, x as u32).map_or(0.0, |reply| reply.code.into()),
 
             Ask::Bounce => {
