@@ -2,8 +2,8 @@
 import * as Ask from '../wasm/ask.js';
 import * as Saying from '../wasm/saying.js';
 
-/** What is said of a recipient: its kind, and code and text of the reply. */
-/** @typedef {[saying: number, code: number, message: string]} Said */
+/** What is said of a recipient: its kind, code and text of the reply, and for how long it asks to be left alone. */
+/** @typedef {[saying: number, code: number, message: string, rest?: number]} Said */
 
 /**
  * Tells the core what a relay has answered of these recipients, and returns the next step. Here is judged only what a
@@ -18,8 +18,11 @@ import * as Saying from '../wasm/saying.js';
  */
 export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
   /** @param {Said} said */
-  const say = ([saying, code, message]) => (
-    message ? decisions.tell(Ask.Say, attempt, saying, code, message) : decisions.ask(Ask.Say, attempt, saying, code));
+  const say = ([saying, code, message, rest]) => {
+    if (message) decisions.tell(Ask.Say, attempt, saying, code, message);
+    else decisions.ask(Ask.Say, attempt, saying, code);
+    if (rest) decisions.ask(Ask.Rest, attempt, rest, 0);
+  };
   const { length } = recipients;
   let said = length;
   if (!thrown && Array.isArray(answer)) {
@@ -83,6 +86,6 @@ function isReply(value) {
  * @returns {Said}
  */
 function withReply(saying, reply, otherwise) {
-  const { code, message } = isReply(reply) ? reply : { code: otherwise, message: reply };
-  return [saying, code, typeof message === 'string' ? message : ''];
+  const { code, message, retryAfter } = isReply(reply) ? reply : { code: otherwise, message: reply };
+  return [saying, code, typeof message === 'string' ? message : '', typeof retryAfter === 'number' ? retryAfter : 0];
 }

@@ -136,6 +136,8 @@ pub enum Ask {
     /// The relay has said `x`, a `Saying`, with code `y` and the text, of the next recipient. Returns
     /// nothing.
     Say,
+    /// The one of whom was said last asks to be left alone for `x` milliseconds. Returns nothing.
+    Rest,
     /// All was said, of `x` recipients out of `y`.
     Relayed,
     /// Whether the lease can be renewed now; the numbers say how.
@@ -298,6 +300,7 @@ impl Decisions {
                 return self.answer(attempt, Input::Got { indexes, bounces: x != 0.0 }, y);
             }
             Ask::Say => self.say(x, y, text),
+            Ask::Rest => self.said.ask_for_rest(x),
             Ask::Relayed => {
                 let mut verdicts = core::mem::take(&mut self.said);
                 verdicts.end(x as usize, y as usize);
