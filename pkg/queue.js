@@ -1,21 +1,19 @@
 /** @import { Envelope, MaybePromise, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
-import { describe, QueueError } from './errors.js';
+import { QueueError } from './errors.js';
 import { find, keptOf } from './queue/dead-letters.js';
 import { Delivery } from './queue/delivery.js';
 import { openDecisions } from './queue/module.js';
 import { News } from './queue/news.js';
 import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
+import { applied, queueError } from './queue/policies.js';
 import { Pool } from './queue/pool.js';
 import { isPromise } from './queue/promises.js';
 import { Renewals } from './queue/renewals.js';
+import { Turns } from './queue/turns.js';
 import * as Ask from './wasm/ask.js';
 import { Decisions } from './wasm/queue.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
-/** How long attempts may follow each other before everything else has a turn. */
-const TURN = 10;
-/** Comes back when everything else had one. */
-const soon = globalThis.setImmediate ?? ((/** @type {() => void} */ then) => setTimeout(then, 0));
 
 /**
  * Attempts the messages of a storage, tries again, gives up and tells the sender. After slimta's Queue
@@ -47,18 +45,11 @@ export class Queue extends Target {
   #started = false;
   #paused = false;
   #flushes = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #turns = new Turns(() => this.#pump());
   #poked = false;
-  /** Whether attempts wait until everything else had a turn. */
-  #yields = false;
   /** @type {((value?: unknown) => void)[]} */
   #pumped = [];
-  /** For how long attempts have had their turn. */
-  #spent = 0;
   #pumping = false;
-  /** When the timer ends. */
-  #wakes = 0;
 
   /**
    * @param {QueueStorage} storage a `DictStorage`, an `AsyncDictStorage`, or an object with their methods
@@ -375,45 +366,16 @@ export class Queue extends Target {
 
   /** Begins the attempts that may begin, and comes back for the next one. */
   #pump() {
-    if (this.#yields || this.#pumping) return;
+    if (this.#pumping || !this.#turns.begin()) return;
     this.#pumping = true;
     this.#tick();
-    const start = performance.now();
-    let spent = this.#spent;
-    for (let number; spent < TURN && (number = this.#ask(Ask.Take)) >= 0; ) {
-      this.#begin(number);
-      spent = this.#spent + performance.now() - start;
+    try {
+      for (let number; this.#turns.goesOn() && (number = this.#ask(Ask.Take)) >= 0; ) this.#begin(number);
+    } finally {
+      this.#pumping = false;
+      this.#turns.end(this.#ask(Ask.Idle));
     }
-    this.#spent = spent;
-    this.#pumping = false;
-    if (spent < TURN) this.#comeBack(this.#ask(Ask.Idle));
-    else this.#yield();
     for (const resolve of this.#pumped.splice(0)) resolve();
-  }
-
-  /** Lets everything else have a turn. */
-  #yield() {
-    this.#yields = true;
-    soon(() => {
-      this.#yields = false;
-      this.#spent = 0;
-      this.#pump();
-    });
-  }
-
-  /** @param {number} milliseconds none if negative */
-  #comeBack(milliseconds) {
-    const at = milliseconds < 0 ? Infinity : performance.now() + milliseconds;
-    // One that comes too early finds that.
-    if (this.#timer !== undefined && this.#wakes <= at && at < Infinity) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (at === Infinity) return;
-    this.#wakes = at;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#pump();
-    }, milliseconds);
   }
 
   /** @param {number} number */
@@ -457,7 +419,7 @@ export class Queue extends Target {
    * @param {number} [y]
    */
   #ask(ask, x = 0, y = 0) {
-    return this.#decisions.tell(ask, 0, x, y, '');
+    return this.#decisions.ask(ask, 0, x, y);
   }
 
   /**
@@ -467,28 +429,4 @@ export class Queue extends Target {
   #dispatch(type, detail) {
     if (this.#heard.has(type)) this.dispatchEvent(new CustomEvent(type, { detail: detail() }));
   }
-}
-
-/**
- * @param {Envelope[]} envelopes
- * @param {Policy} policy
- * @returns {Envelope[]}
- */
-function applied(envelopes, policy) {
-  return envelopes.flatMap((envelope) => {
-    const { headers, recipients } = envelope;
-    const copy = {
-      ...envelope,
-      ...(Array.isArray(recipients) && { recipients: [...recipients] }),
-      ...(Array.isArray(headers) && { headers: headers.map(/** @returns {any} */ (header) => [...header]) }),
-    };
-    const made = policy.apply(copy);
-    return made === undefined || made === null ? [copy] : [...made];
-  });
-}
-
-/** @param {any} error */
-function queueError(error) {
-  if (error instanceof QueueError) return error;
-  return new QueueError('host', `host: the message was not stored: ${describe(error)}`, { cause: error });
 }

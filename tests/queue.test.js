@@ -6,6 +6,15 @@ import { DictStorage, KeyError, Queue, QueueError, TransientRelayError } from '.
 import { gate, message, relayOf, storages, watch } from './support/queues.js';
 
 const execute = promisify(execFile);
+/** What may be known to be there, and not be looked at. */
+const throwing = (target) => new Proxy(target, {
+  get(_, name) {
+    if (name === 'then') return undefined;
+    throw new Error('no');
+  },
+  has: () => { throw new Error('no'); },
+  getOwnPropertyDescriptor: () => { throw new Error('no'); },
+});
 const refused = { code: 550, message: '5.1.1 no such user' };
 const later = { code: 450, message: '4.2.0 later' };
 
@@ -74,6 +83,8 @@ for (const { name, open } of storages) {
       // eslint-disable-next-line no-sparse-arrays
       ['an array with a hole', [null, ,], ['a', '', 'b']],
       ['a number', 250, ['', '', 'ab']],
+      ['an array that throws when it is looked at', throwing([null, null]), ['', '', 'ab']],
+      ['an object that throws when it is looked at', throwing({ a: null, b: null }), ['', '', 'ab']],
       ['true', true, ['', '', 'ab']],
       ['a reply without a code', { message: 'ok' }, ['', '', 'ab']],
       ['a reply of no class', { code: NaN, message: 'ok' }, ['', '', 'ab']],

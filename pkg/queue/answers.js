@@ -25,15 +25,19 @@ export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
   };
   const { length } = recipients;
   let said = length;
-  if (!thrown && Array.isArray(answer)) {
-    said = answer.length;
-    // With another length nobody is meant, however many there are.
-    for (let i = 0; said === length && i < said; i++) say(i in answer ? meaning(answer[i]) : MISSING);
-  } else {
-    const find = thrown ? undefined : byAddress(answer);
-    /** @type {Said | undefined} */
-    let all;
-    for (const recipient of recipients) say(find ? find(recipient) : (all ??= meaning(answer, thrown)));
+  try {
+    if (!thrown && Array.isArray(answer)) {
+      said = answer.length;
+      // With another length nobody is meant, however many there are.
+      for (let i = 0; said === length && i < said; i++) say(i in answer ? meaning(answer[i]) : MISSING);
+    } else {
+      const find = thrown ? undefined : byAddress(answer);
+      /** @type {Said | undefined} */
+      let all;
+      for (const recipient of recipients) say(find ? find(recipient) : (all ??= meaning(answer, thrown)));
+    }
+  } catch {
+    said = -1; // it throws when it is looked at: as little is known as with another length
   }
   return decisions.ask(Ask.Relayed, attempt, said, length);
 }
