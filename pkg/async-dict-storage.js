@@ -11,6 +11,7 @@ import { LOOK } from './seam/look.js';
 import { Listing } from './seam/listing.js';
 import { openCore } from './seam/open.js';
 import { PromisingSeam } from './seam/promising.js';
+import { Waiter } from './waiter.js';
 
 const MINUTE = 60_000;
 
@@ -196,11 +197,17 @@ export class AsyncDictStorage {
   /**
    * Yields every message and every changed timestamp at least once, beginning with what is there, until the storage is
    * closed: what this object does, what the host says that others do, and what looking through everything finds, every
-   * `poll` milliseconds or, where the host has `subscribe`, every minute and when the page becomes visible.
+   * `poll` milliseconds or, where the host has `subscribe`, every minute and when the page becomes visible. `return`
+   * ends it, what was asked for before as well, and leaves no timer behind.
    *
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
-  async *wait() {
+  wait() {
+    return new Waiter(() => this.#beginToWait());
+  }
+
+  /** @returns {import('./waiter.js').Waited} */
+  #beginToWait() {
     const core = this.#calls.core();
     const host = /** @type {DictHost} */ (this.#host);
     this.#unsubscribe ??= host.subscribe?.((id) => {
@@ -212,12 +219,14 @@ export class AsyncDictStorage {
     const waiting = core.wait(this.#every);
     const look = () => document.visibilityState === 'visible' && core.notify(true);
     if (typeof document === 'object') document.addEventListener('visibilitychange', look);
-    try {
-      for (let message; (message = await this.#calls.next(core, waiting)); ) yield message;
-    } finally {
-      if (typeof document === 'object') document.removeEventListener('visibilitychange', look);
-      waiting.free();
-    }
+    return {
+      next: () => this.#calls.next(core, waiting),
+      end: () => waiting.end(),
+      free() {
+        if (typeof document === 'object') document.removeEventListener('visibilitychange', look);
+        waiting.free();
+      },
+    };
   }
 
   /**

@@ -1,17 +1,19 @@
-/** @import { Envelope, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
-import { describe, QueueError } from './errors.js';
+/** @import { Envelope, MaybePromise, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
+import { QueueError } from './errors.js';
 import { find, keptOf } from './queue/dead-letters.js';
 import { Delivery } from './queue/delivery.js';
 import { openDecisions } from './queue/module.js';
 import { News } from './queue/news.js';
 import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
+import { applied, queueError } from './queue/policies.js';
 import { Pool } from './queue/pool.js';
+import { isPromise } from './queue/promises.js';
+import { Renewals } from './queue/renewals.js';
+import { Turns } from './queue/turns.js';
 import * as Ask from './wasm/ask.js';
 import { Decisions } from './wasm/queue.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
-/** How long attempts may follow each other before everything else has a turn. */
-const TURN = 10;
 
 /**
  * Attempts the messages of a storage, tries again, gives up and tells the sender. After slimta's Queue
@@ -43,15 +45,11 @@ export class Queue extends Target {
   #started = false;
   #paused = false;
   #flushes = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #turns = new Turns(() => this.#pump());
   #poked = false;
-  /** Whether attempts wait until everything else had a turn. */
-  #yields = false;
   /** @type {((value?: unknown) => void)[]} */
   #pumped = [];
-  /** When the turn began in which attempts begin now. */
-  #turn = 0;
+  #pumping = false;
 
   /**
    * @param {QueueStorage} storage a `DictStorage`, an `AsyncDictStorage`, or an object with their methods
@@ -68,13 +66,15 @@ export class Queue extends Target {
     const owner = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
     this.#decisions = openDecisions(owner, lease, Math.min(relayPool, 1e6), Boolean(backoff), Boolean(deadLetter));
     this.#context = {
-      decisions: this.#decisions, storage: this.#storage, relay: /** @type {Relay} */ (this.#relay), owner, lease,
+      decisions: this.#decisions, storage: this.#storage, relay: /** @type {Relay} */ (this.#relay), owner,
       storePool: storePool === Infinity ? undefined : new Pool(storePool),
       backoff, bounceFactory, deadLetter: /** @type {any} */ (deadLetter ?? undefined),
       tick: () => this.#tick(),
       rest: (milliseconds) => this.#rest(milliseconds),
       storeBounce: (bounce, id) => this.#storeBounce(bounce, id),
       sendBounces: (ids) => this.#sendBounces(ids),
+      renewals: new Renewals(lease),
+      hears: (type) => this.#heard.has(type),
       dispatch: (type, detail) => this.#dispatch(type, detail),
       complain: (error, detail) => this.#dispatch('error', () => ({ ...detail, error })),
       leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }),
@@ -229,33 +229,65 @@ export class Queue extends Target {
    * @param {Envelope} envelope
    * @param {string} [id] of the first message that it becomes; those of the others follow from it
    * @param {number} [delay]
-   * @returns {Promise<[envelope: Envelope, id: string | QueueError][]>}
+   * @returns {MaybePromise<[envelope: Envelope, id: string | QueueError][]>}
    */
-  async #accept(envelope, id, delay = 0) {
+  #accept(envelope, id, delay = 0) {
     const envelopes = this.#policies.reduce(applied, [envelope]);
-    const ids = envelopes.map((_, i) => (id !== undefined && i > 0 ? Decisions.derived(id, String(i)) : id));
-    const results = await Promise.allSettled(envelopes.map((one, i) => this.#write(one, ids[i], delay)));
-    /** @type {[Envelope, string | QueueError][]} */
-    const accepted = results.map((result, i) => [
-      envelopes[i], result.status === 'fulfilled' ? result.value : queueError(result.reason),
-    ]);
-    // Nothing was stored, and the envelope is at fault.
-    const [first] = results;
-    if (results.length === 1 && first.status === 'rejected' && accepted[0][1] !== first.reason) throw first.reason;
-    return accepted;
+    if (envelopes.length === 1) return this.#acceptOne(envelopes[0], id, delay);
+    return Promise.all(envelopes.map(async (one, i) => {
+      const as = id !== undefined && i > 0 ? Decisions.derived(id, String(i)) : id;
+      try {
+        return /** @type {[Envelope, string]} */ ([one, await this.#write(one, as, delay)]);
+      } catch (error) {
+        return /** @type {[Envelope, QueueError]} */ ([one, queueError(error)]);
+      }
+    }));
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {string | undefined} id
+   * @param {number} delay
+   * @returns {MaybePromise<[envelope: Envelope, id: string | QueueError][]>}
+   */
+  #acceptOne(envelope, id, delay) {
+    /**
+     * @param {unknown} reason
+     * @returns {[Envelope, QueueError][]}
+     */
+    const refused = (reason) => {
+      if (!(reason instanceof QueueError)) throw reason; // the envelope is at fault
+      return [[envelope, reason]];
+    };
+    try {
+      const written = this.#write(envelope, id, delay);
+      return isPromise(written) ? written.then((id) => [[envelope, id]], refused) : [[envelope, written]];
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /**
    * @param {Envelope} envelope
    * @param {string} [as]
    * @param {number} [delay]
-   * @returns {Promise<string>}
+   * @returns {MaybePromise<string>}
    */
-  async #write(envelope, as, delay = 0) {
+  #write(envelope, as, delay = 0) {
     const { storePool } = this.#context;
     const timestamp = Date.now() + delay;
     const write = () => this.#storage.write(envelope, timestamp, as === undefined ? undefined : { id: as });
-    const id = await (storePool ? storePool.run(write) : write());
+    const written = storePool ? storePool.run(write) : write();
+    if (isPromise(written)) return written.then((id) => this.#written(envelope, timestamp, id));
+    return this.#written(envelope, timestamp, written);
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {number} timestamp
+   * @param {string} id
+   */
+  #written(envelope, timestamp, id) {
     this.#dispatch('queued', () => ({ id, envelope, attempts: 0 }));
     this.#put(timestamp, id);
     return id;
@@ -334,33 +366,27 @@ export class Queue extends Target {
 
   /** Begins the attempts that may begin, and comes back for the next one. */
   #pump() {
-    if (this.#yields) return;
-    clearTimeout(this.#timer);
+    if (this.#pumping || !this.#turns.begin()) return;
+    this.#pumping = true;
     this.#tick();
-    this.#yields = performance.now() - this.#turn > TURN;
-    if (this.#yields) return this.#comeBack(0);
-    for (let number; (number = this.#ask(Ask.Take)) >= 0; ) this.#begin(number);
-    const idle = this.#ask(Ask.Idle);
-    if (idle >= 0) this.#comeBack(idle);
+    try {
+      for (let number; this.#turns.goesOn() && (number = this.#ask(Ask.Take)) >= 0; ) this.#begin(number);
+    } finally {
+      this.#pumping = false;
+      this.#turns.end(this.#ask(Ask.Idle));
+    }
     for (const resolve of this.#pumped.splice(0)) resolve();
-  }
-
-  /** @param {number} milliseconds */
-  #comeBack(milliseconds) {
-    this.#timer = setTimeout(() => {
-      this.#turn = performance.now();
-      this.#yields = false;
-      this.#pump();
-    }, milliseconds);
   }
 
   /** @param {number} number */
   #begin(number) {
-    const work = new Delivery(this.#context, number).run().finally(() => {
-      this.#underWay.delete(work);
+    const work = new Delivery(this.#context, number).run();
+    if (!work) return;
+    const ended = work.finally(() => {
+      this.#underWay.delete(ended);
       this.#pump();
     });
-    this.#underWay.add(work);
+    this.#underWay.add(ended);
   }
 
   /**
@@ -393,7 +419,7 @@ export class Queue extends Target {
    * @param {number} [y]
    */
   #ask(ask, x = 0, y = 0) {
-    return this.#decisions.tell(ask, 0, x, y, '');
+    return this.#decisions.ask(ask, 0, x, y);
   }
 
   /**
@@ -403,28 +429,4 @@ export class Queue extends Target {
   #dispatch(type, detail) {
     if (this.#heard.has(type)) this.dispatchEvent(new CustomEvent(type, { detail: detail() }));
   }
-}
-
-/**
- * @param {Envelope[]} envelopes
- * @param {Policy} policy
- * @returns {Envelope[]}
- */
-function applied(envelopes, policy) {
-  return envelopes.flatMap((envelope) => {
-    const { headers, recipients } = envelope;
-    const copy = {
-      ...envelope,
-      ...(Array.isArray(recipients) && { recipients: [...recipients] }),
-      ...(Array.isArray(headers) && { headers: headers.map(/** @returns {any} */ (header) => [...header]) }),
-    };
-    const made = policy.apply(copy);
-    return made === undefined || made === null ? [copy] : [...made];
-  });
-}
-
-/** @param {any} error */
-function queueError(error) {
-  if (error instanceof QueueError) return error;
-  return new QueueError('host', `host: the message was not stored: ${describe(error)}`, { cause: error });
 }

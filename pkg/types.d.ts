@@ -196,7 +196,7 @@ export interface Reply {
   code: number;
   /** A text for people, mostly with an enhanced status code (RFC 3463) in front: `'2.0.0 Ok'`. */
   message: string;
-  /** For how many milliseconds the other side asked to be left alone. */
+  /** For how many milliseconds the other side asked to be left alone: a `Queue` tries no sooner, for up to a day. */
   retryAfter?: number;
 }
 

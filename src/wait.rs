@@ -58,14 +58,20 @@ impl Watches {
     fn tell(&self, change: impl Fn(&mut News)) {
         let watches = lock(&self.0).clone();
         for watch in watches {
-            let waker = {
-                let mut news = lock(&watch.0);
-                change(&mut news);
-                news.waker.take()
-            };
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            watch.tell(&change);
+        }
+    }
+}
+
+impl Watch {
+    fn tell(&self, change: impl Fn(&mut News)) {
+        let waker = {
+            let mut news = lock(&self.0);
+            change(&mut news);
+            news.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }
@@ -128,7 +134,25 @@ impl<H: Host> DictStorage<H> {
     }
 }
 
+/// Ends the waiting of one who waits.
+#[derive(Debug)]
+#[cfg(all(target_arch = "wasm32", not(feature = "queue-js")))]
+pub(crate) struct End(Arc<Watch>);
+
+#[cfg(all(target_arch = "wasm32", not(feature = "queue-js")))]
+impl End {
+    /// What is asked for now, and from now on, comes to nothing.
+    pub(crate) fn end(&self) {
+        self.0.tell(|news| news.closed = true);
+    }
+}
+
 impl<C> Wait<C> {
+    #[cfg(all(target_arch = "wasm32", not(feature = "queue-js")))]
+    pub(crate) fn ending(&self) -> End {
+        End(self.watch.clone())
+    }
+
     /// The next message and its timestamp; `None` once the storage is closed.
     ///
     /// # Errors

@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { DictStorage, KeyError, Queue, QueueError } from '../pkg/load/node.js';
+import { promisify } from 'node:util';
+import { DictStorage, KeyError, Queue, QueueError, TransientRelayError } from '../pkg/load/node.js';
 import { gate, message, relayOf, storages, watch } from './support/queues.js';
 
+const execute = promisify(execFile);
+/** What may be known to be there, and not be looked at. */
+const throwing = (target) => new Proxy(target, {
+  get(_, name) {
+    if (name === 'then') return undefined;
+    throw new Error('no');
+  },
+  has: () => { throw new Error('no'); },
+  getOwnPropertyDescriptor: () => { throw new Error('no'); },
+});
 const refused = { code: 550, message: '5.1.1 no such user' };
 const later = { code: 450, message: '4.2.0 later' };
 
@@ -71,6 +83,8 @@ for (const { name, open } of storages) {
       // eslint-disable-next-line no-sparse-arrays
       ['an array with a hole', [null, ,], ['a', '', 'b']],
       ['a number', 250, ['', '', 'ab']],
+      ['an array that throws when it is looked at', throwing([null, null]), ['', '', 'ab']],
+      ['an object that throws when it is looked at', throwing({ a: null, b: null }), ['', '', 'ab']],
       ['true', true, ['', '', 'ab']],
       ['a reply without a code', { message: 'ok' }, ['', '', 'ab']],
       ['a reply of no class', { code: NaN, message: 'ok' }, ['', '', 'ab']],
@@ -158,6 +172,31 @@ for (const { name, open } of storages) {
       assert.deepEqual(asked, [1, 2, 3].map((attempts) => [['a'], attempts, [later]]));
       assert.equal(events.filter(({ type }) => type === 'deferred').length, 2);
       assert.equal(await left(), 0);
+    });
+
+    test('no attempt is made before the other side asked to be left alone, for a day at most', async () => {
+      const outcomes = [
+        [{ ...later, retryAfter: 600_000 }, 600_000],
+        [new TransientRelayError({ ...later, retryAfter: 600_000 }), 600_000],
+        [[{ ...later, retryAfter: 600_000 }, { ...later, retryAfter: 700_000 }], 700_000],
+        [[{ ...later, retryAfter: 500 }, later], 1_000],
+        [[{ code: 250, message: '2.0.0 Ok', retryAfter: 600_000 }, later], 1_000],
+        [{ ...later, retryAfter: 1e12 }, 86_400_000],
+        [{ ...later, retryAfter: Infinity }, 86_400_000],
+        [{ ...later, retryAfter: NaN }, 1_000],
+        [{ ...later, retryAfter: -1 }, 1_000],
+        [{ ...later, retryAfter: '600000' }, 1_000],
+      ];
+      for (const [answer, wait] of outcomes) {
+        const { queue, events } = make(relayOf(() => answer), { backoff: () => 1_000 });
+        const before = Date.now();
+        const [[, id]] = await queue.enqueue(message(['a', 'b']));
+        await queue.flush();
+        const { timestamp } = events.find(({ type }) => type === 'deferred');
+        assert.ok(timestamp >= before + wait && timestamp <= Date.now() + wait, `${timestamp - before} for ${wait}`);
+        await opened.storage.remove(id);
+        await queue.stop();
+      }
     });
 
     test('a backoff that is no number, or throws, is told of and replaced by the usual one', async () => {
@@ -461,5 +500,22 @@ describe('A queue', () => {
     t.mock.timers.tick(1);
     await until('delivered');
     await queue.stop();
+  });
+
+  test('a program ends by itself once its queue is stopped, also where the storage looks through everything', async () => {
+    const program = `
+      import { AsyncDictStorage, Queue } from ${JSON.stringify(new URL('../pkg/load/node.js', import.meta.url).href)};
+      import { setImmediate } from 'node:timers/promises';
+      const queue = new Queue(new AsyncDictStorage(null, null, { poll: 1e9 }), { attempt: async () => null });
+      const delivered = new Promise((resolve) => queue.addEventListener('delivered', resolve));
+      queue.start();
+      await queue.enqueue({ sender: 'me@example.com', recipients: ['you@example.com'], message: '' });
+      await delivered;
+      await setImmediate(); // it waits for more
+      await queue.stop();
+      console.log('stopped');
+    `;
+    const { stdout } = await execute(process.execPath, ['--input-type=module', '--eval', program], { timeout: 60_000 });
+    assert.equal(stdout, 'stopped\n');
   });
 });

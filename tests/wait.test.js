@@ -129,6 +129,28 @@ for (const { name, open } of asyncSubjects) {
       await storage.close();
     });
 
+    test('return ends what was asked for before, and disturbs nobody else', async () => {
+      const { storage } = open();
+      const [one, other] = [storage.wait(), storage.wait()];
+      const asked = [one.next(), one.next()];
+      const others = next(other);
+      await turn();
+      assert.deepEqual(await one.return(), { done: true, value: undefined });
+      for (const step of await Promise.all(asked)) assert.deepEqual(step, { done: true, value: undefined });
+      assert.equal((await one.next()).done, true);
+      await storage.write(anEnvelope(), 5, { id: idOf(1) });
+      assert.deepEqual(await others, [5, idOf(1)]);
+      await storage.close();
+    });
+
+    test('return without a next begins nothing', async () => {
+      const { storage } = open();
+      const waiting = storage.wait();
+      assert.deepEqual(await waiting.return(), { done: true, value: undefined });
+      assert.deepEqual(await waiting.next(), { done: true, value: undefined });
+      await storage.close();
+    });
+
     test('who does not keep up misses no message', async () => {
       const { storage } = open();
       const waiting = storage.wait();

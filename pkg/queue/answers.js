@@ -2,8 +2,8 @@
 import * as Ask from '../wasm/ask.js';
 import * as Saying from '../wasm/saying.js';
 
-/** What is said of a recipient: its kind, and code and text of the reply. */
-/** @typedef {[saying: number, code: number, message: string]} Said */
+/** What is said of a recipient: its kind, code and text of the reply, and for how long it asks to be left alone. */
+/** @typedef {[saying: number, code: number, message: string, rest?: number]} Said */
 
 /**
  * Tells the core what a relay has answered of these recipients, and returns the next step. Here is judged only what a
@@ -18,22 +18,32 @@ import * as Saying from '../wasm/saying.js';
  */
 export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
   /** @param {Said} said */
-  const say = ([saying, code, message]) => decisions.tell(Ask.Say, attempt, saying, code, message);
+  const say = ([saying, code, message, rest]) => {
+    if (message) decisions.tell(Ask.Say, attempt, saying, code, message);
+    else decisions.ask(Ask.Say, attempt, saying, code);
+    if (rest) decisions.ask(Ask.Rest, attempt, rest, 0);
+  };
   const { length } = recipients;
   let said = length;
-  if (!thrown && Array.isArray(answer)) {
-    said = answer.length;
-    // With another length nobody is meant, however many there are.
-    for (let i = 0; said === length && i < said; i++) say(i in answer ? meaning(answer[i]) : MISSING);
-  } else {
-    const find = thrown ? undefined : byAddress(answer);
-    /** @type {Said | undefined} */
-    let all;
-    for (const recipient of recipients) say(find ? find(recipient) : (all ??= meaning(answer, thrown)));
+  try {
+    if (!thrown && Array.isArray(answer)) {
+      said = answer.length;
+      // With another length nobody is meant, however many there are.
+      for (let i = 0; said === length && i < said; i++) say(i in answer ? meaning(answer[i]) : MISSING);
+    } else {
+      const find = thrown ? undefined : byAddress(answer);
+      /** @type {Said | undefined} */
+      let all;
+      for (const recipient of recipients) say(find ? find(recipient) : (all ??= meaning(answer, thrown)));
+    }
+  } catch {
+    said = -1; // it throws when it is looked at: as little is known as with another length
   }
-  return decisions.tell(Ask.Relayed, attempt, said, length, '');
+  return decisions.ask(Ask.Relayed, attempt, said, length);
 }
 
+/** @type {Said} */
+const NOTHING = [Saying.Nothing, 0, ''];
 /** @type {Said} */
 const MISSING = [Saying.Missing, 0, ''];
 /** @type {Said} */
@@ -58,7 +68,7 @@ function byAddress(answer) {
  */
 function meaning(value, thrown = false) {
   try {
-    if (value === undefined || value === null) return thrown ? STRANGE : [Saying.Nothing, 0, ''];
+    if (value === undefined || value === null) return thrown ? STRANGE : NOTHING;
     // By name: the class may be of another copy of this package.
     if (value.name === 'PermanentRelayError') return withReply(Saying.Permanent, value.reply, 550);
     if (value.name === 'TransientRelayError') return withReply(Saying.Transient, value.reply, 450);
@@ -80,6 +90,6 @@ function isReply(value) {
  * @returns {Said}
  */
 function withReply(saying, reply, otherwise) {
-  const { code, message } = isReply(reply) ? reply : { code: otherwise, message: reply };
-  return [saying, code, typeof message === 'string' ? message : ''];
+  const { code, message, retryAfter } = isReply(reply) ? reply : { code: otherwise, message: reply };
+  return [saying, code, typeof message === 'string' ? message : '', typeof retryAfter === 'number' ? retryAfter : 0];
 }

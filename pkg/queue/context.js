@@ -2,6 +2,7 @@
 /** @import { Envelope, Looked, MaybePromise, QueueOptions, QueueStorage, Relay } from '../types.js' */
 /** @import { LOOK } from '../seam/look.js' */
 /** @import { Pool } from './pool.js' */
+/** @import { Renewals } from './renewals.js' */
 
 /**
  * What the parts of a queue share.
@@ -11,7 +12,6 @@
  * @property {QueueStorage & { [LOOK]?: (id: string) => MaybePromise<Looked> }} storage
  * @property {Relay} relay
  * @property {string} owner in whose name messages are claimed
- * @property {number} lease
  * @property {Pool | undefined} storePool
  * @property {QueueOptions['backoff']} backoff
  * @property {QueueOptions['bounceFactory']} bounceFactory
@@ -20,6 +20,8 @@
  * @property {(milliseconds: number) => Promise<boolean>} rest waits; false if there is no time
  * @property {(bounce: Envelope, id: string) => Promise<string[]>} storeBounce stores one that waits
  * @property {(ids: string[]) => Promise<void>} sendBounces lets them be due
+ * @property {Renewals} renewals
+ * @property {(type: string) => boolean} hears whether somebody listens to events of a type
  * @property {(type: string, detail: () => object) => void} dispatch
  * @property {(error: unknown, detail: object) => void} complain tells of an error in an event
  * @property {(id: string) => Error} leaseLost

@@ -1,4 +1,4 @@
-/** @import { Envelope, Lease, MaybePromise, Reply } from '../types.js' */
+/** @import { Envelope, Expect, Lease, MaybePromise, Next, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
 import { LOOK } from '../seam/look.js';
 import * as Ask from '../wasm/ask.js';
@@ -9,6 +9,7 @@ import * as Told from '../wasm/told.js';
 import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';
+import { isPromise } from './promises.js';
 
 /** Recipients of one fate, each with its position in the original list and the reply of the relay. */
 /** @typedef {{ recipients: string[], indexes: number[], replies: (Reply | undefined)[] }} Group */
@@ -53,10 +54,28 @@ export class Delivery {
     this.#id = context.decisions.text(Told.Id, number, 0);
   }
 
-  async run() {
-    let step = this.#next(this.#ask(Ask.Begin, Math.random()));
-    while (step !== Step.Done) step = await this.#make(step);
-    if (this.#bounces.length > 0 && this.#ask(Ask.Recorded)) await this.#context.sendBounces(this.#bounces);
+  /** @returns {void | Promise<void>} nothing if it ended at once, since all that it asked answered at once */
+  run() {
+    return this.#go(this.#next(this.#ask(Ask.Begin, Math.random())));
+  }
+
+  /**
+   * @param {number} step
+   * @returns {void | Promise<void>}
+   */
+  #go(step) {
+    while (step !== Step.Done) {
+      const next = this.#make(step);
+      if (typeof next !== 'number') return next.then((step) => this.#go(step));
+      step = next;
+    }
+    if (this.#bounces.length > 0 && this.#ask(Ask.Recorded)) {
+      return this.#context.sendBounces(this.#bounces).then(() => this.#end());
+    }
+    this.#end();
+  }
+
+  #end() {
     this.#tell();
     this.#ask(Ask.End);
   }
@@ -67,7 +86,7 @@ export class Delivery {
    * @param {number} [y]
    */
   #ask(ask, x = 0, y = 0) {
-    return this.#context.decisions.tell(ask, this.#number, x, y, '');
+    return this.#context.decisions.ask(ask, this.#number, x, y);
   }
 
   /**
@@ -77,23 +96,21 @@ export class Delivery {
    * @returns {number}
    */
   #next(step) {
-    if (NUMBERED.has(step)) this.#numbers = this.#context.decisions.numbers();
+    if (isNumbered(step)) this.#numbers = this.#context.decisions.numbers();
     return step;
   }
 
   /**
    * @param {number} step
-   * @returns {MaybePromise<number>} the next one
+   * @returns {number | Promise<number>} the next one
    */
   #make(step) {
     switch (step) {
       case Step.Look:
         return this.#look();
       case Step.Change:
-        return this.#try(async () => {
-          const changed = await this.#change(this.#numbers);
-          return this.#answer(changed ? Result.Changed : Result.Unchanged);
-        });
+        return this.#call(() => this.#change(this.#numbers), (changed) => (
+          this.#answer(changed ? Result.Changed : Result.Unchanged)));
       case Step.Get:
         return this.#get();
       case Step.Relay:
@@ -103,16 +120,12 @@ export class Delivery {
       case Step.Bounce:
         return this.#bounce();
       case Step.Keep:
-        return this.#try(async () => {
+        return this.#call(() => {
           const { recipients } = this.#group(Fate.Refused);
-          await keep(this.#context, this.#id, { ...this.#envelope, recipients });
-          return this.#answer(Result.Stored);
-        });
+          return keep(this.#context, this.#id, { ...this.#envelope, recipients });
+        }, () => this.#answer(Result.Stored));
       case Step.Remove:
-        return this.#try(async () => {
-          await this.#store((storage) => storage.remove(this.#id));
-          return this.#answer(Result.Stored);
-        });
+        return this.#call(() => this.#store((storage) => storage.remove(this.#id)), () => this.#answer(Result.Stored));
       default:
         return this.#pause();
     }
@@ -122,7 +135,8 @@ export class Delivery {
 
   /**
    * @template T
-   * @param {(storage: Context['storage']) => T} call
+   * @param {(storage: Context['storage']) => MaybePromise<T>} call
+   * @returns {MaybePromise<T>}
    */
   #store(call) {
     const { storage, storePool } = this.#context;
@@ -130,13 +144,35 @@ export class Delivery {
   }
 
   /**
-   * @param {() => Promise<number>} work
-   * @returns {Promise<number>}
+   * Makes a call and goes on with what it came to: at once, if that is no promise.
+   *
+   * @template T
+   * @param {() => MaybePromise<T>} call
+   * @param {(result: T) => number} next
+   * @returns {number | Promise<number>}
    */
-  async #try(work) {
+  #call(call, next) {
     try {
-      return await work();
+      const result = call();
+      return isPromise(result) ? this.#wait(result, next) : next(result);
     } catch (error) {
+      return this.#answer(this.#failed(error));
+    }
+  }
+
+  /**
+   * @template T
+   * @param {PromiseLike<T>} result
+   * @param {(result: T) => number} next
+   */
+  async #wait(result, next) {
+    const { tick } = this.#context;
+    try {
+      const value = await result;
+      tick();
+      return next(value);
+    } catch (error) {
+      tick();
       return this.#answer(this.#failed(error));
     }
   }
@@ -155,19 +191,20 @@ export class Delivery {
   }
 
   #look() {
-    return this.#try(async () => {
-      const { decisions, tick } = this.#context;
-      const looked = await this.#store((storage) => storage[LOOK]?.(this.#id));
-      // A storage without it says how often; then a claim counts on its moving the timestamp.
-      const { timestamp, attempts, lease } = looked ?? {
-        timestamp: this.#expected, attempts: (await this.#store((storage) => storage.get(this.#id)))[1], lease: undefined,
-      };
-      this.#seen = lease ?? null;
-      const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
-      tick();
-      decisions.tell(Ask.Lease, this.#number, until, 0, lease?.owner ?? '');
-      return this.#next(this.#ask(Ask.Looked, timestamp, attempts));
-    });
+    if (this.#context.storage[LOOK]) {
+      return this.#call(() => this.#store((storage) => storage[LOOK]?.(this.#id)), (looked) => this.#looked(looked));
+    }
+    // A storage without it says how often; then a claim counts on its moving the timestamp.
+    return this.#call(() => this.#store((storage) => storage.get(this.#id)), ([, attempts]) => (
+      this.#looked({ timestamp: this.#expected, attempts, lease: undefined })));
+  }
+
+  /** @param {any} looked */
+  #looked({ timestamp, attempts, lease }) {
+    this.#seen = lease ?? null;
+    const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
+    this.#context.decisions.tell(Ask.Lease, this.#number, until, 0, lease?.owner ?? '');
+    return this.#next(this.#ask(Ask.Looked, timestamp, attempts));
   }
 
   /**
@@ -176,89 +213,98 @@ export class Delivery {
    * @param {ArrayLike<number>} numbers
    */
   #change(numbers) {
-    const { owner } = this.#context;
-    const [timestamp, attempts, until, own, ...next] = Array.from(numbers);
-    /** @param {number} until */
-    const mine = (until) => (until === -Infinity ? null : { until, owner });
-    const expect = {
-      ...(timestamp === timestamp && { timestamp }),
-      ...(attempts === attempts && { attempts }),
-      ...(until === until && { lease: own || until === -Infinity ? mine(until) : this.#seen }),
-    };
-    if (timestamp === timestamp) this.#expected = timestamp;
-    const [nextTimestamp, nextAttempts, nextUntil, ...delivered] = next;
-    return this.#store((storage) => storage.change(this.#id, expect, {
-      ...(nextTimestamp === nextTimestamp && { timestamp: nextTimestamp }),
-      ...(nextAttempts === nextAttempts && { attempts: nextAttempts }),
-      ...(nextUntil === nextUntil && { lease: mine(nextUntil) }),
-      ...(delivered.length > 0 && { delivered }),
-    }));
+    const [timestamp, attempts, until, own, nextTimestamp, nextAttempts, nextUntil] = /** @type {any} */ (numbers);
+    /** @type {Expect} */
+    const expect = {};
+    if (timestamp === timestamp) expect.timestamp = this.#expected = timestamp;
+    if (attempts === attempts) expect.attempts = attempts;
+    if (until === until) expect.lease = own || until === -Infinity ? this.#mine(until) : this.#seen;
+    /** @type {Next} */
+    const next = {};
+    if (nextTimestamp === nextTimestamp) next.timestamp = nextTimestamp;
+    if (nextAttempts === nextAttempts) next.attempts = nextAttempts;
+    if (nextUntil === nextUntil) next.lease = this.#mine(nextUntil);
+    if (numbers.length > MARKS) next.delivered = Array.prototype.slice.call(numbers, MARKS);
+    return this.#store((storage) => storage.change(this.#id, expect, next));
+  }
+
+  /** @param {number} until */
+  #mine(until) {
+    return until === -Infinity ? null : { until, owner: this.#context.owner };
   }
 
   #get() {
-    return this.#try(async () => {
-      const { tick } = this.#context;
-      const [envelope, , indexes] = await this.#store((storage) => storage.get(this.#id));
+    return this.#call(() => this.#store((storage) => storage.get(this.#id)), ([envelope, , indexes]) => {
       this.#envelope = envelope;
       this.#indexes = indexes;
       for (const index of indexes) this.#ask(Ask.Index, index);
-      tick();
       return this.#next(this.#ask(Ask.Got, envelope.sender ? 1 : 0, Math.random()));
     });
   }
 
   // ---- the relay ----
 
-  async #relay() {
-    const { decisions, dispatch, relay, tick } = this.#context;
-    const renewals = this.#renewals();
+  #relay() {
+    const { dispatch, relay } = this.#context;
     dispatch('attempt', () => this.#detail());
     let answer;
     let thrown = false;
     try {
-      answer = await relay.attempt(this.#envelope, this.#ask(Ask.Attempts) - 1, { id: this.#id });
+      answer = relay.attempt(this.#envelope, this.#ask(Ask.Attempts) - 1, { id: this.#id });
+      if (isPromise(answer)) return this.#waitForRelay(answer);
     } catch (error) {
       answer = error;
       thrown = true;
     }
-    await renewals.end();
+    return this.#answered(answer, thrown);
+  }
+
+  /** @param {PromiseLike<any>} relayed */
+  async #waitForRelay(relayed) {
+    const { renewals } = this.#context;
+    renewals.begin(this);
+    let answer;
+    let thrown = false;
+    try {
+      answer = await relayed;
+    } catch (error) {
+      answer = error;
+      thrown = true;
+    }
+    await renewals.end(this);
+    return this.#answered(answer, thrown);
+  }
+
+  /**
+   * @param {any} answer
+   * @param {boolean} thrown
+   */
+  #answered(answer, thrown) {
+    const { complain, decisions, tick } = this.#context;
     tick();
     const step = this.#next(tellAnswer(decisions, this.#number, this.#envelope.recipients, answer, thrown));
-    const wrong = decisions.text(Told.Wrong, this.#number, 0);
-    if (wrong) this.#context.complain(thrown ? answer : new TypeError(wrong), this.#detail());
+    if (this.#ask(Ask.Wrong)) {
+      const wrong = decisions.text(Told.Wrong, this.#number, 0);
+      complain(thrown ? answer : new TypeError(wrong), this.#detail());
+    }
     return step;
   }
 
-  /** Renews the lease as long as the relay takes. */
-  #renewals() {
-    const { decisions, lease, tick } = this.#context;
-    /** @type {Promise<void> | undefined} */
-    let renewing;
-    const renew = async () => {
-      tick();
-      if (!this.#ask(Ask.Renew)) return;
-      let result;
-      try {
-        result = (await this.#change(decisions.numbers())) ? Result.Changed : Result.Unchanged;
-      } catch (error) {
-        result = this.#failed(error);
-      }
-      this.#ask(Ask.Renewed, result);
-    };
-    const timer = setInterval(() => {
-      renewing ??= renew().finally(() => {
-        renewing = undefined;
-      });
-    }, Math.min(lease / 3, LONGEST_TIMER));
-    return {
-      async end() {
-        clearInterval(timer);
-        await renewing;
-      },
-    };
+  /** Lets the claim last longer, while the relay has the message. */
+  async renew() {
+    const { decisions, tick } = this.#context;
+    tick();
+    if (!this.#ask(Ask.Renew)) return;
+    let result;
+    try {
+      result = (await this.#change(decisions.numbers())) ? Result.Changed : Result.Unchanged;
+    } catch (error) {
+      result = this.#failed(error);
+    }
+    this.#ask(Ask.Renewed, result);
   }
 
-  async #backoff() {
+  #backoff() {
     const { backoff, tick } = this.#context;
     const attempts = this.#numbers[0];
     const replies = this.#group(Fate.Deferred).replies;
@@ -280,7 +326,7 @@ export class Delivery {
   // ---- what is given up ----
 
   #bounce() {
-    return this.#try(async () => {
+    return this.#call(async () => {
       const { decisions, dispatch, storeBounce } = this.#context;
       const number = this.#numbers[0];
       const reply = this.#reply(number);
@@ -291,21 +337,22 @@ export class Delivery {
         this.#bounces.push(...await storeBounce(bounce, bounceId));
         dispatch('bounced', () => ({ ...this.#detail(), reply, recipients, indexes, bounce, bounceId }));
       }
-      return this.#answer(Result.Stored);
-    });
+    }, () => this.#answer(Result.Stored));
   }
 
-  async #pause() {
-    return this.#answer(await this.#context.rest(this.#numbers[0]) ? Result.Stored : Result.Failed);
+  #pause() {
+    return this.#call(() => this.#context.rest(this.#numbers[0]), (rested) => (
+      this.#answer(rested ? Result.Stored : Result.Failed)));
   }
 
   // ---- what it came to ----
 
   #tell() {
-    const { complain, dispatch, leaseLost } = this.#context;
+    const { complain, dispatch, hears, leaseLost } = this.#context;
     if (this.#ask(Ask.Lost)) complain(leaseLost(this.#id), this.#detail());
     if (!this.#ask(Ask.Recorded)) return;
     for (const [type, fate] of FATES) {
+      if (!hears(type)) continue;
       const group = this.#group(fate);
       if (group.recipients.length === 0) continue;
       const reply = group.replies.find((reply) => reply !== undefined);
@@ -355,13 +402,16 @@ export class Delivery {
 
   /** @param {number} result */
   #answer(result) {
-    this.#context.tick();
     return this.#next(this.#ask(Ask.Answer, result, Math.random()));
   }
 }
 
-/** @type {Set<number>} */
-const NUMBERED = new Set([Step.Change, Step.Backoff, Step.Bounce, Step.Pause]);
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** Where the marks begin among the numbers of a change. */
+const MARKS = 7;
 /** @type {[type: string, fate: number][]} */
 const FATES = [['delivered', Fate.Delivered], ['deferred', Fate.Deferred], ['failed', Fate.Refused]];
+
+/** @param {number} step */
+function isNumbered(step) {
+  return step === Step.Change || step === Step.Backoff || step === Step.Bounce || step === Step.Pause;
+}

@@ -12,6 +12,7 @@ use super::host::JsHost;
 use super::seam::Seam;
 use super::tasks::Tasks;
 use crate::storage::DictStorage;
+use crate::wait::End;
 
 /// A storage over whatever the seam stands for.
 #[wasm_bindgen]
@@ -24,7 +25,15 @@ pub struct Core {
 /// Somebody who waits; nothing while a call of theirs is under way.
 #[wasm_bindgen]
 #[allow(missing_debug_implementations)]
-pub struct Waiting(Place);
+pub struct Waiting(Place, End);
+
+#[wasm_bindgen]
+impl Waiting {
+    /// Whatever is asked for now, and from now on, comes to nothing.
+    pub fn end(&self) {
+        self.1.end();
+    }
+}
 
 #[wasm_bindgen]
 impl Core {
@@ -79,7 +88,9 @@ impl Core {
 
     /// Somebody who waits; all messages are looked through every so many milliseconds.
     pub fn wait(&self, every: f64) -> Waiting {
-        Waiting(Rc::new(Cell::new(Some(Box::new(self.storage.wait(time(every)))))))
+        let wait = self.storage.wait(time(every));
+        let end = wait.ending();
+        Waiting(Rc::new(Cell::new(Some(Box::new(wait)))), end)
     }
 
     /// Begins to wait for the next message: its time, and its id in the slot; none at the end.

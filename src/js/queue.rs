@@ -136,6 +136,8 @@ pub enum Ask {
     /// The relay has said `x`, a `Saying`, with code `y` and the text, of the next recipient. Returns
     /// nothing.
     Say,
+    /// The one of whom was said last asks to be left alone for `x` milliseconds. Returns nothing.
+    Rest,
     /// All was said, of `x` recipients out of `y`.
     Relayed,
     /// Whether the lease can be renewed now; the numbers say how.
@@ -159,6 +161,8 @@ pub enum Ask {
     Places,
     /// The code of the reply `x`.
     Code,
+    /// Whether something was wrong with the relay's answer.
+    Wrong,
 
     // ---- the default bounce ----
     /// Begins one for the reply `x`; the text is the sender.
@@ -242,6 +246,11 @@ impl Decisions {
         }
     }
 
+    /// Asks or tells something that has no text.
+    pub fn ask(&mut self, ask: Ask, attempt: u32, x: f64, y: f64) -> f64 {
+        self.tell(ask, attempt, x, y, "")
+    }
+
     /// Asks or tells something, with a text where it has one.
     pub fn tell(&mut self, ask: Ask, attempt: u32, x: f64, y: f64, text: &str) -> f64 {
         let flag = |is: bool| f64::from(u8::from(is));
@@ -291,6 +300,7 @@ impl Decisions {
                 return self.answer(attempt, Input::Got { indexes, bounces: x != 0.0 }, y);
             }
             Ask::Say => self.say(x, y, text),
+            Ask::Rest => self.said.ask_for_rest(x),
             Ask::Relayed => {
                 let mut verdicts = core::mem::take(&mut self.said);
                 verdicts.end(x as usize, y as usize);
@@ -316,6 +326,7 @@ impl Decisions {
             Ask::Lost => return flag(self.attempt(attempt).is_some_and(Attempt::is_lease_lost)),
             Ask::Next => return self.attempt(attempt).and_then(Attempt::next_timestamp).unwrap_or(f64::NAN),
             Ask::Places => self.put_places(attempt, x),
+            Ask::Wrong => return flag(self.attempt(attempt).is_some_and(|made| made.verdicts().wrong.is_some())),
             Ask::Code => return self.reply(attempt, x as u32).map_or(0.0, |reply| reply.code.into()),
 
             Ask::Bounce => {

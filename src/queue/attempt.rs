@@ -457,7 +457,7 @@ impl Attempt {
 
     fn put_off(&mut self, delay: Delay, settings: &Settings, moment: Moment) -> Command {
         match delay {
-            Delay::After(wait) => self.next = Some(moment.wall + wait),
+            Delay::After(wait) => self.next = Some(moment.wall + wait.max(self.verdicts.rest())),
             Delay::GiveUp => self.verdicts.give_up(),
         }
         self.refuse(settings, moment)

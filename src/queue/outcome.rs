@@ -51,6 +51,8 @@ pub struct Verdicts {
     replies: Replies,
     /// What was wrong with the answer, if something was. It was taken to mean "not now".
     pub wrong: Option<&'static str>,
+    /// For how many milliseconds those who defer asked to be left alone.
+    rest: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +61,8 @@ struct Place {
     /// Number of its reply; none if there is no such.
     reply: Option<u32>,
 }
+
+const LONGEST_REST: f64 = 86_400_000.0;
 
 const MISSING: &str = "4.3.0 the relay's answer leaves out a recipient";
 const LENGTH: &str = "4.3.0 the relay's answer has another length than the list of recipients";
@@ -110,6 +114,20 @@ impl Verdicts {
         };
         let reply = reply.map(|reply| self.replies.number(reply));
         self.places.push(Place { verdict, reply });
+    }
+
+    /// The one of whom something was said last asks to be left alone for so many milliseconds. That counts
+    /// if it defers, and for a day at most.
+    pub fn ask_for_rest(&mut self, milliseconds: f64) {
+        if self.places.last().is_some_and(|place| place.verdict == Verdict::Deferred) {
+            self.rest = self.rest.max(milliseconds).min(LONGEST_REST);
+        }
+    }
+
+    /// For how many milliseconds at least nothing is tried again.
+    #[must_use]
+    pub fn rest(&self) -> f64 {
+        self.rest
     }
 
     /// All was said, of so many by position. With another length nobody knows who is meant.
@@ -283,6 +301,22 @@ mod tests {
             (600, Deferred),
         ] {
             assert_eq!(verdicts(Answer::All(reply(code)), &["a"]), (vec![verdict], false), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_longest_rest_that_somebody_who_defers_asks_for_counts_for_a_day_at_most() {
+        let mut verdicts = Verdicts::new(4);
+        for (code, asked, rest) in [
+            (250, 9_000.0, 0.0),
+            (450, f64::NAN, 0.0),
+            (450, 5_000.0, 5_000.0),
+            (451, 4_000.0, 5_000.0),
+            (452, f64::INFINITY, 86_400_000.0),
+        ] {
+            verdicts.say(Some(reply(code)));
+            verdicts.ask_for_rest(asked);
+            assert_eq!(verdicts.rest(), rest, "{code}");
         }
     }
 
