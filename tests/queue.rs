@@ -1,4 +1,5 @@
 //! The native queue: one behaviour a test, on the in-memory host and a clock of the tests.
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod support;
