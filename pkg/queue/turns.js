@@ -1,7 +1,15 @@
 /** How long attempts may follow each other before everything else has a turn. */
 const TURN = 10;
-/** Comes back when everything else had one. */
-const soon = globalThis.setImmediate ?? ((/** @type {() => void} */ then) => setTimeout(then, 0));
+
+/**
+ * Comes back when everything else had one.
+ *
+ * @param {() => void} then
+ */
+function soon(then) {
+  if (typeof setImmediate === 'function') setImmediate(then);
+  else setTimeout(then, 0);
+}
 
 /** When a queue looks for attempts to begin: at a time, and with turns for everything else. */
 export class Turns {
