@@ -69,6 +69,7 @@ export class Delivery {
       if (typeof next !== 'number') return next.then((step) => this.#go(step));
       step = next;
     }
+    this.#tell(); // before its bounces are attempted, which may be at once
     if (this.#bounces.length > 0 && this.#ask(Ask.Recorded)) {
       return this.#context.sendBounces(this.#bounces).then(() => this.#end());
     }
@@ -76,7 +77,6 @@ export class Delivery {
   }
 
   #end() {
-    this.#tell();
     this.#ask(Ask.End);
   }
 
