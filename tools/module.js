@@ -46,7 +46,7 @@ function dropPanics({ wasm }) {
   for (let i = 0; i < module.getNumFunctions(); i++) {
     const place = module.getFunctionByIndex(i);
     const { name, module: imported } = binaryen.getFunctionInfo(place);
-    if (imported === '' && /::panicking::|alloc_error|raw_vec::handle_error/.test(name)) {
+    if (imported === '' && /::panicking::|alloc_error|raw_vec::handle_error|u32 as .*::fmt::Display/.test(name)) {
       /** @type {any} */ (binaryen).Function.setBody(place, module.unreachable()); // its types have no word of it
     }
   }
@@ -77,6 +77,7 @@ function optimise({ wasm, glue: file }) {
     ...passes, ...features.map((name) => `--enable-${name}`), wasm, '-o', wasm,
   ], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   optimised(
+    '-Oz', '--flatten', '--rereloop', '-Oz',
     '-Oz', '--converge', '--gufa-optimizing', '-Oz', '--one-caller-inline-max-function-size', '20', '--low-memory-unused',
     '--strip-debug', '--strip-producers', '--strip-target-features',
   );

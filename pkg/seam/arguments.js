@@ -40,7 +40,7 @@ export function readArguments(slot, method, first, second, third) {
   const number = method === Method.SetTimestamp ? timestamp('timestamp', second) : 0;
   if (method === Method.SetRecipientsDelivered) slot.indexes = indexes('rcptIndexes', second);
   if (method === Method.Change) readChange(slot, second, third);
-  if (method === Method.Get) slot.copies = true;
+  if (method === Method.Get || method === Method.Look) slot.copies = true;
   if (typeof first !== 'string') throw refused('id', 'a string', first);
   slot.id = first;
   return number;
@@ -123,24 +123,23 @@ function attempts(path, value) {
 function readChange(slot, expect, next) {
   if (expect === undefined) throw refused('expect', 'an object or null', expect);
   if (next === undefined) throw refused('next', 'an object', next);
-  slot.numbers = [];
-  slot.owners = [];
-  readRecord(slot, 'expect', expect ?? undefined);
-  readRecord(slot, 'next', next);
+  slot.more = { numbers: [], owners: [], ids: [] };
+  readRecord(slot.more, 'expect', expect ?? undefined);
+  readRecord(slot.more, 'next', next);
   const delivered = field(next, 'next', 'delivered');
   if (delivered !== undefined) slot.indexes = indexes('next.delivered', delivered);
 }
 
 /**
- * @param {Slot} slot
+ * @param {Slot['more']} more
  * @param {string} name
  * @param {any} record
  */
-function readRecord(slot, name, record) {
+function readRecord(more, name, record) {
   const time = field(record, name, 'timestamp');
-  slot.numbers.push(time === undefined ? NaN : timestamp(`${name}.timestamp`, time));
+  more.numbers.push(time === undefined ? NaN : timestamp(`${name}.timestamp`, time));
   const count = field(record, name, 'attempts');
-  slot.numbers.push(count === undefined ? NaN : attempts(`${name}.attempts`, count));
+  more.numbers.push(count === undefined ? NaN : attempts(`${name}.attempts`, count));
   const lease = field(record, name, 'lease');
   let until = NaN;
   if (lease === null) {
@@ -152,9 +151,9 @@ function readRecord(slot, name, record) {
     if (typeof owner !== 'string' || !isWellFormed(owner)) {
       throw refused(`${path}.owner`, 'a string without lone surrogates', owner);
     }
-    slot.owners[slot.numbers.length] = owner;
+    more.owners[more.numbers.length] = owner;
   }
-  slot.numbers.push(until);
+  more.numbers.push(until);
 }
 
 /**
@@ -174,10 +173,11 @@ function readRepair(slot, options) {
     if (typeof requeue !== 'object' || typeof requeue?.[Symbol.iterator] !== 'function') {
       throw refused('options.requeue', 'an iterable of ids', requeue);
     }
-    slot.ids = Array.from(requeue);
-    slot.ids.forEach((id, i) => {
+    const ids = Array.from(requeue);
+    ids.forEach((id, i) => {
       if (typeof id !== 'string') throw refused(`options.requeue[${i}]`, 'a string', id);
     });
+    slot.more = { numbers: [], owners: [], ids };
   }
   return minAge ?? NaN;
 }

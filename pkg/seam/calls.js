@@ -6,7 +6,7 @@ import { QueueError } from '../errors.js';
 import { enter, entries } from './depth.js';
 import { openCore } from './open.js';
 import { resultOf } from './results.js';
-import { Slot } from './slot.js';
+import { CallSlot } from './slot.js';
 
 const PENDING = Infinity;
 
@@ -32,7 +32,7 @@ export class Calls {
    */
   begin(method, first, second, third) {
     return new Promise((resolve, reject) => {
-      const slot = new Slot();
+      const slot = new CallSlot();
       const number = readArguments(slot, method, first, second, third);
       const made = method === Method.Write && slot.id !== undefined ? Method.WriteAs : method;
       this.#run(slot, method, resolve, reject, () => {
@@ -49,7 +49,7 @@ export class Calls {
    * @returns {Promise<{ rows: [number, string][], cursor: unknown }>}
    */
   async page(cursor) {
-    const slot = new Slot();
+    const slot = new CallSlot();
     slot.cursor = cursor;
     const count = cursor === undefined ? 0 : 1;
     const rows = await new Promise((resolve, reject) => {
@@ -66,7 +66,7 @@ export class Calls {
    * @returns {Promise<[number, string] | undefined>}
    */
   next(core, waiting) {
-    const slot = new Slot();
+    const slot = new CallSlot();
     return new Promise((resolve, reject) => {
       if (core !== this.core()) throw lost(slot);
       this.#run(slot, Method.Wait, resolve, reject, () => core.next(slot.number, waiting));
@@ -90,7 +90,7 @@ export class Calls {
   }
 
   /**
-   * @param {Slot} slot
+   * @param {CallSlot} slot
    * @param {number} method
    * @param {(result: any) => void} resolve
    * @param {(error: unknown) => void} reject
@@ -122,7 +122,7 @@ export class Calls {
   /**
    * Goes on with a call whose host has answered, or whose turn may have come.
    *
-   * @param {Slot} slot
+   * @param {CallSlot} slot
    */
   poll(slot) {
     try {
@@ -133,7 +133,7 @@ export class Calls {
   }
 
   /**
-   * @param {Slot} slot
+   * @param {CallSlot} slot
    * @param {() => number} work
    */
   #step(slot, work) {
@@ -159,7 +159,7 @@ export class Calls {
   }
 }
 
-/** @param {Slot} slot */
+/** @param {CallSlot} slot */
 function lost({ id }) {
   const reason = 'the stack or the memory of the program has ended while calls were under way';
   return new QueueError('unknown-outcome', `unknown-outcome: ${reason}`, { id });

@@ -15,16 +15,19 @@ import { DONE, DONE_WITH_MORE, STRANGE } from './status.js';
 
 /**
  * @param {any} record
+ * @param {ReadMeta} [reused] for a record with a time and a number of attempts only
  * @returns {ReadMeta}
  */
-export function readMeta(record) {
+export function readMeta(record, reused = plain()) {
   if (typeof record !== 'object' || record === null) return strange(NaN, NaN, 0);
   const { timestamp, attempts, deliveredIndexes, lease, format } = record;
   if (typeof timestamp !== 'number' || typeof attempts !== 'number') {
     return strange(NaN, NaN, typeof format === 'number' ? format : 0);
   }
   if (deliveredIndexes === undefined && lease === undefined && format === undefined) {
-    return { status: DONE, timestamp, attempts, format: 0, until: 0, owner: undefined, delivered: NONE };
+    reused.timestamp = timestamp;
+    reused.attempts = attempts;
+    return reused;
   }
   const meta = strange(timestamp, attempts, typeof format === 'number' ? format : 0);
   if (format !== undefined && !(typeof format === 'number' && format >= 0)) return meta;
@@ -55,4 +58,9 @@ const NONE = [];
  */
 function strange(timestamp, attempts, format) {
   return { status: STRANGE, timestamp, attempts, format, until: 0, owner: undefined, delivered: NONE };
+}
+
+/** @returns {ReadMeta} */
+export function plain() {
+  return { status: DONE, timestamp: NaN, attempts: NaN, format: 0, until: 0, owner: undefined, delivered: NONE };
 }

@@ -1,10 +1,9 @@
 /** @import { Batch, DictHost } from '../types.js' */
-/** @import { Slot } from './slot.js' */
+/** @import { CallSlot } from './slot.js' */
 import { Core } from '../wasm/slimta_queue_dict.js';
 import { count, unexpected } from './failures.js';
-import { readMeta } from './meta.js';
 import { Seam } from './seam.js';
-import { ABSENT, AS_READ, DONE, NOTHING, PENDING } from './status.js';
+import { AS_READ, DONE, LAST, META, NOTHING, PENDING, PUT } from './status.js';
 
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -23,7 +22,7 @@ export class PromisingSeam extends Seam {
   /**
    * Of the calls under way, by their numbers.
    *
-   * @type {(Slot | undefined)[]}
+   * @type {(CallSlot | undefined)[]}
    */
   slots = [];
   #host;
@@ -71,10 +70,8 @@ export class PromisingSeam extends Seam {
     if (typeof answer.then === 'function') return this.#await(answer, (settled) => this.#readMeta(settled));
     const { value, version } = answer;
     if (value === undefined || value === null) return NOTHING;
-    const read = readMeta(value);
     this.#comparesContents = version === value;
-    this.slot.version = version;
-    return this.leaveMeta(read);
+    return this.leaveMeta(value, version);
   }
 
   /**
@@ -93,25 +90,35 @@ export class PromisingSeam extends Seam {
   }
 
   /**
-   * @param {boolean} meta
-   * @param {number} kind
+   * @param {number} what
+   * @param {number} timestamp
+   * @param {number} attempts
    */
-  check(meta, kind) {
-    const id = /** @type {string} */ (this.slot.id);
-    const version = kind === ABSENT ? null : kind === AS_READ ? this.slot.version : this.record;
-    this.#batch.checks.push({ dict: meta ? 'meta' : 'envelope', id, version });
+  check(what, timestamp, attempts) {
+    this.#check(what, what & PUT ? this.takeMeta(timestamp, attempts) : null);
   }
 
   /**
-   * @param {boolean} meta
-   * @param {boolean} put
-   * @param {boolean} last whether the batch is complete, so that it is committed
+   * @param {number} what
+   * @param {unknown} version
    */
-  write(meta, put, last) {
-    const id = /** @type {string} */ (this.slot.id);
-    const dict = meta ? 'meta' : 'envelope';
-    this.#batch.writes.push(put ? { dict, id, value: meta ? this.record : this.slot.envelope } : { dict, id });
-    return last ? this.#commit() : DONE;
+  #check(what, version) {
+    this.#batch.checks.push({ dict: dictOf(what), id: /** @type {string} */ (this.slot.id), version });
+  }
+
+  /**
+   * @param {number} what
+   * @param {number} timestamp
+   * @param {number} attempts
+   */
+  write(what, timestamp, attempts) {
+    const { slot } = this;
+    const id = /** @type {string} */ (slot.id);
+    const dict = dictOf(what);
+    if (what & AS_READ) this.#check(META, slot.version);
+    const value = what & META ? this.takeMeta(timestamp, attempts) : slot.envelope;
+    this.#batch.writes.push(what & PUT ? { dict, id, value } : { dict, id });
+    return what & LAST ? this.#commit() : DONE;
   }
 
   #commit() {
@@ -204,7 +211,7 @@ export class PromisingSeam extends Seam {
    * @param {(answer: any) => number} accept
    */
   #await(promise, accept) {
-    const { slot } = this;
+    const slot = /** @type {CallSlot} */ (this.slot);
     /** @type {Pending} */
     const pending = { settled: false, answer: undefined, accept, timer: undefined };
     /** @param {unknown} answer */
@@ -245,7 +252,7 @@ export class PromisingSeam extends Seam {
    * @returns {Pending}
    */
   sleep(milliseconds) {
-    const { slot } = this;
+    const slot = /** @type {CallSlot} */ (this.slot);
     /** @type {Pending} */
     const pending = { settled: false, answer: undefined, accept: () => DONE, timer: undefined };
     pending.timer = setTimeout(() => {
@@ -265,4 +272,9 @@ export class PromisingSeam extends Seam {
     const slot = this.slots[number];
     if (slot) queueMicrotask(() => slot.calls?.poll(slot));
   }
+}
+
+/** @param {number} what */
+function dictOf(what) {
+  return what & META ? 'meta' : 'envelope';
 }

@@ -4,9 +4,8 @@ import { QueueError } from '../errors.js';
 import { iterate, sameMeta, turnsFor } from '../hosts/maps.js';
 import { count, refusePromise, unexpected } from './failures.js';
 import { Core } from '../wasm/slimta_queue_dict.js';
-import { readMeta } from './meta.js';
 import { Seam } from './seam.js';
-import { ABSENT, DONE, NOTHING } from './status.js';
+import { AS_READ, DONE, LAST, META, NOTHING, PUT } from './status.js';
 
 /**
  * The seam to two dictionaries that answer at once. A commit makes its checks and writes as the core names them;
@@ -41,9 +40,7 @@ export class ReadySeam extends Seam {
       if (value === undefined || value === null) return NOTHING;
       refusePromise(value);
       if (!meta) return this.leaveEnvelope(value);
-      const read = readMeta(value);
-      slot.version = value;
-      return this.leaveMeta(read);
+      return this.leaveMeta(value, value);
     } catch (error) {
       return this.threw(error);
     }
@@ -67,44 +64,51 @@ export class ReadySeam extends Seam {
     }
   }
 
-  /**
-   * @param {boolean} meta
-   * @param {number} kind
-   */
-  check(meta, kind) {
+  /** @param {number} what */
+  check(what) {
     const { slot } = this;
     if (slot.committing === undefined) this.#begin();
-    if (slot.committing !== DONE) return;
+    if (slot.committing === DONE) this.#check(slot, what);
+  }
+
+  /**
+   * @param {Slot} slot
+   * @param {number} what
+   */
+  #check(slot, what) {
     try {
-      const now = refusePromise((meta ? this.#meta : this.#envelopes).get(/** @type {string} */ (slot.id))) ?? null;
-      if (kind === ABSENT ? now !== null : !sameMeta(now, slot.version)) slot.committing = NOTHING;
+      const dict = what & META ? this.#meta : this.#envelopes;
+      const now = refusePromise(dict.get(/** @type {string} */ (slot.id))) ?? null;
+      if (what & AS_READ ? !sameMeta(now, slot.version) : now !== null) slot.committing = NOTHING;
     } catch (error) {
       slot.committing = this.threw(error);
     }
   }
 
   /**
-   * @param {boolean} meta
-   * @param {boolean} put
-   * @param {boolean} last whether the batch is complete
+   * @param {number} what
+   * @param {number} timestamp
+   * @param {number} attempts
    */
-  write(meta, put, last) {
+  write(what, timestamp, attempts) {
     const { slot } = this;
+    const value = what & META ? this.takeMeta(timestamp, attempts) : slot.envelope;
     if (slot.committing === undefined) this.#begin();
-    if (slot.committing === DONE) this.#write(slot, meta, put);
-    return last ? this.#end(slot) : DONE;
+    if (what & AS_READ && slot.committing === DONE) this.#check(slot, what | META);
+    if (slot.committing === DONE) this.#write(slot, what, value);
+    return what & LAST ? this.#end(slot) : DONE;
   }
 
   /**
    * @param {Slot} slot
-   * @param {boolean} meta
-   * @param {boolean} put
+   * @param {number} what
+   * @param {unknown} value
    */
-  #write(slot, meta, put) {
+  #write(slot, what, value) {
     const id = /** @type {string} */ (slot.id);
-    const dict = meta ? this.#meta : this.#envelopes;
+    const dict = what & META ? this.#meta : this.#envelopes;
     try {
-      refusePromise(put ? dict.set(id, meta ? this.record : slot.envelope) : dict.delete(id));
+      refusePromise(what & PUT ? dict.set(id, value) : dict.delete(id));
     } catch (error) {
       slot.committing = this.threw(error);
     }
@@ -160,8 +164,9 @@ export class ReadySeam extends Seam {
   }
 }
 
+const { get, set, delete: remove } = Map.prototype;
+
 /** @param {any} dict */
 function isMap(dict) {
-  const { get, set, delete: remove } = Map.prototype;
-  return dict instanceof Map && dict.get === get && dict.set === set && dict.delete === remove;
+  return dict.get === get && dict.set === set && dict.delete === remove;
 }

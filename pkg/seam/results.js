@@ -59,7 +59,7 @@ export function resultOf(seam, slot, method, number) {
 }
 
 /** @param {Slot} slot */
-function rowsOf({ places, metas, keys }) {
+function rowsOf({ places, page: { metas, keys } }) {
   const rows = new Array(places.length);
   for (let i = 0; i < rows.length; i++) {
     const place = places[i];

@@ -1,11 +1,11 @@
-/** @import { Findings } from '../types.js' */
+/** @import { Findings, Meta } from '../types.js' */
 /** @import { Core } from '../wasm/slimta_queue_dict.js' */
 /** @import { Frame } from './frame.js' */
 /** @import { ReadMeta } from './meta.js' */
 import { describe } from '../errors.js';
 import { copyStored, countRecipients } from './envelope.js';
 import { failure } from './failures.js';
-import { readMeta } from './meta.js';
+import { plain, readMeta } from './meta.js';
 import { Slot } from './slot.js';
 import { DONE, DONE_WITH_MORE, NOTHING, STRANGE, THREW, THREW_UNKNOWN } from './status.js';
 
@@ -36,16 +36,12 @@ export class Seam {
    * @type {unknown}
    */
   error = undefined;
-  /**
-   * The meta record to write.
-   *
-   * @type {any}
-   */
-  record = undefined;
   /** @type {unknown} */
   #thrown = undefined;
   /** @type {ReadMeta | undefined} */
   #read = undefined;
+  /** Of a record that is not for the caller. */
+  #plain = plain();
 
   /** @returns {Core} */
   makeCore() {
@@ -93,11 +89,22 @@ export class Seam {
     return count < 0 ? STRANGE : DONE;
   }
 
+  /**
+   * @param {unknown} record
+   * @param {unknown} version
+   */
+  leaveMeta(record, version) {
+    const { slot } = this;
+    const meta = readMeta(record, slot.copies ? undefined : this.#plain);
+    slot.version = version;
+    slot.looked = meta;
+    return this.#leave(meta);
+  }
+
   /** @param {ReadMeta} meta */
-  leaveMeta(meta) {
+  #leave(meta) {
     const { numbers } = this.frame;
-    this.#read = meta;
-    this.slot.looked = meta;
+    if (meta.status === DONE_WITH_MORE) this.#read = meta;
     numbers[0] = meta.timestamp;
     numbers[1] = meta.attempts;
     numbers[2] = meta.format;
@@ -123,15 +130,14 @@ export class Seam {
    */
   leavePage(meta, keys, values, next) {
     const { slot } = this;
-    slot.keys = keys;
-    slot.metas = meta ? values.map(readEntry) : [];
+    slot.page = { keys, metas: meta ? values.map(readEntry) : [] };
     slot.cursor = next;
     return next === undefined ? DONE : DONE_WITH_MORE;
   }
 
   /** Those that are no ids for sure are blank, so that each has its place. */
   pageIds() {
-    const { keys } = this.slot;
+    const { keys } = this.slot.page;
     const good = keys.every((key) => typeof key === 'string' && key.length === 32);
     const digits = encoder.encode((good ? keys : keys.map(padded)).join(''));
     // One that is not ASCII takes more than its place.
@@ -139,7 +145,7 @@ export class Seam {
   }
 
   pageNumbers() {
-    const { metas } = this.slot;
+    const { metas } = this.slot.page;
     const numbers = new Float64Array(metas.length * 3);
     for (let i = 0, place = 0; i < metas.length; i++) {
       const meta = metas[i];
@@ -152,49 +158,57 @@ export class Seam {
 
   /** @param {number} place */
   entry(place) {
-    const meta = this.slot.metas[place];
-    if (meta) this.leaveMeta(meta);
+    const meta = this.slot.page.metas[place];
+    if (meta) this.#leave(meta);
   }
 
   /** @param {number} place */
   stranger(place) {
-    const key = this.slot.keys[place];
+    const key = this.slot.page.keys[place];
     return typeof key === 'string' ? key : describe(key);
   }
 
   // ---- a meta record to write ----
 
   /**
-   * @param {number} timestamp
-   * @param {number} attempts
-   */
-  meta(timestamp, attempts) {
-    this.record = { timestamp, attempts };
-  }
-
-  /** @param {Uint32Array} indexes */
-  metaDelivered(indexes) {
-    this.record.deliveredIndexes = listOf(indexes);
-  }
-
-  /**
    * @param {number} until
    * @param {string} owner
    */
-  metaLease(until, owner) {
-    this.record.lease = { until, owner };
+  lease(until, owner) {
+    this.slot.lease = { until, owner };
+  }
+
+  /**
+   * The record that has been described: its delivered recipients are in `places`.
+   *
+   * @param {number} timestamp
+   * @param {number} attempts
+   */
+  takeMeta(timestamp, attempts) {
+    const { slot } = this;
+    /** @type {Meta} */
+    const meta = { timestamp, attempts };
+    if (slot.places.length > 0) {
+      meta.deliveredIndexes = slot.places;
+      slot.places = NONE;
+    }
+    if (slot.lease) {
+      meta.lease = slot.lease;
+      slot.lease = undefined;
+    }
+    return meta;
   }
 
   // ---- arguments ----
 
   /** @param {number} index */
   number(index) {
-    return this.slot.numbers[index];
+    return this.slot.more.numbers[index];
   }
 
   /** @param {number} index */
   owner(index) {
-    return this.slot.owners[index];
+    return this.slot.more.owners[index];
   }
 
   indexes() {
@@ -202,13 +216,13 @@ export class Seam {
   }
 
   ids() {
-    return this.slot.ids.filter((id) => /^[!-~]{32}$/.test(id)).join('');
+    return this.slot.more.ids.filter((id) => /^[!-~]{32}$/.test(id)).join('');
   }
 
   // ---- results ----
 
   /** @param {Uint32Array} places */
-  result(places) {
+  places(places) {
     this.slot.places = listOf(places);
   }
 

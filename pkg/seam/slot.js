@@ -1,9 +1,28 @@
 /** @import { Calls } from './calls.js' */
 /** @import { ReadMeta } from './meta.js' */
-/** @import { Envelope, Findings } from '../types.js' */
+/** @import { Envelope, Findings, Meta } from '../types.js' */
 
 /** @type {any[]} */
 const NONE = [];
+/** @type {Page} */
+const NO_PAGE = { keys: NONE, metas: NONE };
+/** @type {More} */
+const NO_MORE = { numbers: NONE, owners: NONE, ids: NONE };
+
+/**
+ * @typedef {object} Page
+ * @property {unknown[]} keys
+ * @property {(ReadMeta | undefined)[]} metas
+ */
+/**
+ * NaN for numbers that were not given: of `change`, timestamp, attempts and lease that are expected, then those that
+ * are next.
+ *
+ * @typedef {object} More
+ * @property {number[]} numbers
+ * @property {(string | undefined)[]} owners
+ * @property {string[]} ids
+ */
 
 /** What one call has on this side of the seam, while the core works on it. */
 export class Slot {
@@ -19,7 +38,7 @@ export class Slot {
    * @type {Envelope | undefined}
    */
   envelope = undefined;
-  /** Whether an envelope is read to be looked at, not only to count its recipients. */
+  /** Whether what is read is for the caller: of an envelope the core counts the recipients only. */
   copies = false;
   /**
    * Of the meta record that was read last.
@@ -36,11 +55,17 @@ export class Slot {
   /** Whether that has the turn of the message. */
   turn = false;
   /**
-   * Positions of recipients, or places in the page.
+   * Positions of recipients, on their way in or out, or places in the page.
    *
    * @type {number[]}
    */
   places = NONE;
+  /**
+   * Of the meta record that is described.
+   *
+   * @type {Meta['lease']}
+   */
+  lease = undefined;
   /** @type {number[]} */
   indexes = NONE;
 
@@ -51,33 +76,25 @@ export class Slot {
    */
   looked = undefined;
 
-  // ---- more arguments ----
-
   /**
-   * NaN for those that were not given: of `change`, timestamp, attempts and lease that are expected, then those that
-   * are next.
+   * More arguments.
    *
-   * @type {number[]}
+   * @type {More}
    */
-  numbers = NONE;
-  /** @type {(string | undefined)[]} */
-  owners = NONE;
-  /** @type {string[]} */
-  ids = NONE;
+  more = NO_MORE;
 
   // ---- of a listing ----
 
   /** @type {any} */
   cursor = undefined;
-  /** @type {unknown[]} */
-  keys = NONE;
-  /** @type {(ReadMeta | undefined)[]} */
-  metas = NONE;
+  /** @type {Page} */
+  page = NO_PAGE;
   /** @type {Findings | undefined} */
   findings = undefined;
+}
 
-  // ---- of a call that takes its time ----
-
+/** What a call has that takes its time. */
+export class CallSlot extends Slot {
   number = 0;
   /** @type {Pick<Calls, 'poll'> | undefined} */
   calls = undefined;

@@ -7,6 +7,8 @@ export const DONE_WITH_MORE = 4;
 export const STRANGE = 5;
 export const THREW_UNKNOWN = 6;
 
-// What a commit checks for.
-export const ABSENT = 0;
-export const AS_READ = 1;
+// What a check or a write is of, in any combination.
+export const META = 1;
+export const PUT = 2;
+export const AS_READ = 4;
+export const LAST = 8;

@@ -241,7 +241,7 @@ fn result(storage: &DictStorage<JsHost>, method: Method, outcome: Outcome<JsHost
             looked.map_or(NOTHING, |stored| f64::from(u8::from(!matches!(stored, Stored::Good(_)))))
         }
         Outcome::Queued(queued) => {
-            seam.result(&queued.indexes);
+            seam.places(&queued.indexes);
             queued.attempts.into()
         }
         Outcome::Page(page) => {
@@ -249,7 +249,7 @@ fn result(storage: &DictStorage<JsHost>, method: Method, outcome: Outcome<JsHost
                 (id, Some(Stored::Good(_))) => Some(id.place),
                 _ => None,
             };
-            seam.result(&page.entries.iter().filter_map(good).collect::<Vec<_>>());
+            seam.places(&page.entries.iter().filter_map(good).collect::<Vec<_>>());
             f64::from(u8::from(page.next.is_some()))
         }
         // The frame has the sizes, but what waited meanwhile may have used it.

@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::*;
 
 use super::frame::Frame;
 use super::seam::{
-    ABSENT, AS_DESCRIBED, AS_READ, DONE, DONE_WITH_MORE, NOTHING, PENDING, Pending, STRANGE, Seam, THREW, THREW_UNKNOWN,
+    AS_READ, DONE, DONE_WITH_MORE, LAST, META, NOTHING, PENDING, PUT, Pending, STRANGE, Seam, THREW, THREW_UNKNOWN,
 };
 use crate::envelope::EnvelopeHandle;
 use crate::error::{Error, Invalid};
@@ -152,52 +152,58 @@ impl JsHost {
         Page { entries, strangers, next: (status == DONE_WITH_MORE).then_some(()) }
     }
 
-    fn describe(&self, meta: &Meta) {
-        self.seam.meta(meta.timestamp, meta.attempts);
+    /// Says what a check or a write has besides two numbers, which it returns.
+    fn describe(&self, meta: Option<&Meta>) -> (f64, u32) {
+        let Some(meta) = meta else { return (0.0, 0) };
         if !meta.delivered.is_empty() {
-            self.seam.meta_delivered(&meta.delivered);
+            self.seam.places(&meta.delivered);
         }
         if let Some(lease) = &meta.lease {
-            self.seam.meta_lease(lease.until, &lease.owner);
+            self.seam.lease(lease.until, &lease.owner);
         }
+        (meta.timestamp, meta.attempts)
     }
 
     /// What the seam says to the last write, which makes it commit.
     fn state_batch(&self, batch: &BatchOf<Self>) -> u32 {
         let seam = &self.seam;
+        let mut as_read = 0;
         for check in &batch.checks {
-            match check {
-                Check::Absent(dict, id) => {
-                    self.name_it(id.id);
-                    seam.check(is_meta(*dict), ABSENT);
+            let (Check::Absent(_, id) | Check::Unchanged(id, _)) = check;
+            self.name_it(id.id);
+            let (what, meta) = match check {
+                Check::Absent(dict, _) => (meta_bit(*dict), None),
+                Check::Unchanged(_, Some(meta)) => (META | PUT, Some(&**meta)),
+                // The last check, which crosses with the write that follows.
+                Check::Unchanged(_, None) => {
+                    as_read = AS_READ;
+                    continue;
                 }
-                Check::Unchanged(id, version) => {
-                    self.name_it(id.id);
-                    if let Some(meta) = version {
-                        self.describe(meta);
-                    }
-                    seam.check(true, if version.is_some() { AS_DESCRIBED } else { AS_READ });
-                }
-            }
+            };
+            let (timestamp, attempts) = self.describe(meta);
+            seam.check(what, timestamp, attempts);
         }
         let mut left = batch.writes.len();
         let mut status = DONE;
         for write in &batch.writes {
             left = left.saturating_sub(1);
-            let (meta, put) = match write {
-                Write::Envelope(..) => (false, true),
-                Write::Meta(_, meta) => {
-                    self.describe(meta);
-                    (true, true)
-                }
-                Write::Delete(dict, _) => (is_meta(*dict), false),
-            };
             let (Write::Envelope(id, _) | Write::Meta(id, _) | Write::Delete(_, id)) = write;
             self.name_it(id.id);
-            status = seam.write(meta, put, left == 0);
+            let (what, meta) = match write {
+                Write::Envelope(..) => (PUT, None),
+                Write::Meta(_, meta) => (META | PUT, Some(meta)),
+                Write::Delete(dict, _) => (meta_bit(*dict), None),
+            };
+            let (timestamp, attempts) = self.describe(meta);
+            status = seam.write(what | as_read | if left == 0 { LAST } else { 0 }, timestamp, attempts);
+            as_read = 0;
         }
         status
     }
+}
+
+fn meta_bit(dict: Dict) -> u32 {
+    if is_meta(dict) { META } else { 0 }
 }
 
 fn is_meta(dict: Dict) -> bool {

@@ -26,10 +26,15 @@ pub(crate) const STRANGE: u32 = 5;
 /// The host threw, and does not know whether the commit was made.
 pub(crate) const THREW_UNKNOWN: u32 = 6;
 
-// What a commit checks a meta record for.
-pub(crate) const ABSENT: u32 = 0;
-pub(crate) const AS_READ: u32 = 1;
-pub(crate) const AS_DESCRIBED: u32 = 2;
+// What a check or a write is of, in any combination; see `pkg/seam/status.js`.
+/// The meta record; else the envelope.
+pub(crate) const META: u32 = 1;
+/// A write puts what it describes, or the envelope in the slot; else it deletes. A check is for what it describes.
+pub(crate) const PUT: u32 = 2;
+/// A write is made only where the meta record is as it was read; a check is for that.
+pub(crate) const AS_READ: u32 = 4;
+/// The batch is complete with this write, so that it is committed.
+pub(crate) const LAST: u32 = 8;
 
 #[wasm_bindgen]
 extern "C" {
@@ -48,9 +53,9 @@ extern "C" {
     #[wasm_bindgen(method, structural)]
     pub(crate) fn read(this: &Seam, meta: bool) -> u32;
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn check(this: &Seam, meta: bool, version: u32);
+    pub(crate) fn check(this: &Seam, what: u32, timestamp: f64, attempts: u32);
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn write(this: &Seam, meta: bool, put: bool, last: bool) -> u32;
+    pub(crate) fn write(this: &Seam, what: u32, timestamp: f64, attempts: u32) -> u32;
     #[wasm_bindgen(method, structural)]
     pub(crate) fn page(this: &Seam, meta: bool, first: bool, limit: u32) -> u32;
     #[wasm_bindgen(method, structural)]
@@ -84,14 +89,14 @@ extern "C" {
     #[wasm_bindgen(method, structural, js_name = comparesContents)]
     pub(crate) fn compares_contents(this: &Seam) -> bool;
 
-    // ---- a meta record, written ----
+    // ---- more of the meta record that is described next ----
 
+    /// Positions of recipients: those delivered to of the record that is described next, or those that a call returns;
+    /// or the entries of a page that it returns.
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn meta(this: &Seam, timestamp: f64, attempts: u32);
-    #[wasm_bindgen(method, structural, js_name = metaDelivered)]
-    pub(crate) fn meta_delivered(this: &Seam, indexes: &[u32]);
-    #[wasm_bindgen(method, structural, js_name = metaLease)]
-    pub(crate) fn meta_lease(this: &Seam, until: f64, owner: &str);
+    pub(crate) fn places(this: &Seam, places: &[u32]);
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn lease(this: &Seam, until: f64, owner: &str);
 
     // ---- a page ----
 
@@ -119,8 +124,6 @@ extern "C" {
 
     // ---- results ----
 
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn result(this: &Seam, places: &[u32]);
     #[wasm_bindgen(method, structural)]
     pub(crate) fn finding(this: &Seam, list: u32, id: &str);
     #[wasm_bindgen(method, structural)]
