@@ -12,8 +12,9 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use crate::error::Error;
-use crate::host::{BatchOf, Dict, Host, HostId, Page, Record, Sizes, Stored};
+use crate::host::{Batch, BatchOf, Dict, Host, HostId, Page, Record, Sizes, Stored};
 use crate::id::Id;
+use crate::meta::Meta;
 use crate::turn::Progress;
 
 /// What a rule asks of a host.
@@ -107,12 +108,16 @@ impl<'a, H: Host> Ask<'a, H> {
         }
     }
 
+    pub(crate) fn change(&mut self, id: &H::Id, version: H::Version, meta: &Meta) -> Asked<bool, H> {
+        if self.host.overlaps() {
+            return self.commit(id, Batch::change(id, version, meta.clone()));
+        }
+        committed(id, now(self.host.commit_change(id, version, meta)))
+    }
+
     pub(crate) fn commit(&mut self, id: &H::Id, batch: BatchOf<H>) -> Asked<bool, H> {
         if !self.host.overlaps() {
-            return now(self.host.commit(batch)).map_err(|stop| match stop {
-                Stop::Failed(error) => Stop::Failed(after_commit::<H>(id.id(), error)),
-                other => other,
-            });
+            return committed(id, now(self.host.commit(batch)));
         }
         match self.given() {
             Some(Answer::Committed(true)) => Ok(true),
@@ -153,6 +158,13 @@ impl<'a, H: Host> Ask<'a, H> {
             _ => Err(Stop::Waiting(Request::Close)),
         }
     }
+}
+
+fn committed<H: Host>(id: &H::Id, answer: Asked<bool, H>) -> Asked<bool, H> {
+    answer.map_err(|stop| match stop {
+        Stop::Failed(error) => Stop::Failed(after_commit::<H>(id.id(), error)),
+        other => other,
+    })
 }
 
 /// What the host's error of a commit means.

@@ -202,6 +202,16 @@ pub trait Host {
     /// answers, the writes are as durable as the host makes them.
     fn commit(&self, batch: BatchOf<Self>) -> impl Future<Output = Result<bool, Self::Error>>;
 
+    /// Commits a [`Batch::change`]. A host that answers at once may save the lists of a batch here.
+    fn commit_change(
+        &self,
+        id: &Self::Id,
+        version: Self::Version,
+        meta: &Meta,
+    ) -> impl Future<Output = Result<bool, Self::Error>> {
+        self.commit(Batch::change(id, version, meta.clone()))
+    }
+
     /// Reads the next entries of a dictionary, `None` beginning at the first, in an order that
     /// changes of other entries do not disturb. A page may be empty and still have a next one.
     #[allow(clippy::type_complexity)]

@@ -20,6 +20,8 @@ pub(crate) enum Operation<H: Host> {
     Change { id: H::Id, changes: Vec<Option<Change>>, known: Option<Box<Known<H::Version>>> },
     /// A message as its deliverer sees it.
     Get(H::Id),
+    /// A message that goes.
+    Remove(H::Id),
     /// A batch that depends on nothing but its own checks.
     Commit(H::Id, BatchOf<H>),
     /// A meta record alone.
@@ -97,7 +99,7 @@ impl<H: Host> Operation<H> {
     /// The message that it may change.
     pub(crate) fn id(&self) -> Option<&H::Id> {
         match self {
-            Self::Write { id, .. } | Self::Change { id, .. } | Self::Commit(id, _) => Some(id),
+            Self::Write { id, .. } | Self::Change { id, .. } | Self::Remove(id) | Self::Commit(id, _) => Some(id),
             _ => None,
         }
     }
@@ -109,6 +111,7 @@ impl<H: Host> Operation<H> {
             }
             Self::Change { id, changes, known } => Outcome::Changed(change(ask, id, changes, known.as_deref())?),
             Self::Get(id) => Outcome::Queued(get(ask, id)?),
+            Self::Remove(id) => Outcome::Committed(ask.commit(id, Batch::remove(id))?),
             Self::Commit(id, batch) => Outcome::Committed(ask.commit(id, batch.clone())?),
             Self::Look(id) => Outcome::Looked(ask.meta(id)?.map(|record| record.meta)),
             Self::Examine(id) => Outcome::Examined(examine(ask, id)?),
@@ -184,7 +187,7 @@ fn change<H: Host>(
             return Ok(Changes { results, meta: None, moved: false, recipients });
         }
         let moved = next.timestamp != meta.timestamp;
-        if ask.commit(id, Batch::change(id, version, next.clone()))? {
+        if ask.change(id, version, &next)? {
             return Ok(Changes { results, meta: Some(next), moved, recipients });
         }
         return Err(Stop::Again);

@@ -12,7 +12,7 @@ use core::time::Duration;
 use crate::ask::{Answer, Ask, PAGE, Request, Stop, after_commit};
 use crate::envelope::EnvelopeHandle;
 use crate::error::{Error, finite};
-use crate::host::{Batch, Host, HostId, Sizes};
+use crate::host::{Host, HostId, Sizes};
 use crate::id::Random;
 use crate::known::KnownMessages;
 use crate::meta::{Attempts, Change, Meta};
@@ -209,7 +209,7 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Host`], [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
     pub async fn remove(&self, id: &H::Id) -> Result<(), H> {
-        self.perform(Operation::Commit(id.clone(), Batch::remove(id))).await.map(drop)
+        self.perform(Operation::Remove(id.clone())).await.map(drop)
     }
 
     /// Counts the envelopes and the meta records.
@@ -290,7 +290,9 @@ impl<H: Host> DictStorage<H> {
         };
         let turn = match &mut operation {
             Operation::Change { id, changes, .. } => Some(self.turns.enter(id.id(), changes.pop().flatten())),
-            Operation::Write { id, .. } | Operation::Commit(id, _) => Some(self.turns.enter(id.id(), None)),
+            Operation::Write { id, .. } | Operation::Remove(id) | Operation::Commit(id, _) => {
+                Some(self.turns.enter(id.id(), None))
+            }
             _ => None,
         };
         let settled = match &operation {

@@ -11,7 +11,7 @@ use super::host::{JsEnvelope, JsHost, JsId, Thrown};
 use super::seam::Seam;
 use crate::check::{self, Examination, Findings, Repair};
 use crate::error::Error;
-use crate::host::{Batch, Dict, Host, Stored};
+use crate::host::{Dict, Host, Stored};
 use crate::id::Id;
 use crate::meta::{Attempts, Change, Expect, Lease, Meta};
 use crate::rules::{Operation, Outcome};
@@ -109,7 +109,7 @@ impl Call {
                     Method::WriteAs => Operation::Write { id, envelope, timestamp: number, given: true },
                     Method::Get => Operation::Get(id),
                     Method::Look => Operation::Look(id),
-                    Method::Remove => Operation::Commit(id, Batch::remove(&id)),
+                    Method::Remove => Operation::Remove(id),
                     _ => Operation::change(&id, changed(seam, method, number))?,
                 }
             }

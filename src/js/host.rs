@@ -164,6 +164,24 @@ impl JsHost {
         (meta.timestamp, meta.attempts)
     }
 
+    #[inline(never)] // both callers pay for a copy
+    fn write(&self, id: &JsId, what: u32, meta: Option<&Meta>) -> u32 {
+        self.name_it(id.id);
+        let (timestamp, attempts) = self.describe(meta);
+        self.seam.write(what, timestamp, attempts)
+    }
+
+    /// A check that the record is still this one, or that which was read: this check is one with the write that
+    /// follows, which is told so.
+    fn check_unchanged(&self, version: Option<&Meta>) -> u32 {
+        if version.is_none() {
+            return AS_READ;
+        }
+        let (timestamp, attempts) = self.describe(version);
+        self.seam.check(META | PUT, timestamp, attempts);
+        0
+    }
+
     /// What the seam says to the last write, which makes it commit.
     fn state_batch(&self, batch: &BatchOf<Self>) -> u32 {
         let seam = &self.seam;
@@ -171,31 +189,21 @@ impl JsHost {
         for check in &batch.checks {
             let (Check::Absent(_, id) | Check::Unchanged(id, _)) = check;
             self.name_it(id.id);
-            let (what, meta) = match check {
-                Check::Absent(dict, _) => (meta_bit(*dict), None),
-                Check::Unchanged(_, Some(meta)) => (META | PUT, Some(&**meta)),
-                // The last check, which crosses with the write that follows.
-                Check::Unchanged(_, None) => {
-                    as_read = AS_READ;
-                    continue;
-                }
-            };
-            let (timestamp, attempts) = self.describe(meta);
-            seam.check(what, timestamp, attempts);
+            match check {
+                Check::Absent(dict, _) => seam.check(meta_bit(*dict), 0.0, 0),
+                Check::Unchanged(_, version) => as_read = self.check_unchanged(version.as_deref()),
+            }
         }
         let mut left = batch.writes.len();
         let mut status = DONE;
         for write in &batch.writes {
             left = left.saturating_sub(1);
-            let (Write::Envelope(id, _) | Write::Meta(id, _) | Write::Delete(_, id)) = write;
-            self.name_it(id.id);
-            let (what, meta) = match write {
-                Write::Envelope(..) => (PUT, None),
-                Write::Meta(_, meta) => (META | PUT, Some(meta)),
-                Write::Delete(dict, _) => (meta_bit(*dict), None),
+            let (id, what, meta) = match write {
+                Write::Envelope(id, _) => (id, PUT, None),
+                Write::Meta(id, meta) => (id, META | PUT, Some(meta)),
+                Write::Delete(dict, id) => (id, meta_bit(*dict), None),
             };
-            let (timestamp, attempts) = self.describe(meta);
-            status = seam.write(what | as_read | if left == 0 { LAST } else { 0 }, timestamp, attempts);
+            status = self.write(id, what | as_read | if left == 0 { LAST } else { 0 }, meta);
             as_read = 0;
         }
         status
@@ -252,6 +260,13 @@ impl Host for JsHost {
 
     fn commit(&self, batch: BatchOf<Self>) -> Answer<'_, bool> {
         Answer::new(self, self.state_batch(&batch), |_, status| status == DONE)
+    }
+
+    fn commit_change(&self, id: &JsId, version: Option<Rc<Meta>>, meta: &Meta) -> Answer<'_, bool> {
+        self.name_it(id.id);
+        let as_read = self.check_unchanged(version.as_deref());
+        let status = self.write(id, META | PUT | LAST | as_read, Some(meta));
+        Answer::new(self, status, |_, status| status == DONE)
     }
 
     fn page(&self, dict: Dict, cursor: Option<()>, limit: u32) -> Answer<'_, Page<JsId, ()>> {
