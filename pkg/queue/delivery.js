@@ -1,9 +1,11 @@
 /** @import { Envelope, Expect, Lease, MaybePromise, Next, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
+/** @import { Numbers } from './frame.js' */
 import { LOOK } from '../seam/look.js';
 import * as Ask from '../wasm/ask.js';
 import * as Fate from '../wasm/fate.js';
 import * as Result from '../wasm/result.js';
+import * as Saying from '../wasm/saying.js';
 import * as Step from '../wasm/step.js';
 import * as Told from '../wasm/told.js';
 import { tellAnswer } from './answers.js';
@@ -20,9 +22,19 @@ export class Delivery {
   #number;
   #id;
   /** @type {Envelope} */
-  #envelope = { sender: null, recipients: [] };
-  /** @type {number[]} */
-  #indexes = [];
+  #envelope = NONE;
+  /**
+   * A relay may change its own.
+   *
+   * @type {string[]}
+   */
+  #recipients = NONE.recipients;
+  /**
+   * Their original positions, unless these are all.
+   *
+   * @type {number[] | undefined}
+   */
+  #indexes;
   /**
    * Of somebody else.
    *
@@ -32,31 +44,35 @@ export class Delivery {
   /**
    * Ids of bounces that wait until their recipients are marked.
    *
-   * @type {string[]}
+   * @type {string[] | undefined}
    */
-  #bounces = [];
+  #bounces;
   /** What the last claim has expected. */
   #expected = NaN;
   /**
    * Of the last step.
    *
-   * @type {ArrayLike<number>}
+   * @type {Numbers}
    */
-  #numbers = [];
+  #numbers;
+  /** How often delivery was attempted, this time included. */
+  #attempts = 0;
 
   /**
    * @param {Context} context
-   * @param {number} number
+   * @param {number} number of an attempt that was taken just now
    */
   constructor(context, number) {
+    const { frame } = context;
     this.#context = context;
     this.#number = number;
-    this.#id = context.decisions.text(Told.Id, number, 0);
+    this.#id = frame.takeId();
+    this.#numbers = frame.takeNumbers();
   }
 
   /** @returns {void | Promise<void>} nothing if it ended at once, since all that it asked answered at once */
   run() {
-    return this.#go(this.#next(this.#ask(Ask.Begin, Math.random())));
+    return this.#go(Step.Claim);
   }
 
   /**
@@ -70,7 +86,7 @@ export class Delivery {
       step = next;
     }
     this.#tell(); // before its bounces are attempted, which may be at once
-    if (this.#bounces.length > 0 && this.#ask(Ask.Recorded)) {
+    if (this.#bounces && this.#ask(Ask.Recorded)) {
       return this.#context.sendBounces(this.#bounces).then(() => this.#end());
     }
     this.#end();
@@ -96,7 +112,7 @@ export class Delivery {
    * @returns {number}
    */
   #next(step) {
-    if (isNumbered(step)) this.#numbers = this.#context.decisions.numbers();
+    if (isNumbered(step)) this.#numbers = this.#context.frame.takeNumbers();
     return step;
   }
 
@@ -108,9 +124,14 @@ export class Delivery {
     switch (step) {
       case Step.Look:
         return this.#look();
+      case Step.Claim:
+        return this.#claim();
       case Step.Change:
-        return this.#call(() => this.#change(this.#numbers), (changed) => (
-          this.#answer(changed ? Result.Changed : Result.Unchanged)));
+        return this.#maps?.change(this.#id, this.#numbers, this.#context.owner)
+          ? this.#answer(Result.Changed) : this.#change();
+      case Step.Finish:
+        return this.#maps?.finish(this.#id, this.#numbers, this.#context.owner)
+          ? this.#answer(Result.Gone) : this.#change();
       case Step.Get:
         return this.#get();
       case Step.Relay:
@@ -207,13 +228,31 @@ export class Delivery {
     return this.#next(this.#ask(Ask.Looked, timestamp, attempts));
   }
 
+  /** The Maps of the storage, where they can be used. */
+  get #maps() {
+    const { maps, storage } = this.#context;
+    return maps?.areOf(storage) ? maps : undefined;
+  }
+
+  #claim() {
+    this.#attempts = this.#numbers[5];
+    const envelope = this.#maps?.claim(this.#id, this.#numbers, this.#context.owner);
+    if (!envelope) return this.#change();
+    this.#take(envelope);
+    return this.#next(this.#ask(Ask.GotAll, this.#recipients.length, envelope.sender ? 1 : 0));
+  }
+
+  #change() {
+    return this.#call(() => this.#changed(this.#numbers), (changed) => (
+      this.#answer(changed ? Result.Changed : Result.Unchanged)));
+  }
+
   /**
    * Makes the change that the core has put in numbers.
    *
-   * @param {ArrayLike<number>} numbers
+   * @param {Numbers} numbers
    */
-  #change(numbers) {
-    const [timestamp, attempts, until, own, nextTimestamp, nextAttempts, nextUntil] = /** @type {any} */ (numbers);
+  #changed([timestamp, attempts, until, own, nextTimestamp, nextAttempts, nextUntil, marks]) {
     /** @type {Expect} */
     const expect = {};
     if (timestamp === timestamp) expect.timestamp = this.#expected = timestamp;
@@ -224,7 +263,10 @@ export class Delivery {
     if (nextTimestamp === nextTimestamp) next.timestamp = nextTimestamp;
     if (nextAttempts === nextAttempts) next.attempts = nextAttempts;
     if (nextUntil === nextUntil) next.lease = this.#mine(nextUntil);
-    if (numbers.length > MARKS) next.delivered = Array.prototype.slice.call(numbers, MARKS);
+    if (marks > 0) {
+      this.#ask(Ask.Marks);
+      next.delivered = Array.from(this.#context.decisions.numbers());
+    }
     return this.#store((storage) => storage.change(this.#id, expect, next));
   }
 
@@ -235,22 +277,28 @@ export class Delivery {
 
   #get() {
     return this.#call(() => this.#store((storage) => storage.get(this.#id)), ([envelope, , indexes]) => {
-      this.#envelope = envelope;
+      this.#take(envelope);
       this.#indexes = indexes;
       for (const index of indexes) this.#ask(Ask.Index, index);
       return this.#next(this.#ask(Ask.Got, envelope.sender ? 1 : 0, Math.random()));
     });
   }
 
+  /** @param {Envelope} envelope */
+  #take(envelope) {
+    this.#envelope = envelope;
+    this.#recipients = envelope.recipients.slice();
+  }
+
   // ---- the relay ----
 
   #relay() {
-    const { dispatch, relay } = this.#context;
-    dispatch('attempt', () => this.#detail());
+    const { dispatch, hears, relay } = this.#context;
+    if (hears('attempt')) dispatch('attempt', () => this.#detail());
     let answer;
     let thrown = false;
     try {
-      answer = relay.attempt(this.#envelope, this.#ask(Ask.Attempts) - 1, { id: this.#id });
+      answer = relay.attempt(this.#envelope, this.#attempts - 1, { id: this.#id });
       if (isPromise(answer)) return this.#waitForRelay(answer);
     } catch (error) {
       answer = error;
@@ -281,8 +329,13 @@ export class Delivery {
    */
   #answered(answer, thrown) {
     const { complain, decisions, tick } = this.#context;
+    const recipients = this.#recipients;
+    if (!thrown && (answer === undefined || answer === null)) {
+      this.#ask(Ask.SayAll, Saying.Nothing);
+      return this.#next(this.#ask(Ask.Relayed, recipients.length, recipients.length));
+    }
     tick();
-    const step = this.#next(tellAnswer(decisions, this.#number, this.#envelope.recipients, answer, thrown));
+    const step = this.#next(tellAnswer(decisions, this.#number, recipients, answer, thrown));
     if (this.#ask(Ask.Wrong)) {
       const wrong = decisions.text(Told.Wrong, this.#number, 0);
       complain(thrown ? answer : new TypeError(wrong), this.#detail());
@@ -292,12 +345,12 @@ export class Delivery {
 
   /** Lets the claim last longer, while the relay has the message. */
   async renew() {
-    const { decisions, tick } = this.#context;
+    const { frame, tick } = this.#context;
     tick();
     if (!this.#ask(Ask.Renew)) return;
     let result;
     try {
-      result = (await this.#change(decisions.numbers())) ? Result.Changed : Result.Unchanged;
+      result = (await this.#changed(frame.takeNumbers())) ? Result.Changed : Result.Unchanged;
     } catch (error) {
       result = this.#failed(error);
     }
@@ -334,7 +387,7 @@ export class Delivery {
       const bounce = bounceOf(this.#context, this.#number, number, { ...this.#envelope, recipients }, reply);
       if (bounce) {
         const bounceId = decisions.text(Told.BounceId, this.#number, number);
-        this.#bounces.push(...await storeBounce(bounce, bounceId));
+        (this.#bounces ??= []).push(...await storeBounce(bounce, bounceId));
         dispatch('bounced', () => ({ ...this.#detail(), reply, recipients, indexes, bounce, bounceId }));
       }
     }, () => this.#answer(Result.Stored));
@@ -362,8 +415,7 @@ export class Delivery {
   }
 
   #detail() {
-    const attempts = this.#ask(Ask.Attempts);
-    return { id: this.#id, envelope: this.#envelope, attempts };
+    return { id: this.#id, envelope: this.#envelope, attempts: this.#attempts };
   }
 
   /**
@@ -383,8 +435,8 @@ export class Delivery {
       const [place, number] = [numbers[i], numbers[i + 1]];
       if (only !== undefined && number !== only) continue;
       if (!replies.has(number)) replies.set(number, this.#reply(number));
-      group.recipients.push(this.#envelope.recipients[place]);
-      group.indexes.push(this.#indexes[place]);
+      group.recipients.push(this.#recipients[place]);
+      group.indexes.push(this.#indexes ? this.#indexes[place] : place);
       group.replies.push(replies.get(number));
     }
     return group;
@@ -406,12 +458,13 @@ export class Delivery {
   }
 }
 
-/** Where the marks begin among the numbers of a change. */
-const MARKS = 7;
+/** @type {Envelope} */
+const NONE = { sender: null, recipients: [] };
 /** @type {[type: string, fate: number][]} */
 const FATES = [['delivered', Fate.Delivered], ['deferred', Fate.Deferred], ['failed', Fate.Refused]];
 
 /** @param {number} step */
 function isNumbered(step) {
-  return step === Step.Change || step === Step.Backoff || step === Step.Bounce || step === Step.Pause;
+  return step === Step.Change || step === Step.Claim || step === Step.Finish || step === Step.Backoff ||
+    step === Step.Bounce || step === Step.Pause;
 }
