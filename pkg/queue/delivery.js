@@ -358,7 +358,7 @@ export class Delivery {
   }
 
   #backoff() {
-    const { backoff, tick } = this.#context;
+    const { backoff } = this.#context;
     const attempts = this.#numbers[0];
     const replies = this.#group(Fate.Deferred).replies;
     let wait;
@@ -371,7 +371,6 @@ export class Delivery {
       this.#context.complain(error, this.#detail());
       wait = NaN;
     }
-    tick();
     const gaveUp = wait === null || wait === undefined;
     return this.#next(this.#ask(Ask.Delay, wait ?? 0, gaveUp ? 1 : 0));
   }
