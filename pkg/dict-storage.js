@@ -141,7 +141,8 @@ export class DictStorage {
 
   /** For a `Queue`: its dictionaries, where it need not ask for each step. */
   [MAPS]() {
-    return new Maps(this.envelopeDb, this.metaDb, DictStorage.prototype);
+    const { change, get, remove } = DictStorage.prototype;
+    return new Maps(this.envelopeDb, this.metaDb, { change, get, remove });
   }
 
   /**

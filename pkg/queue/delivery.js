@@ -1,7 +1,6 @@
-/** @import { Envelope, Expect, Lease, MaybePromise, Next, Reply } from '../types.js' */
+/** @import { Envelope, MaybePromise, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
 /** @import { Numbers } from './frame.js' */
-import { LOOK } from '../seam/look.js';
 import * as Ask from '../wasm/ask.js';
 import * as Fate from '../wasm/fate.js';
 import * as Result from '../wasm/result.js';
@@ -12,6 +11,7 @@ import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';
 import { isPromise } from './promises.js';
+import { Record } from './record.js';
 
 /** Recipients of one fate, each with its position in the original list and the reply of the relay. */
 /** @typedef {{ recipients: string[], indexes: number[], replies: (Reply | undefined)[] }} Group */
@@ -21,6 +21,7 @@ export class Delivery {
   #context;
   #number;
   #id;
+  #record;
   /** @type {Envelope} */
   #envelope = NONE;
   /**
@@ -36,19 +37,11 @@ export class Delivery {
    */
   #indexes;
   /**
-   * Of somebody else.
-   *
-   * @type {Lease | null}
-   */
-  #seen = null;
-  /**
    * Ids of bounces that wait until their recipients are marked.
    *
    * @type {string[] | undefined}
    */
   #bounces;
-  /** What the last claim has expected. */
-  #expected = NaN;
   /**
    * Of the last step.
    *
@@ -67,6 +60,7 @@ export class Delivery {
     this.#context = context;
     this.#number = number;
     this.#id = frame.takeId();
+    this.#record = new Record(context, this.#id);
     this.#numbers = frame.takeNumbers();
   }
 
@@ -123,15 +117,13 @@ export class Delivery {
   #make(step) {
     switch (step) {
       case Step.Look:
-        return this.#look();
+        return this.#call(() => this.#record.look(), (looked) => this.#looked(looked));
       case Step.Claim:
         return this.#claim();
       case Step.Change:
-        return this.#maps?.change(this.#id, this.#numbers, this.#context.owner)
-          ? this.#answer(Result.Changed) : this.#change();
+        return this.#record.changeNow(this.#numbers) ? this.#answer(Result.Changed) : this.#change();
       case Step.Finish:
-        return this.#maps?.finish(this.#id, this.#numbers, this.#context.owner)
-          ? this.#answer(Result.Gone) : this.#change();
+        return this.#record.finish(this.#numbers) ? this.#answer(Result.Gone) : this.#change();
       case Step.Get:
         return this.#get();
       case Step.Relay:
@@ -146,23 +138,13 @@ export class Delivery {
           return keep(this.#context, this.#id, { ...this.#envelope, recipients });
         }, () => this.#answer(Result.Stored));
       case Step.Remove:
-        return this.#call(() => this.#store((storage) => storage.remove(this.#id)), () => this.#answer(Result.Stored));
+        return this.#call(() => this.#record.remove(), () => this.#answer(Result.Stored));
       default:
         return this.#pause();
     }
   }
 
   // ---- the storage ----
-
-  /**
-   * @template T
-   * @param {(storage: Context['storage']) => MaybePromise<T>} call
-   * @returns {MaybePromise<T>}
-   */
-  #store(call) {
-    const { storage, storePool } = this.#context;
-    return storePool ? storePool.run(() => call(storage)) : call(storage);
-  }
 
   /**
    * Makes a call and goes on with what it came to: at once, if that is no promise.
@@ -211,72 +193,34 @@ export class Delivery {
     return code === 'corrupt' || code === 'newer-format' ? Result.Unreadable : Result.Failed;
   }
 
-  #look() {
-    if (this.#context.storage[LOOK]) {
-      return this.#call(() => this.#store((storage) => storage[LOOK]?.(this.#id)), (looked) => this.#looked(looked));
-    }
-    // A storage without it says how often; then a claim counts on its moving the timestamp.
-    return this.#call(() => this.#store((storage) => storage.get(this.#id)), ([, attempts]) => (
-      this.#looked({ timestamp: this.#expected, attempts, lease: undefined })));
-  }
-
   /** @param {any} looked */
   #looked({ timestamp, attempts, lease }) {
-    this.#seen = lease ?? null;
+    this.#record.seen = lease ?? null;
     const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
     this.#context.decisions.tell(Ask.Lease, this.#number, until, 0, lease?.owner ?? '');
     return this.#next(this.#ask(Ask.Looked, timestamp, attempts));
   }
 
-  /** The Maps of the storage, where they can be used. */
-  get #maps() {
-    const { maps, storage } = this.#context;
-    return maps?.areOf(storage) ? maps : undefined;
-  }
-
   #claim() {
     this.#attempts = this.#numbers[5];
-    const envelope = this.#maps?.claim(this.#id, this.#numbers, this.#context.owner);
+    const envelope = this.#record.claim(this.#numbers);
     if (!envelope) return this.#change();
     this.#take(envelope);
     return this.#next(this.#ask(Ask.GotAll, this.#recipients.length, envelope.sender ? 1 : 0));
   }
 
   #change() {
-    return this.#call(() => this.#changed(this.#numbers), (changed) => (
+    return this.#call(() => this.#record.change(this.#numbers, () => this.#marks()), (changed) => (
       this.#answer(changed ? Result.Changed : Result.Unchanged)));
   }
 
-  /**
-   * Makes the change that the core has put in numbers.
-   *
-   * @param {Numbers} numbers
-   */
-  #changed([timestamp, attempts, until, own, nextTimestamp, nextAttempts, nextUntil, marks]) {
-    /** @type {Expect} */
-    const expect = {};
-    if (timestamp === timestamp) expect.timestamp = this.#expected = timestamp;
-    if (attempts === attempts) expect.attempts = attempts;
-    if (until === until) expect.lease = own || until === -Infinity ? this.#mine(until) : this.#seen;
-    /** @type {Next} */
-    const next = {};
-    if (nextTimestamp === nextTimestamp) next.timestamp = nextTimestamp;
-    if (nextAttempts === nextAttempts) next.attempts = nextAttempts;
-    if (nextUntil === nextUntil) next.lease = this.#mine(nextUntil);
-    if (marks > 0) {
-      this.#ask(Ask.Marks);
-      next.delivered = Array.from(this.#context.decisions.numbers());
-    }
-    return this.#store((storage) => storage.change(this.#id, expect, next));
-  }
-
-  /** @param {number} until */
-  #mine(until) {
-    return until === -Infinity ? null : { until, owner: this.#context.owner };
+  #marks() {
+    this.#ask(Ask.Marks);
+    return Array.from(this.#context.decisions.numbers());
   }
 
   #get() {
-    return this.#call(() => this.#store((storage) => storage.get(this.#id)), ([envelope, , indexes]) => {
+    return this.#call(() => this.#record.get(), ([envelope, , indexes]) => {
       this.#take(envelope);
       this.#indexes = indexes;
       for (const index of indexes) this.#ask(Ask.Index, index);
@@ -350,7 +294,7 @@ export class Delivery {
     if (!this.#ask(Ask.Renew)) return;
     let result;
     try {
-      result = (await this.#changed(frame.takeNumbers())) ? Result.Changed : Result.Unchanged;
+      result = (await this.#record.change(frame.takeNumbers(), () => this.#marks())) ? Result.Changed : Result.Unchanged;
     } catch (error) {
       result = this.#failed(error);
     }
@@ -428,15 +372,15 @@ export class Delivery {
     const numbers = decisions.numbers();
     /** @type {Group} */
     const group = { recipients: [], indexes: [], replies: [] };
-    /** @type {Map<number, Reply | undefined>} */
-    const replies = new Map([[-1, undefined]]);
+    /** @type {Reply[]} */
+    const replies = [];
     for (let i = 0; i < numbers.length; i += 2) {
-      const [place, number] = [numbers[i], numbers[i + 1]];
+      const place = numbers[i];
+      const number = numbers[i + 1];
       if (only !== undefined && number !== only) continue;
-      if (!replies.has(number)) replies.set(number, this.#reply(number));
       group.recipients.push(this.#recipients[place]);
       group.indexes.push(this.#indexes ? this.#indexes[place] : place);
-      group.replies.push(replies.get(number));
+      group.replies.push(number < 0 ? undefined : (replies[number] ??= this.#reply(number)));
     }
     return group;
   }

@@ -1,6 +1,5 @@
 /** @import { Envelope, Meta, SyncDict } from '../types.js' */
 /** @import { Numbers } from '../queue/frame.js' */
-/** @import { DictStorage } from '../dict-storage.js' */
 import { turnsFor } from '../hosts/maps.js';
 import { copyStored } from './envelope.js';
 import { isMap } from './ready.js';
@@ -19,13 +18,12 @@ export class Maps {
   /**
    * @param {SyncDict<Envelope>} envelopes
    * @param {SyncDict<Meta>} meta
-   * @param {Pick<DictStorage, 'change' | 'get' | 'remove'>} methods the storage's own: somebody may replace them
+   * @param {{ change: unknown, get: unknown, remove: unknown }} methods the storage's own: somebody may replace them
    */
   constructor(envelopes, meta, methods) {
     this.#envelopes = envelopes;
     this.#meta = meta;
-    const { change, get, remove } = methods;
-    this.#methods = { change, get, remove };
+    this.#methods = methods;
     this.#turns = turnsFor(meta);
   }
 
