@@ -1,6 +1,6 @@
 /** @import { Envelope, MaybePromise, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
 import { QueueError } from './errors.js';
-import { find, keptOf } from './queue/dead-letters.js';
+import { idToQueue, keptOf } from './queue/dead-letters.js';
 import { Delivery } from './queue/delivery.js';
 import { Frame } from './queue/frame.js';
 import { Intake } from './queue/intake.js';
@@ -12,7 +12,6 @@ import { Renewals } from './queue/renewals.js';
 import { Turns } from './queue/turns.js';
 import { MAPS } from './seam/look.js';
 import * as Ask from './wasm/ask.js';
-import { Decisions } from './wasm/queue.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 
@@ -149,6 +148,8 @@ export class Queue extends Target {
       this.#flushes--;
       this.#openOrClose();
     }
+    // What has begun meanwhile; no other one does, unless the queue was started.
+    while (!this.#isOpen() && this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
   /**
@@ -193,20 +194,24 @@ export class Queue extends Target {
    * @returns {Promise<void>}
    */
   async retry(id) {
-    const { deadLetter } = this.#context;
-    const kept = [];
-    if (deadLetter) for await (const one of keptOf(deadLetter, id)) kept.push(one);
-    const now = Date.now();
-    if (kept.length === 0) {
-      await this.#storage.setTimestamp(id, now);
-      this.#put(now, id);
+    const { deadLetter, storage } = this.#context;
+    const ids = [];
+    if (deadLetter) {
+      const kept = [];
+      for await (const one of keptOf(deadLetter, id)) kept.push(one);
+      // The first one goes last: by it the others are found.
+      for (const { place, envelope } of kept.reverse()) {
+        const as = await idToQueue(deadLetter, storage, place);
+        // If this ends before it is taken off, a repeat finds it here.
+        ids.push(await this.#intake.write(envelope, as, 2 * this.#options.lease));
+        await deadLetter.remove(place);
+      }
     }
-    // The first one goes last: by it the others are found.
-    for (const { place, envelope } of kept.reverse()) {
-      // The message may be here still, for those of its recipients that were not given up.
-      const as = await find(this.#storage, place) ? Decisions.derived(place, 'again') : place;
-      await this.#intake.write(envelope, as);
-      await deadLetter?.remove(place);
+    if (ids.length === 0) ids.push(id);
+    const now = Date.now();
+    for (const one of ids) {
+      await storage.setTimestamp(one, now);
+      this.#put(now, one);
     }
   }
 
