@@ -222,3 +222,14 @@ test('Who enqueues one message after another lets everything else of the program
   assert.ok(queue.getInfo().size < 50);
   await queue.stop();
 });
+
+test('What fails together does not come back together', async () => {
+  const queue = new Queue(new DictStorage(), relayOf(() => later));
+  const { events } = watch(queue);
+  for (let i = 0; i < 20; i++) await queue.enqueue(message(['a']));
+  await queue.flush();
+  const times = events.filter(({ type }) => type === 'deferred').map(({ timestamp }) => timestamp);
+  assert.equal(times.length, 20);
+  assert.ok(Math.max(...times) - Math.min(...times) > 500, 'of 6,000 ms on each side of a minute');
+  await queue.stop();
+});

@@ -41,7 +41,7 @@ export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
   } catch {
     said = -1; // it throws when it is looked at: as little is known as with another length
   }
-  return decisions.ask(Ask.Relayed, attempt, said, length);
+  return decisions.ask(Ask.Relayed, attempt, said === length ? 1 : 0, Math.random());
 }
 
 /** @type {Said} */

@@ -10,11 +10,9 @@ import * as Told from '../wasm/told.js';
 import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';
+import { groupOf, replyOf } from './groups.js';
 import { isPromise } from './promises.js';
 import { Record } from './record.js';
-
-/** Recipients of one fate, each with its position in the original list and the reply of the relay. */
-/** @typedef {{ recipients: string[], indexes: number[], replies: (Reply | undefined)[] }} Group */
 
 /** One attempt of one message: makes the steps that the core asks for, and tells of them. */
 export class Delivery {
@@ -224,7 +222,7 @@ export class Delivery {
       this.#take(envelope);
       this.#indexes = indexes;
       for (const index of indexes) this.#ask(Ask.Index, index);
-      return this.#next(this.#ask(Ask.Got, envelope.sender ? 1 : 0, Math.random()));
+      return this.#next(this.#ask(Ask.Got, envelope.sender ? 1 : 0));
     });
   }
 
@@ -276,7 +274,7 @@ export class Delivery {
     const recipients = this.#recipients;
     if (!thrown && (answer === undefined || answer === null)) {
       this.#ask(Ask.SayAll, Saying.Nothing);
-      return this.#next(this.#ask(Ask.Relayed, recipients.length, recipients.length));
+      return this.#next(this.#ask(Ask.Relayed, 1));
     }
     tick();
     const step = this.#next(tellAnswer(decisions, this.#number, recipients, answer, thrown));
@@ -325,7 +323,7 @@ export class Delivery {
     return this.#call(async () => {
       const { decisions, dispatch, storeBounce } = this.#context;
       const number = this.#numbers[0];
-      const reply = this.#reply(number);
+      const reply = replyOf(decisions, this.#number, number);
       const { recipients, indexes } = this.#group(Fate.Refused, number);
       const bounce = bounceOf(this.#context, this.#number, number, { ...this.#envelope, recipients }, reply);
       if (bounce) {
@@ -364,40 +362,14 @@ export class Delivery {
   /**
    * @param {number} fate
    * @param {number} [only] the number of a reply
-   * @returns {Group}
    */
   #group(fate, only) {
-    const { decisions } = this.#context;
-    this.#ask(Ask.Places, fate);
-    const numbers = decisions.numbers();
-    /** @type {Group} */
-    const group = { recipients: [], indexes: [], replies: [] };
-    /** @type {Reply[]} */
-    const replies = [];
-    for (let i = 0; i < numbers.length; i += 2) {
-      const place = numbers[i];
-      const number = numbers[i + 1];
-      if (only !== undefined && number !== only) continue;
-      group.recipients.push(this.#recipients[place]);
-      group.indexes.push(this.#indexes ? this.#indexes[place] : place);
-      group.replies.push(number < 0 ? undefined : (replies[number] ??= this.#reply(number)));
-    }
-    return group;
-  }
-
-  /**
-   * @param {number} number
-   * @returns {Reply}
-   */
-  #reply(number) {
-    const { decisions } = this.#context;
-    const code = this.#ask(Ask.Code, number);
-    return { code, message: decisions.text(Told.Reply, this.#number, number) };
+    return groupOf(this.#context.decisions, this.#number, fate, this.#recipients, this.#indexes, only);
   }
 
   /** @param {number} result */
   #answer(result) {
-    return this.#next(this.#ask(Ask.Answer, result, Math.random()));
+    return this.#next(this.#ask(Ask.Answer, result));
   }
 }
 

@@ -114,7 +114,7 @@ impl Decisions {
             Ask::Index => self.indexes.push(x as u32),
             Ask::Got => {
                 let indexes = core::mem::take(&mut self.indexes);
-                return self.answer(attempt, Input::Got { indexes, bounces: x != 0.0 }, y);
+                return self.answer(attempt, Input::Got { indexes, bounces: x != 0.0 }, 0.5);
             }
             Ask::GotAll => {
                 let indexes = (0..x as u32).collect();
@@ -132,9 +132,11 @@ impl Decisions {
             }
             Ask::Rest => self.said.ask_for_rest(x),
             Ask::Relayed => {
+                let recipients = self.attempt(attempt).map_or(0, |attempt| attempt.indexes().len());
                 let mut verdicts = core::mem::take(&mut self.said);
-                verdicts.end(x as usize, y as usize);
-                return self.answer(attempt, Input::Relayed(verdicts), 0.5);
+                let said = if x == 0.0 { usize::MAX } else { recipients };
+                verdicts.end(said, recipients);
+                return self.answer(attempt, Input::Relayed(verdicts), y);
             }
             Ask::Renew => {
                 let change = self.deliveries.renew(attempt);

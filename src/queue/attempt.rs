@@ -10,15 +10,17 @@
 //! the owner expects the lease and the attempts that it wrote; where that fails it looks who is in
 //! charge, and if it no longer is, adds its marks and touches nothing else.
 
+mod claim;
+mod late;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::backoff::Delay;
 use super::command::{Command, End, Input, Moment, Record, Settings};
-use super::outcome::{Said, Verdict, Verdicts};
-use super::reply::Reply;
+use super::outcome::{Verdict, Verdicts};
 use super::schedule::Waiting;
-use crate::meta::{Attempts, Change, Expect, Lease};
+use crate::meta::{Change, Expect, Lease};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
@@ -47,14 +49,9 @@ enum Stage {
 const TRIES: u32 = 5;
 /// When what cannot be read is looked at again: somebody may have repaired it.
 const UNREADABLE: f64 = 3_600_000.0;
-/// How far a lease may reach before it is taken for one of a clock that was wrong.
-const FARTHEST_LEASE: f64 = 86_400_000.0;
 /// When refused recipients come back whose bounce could not be stored.
 const AFTER_FAILED_BOUNCE: f64 = 60_000.0;
 const LONGEST_PAUSE: f64 = 60_000.0;
-
-/// What is said of a message that was claimed again and again by deliverers that died of it.
-const NEVER_ENDED: &str = "4.3.0 no attempt to deliver this message came to an end";
 
 /// An attempt under way.
 #[derive(Debug)]
@@ -281,77 +278,6 @@ impl Attempt {
         }
     }
 
-    // ---- the claim ----
-
-    fn claim(&mut self, record: Record, settings: &Settings, moment: Moment) -> Command {
-        let lease = Lease { until: moment.wall + settings.lease, owner: settings.owner.clone() };
-        self.attempts = record.attempts.saturating_add(1);
-        self.held = lease.clone();
-        self.waiting.timestamp = record.timestamp;
-        self.waiting.attempts = record.attempts;
-        let expect = Expect { timestamp: Some(record.timestamp), attempts: Some(record.attempts), lease: record.lease };
-        let change = Change {
-            expect,
-            timestamp: Some(lease.until),
-            attempts: Some(Attempts::Set(self.attempts)),
-            lease: Some(Some(lease)),
-            ..Change::default()
-        };
-        self.go(Stage::Claim, Command::Claim(change))
-    }
-
-    /// The record is not what the schedule knew, or nobody knows whether the claim was made.
-    fn look(&mut self, record: Record, settings: &Settings, moment: Moment) -> Command {
-        let lease = record.lease.clone().flatten();
-        if lease.as_ref() == Some(&self.held) && record.attempts == self.attempts {
-            return self.go(Stage::Get, Command::Get); // the claim was made
-        }
-        let own = lease.as_ref().is_some_and(|lease| lease.owner == settings.owner);
-        // What the schedule has waited for is due, whatever the wall says by now.
-        let is_due =
-            |time: f64| time <= moment.wall || (!self.urgent && self.first_known() == Some(time)) || time.is_nan();
-        if let Some(lease) = lease.as_ref().filter(|lease| !own && !is_due(lease.until)) {
-            let farthest = lease.until.min(moment.wall + FARTHEST_LEASE);
-            let (due, timestamp) = (farthest.max(record.timestamp), lease.until.max(record.timestamp));
-            return self.end(End::Again { due: Some(due), timestamp, attempts: record.attempts });
-        }
-        if !own && !self.urgent && !is_due(record.timestamp) {
-            let Record { timestamp, attempts, .. } = record;
-            return self.end(End::Again { due: Some(timestamp), timestamp, attempts });
-        }
-        self.cut_short = lease.is_some() && !own && record.attempts > 0;
-        self.claim(record, settings, moment)
-    }
-
-    /// The timestamp that the schedule has waited for, unless this attempt has replaced it.
-    fn first_known(&self) -> Option<f64> {
-        (self.tries <= 1).then_some(self.waiting.timestamp)
-    }
-
-    /// Takes the claim back, and the attempt that was none.
-    fn give_back(&mut self, next: Option<f64>) -> Command {
-        self.next = next;
-        let Waiting { timestamp, attempts, .. } = self.waiting;
-        self.waiting.timestamp = next.unwrap_or(timestamp);
-        let change = Change {
-            timestamp: Some(self.waiting.timestamp),
-            attempts: Some(Attempts::Set(attempts)),
-            lease: Some(None),
-            ..self.fenced()
-        };
-        self.go(Stage::GiveBack, Command::Change(change))
-    }
-
-    /// Whether a message goes on whose last deliverer has disappeared.
-    fn doubt(&mut self, delay: Delay, settings: &Settings, moment: Moment) -> Command {
-        if delay != Delay::GiveUp {
-            return self.go(Stage::Relay, Command::Relay);
-        }
-        self.verdicts = Verdicts::new(self.indexes.len());
-        self.verdicts.all(Said::Permanent(Reply::new(451, NEVER_ENDED)), self.indexes.len());
-        self.refuse(settings, moment)
-    }
-
     // ---- the outcome ----
 
     fn put_off(&mut self, delay: Delay, settings: &Settings, moment: Moment) -> Command {
@@ -422,34 +348,6 @@ impl Attempt {
             return self.comes_back(self.next);
         }
         self.go(Stage::Remove, Command::Remove)
-    }
-
-    /// The record was not as this owner had left it.
-    fn look_again(&mut self, record: Record, moment: Moment) -> Command {
-        let Record { timestamp, attempts, lease } = record;
-        let same = attempts == self.attempts;
-        match &lease {
-            Some(Some(lease)) if same && lease.owner == self.held.owner => {
-                self.held = lease.clone(); // a renewal had been made after all
-                return self.record(moment);
-            }
-            Some(None) if same && Some(timestamp) == self.next => return self.recorded(), // made after all
-            _ => {}
-        }
-        self.lost = !same || lease.is_some();
-        let until = lease.flatten().map_or(timestamp, |lease| lease.until);
-        self.after_late = Some(until.max(timestamp));
-        self.record_late()
-    }
-
-    /// Marks alone, whoever has the message by now.
-    fn record_late(&mut self) -> Command {
-        let change = Change { delivered: self.marks(), ..Change::default() };
-        if change.delivered.is_empty() {
-            self.recorded = true;
-            return self.comes_back(self.after_late);
-        }
-        self.go(Stage::Late, Command::Change(change))
     }
 
     /// What was delivered has to be stored before anything else happens, however long that takes.

@@ -27,7 +27,7 @@ pub enum Ask {
     Put,
 
     // ---- an attempt; each of these but the last ones returns a `Step` ----
-    /// A step came to the `Result` `x`; `y` is random.
+    /// A step came to the `Result` `x`.
     Answer,
     /// The caller waits `x` milliseconds, or gives up if `y`.
     Delay,
@@ -50,7 +50,7 @@ pub enum Ask {
     SayAll,
     /// The one of whom was said last asks to be left alone for `x` milliseconds. Returns nothing.
     Rest,
-    /// All was said, of `x` recipients out of `y`.
+    /// All was said, and of every recipient if `x`; `y` is random.
     Relayed,
     /// Whether the lease can be renewed now; the numbers say how.
     Renew,
