@@ -2,9 +2,8 @@
 import { QueueError } from './errors.js';
 import { idToQueue, keptOf } from './queue/dead-letters.js';
 import { Delivery } from './queue/delivery.js';
-import { Frame } from './queue/frame.js';
 import { Intake } from './queue/intake.js';
-import { openDecisions } from './queue/module.js';
+import { openDecisions, openFrame } from './queue/module.js';
 import { News } from './queue/news.js';
 import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
 import { Pool } from './queue/pool.js';
@@ -66,7 +65,7 @@ export class Queue extends Target {
     const owner = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
     this.#decisions = openDecisions(owner, lease, Math.min(relayPool, 1e6), Boolean(backoff), Boolean(deadLetter));
     this.#context = {
-      decisions: this.#decisions, frame: new Frame(this.#decisions.frame()),
+      decisions: this.#decisions, frame: openFrame(this.#decisions),
       storage: this.#storage, maps: /** @type {any} */ (this.#storage)[MAPS]?.(),
       relay: /** @type {Relay} */ (this.#relay), owner,
       storePool: storePool === Infinity ? undefined : new Pool(storePool),

@@ -34,13 +34,8 @@ class RelayError extends Error {
  */
 function limitTraces(limit) {
   const { stackTraceLimit } = Error;
-  if (typeof stackTraceLimit !== 'number' || limit === undefined) return undefined;
-  try {
-    Error.stackTraceLimit = limit;
-    return stackTraceLimit;
-  } catch {
-    return undefined; // it is frozen
-  }
+  if (limit !== undefined && stackTraceLimit !== undefined && !Object.isFrozen(Error)) Error.stackTraceLimit = limit;
+  return stackTraceLimit;
 }
 
 /** Not delivered this time: the queue tries again, when its backoff says. */

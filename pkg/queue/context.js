@@ -2,7 +2,7 @@
 /** @import { Envelope, Looked, MaybePromise, QueueOptions, QueueStorage, Relay } from '../types.js' */
 /** @import { LOOK } from '../seam/look.js' */
 /** @import { Maps } from '../seam/maps.js' */
-/** @import { Frame } from './frame.js' */
+/** @import { Frame } from '../seam/frame.js' */
 /** @import { Pool } from './pool.js' */
 /** @import { Renewals } from './renewals.js' */
 

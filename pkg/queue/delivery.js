@@ -1,6 +1,6 @@
 /** @import { Envelope, MaybePromise, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
-/** @import { Numbers } from './frame.js' */
+/** @import { Numbers } from './module.js' */
 import * as Ask from '../wasm/ask.js';
 import * as Fate from '../wasm/fate.js';
 import * as Result from '../wasm/result.js';
@@ -11,6 +11,7 @@ import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';
 import { groupOf, replyOf } from './groups.js';
+import { takeNumbers } from './module.js';
 import { isPromise } from './promises.js';
 import { Record } from './record.js';
 
@@ -59,7 +60,7 @@ export class Delivery {
     this.#number = number;
     this.#id = frame.takeId();
     this.#record = new Record(context, this.#id);
-    this.#numbers = frame.takeNumbers();
+    this.#numbers = takeNumbers(frame);
   }
 
   /** @returns {void | Promise<void>} nothing if it ended at once, since all that it asked answered at once */
@@ -104,7 +105,7 @@ export class Delivery {
    * @returns {number}
    */
   #next(step) {
-    if (isNumbered(step)) this.#numbers = this.#context.frame.takeNumbers();
+    if (isNumbered(step)) this.#numbers = takeNumbers(this.#context.frame);
     return step;
   }
 
@@ -292,7 +293,7 @@ export class Delivery {
     if (!this.#ask(Ask.Renew)) return;
     let result;
     try {
-      result = (await this.#record.change(frame.takeNumbers(), () => this.#marks())) ? Result.Changed : Result.Unchanged;
+      result = (await this.#record.change(takeNumbers(frame), () => this.#marks())) ? Result.Changed : Result.Unchanged;
     } catch (error) {
       result = this.#failed(error);
     }

@@ -1,6 +1,6 @@
 /** @import { Envelope, Expect, Lease, MaybePromise, Next } from '../types.js' */
 /** @import { Context } from './context.js' */
-/** @import { Numbers } from './frame.js' */
+/** @import { Numbers } from './module.js' */
 import { LOOK } from '../seam/look.js';
 import { isPromise } from './promises.js';
 

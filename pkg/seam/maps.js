@@ -1,5 +1,5 @@
 /** @import { Envelope, Meta, SyncDict } from '../types.js' */
-/** @import { Numbers } from '../queue/frame.js' */
+/** @import { Numbers } from '../queue/module.js' */
 import { turnsFor } from '../hosts/maps.js';
 import { copyStored } from './envelope.js';
 import { isMap } from './ready.js';

@@ -19,7 +19,7 @@ impl<const NUMBERS: usize> Default for Frame<NUMBERS> {
 }
 
 impl<const NUMBERS: usize> Frame<NUMBERS> {
-    /// Where it is in memory: `pkg/seam/frame.js` and `pkg/queue/frame.js` look there.
+    /// Where it is in memory: `pkg/seam/frame.js` looks there.
     pub(crate) fn address(&self) -> usize {
         core::ptr::from_ref(self) as usize
     }

@@ -1,6 +1,6 @@
 //! What `pkg/queue/` stands on: the decisions of a queue, whose attempts it names by numbers.
 //!
-//! The numbers of a step are in the frame; see `pkg/queue/frame.js`.
+//! The numbers of a step are in the frame; see `pkg/queue/module.js`.
 
 mod asks;
 mod draft;
@@ -154,7 +154,6 @@ impl Decisions {
                 }
             }
 
-            Ask::Attempts => return self.attempt(attempt).map_or(0.0, |made| made.attempts().into()),
             Ask::Recorded => return flag(self.attempt(attempt).is_some_and(Attempt::is_recorded)),
             Ask::Lost => return flag(self.attempt(attempt).is_some_and(Attempt::is_lease_lost)),
             Ask::Next => return self.attempt(attempt).and_then(Attempt::next_timestamp).unwrap_or(f64::NAN),
@@ -192,7 +191,6 @@ impl Decisions {
         let mut digits = [0; 32];
         let made = self.attempt(attempt);
         let found = match text {
-            Told::Id => made.map(|made| made.waiting().id.encode(&mut digits)),
             Told::Reply => self.reply(attempt, x).map(|reply| &*reply.message),
             Told::Wrong => made.and_then(|made| made.verdicts().wrong),
             Told::BounceId => self.bounce_id(attempt, x).map(|id| id.encode(&mut digits)),

@@ -238,8 +238,6 @@ struct Replies {
 
 impl Replies {
     const ROWS: usize = 256;
-    /// So many are looked through without rows.
-    const FEW: usize = 8;
 
     fn get(&self, number: u32) -> Option<&Reply> {
         self.list.get(usize::try_from(number).ok()?).map(|(reply, _)| reply)
@@ -247,50 +245,30 @@ impl Replies {
 
     /// The number of a reply, a new one if it is new.
     fn number(&mut self, reply: Reply) -> u32 {
-        if let Some(number) = self.find(&reply) {
-            return number;
-        }
-        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        self.list.push((reply, None));
-        if self.list.len() > Self::FEW {
-            // The first time, those that came before it as well.
-            let first = if self.rows.is_empty() { 0 } else { number };
-            self.rows.resize(Self::ROWS, None);
-            (first..=number).for_each(|number| self.enter(number));
-        }
-        number
-    }
-
-    fn find(&self, reply: &Reply) -> Option<u32> {
+        let hash = reply
+            .message
+            .bytes()
+            .fold(u32::from(reply.code), |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let row = usize::from(hash.wrapping_shr(16).to_le_bytes()[0]) % Self::ROWS;
         if self.rows.is_empty() {
-            let place = self.list.iter().position(|(known, _)| known == reply)?;
-            return u32::try_from(place).ok();
+            self.rows.resize(Self::ROWS, None);
         }
-        let mut at = self.rows.get(Self::row(reply)).copied().flatten();
-        loop {
-            let number = at?;
-            let (known, next) = self.list.get(usize::try_from(number).ok()?)?;
-            if known == reply {
-                return Some(number);
+        let first = self.rows.get(row).copied().flatten();
+        let mut at = first;
+        while let Some((number, (known, next))) =
+            at.and_then(|number| Some((number, self.list.get(usize::try_from(number).ok()?)?)))
+        {
+            if *known == reply {
+                return number;
             }
             at = *next;
         }
-    }
-
-    /// Puts a reply into its row.
-    fn enter(&mut self, number: u32) {
-        let Some((reply, next)) = usize::try_from(number).ok().and_then(|place| self.list.get_mut(place)) else {
-            return;
-        };
-        if let Some(row) = self.rows.get_mut(Self::row(reply)) {
-            *next = row.replace(number);
+        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.list.push((reply, first));
+        if let Some(row) = self.rows.get_mut(row) {
+            *row = Some(number);
         }
-    }
-
-    fn row(reply: &Reply) -> usize {
-        let bytes = reply.message.bytes();
-        let hash = bytes.fold(u32::from(reply.code), |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        usize::from(hash.wrapping_shr(16).to_le_bytes()[0]) % Self::ROWS
+        number
     }
 }
 

@@ -60,8 +60,6 @@ pub enum Ask {
     End,
 
     // ---- what it came to ----
-    /// How often delivery was attempted.
-    Attempts,
     /// Whether the outcome is stored.
     Recorded,
     /// Whether somebody else had claimed the message by then.
@@ -97,8 +95,6 @@ pub enum Ask {
 #[wasm_bindgen]
 #[derive(Clone, Copy, Debug)]
 pub enum Told {
-    /// The id of the message.
-    Id,
     /// The text of the reply `x`.
     Reply,
     /// What was wrong with the relay's answer, empty if nothing was.
