@@ -5,7 +5,8 @@ import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';
 import { enter, entries } from './seam/depth.js';
 import { failure } from './seam/failures.js';
-import { LOOK } from './seam/look.js';
+import { LOOK, MAPS } from './seam/look.js';
+import { Maps } from './seam/maps.js';
 import { openCore } from './seam/open.js';
 import { ReadySeam } from './seam/ready.js';
 import { resultOf } from './seam/results.js';
@@ -136,6 +137,12 @@ export class DictStorage {
    */
   [LOOK](id) {
     return this.#call(Method.Look, id);
+  }
+
+  /** For a `Queue`: its dictionaries, where it need not ask for each step. */
+  [MAPS]() {
+    const { change, get, remove } = DictStorage.prototype;
+    return new Maps(this.envelopeDb, this.metaDb, { change, get, remove });
   }
 
   /**

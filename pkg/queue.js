@@ -1,17 +1,16 @@
 /** @import { Envelope, MaybePromise, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
 import { QueueError } from './errors.js';
-import { find, keptOf } from './queue/dead-letters.js';
+import { idToQueue, keptOf } from './queue/dead-letters.js';
 import { Delivery } from './queue/delivery.js';
-import { openDecisions } from './queue/module.js';
+import { Intake } from './queue/intake.js';
+import { openDecisions, openFrame } from './queue/module.js';
 import { News } from './queue/news.js';
 import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
-import { applied, queueError } from './queue/policies.js';
 import { Pool } from './queue/pool.js';
-import { isPromise } from './queue/promises.js';
 import { Renewals } from './queue/renewals.js';
 import { Turns } from './queue/turns.js';
+import { MAPS } from './seam/look.js';
 import * as Ask from './wasm/ask.js';
-import { Decisions } from './wasm/queue.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 
@@ -32,8 +31,7 @@ export class Queue extends Target {
   #options;
   /** @type {import('./queue/context.js').Context} */
   #context;
-  /** @type {Policy[]} */
-  #policies = [];
+  #intake;
   /** @type {Set<string>} */
   #heard = new Set();
   /** @type {Set<Promise<void>>} */
@@ -47,6 +45,7 @@ export class Queue extends Target {
   #flushes = 0;
   #turns = new Turns(() => this.#pump());
   #poked = false;
+  #ready = Promise.resolve();
   /** @type {((value?: unknown) => void)[]} */
   #pumped = [];
   #pumping = false;
@@ -66,7 +65,9 @@ export class Queue extends Target {
     const owner = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
     this.#decisions = openDecisions(owner, lease, Math.min(relayPool, 1e6), Boolean(backoff), Boolean(deadLetter));
     this.#context = {
-      decisions: this.#decisions, storage: this.#storage, relay: /** @type {Relay} */ (this.#relay), owner,
+      decisions: this.#decisions, frame: openFrame(this.#decisions),
+      storage: this.#storage, maps: /** @type {any} */ (this.#storage)[MAPS]?.(),
+      relay: /** @type {Relay} */ (this.#relay), owner,
       storePool: storePool === Infinity ? undefined : new Pool(storePool),
       backoff, bounceFactory, deadLetter: /** @type {any} */ (deadLetter ?? undefined),
       tick: () => this.#tick(),
@@ -79,6 +80,7 @@ export class Queue extends Target {
       complain: (error, detail) => this.#dispatch('error', () => ({ ...detail, error })),
       leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }),
     };
+    this.#intake = new Intake(this.#context, (timestamp, id) => this.#put(timestamp, id));
     this.#tick();
   }
 
@@ -89,18 +91,22 @@ export class Queue extends Target {
    * @returns {void}
    */
   addPolicy(policy) {
-    this.#policies.push(having('policy', 'a policy', policy, ['apply']));
+    this.#intake.addPolicy(having('policy', 'a policy', policy, ['apply']));
   }
 
   /**
    * Stores a message, or what the policies make of it, due now. Resolves when it is stored: with each envelope and its
    * id, or the error that kept it from being stored. Rejects for an envelope that is none.
    *
+   * Whoever waits for each message before the next one goes no faster than attempts are made, and lets everything else
+   * of the program have its turn in between.
+   *
    * @param {Envelope} envelope
    * @returns {Promise<[envelope: Envelope, id: string | QueueError][]>}
    */
   async enqueue(envelope) {
-    return this.#accept(envelope);
+    const accepted = this.#intake.accept(envelope);
+    return this.#turns.others ? this.#afterOthers(accepted) : accepted;
   }
 
   /**
@@ -141,6 +147,8 @@ export class Queue extends Target {
       this.#flushes--;
       this.#openOrClose();
     }
+    // What has begun meanwhile; no other one does, unless the queue was started.
+    while (!this.#isOpen() && this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
   /**
@@ -185,20 +193,24 @@ export class Queue extends Target {
    * @returns {Promise<void>}
    */
   async retry(id) {
-    const { deadLetter } = this.#context;
-    const kept = [];
-    if (deadLetter) for await (const one of keptOf(deadLetter, id)) kept.push(one);
-    const now = Date.now();
-    if (kept.length === 0) {
-      await this.#storage.setTimestamp(id, now);
-      this.#put(now, id);
+    const { deadLetter, storage } = this.#context;
+    const ids = [];
+    if (deadLetter) {
+      const kept = [];
+      for await (const one of keptOf(deadLetter, id)) kept.push(one);
+      // The first one goes last: by it the others are found.
+      for (const { place, envelope } of kept.reverse()) {
+        const as = await idToQueue(deadLetter, storage, place);
+        // If this ends before it is taken off, a repeat finds it here.
+        ids.push(await this.#intake.write(envelope, as, 2 * this.#options.lease));
+        await deadLetter.remove(place);
+      }
     }
-    // The first one goes last: by it the others are found.
-    for (const { place, envelope } of kept.reverse()) {
-      // The message may be here still, for those of its recipients that were not given up.
-      const as = await find(this.#storage, place) ? Decisions.derived(place, 'again') : place;
-      await this.#write(envelope, as);
-      await deadLetter?.remove(place);
+    if (ids.length === 0) ids.push(id);
+    const now = Date.now();
+    for (const one of ids) {
+      await storage.setTimestamp(one, now);
+      this.#put(now, one);
     }
   }
 
@@ -223,75 +235,17 @@ export class Queue extends Target {
     super.addEventListener(...listener);
   }
 
-  // ---- messages ----
-
   /**
-   * @param {Envelope} envelope
-   * @param {string} [id] of the first message that it becomes; those of the others follow from it
-   * @param {number} [delay]
-   * @returns {MaybePromise<[envelope: Envelope, id: string | QueueError][]>}
+   * @template T
+   * @param {MaybePromise<T>} accepted
    */
-  #accept(envelope, id, delay = 0) {
-    const envelopes = this.#policies.reduce(applied, [envelope]);
-    if (envelopes.length === 1) return this.#acceptOne(envelopes[0], id, delay);
-    return Promise.all(envelopes.map(async (one, i) => {
-      const as = id !== undefined && i > 0 ? Decisions.derived(id, String(i)) : id;
-      try {
-        return /** @type {[Envelope, string]} */ ([one, await this.#write(one, as, delay)]);
-      } catch (error) {
-        return /** @type {[Envelope, QueueError]} */ ([one, queueError(error)]);
-      }
-    }));
+  async #afterOthers(accepted) {
+    const result = await accepted;
+    if (this.#isOpen()) await this.#turns.others;
+    return result;
   }
 
-  /**
-   * @param {Envelope} envelope
-   * @param {string | undefined} id
-   * @param {number} delay
-   * @returns {MaybePromise<[envelope: Envelope, id: string | QueueError][]>}
-   */
-  #acceptOne(envelope, id, delay) {
-    /**
-     * @param {unknown} reason
-     * @returns {[Envelope, QueueError][]}
-     */
-    const refused = (reason) => {
-      if (!(reason instanceof QueueError)) throw reason; // the envelope is at fault
-      return [[envelope, reason]];
-    };
-    try {
-      const written = this.#write(envelope, id, delay);
-      return isPromise(written) ? written.then((id) => [[envelope, id]], refused) : [[envelope, written]];
-    } catch (error) {
-      return refused(error);
-    }
-  }
-
-  /**
-   * @param {Envelope} envelope
-   * @param {string} [as]
-   * @param {number} [delay]
-   * @returns {MaybePromise<string>}
-   */
-  #write(envelope, as, delay = 0) {
-    const { storePool } = this.#context;
-    const timestamp = Date.now() + delay;
-    const write = () => this.#storage.write(envelope, timestamp, as === undefined ? undefined : { id: as });
-    const written = storePool ? storePool.run(write) : write();
-    if (isPromise(written)) return written.then((id) => this.#written(envelope, timestamp, id));
-    return this.#written(envelope, timestamp, written);
-  }
-
-  /**
-   * @param {Envelope} envelope
-   * @param {number} timestamp
-   * @param {string} id
-   */
-  #written(envelope, timestamp, id) {
-    this.#dispatch('queued', () => ({ id, envelope, attempts: 0 }));
-    this.#put(timestamp, id);
-    return id;
-  }
+  // ---- bounces ----
 
   /**
    * Stores a bounce that waits until its message is marked: if this crashes in between, a repeat finds it there.
@@ -303,7 +257,7 @@ export class Queue extends Target {
   async #storeBounce(bounce, id) {
     const { bounceQueue = this, lease } = this.#options;
     const accepted = await (bounceQueue instanceof Queue
-      ? bounceQueue.#accept(bounce, id, 2 * lease) : bounceQueue.enqueue(bounce));
+      ? bounceQueue.#intake.accept(bounce, id, 2 * lease) : bounceQueue.enqueue(bounce));
     return accepted.map(([, id]) => {
       if (typeof id !== 'string') throw id;
       return id;
@@ -330,7 +284,8 @@ export class Queue extends Target {
    * @param {string} id
    */
   #put(timestamp, id) {
-    this.#decisions.tell(Ask.Put, 0, timestamp, 0, id);
+    this.#context.frame.putId(id);
+    this.#ask(Ask.Put, timestamp);
     if (this.#isOpen()) this.#poke();
   }
 
@@ -353,29 +308,33 @@ export class Queue extends Target {
 
   #online = () => this.#hurry();
   #visible = () => this.#pump();
+  #unpoke = () => {
+    this.#poked = false;
+    this.#pump();
+  };
 
   /** Looks for attempts to begin when nothing else runs any more. */
   #poke() {
     if (this.#poked) return;
     this.#poked = true;
-    queueMicrotask(() => {
-      this.#poked = false;
-      this.#pump();
-    });
+    this.#ready.then(this.#unpoke);
   }
 
   /** Begins the attempts that may begin, and comes back for the next one. */
   #pump() {
     if (this.#pumping || !this.#turns.begin()) return;
     this.#pumping = true;
-    this.#tick();
+    this.#ask(Ask.Tick, Date.now(), this.#turns.now);
     try {
-      for (let number; this.#turns.goesOn() && (number = this.#ask(Ask.Take)) >= 0; ) this.#begin(number);
+      for (let number; (number = this.#ask(Ask.Take)) >= 0; ) {
+        this.#begin(number);
+        if (!this.#turns.goesOn()) break;
+      }
     } finally {
       this.#pumping = false;
       this.#turns.end(this.#ask(Ask.Idle));
     }
-    for (const resolve of this.#pumped.splice(0)) resolve();
+    if (this.#pumped.length > 0) for (const resolve of this.#pumped.splice(0)) resolve();
   }
 
   /** @param {number} number */

@@ -13,7 +13,9 @@ class RelayError extends Error {
    */
   constructor(reply, digit, code) {
     const own = typeof reply === 'string' ? parse(reply, digit, code) : copy(reply);
+    const limit = limitTraces(1);
     super(`${own.code} ${own.message}`);
+    limitTraces(limit);
     /**
      * What the other side answered, or what stands for its answer.
      *
@@ -21,6 +23,19 @@ class RelayError extends Error {
      */
     this.reply = own;
   }
+}
+
+/**
+ * An answer of the other side is no fault of the program: where it was made is enough of its way, and the rest would
+ * cost more than an attempt.
+ *
+ * @param {number | undefined} limit
+ * @returns {number | undefined} the one before; nothing where there is none to set
+ */
+function limitTraces(limit) {
+  const { stackTraceLimit } = Error;
+  if (limit !== undefined && stackTraceLimit !== undefined && !Object.isFrozen(Error)) Error.stackTraceLimit = limit;
+  return stackTraceLimit;
 }
 
 /** Not delivered this time: the queue tries again, when its backoff says. */
@@ -57,8 +72,8 @@ function parse(text, digit, otherwise) {
   const [, given, rest] = /** @type {RegExpExecArray} */ (/^(?:(\d{3})(?:[ -]|$))?(.*)$/s.exec(text.trim()));
   // "404 Not Found" is a text that begins with a number, and no code that a queue knows.
   const [code, message] = given?.startsWith(digit) ? [Number(given), rest.trim()] : [otherwise, text.trim()];
-  const enhanced = new RegExp(`^${digit}\\.\\d{1,3}\\.\\d{1,3}(\\s|$)`);
-  return { code, message: enhanced.test(message) ? message : `${digit}.0.0 ${message}`.trim() };
+  const isEnhanced = message.startsWith(digit) && /^\d\.\d{1,3}\.\d{1,3}(\s|$)/.test(message);
+  return { code, message: isEnhanced ? message : `${digit}.0.0 ${message}`.trim() };
 }
 
 /**

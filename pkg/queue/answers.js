@@ -17,10 +17,13 @@ import * as Saying from '../wasm/saying.js';
  * @returns {number}
  */
 export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
-  /** @param {Said} said */
-  const say = ([saying, code, message, rest]) => {
-    if (message) decisions.tell(Ask.Say, attempt, saying, code, message);
-    else decisions.ask(Ask.Say, attempt, saying, code);
+  /**
+   * @param {Said} said
+   * @param {number} [ask]
+   */
+  const say = ([saying, code, message, rest], ask = Ask.Say) => {
+    if (message) decisions.tell(ask, attempt, saying, code, message);
+    else decisions.ask(ask, attempt, saying, code);
     if (rest) decisions.ask(Ask.Rest, attempt, rest, 0);
   };
   const { length } = recipients;
@@ -32,14 +35,13 @@ export function tellAnswer(decisions, attempt, recipients, answer, thrown) {
       for (let i = 0; said === length && i < said; i++) say(i in answer ? meaning(answer[i]) : MISSING);
     } else {
       const find = thrown ? undefined : byAddress(answer);
-      /** @type {Said | undefined} */
-      let all;
-      for (const recipient of recipients) say(find ? find(recipient) : (all ??= meaning(answer, thrown)));
+      if (find) for (const recipient of recipients) say(find(recipient));
+      else say(meaning(answer, thrown), Ask.SayAll);
     }
   } catch {
     said = -1; // it throws when it is looked at: as little is known as with another length
   }
-  return decisions.ask(Ask.Relayed, attempt, said, length);
+  return decisions.ask(Ask.Relayed, attempt, said === length ? 1 : 0, Math.random());
 }
 
 /** @type {Said} */

@@ -48,11 +48,31 @@ export async function* keptOf(deadLetter, id) {
 }
 
 /**
+ * The id under which a dead letter is queued again: its own, unless the message is here still for those of its
+ * recipients that were not given up. The dead letter remembers it, as its attempts: a repeat does not queue it twice.
+ *
+ * @param {NonNullable<Context['deadLetter']>} deadLetter
+ * @param {Context['storage']} storage
+ * @param {string} place
+ */
+export async function idToQueue(deadLetter, storage, place) {
+  let [, chosen] = await deadLetter.get(place);
+  if (chosen === 0) {
+    const attempts = await find(storage, place) ? ANOTHER : SAME;
+    chosen = await deadLetter.change(place, { attempts: 0 }, { attempts }) ? attempts : (await deadLetter.get(place))[1];
+  }
+  return chosen === SAME ? place : Decisions.derived(place, 'again');
+}
+
+const SAME = 1;
+const ANOTHER = 2;
+
+/**
  * @param {NonNullable<Context['deadLetter']>} storage
  * @param {string} id
  * @returns {Promise<Envelope | undefined>}
  */
-export async function find(storage, id) {
+async function find(storage, id) {
   try {
     return (await storage.get(id))[0];
   } catch (error) {

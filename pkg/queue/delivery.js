@@ -1,62 +1,71 @@
-/** @import { Envelope, Expect, Lease, MaybePromise, Next, Reply } from '../types.js' */
+/** @import { Envelope, MaybePromise, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
-import { LOOK } from '../seam/look.js';
+/** @import { Numbers } from './module.js' */
 import * as Ask from '../wasm/ask.js';
 import * as Fate from '../wasm/fate.js';
 import * as Result from '../wasm/result.js';
+import * as Saying from '../wasm/saying.js';
 import * as Step from '../wasm/step.js';
 import * as Told from '../wasm/told.js';
 import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';
+import { groupOf, replyOf } from './groups.js';
+import { takeNumbers } from './module.js';
 import { isPromise } from './promises.js';
-
-/** Recipients of one fate, each with its position in the original list and the reply of the relay. */
-/** @typedef {{ recipients: string[], indexes: number[], replies: (Reply | undefined)[] }} Group */
+import { Record } from './record.js';
 
 /** One attempt of one message: makes the steps that the core asks for, and tells of them. */
 export class Delivery {
   #context;
   #number;
   #id;
+  #record;
   /** @type {Envelope} */
-  #envelope = { sender: null, recipients: [] };
-  /** @type {number[]} */
-  #indexes = [];
+  #envelope = NONE;
   /**
-   * Of somebody else.
-   *
-   * @type {Lease | null}
-   */
-  #seen = null;
-  /**
-   * Ids of bounces that wait until their recipients are marked.
+   * A relay may change its own.
    *
    * @type {string[]}
    */
-  #bounces = [];
-  /** What the last claim has expected. */
-  #expected = NaN;
+  #recipients = NONE.recipients;
+  /**
+   * Their original positions, unless these are all.
+   *
+   * @type {number[] | undefined}
+   */
+  #indexes;
+  /**
+   * Ids of bounces that wait until their recipients are marked.
+   *
+   * @type {string[] | undefined}
+   */
+  #bounces;
   /**
    * Of the last step.
    *
-   * @type {ArrayLike<number>}
+   * @type {Numbers}
    */
-  #numbers = [];
+  #numbers;
+  /** How often delivery was attempted, this time included. */
+  #attempts = 0;
 
   /**
    * @param {Context} context
-   * @param {number} number
+   * @param {number} number of an attempt that was taken just now
    */
   constructor(context, number) {
+    const { frame } = context;
     this.#context = context;
     this.#number = number;
-    this.#id = context.decisions.text(Told.Id, number, 0);
+    this.#id = frame.takeId();
+    this.#record = new Record(context, this.#id);
+    this.#numbers = takeNumbers(frame);
   }
 
   /** @returns {void | Promise<void>} nothing if it ended at once, since all that it asked answered at once */
   run() {
-    return this.#go(this.#next(this.#ask(Ask.Begin, Math.random())));
+    return this.#go(Step.Claim);
   }
 
   /**
@@ -70,7 +79,7 @@ export class Delivery {
       step = next;
     }
     this.#tell(); // before its bounces are attempted, which may be at once
-    if (this.#bounces.length > 0 && this.#ask(Ask.Recorded)) {
+    if (this.#bounces && this.#ask(Ask.Recorded)) {
       return this.#context.sendBounces(this.#bounces).then(() => this.#end());
     }
     this.#end();
@@ -96,7 +105,7 @@ export class Delivery {
    * @returns {number}
    */
   #next(step) {
-    if (isNumbered(step)) this.#numbers = this.#context.decisions.numbers();
+    if (isNumbered(step)) this.#numbers = takeNumbers(this.#context.frame);
     return step;
   }
 
@@ -107,10 +116,13 @@ export class Delivery {
   #make(step) {
     switch (step) {
       case Step.Look:
-        return this.#look();
+        return this.#call(() => this.#record.look(), (looked) => this.#looked(looked));
+      case Step.Claim:
+        return this.#claim();
       case Step.Change:
-        return this.#call(() => this.#change(this.#numbers), (changed) => (
-          this.#answer(changed ? Result.Changed : Result.Unchanged)));
+        return this.#record.changeNow(this.#numbers) ? this.#answer(Result.Changed) : this.#change();
+      case Step.Finish:
+        return this.#record.finish(this.#numbers) ? this.#answer(Result.Gone) : this.#change();
       case Step.Get:
         return this.#get();
       case Step.Relay:
@@ -125,23 +137,13 @@ export class Delivery {
           return keep(this.#context, this.#id, { ...this.#envelope, recipients });
         }, () => this.#answer(Result.Stored));
       case Step.Remove:
-        return this.#call(() => this.#store((storage) => storage.remove(this.#id)), () => this.#answer(Result.Stored));
+        return this.#call(() => this.#record.remove(), () => this.#answer(Result.Stored));
       default:
         return this.#pause();
     }
   }
 
   // ---- the storage ----
-
-  /**
-   * @template T
-   * @param {(storage: Context['storage']) => MaybePromise<T>} call
-   * @returns {MaybePromise<T>}
-   */
-  #store(call) {
-    const { storage, storePool } = this.#context;
-    return storePool ? storePool.run(() => call(storage)) : call(storage);
-  }
 
   /**
    * Makes a call and goes on with what it came to: at once, if that is no promise.
@@ -190,67 +192,56 @@ export class Delivery {
     return code === 'corrupt' || code === 'newer-format' ? Result.Unreadable : Result.Failed;
   }
 
-  #look() {
-    if (this.#context.storage[LOOK]) {
-      return this.#call(() => this.#store((storage) => storage[LOOK]?.(this.#id)), (looked) => this.#looked(looked));
-    }
-    // A storage without it says how often; then a claim counts on its moving the timestamp.
-    return this.#call(() => this.#store((storage) => storage.get(this.#id)), ([, attempts]) => (
-      this.#looked({ timestamp: this.#expected, attempts, lease: undefined })));
-  }
-
   /** @param {any} looked */
   #looked({ timestamp, attempts, lease }) {
-    this.#seen = lease ?? null;
+    this.#record.seen = lease ?? null;
     const until = lease === undefined ? NaN : lease ? lease.until : -Infinity;
     this.#context.decisions.tell(Ask.Lease, this.#number, until, 0, lease?.owner ?? '');
     return this.#next(this.#ask(Ask.Looked, timestamp, attempts));
   }
 
-  /**
-   * Makes the change that the core has put in numbers.
-   *
-   * @param {ArrayLike<number>} numbers
-   */
-  #change(numbers) {
-    const [timestamp, attempts, until, own, nextTimestamp, nextAttempts, nextUntil] = /** @type {any} */ (numbers);
-    /** @type {Expect} */
-    const expect = {};
-    if (timestamp === timestamp) expect.timestamp = this.#expected = timestamp;
-    if (attempts === attempts) expect.attempts = attempts;
-    if (until === until) expect.lease = own || until === -Infinity ? this.#mine(until) : this.#seen;
-    /** @type {Next} */
-    const next = {};
-    if (nextTimestamp === nextTimestamp) next.timestamp = nextTimestamp;
-    if (nextAttempts === nextAttempts) next.attempts = nextAttempts;
-    if (nextUntil === nextUntil) next.lease = this.#mine(nextUntil);
-    if (numbers.length > MARKS) next.delivered = Array.prototype.slice.call(numbers, MARKS);
-    return this.#store((storage) => storage.change(this.#id, expect, next));
+  #claim() {
+    this.#attempts = this.#numbers[5];
+    const envelope = this.#record.claim(this.#numbers);
+    if (!envelope) return this.#change();
+    this.#take(envelope);
+    return this.#next(this.#ask(Ask.GotAll, this.#recipients.length, envelope.sender ? 1 : 0));
   }
 
-  /** @param {number} until */
-  #mine(until) {
-    return until === -Infinity ? null : { until, owner: this.#context.owner };
+  #change() {
+    return this.#call(() => this.#record.change(this.#numbers, () => this.#marks()), (changed) => (
+      this.#answer(changed ? Result.Changed : Result.Unchanged)));
+  }
+
+  #marks() {
+    this.#ask(Ask.Marks);
+    return Array.from(this.#context.decisions.numbers());
   }
 
   #get() {
-    return this.#call(() => this.#store((storage) => storage.get(this.#id)), ([envelope, , indexes]) => {
-      this.#envelope = envelope;
+    return this.#call(() => this.#record.get(), ([envelope, , indexes]) => {
+      this.#take(envelope);
       this.#indexes = indexes;
       for (const index of indexes) this.#ask(Ask.Index, index);
-      return this.#next(this.#ask(Ask.Got, envelope.sender ? 1 : 0, Math.random()));
+      return this.#next(this.#ask(Ask.Got, envelope.sender ? 1 : 0));
     });
+  }
+
+  /** @param {Envelope} envelope */
+  #take(envelope) {
+    this.#envelope = envelope;
+    this.#recipients = envelope.recipients.slice();
   }
 
   // ---- the relay ----
 
   #relay() {
-    const { dispatch, relay } = this.#context;
-    dispatch('attempt', () => this.#detail());
+    const { dispatch, hears, relay } = this.#context;
+    if (hears('attempt')) dispatch('attempt', () => this.#detail());
     let answer;
     let thrown = false;
     try {
-      answer = relay.attempt(this.#envelope, this.#ask(Ask.Attempts) - 1, { id: this.#id });
+      answer = relay.attempt(this.#envelope, this.#attempts - 1, { id: this.#id });
       if (isPromise(answer)) return this.#waitForRelay(answer);
     } catch (error) {
       answer = error;
@@ -281,8 +272,13 @@ export class Delivery {
    */
   #answered(answer, thrown) {
     const { complain, decisions, tick } = this.#context;
+    const recipients = this.#recipients;
+    if (!thrown && (answer === undefined || answer === null)) {
+      this.#ask(Ask.SayAll, Saying.Nothing);
+      return this.#next(this.#ask(Ask.Relayed, 1));
+    }
     tick();
-    const step = this.#next(tellAnswer(decisions, this.#number, this.#envelope.recipients, answer, thrown));
+    const step = this.#next(tellAnswer(decisions, this.#number, recipients, answer, thrown));
     if (this.#ask(Ask.Wrong)) {
       const wrong = decisions.text(Told.Wrong, this.#number, 0);
       complain(thrown ? answer : new TypeError(wrong), this.#detail());
@@ -292,12 +288,12 @@ export class Delivery {
 
   /** Lets the claim last longer, while the relay has the message. */
   async renew() {
-    const { decisions, tick } = this.#context;
+    const { frame, tick } = this.#context;
     tick();
     if (!this.#ask(Ask.Renew)) return;
     let result;
     try {
-      result = (await this.#change(decisions.numbers())) ? Result.Changed : Result.Unchanged;
+      result = (await this.#record.change(takeNumbers(frame), () => this.#marks())) ? Result.Changed : Result.Unchanged;
     } catch (error) {
       result = this.#failed(error);
     }
@@ -305,7 +301,7 @@ export class Delivery {
   }
 
   #backoff() {
-    const { backoff, tick } = this.#context;
+    const { backoff } = this.#context;
     const attempts = this.#numbers[0];
     const replies = this.#group(Fate.Deferred).replies;
     let wait;
@@ -318,7 +314,6 @@ export class Delivery {
       this.#context.complain(error, this.#detail());
       wait = NaN;
     }
-    tick();
     const gaveUp = wait === null || wait === undefined;
     return this.#next(this.#ask(Ask.Delay, wait ?? 0, gaveUp ? 1 : 0));
   }
@@ -329,12 +324,12 @@ export class Delivery {
     return this.#call(async () => {
       const { decisions, dispatch, storeBounce } = this.#context;
       const number = this.#numbers[0];
-      const reply = this.#reply(number);
+      const reply = replyOf(decisions, this.#number, number);
       const { recipients, indexes } = this.#group(Fate.Refused, number);
       const bounce = bounceOf(this.#context, this.#number, number, { ...this.#envelope, recipients }, reply);
       if (bounce) {
         const bounceId = decisions.text(Told.BounceId, this.#number, number);
-        this.#bounces.push(...await storeBounce(bounce, bounceId));
+        (this.#bounces ??= []).push(...await storeBounce(bounce, bounceId));
         dispatch('bounced', () => ({ ...this.#detail(), reply, recipients, indexes, bounce, bounceId }));
       }
     }, () => this.#answer(Result.Stored));
@@ -362,56 +357,30 @@ export class Delivery {
   }
 
   #detail() {
-    const attempts = this.#ask(Ask.Attempts);
-    return { id: this.#id, envelope: this.#envelope, attempts };
+    return { id: this.#id, envelope: this.#envelope, attempts: this.#attempts };
   }
 
   /**
    * @param {number} fate
    * @param {number} [only] the number of a reply
-   * @returns {Group}
    */
   #group(fate, only) {
-    const { decisions } = this.#context;
-    this.#ask(Ask.Places, fate);
-    const numbers = decisions.numbers();
-    /** @type {Group} */
-    const group = { recipients: [], indexes: [], replies: [] };
-    /** @type {Map<number, Reply | undefined>} */
-    const replies = new Map([[-1, undefined]]);
-    for (let i = 0; i < numbers.length; i += 2) {
-      const [place, number] = [numbers[i], numbers[i + 1]];
-      if (only !== undefined && number !== only) continue;
-      if (!replies.has(number)) replies.set(number, this.#reply(number));
-      group.recipients.push(this.#envelope.recipients[place]);
-      group.indexes.push(this.#indexes[place]);
-      group.replies.push(replies.get(number));
-    }
-    return group;
-  }
-
-  /**
-   * @param {number} number
-   * @returns {Reply}
-   */
-  #reply(number) {
-    const { decisions } = this.#context;
-    const code = this.#ask(Ask.Code, number);
-    return { code, message: decisions.text(Told.Reply, this.#number, number) };
+    return groupOf(this.#context.decisions, this.#number, fate, this.#recipients, this.#indexes, only);
   }
 
   /** @param {number} result */
   #answer(result) {
-    return this.#next(this.#ask(Ask.Answer, result, Math.random()));
+    return this.#next(this.#ask(Ask.Answer, result));
   }
 }
 
-/** Where the marks begin among the numbers of a change. */
-const MARKS = 7;
+/** @type {Envelope} */
+const NONE = { sender: null, recipients: [] };
 /** @type {[type: string, fate: number][]} */
 const FATES = [['delivered', Fate.Delivered], ['deferred', Fate.Deferred], ['failed', Fate.Refused]];
 
 /** @param {number} step */
 function isNumbered(step) {
-  return step === Step.Change || step === Step.Backoff || step === Step.Bounce || step === Step.Pause;
+  return step === Step.Change || step === Step.Claim || step === Step.Finish || step === Step.Backoff ||
+    step === Step.Bounce || step === Step.Pause;
 }

@@ -17,7 +17,8 @@ export class Renewals {
   /** @param {{ renew: () => Promise<void> }} attempt that was claimed just now */
   begin(attempt) {
     this.#attempts.set(attempt, { since: performance.now(), renewing: undefined });
-    this.#timer ??= setInterval(() => this.#renew(), this.#every);
+    if (this.#timer === undefined) this.#timer = setInterval(() => this.#renew(), this.#every);
+    else if (this.#attempts.size === 1) /** @type {any} */ (this.#timer).ref?.();
   }
 
   /**
@@ -28,14 +29,24 @@ export class Renewals {
   end(attempt) {
     const renewing = this.#attempts.get(attempt)?.renewing;
     this.#attempts.delete(attempt);
-    if (this.#attempts.size === 0) {
-      clearInterval(this.#timer);
-      this.#timer = undefined;
-    }
+    if (this.#attempts.size === 0) this.#leave();
     return renewing;
   }
 
+  /** What keeps no program from ending stays for the next attempt. */
+  #leave() {
+    const timer = /** @type {any} */ (this.#timer);
+    if (typeof timer?.unref === 'function') timer.unref();
+    else this.#stop();
+  }
+
+  #stop() {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
   #renew() {
+    if (this.#attempts.size === 0) return this.#stop();
     const now = performance.now();
     for (const [attempt, about] of this.#attempts) {
       if (about.renewing || now - about.since < this.#every) continue;

@@ -13,16 +13,21 @@ function soon(then) {
 
 /** When a queue looks for attempts to begin: at a time, and with turns for everything else. */
 export class Turns {
+  /**
+   * While everything else has its turn: until it had it.
+   *
+   * @type {Promise<void> | undefined}
+   */
+  others;
+  /** What the clock said last. */
+  now = 0;
   #pump;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** When it ends. */
   #wakes = 0;
-  /** When this stretch of attempts has begun, and how long those before it took. */
-  #start = 0;
+  /** How long attempts have followed each other. */
   #spent = 0;
-  /** Whether everything else has its turn. */
-  #yields = false;
 
   /** @param {() => void} pump */
   constructor(pump) {
@@ -31,26 +36,27 @@ export class Turns {
 
   /** Whether attempts may begin. */
   begin() {
-    this.#start = performance.now();
-    return !this.#yields;
+    this.now = performance.now();
+    return this.others === undefined;
   }
 
   /** Whether more of them may. */
   goesOn() {
-    return this.#spent + performance.now() - this.#start < TURN;
+    const now = performance.now();
+    this.#spent += now - this.now;
+    this.now = now;
+    return this.#spent < TURN;
   }
 
   /** @param {number} idle for how many milliseconds no other one begins; negative if none does by itself */
   end(idle) {
-    const now = performance.now();
-    this.#spent += now - this.#start;
-    if (this.#spent < TURN) return this.#comeBack(idle < 0 ? Infinity : now + idle, idle);
-    this.#yields = true;
-    soon(() => {
-      this.#yields = false;
+    if (this.#spent < TURN) return this.#comeBack(idle < 0 ? Infinity : this.now + idle, idle);
+    this.others = new Promise((resolve) => soon(() => {
+      this.others = undefined;
       this.#spent = 0;
+      resolve();
       this.#pump();
-    });
+    }));
   }
 
   /**

@@ -151,10 +151,20 @@ function copyClient(value, stored) {
   const copy = {};
   for (const key of Object.keys(value)) {
     const field = value[key];
-    if (!isClientField(key)) putField(copy, key, copyValue(field, `client.${key}`, stored, 1));
-    else if (field === undefined) continue;
-    else if (typeof field !== 'string') throw refused(`client.${key}`, 'a string', field);
-    else copy[key] = copyValue(field, `client.${key}`, stored, 0);
+    if (!isClientField(key)) {
+      putField(copy, key, copyValue(field, `client.${key}`, stored, 1));
+      continue;
+    }
+    if (field === undefined) continue;
+    if (typeof field !== 'string') throw refused(`client.${key}`, 'a string', field);
+    if (!stored && !isWellFormed(field)) throw refused(`client.${key}`, WELL_FORMED, field);
+    switch (key) { // by its name each is quick to put
+      case 'ip': copy.ip = field; break;
+      case 'host': copy.host = field; break;
+      case 'name': copy.name = field; break;
+      case 'protocol': copy.protocol = field; break;
+      default: copy.auth = field;
+    }
   }
   return copy;
 }

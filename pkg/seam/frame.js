@@ -1,25 +1,34 @@
-import { memory } from '../wasm/slimta_queue_dict.js';
-
 const DIGITS = 32;
 
-/** The memory that both sides use: four numbers and an id; see src/js/frame.rs. */
+/** The memory that both sides use: numbers and an id; see src/js/frame.rs. */
 export class Frame {
   #address;
+  #memory;
+  #count;
+  #decoder = new TextDecoder();
   /** All are made when they are needed, anew whenever the memory has grown. */
   #numbers = new Float64Array();
   #digits = new Uint8Array();
   /** The same, four at a time. */
   #words = new Uint32Array();
 
-  /** @param {number} address */
-  constructor(address) {
+  /**
+   * @param {number} address
+   * @param {() => WebAssembly.Memory} memory
+   * @param {number} count of the numbers
+   */
+  constructor(address, memory, count) {
     this.#address = address;
+    this.#memory = memory;
+    this.#count = count;
   }
 
   #renew() {
-    this.#numbers = new Float64Array(memory().buffer, this.#address, 4);
-    this.#digits = new Uint8Array(memory().buffer, this.#address + 32, DIGITS);
-    this.#words = new Uint32Array(memory().buffer, this.#address + 32, DIGITS / 4);
+    const { buffer } = this.#memory();
+    const place = this.#address + this.#count * 8;
+    this.#numbers = new Float64Array(buffer, this.#address, this.#count);
+    this.#digits = new Uint8Array(buffer, place, DIGITS);
+    this.#words = new Uint32Array(buffer, place, DIGITS / 4);
   }
 
   /** @returns {Float64Array} */
@@ -53,6 +62,6 @@ export class Frame {
   /** @returns {string} */
   takeId() {
     if (this.#digits.length === 0) this.#renew();
-    return String.fromCharCode.apply(null, /** @type {any} */ (this.#digits));
+    return this.#decoder.decode(this.#digits);
   }
 }

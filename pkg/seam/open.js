@@ -3,6 +3,7 @@
 import { QueueError } from '../errors.js';
 import { begin } from './depth.js';
 import { Frame } from './frame.js';
+import { memory } from '../wasm/slimta_queue_dict.js';
 
 /**
  * Opens the core of a storage over its seam: with the storage, and again where it was lost.
@@ -19,7 +20,7 @@ export function openCore(seam) {
     throw new QueueError('host', 'host: the wasm module is not loaded: call init(module) first', { cause });
   }
   begin();
-  seam.frame = new Frame(core.frame());
+  seam.frame = new Frame(core.frame(), memory, 4);
   seam.core = core;
   return core;
 }

@@ -6,13 +6,19 @@ use crate::id::Id;
 
 /// Whatever crossed last. It is taken before any other code runs.
 #[repr(C)]
-#[derive(Debug, Default)]
-pub(crate) struct Frame {
-    pub(crate) numbers: Cell<[f64; 4]>,
+#[derive(Debug)]
+pub(crate) struct Frame<const NUMBERS: usize = 4> {
+    pub(crate) numbers: Cell<[f64; NUMBERS]>,
     id: Cell<[u8; 32]>,
 }
 
-impl Frame {
+impl<const NUMBERS: usize> Default for Frame<NUMBERS> {
+    fn default() -> Self {
+        Self { numbers: Cell::new([0.0; NUMBERS]), id: Cell::default() }
+    }
+}
+
+impl<const NUMBERS: usize> Frame<NUMBERS> {
     /// Where it is in memory: `pkg/seam/frame.js` looks there.
     pub(crate) fn address(&self) -> usize {
         core::ptr::from_ref(self) as usize

@@ -12,7 +12,6 @@
 mod call;
 #[cfg(not(feature = "queue-js"))]
 mod core;
-#[cfg(not(feature = "queue-js"))]
 mod frame;
 #[cfg(not(feature = "queue-js"))]
 mod host;

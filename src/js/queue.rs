@@ -1,6 +1,10 @@
 //! What `pkg/queue/` stands on: the decisions of a queue, whose attempts it names by numbers.
 //!
-//! The numbers of a command cross in one list; see `pkg/queue/commands.js`.
+//! The numbers of a step are in the frame; see `pkg/queue/module.js`.
+
+mod asks;
+mod draft;
+mod words;
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -8,194 +12,16 @@ use alloc::vec::Vec;
 
 use wasm_bindgen::prelude::*;
 
+use self::asks::{Ask, Told};
+use self::draft::Draft;
+use self::words::{Fate, Result, Saying, Step};
+use super::frame::Frame;
 use crate::id::Id;
 use crate::meta::{Attempts, Change, Lease};
 use crate::queue::{
     Attempt, Command, Delay, Deliveries, End, Failure, Input, Record, Reply, Said, Settings, Verdict, Verdicts,
     bounce_id, derived,
 };
-
-/// What is to be done next.
-#[wasm_bindgen]
-#[derive(Clone, Copy, Debug)]
-pub enum Step {
-    /// Read the meta record.
-    Look,
-    /// Change it.
-    Change,
-    /// Read the message.
-    Get,
-    /// Hand it to the relay.
-    Relay,
-    /// Ask when to try again, after as many attempts as the number says.
-    Backoff,
-    /// Store the bounce for the reply of this number.
-    Bounce,
-    /// Keep what is given up.
-    Keep,
-    /// Remove the message.
-    Remove,
-    /// Wait so many milliseconds.
-    Pause,
-    /// Nothing.
-    Done,
-}
-
-/// What a step came to that has no more to tell.
-#[wasm_bindgen]
-#[derive(Clone, Copy, Debug)]
-pub enum Result {
-    /// The record was as expected and is changed.
-    Changed,
-    /// The record was not as expected.
-    Unchanged,
-    /// It is done.
-    Stored,
-    /// There is no such message.
-    Gone,
-    /// It failed.
-    Failed,
-    /// Nobody knows.
-    Unknown,
-    /// It cannot be read.
-    Unreadable,
-}
-
-/// What a relay has said of one recipient.
-#[wasm_bindgen]
-#[derive(Clone, Copy, Debug)]
-pub enum Saying {
-    /// Nothing, which means delivered.
-    Nothing,
-    /// A reply.
-    Reply,
-    /// One of a `TransientRelayError`.
-    Transient,
-    /// One of a `PermanentRelayError`.
-    Permanent,
-    /// Something that means nothing.
-    Strange,
-    /// The answer leaves it out.
-    Missing,
-}
-
-/// What an attempt came to for a recipient.
-#[wasm_bindgen]
-#[derive(Clone, Copy, Debug)]
-pub enum Fate {
-    /// It has the message.
-    Delivered,
-    /// It is tried again.
-    Deferred,
-    /// It is given up.
-    Refused,
-}
-
-/// What a queue asks or tells; `x` and `y` are what is said here. One export for each would be half
-/// of the module.
-#[wasm_bindgen]
-#[derive(Clone, Copy, Debug)]
-pub enum Ask {
-    // ---- the schedule ----
-    /// The time on the wall and on a monotonic clock.
-    Tick,
-    /// Whether attempts may begin.
-    Open,
-    /// Lets everything be due now.
-    Hurry,
-    /// Whether something waits still that was there when all was hurried.
-    Hurrying,
-    /// The number of an attempt that begins now, -1 if none does.
-    Take,
-    /// For how many milliseconds none begins; -1 if none does by itself.
-    Idle,
-    /// Messages known, attempts under way, those that delivered, deferred and failed, and the first
-    /// timestamp, NaN without one: in the numbers.
-    Info,
-    /// The text is the id of a message that waits until `x`.
-    Put,
-    /// The text is the id of a message that is gone.
-    Forget,
-
-    // ---- an attempt; each of these but the last ones returns a `Step` ----
-    /// Its first step; `x` is random.
-    Begin,
-    /// A step came to the `Result` `x`; `y` is random.
-    Answer,
-    /// The caller waits `x` milliseconds, or gives up if `y`.
-    Delay,
-    /// The record says timestamp `x` and attempts `y`; the lease was told before.
-    Looked,
-    /// The lease that was seen: the text owns it until `x`; -Infinity if there is none, NaN if the
-    /// storage cannot tell. Returns nothing.
-    Lease,
-    /// `x` is the original position of the next recipient. Returns nothing.
-    Index,
-    /// The message was read; its positions were told before. Whether its sender can be told.
-    Got,
-    /// The relay has said `x`, a `Saying`, with code `y` and the text, of the next recipient. Returns
-    /// nothing.
-    Say,
-    /// The one of whom was said last asks to be left alone for `x` milliseconds. Returns nothing.
-    Rest,
-    /// All was said, of `x` recipients out of `y`.
-    Relayed,
-    /// Whether the lease can be renewed now; the numbers say how.
-    Renew,
-    /// A renewal came to the `Result` `x`. Returns nothing.
-    Renewed,
-    /// Forgets an attempt that is done. Returns nothing.
-    End,
-
-    // ---- what it came to ----
-    /// How often delivery was attempted.
-    Attempts,
-    /// Whether the outcome is stored.
-    Recorded,
-    /// Whether somebody else had claimed the message by then.
-    Lost,
-    /// The time of the next attempt, NaN if there is none.
-    Next,
-    /// In the numbers: the places of those whose fate `x` was, each followed by the number of its
-    /// reply or -1.
-    Places,
-    /// The code of the reply `x`.
-    Code,
-    /// Whether something was wrong with the relay's answer.
-    Wrong,
-
-    // ---- the default bounce ----
-    /// Begins one for the reply `x`; the text is the sender.
-    Bounce,
-    /// The text is when it is.
-    Date,
-    /// The text is a recipient of whom it tells.
-    Recipient,
-    /// The text is the name of an original header,
-    Name,
-    /// and this its value.
-    Value,
-    /// Makes it, for the host that the text names.
-    Make,
-}
-
-/// A text that is asked for; `x` is what is said here.
-#[wasm_bindgen]
-#[derive(Clone, Copy, Debug)]
-pub enum Told {
-    /// The id of the message.
-    Id,
-    /// The text of the reply `x`.
-    Reply,
-    /// What was wrong with the relay's answer, empty if nothing was.
-    Wrong,
-    /// The id of the bounce that tells of the reply `x`.
-    BounceId,
-    /// The headers of the bounce that was made, a line each.
-    Header,
-    /// Its body.
-    Body,
-}
 
 /// A queue's decisions.
 #[wasm_bindgen]
@@ -205,6 +31,7 @@ pub struct Decisions {
     owner: String,
     /// Of the last answer.
     numbers: Vec<f64>,
+    frame: Frame<NUMBERS>,
     lease: Option<Option<Lease>>,
     indexes: Vec<u32>,
     said: Verdicts,
@@ -212,17 +39,10 @@ pub struct Decisions {
     bounce: Draft,
 }
 
-/// What a bounce is made of, then the bounce.
-#[derive(Default)]
-struct Draft {
-    reply: u32,
-    date: String,
-    sender: String,
-    recipients: Vec<String>,
-    headers: Vec<(String, String)>,
-    header: String,
-    body: String,
-}
+/// What the frame has of a change: timestamp, attempts and lease that are expected, whether that lease
+/// is one of this queue, then timestamp, attempts and lease that are next, and how many marks there
+/// are. NaN stands for what is not named. Of other steps it has one number.
+const NUMBERS: usize = 8;
 
 /// Stands for a lease that is not there; one that is not named is NaN.
 const NO_LEASE: f64 = f64::NEG_INFINITY;
@@ -238,12 +58,18 @@ impl Decisions {
             deliveries: Deliveries::new(settings, limit as usize),
             owner: owner.to_owned(),
             numbers: Vec::new(),
+            frame: Frame::default(),
             lease: None,
             indexes: Vec::new(),
             said: Verdicts::default(),
             ends: Vec::new(),
             bounce: Draft::default(),
         }
+    }
+
+    /// Where the frame is.
+    pub fn frame(&self) -> usize {
+        self.frame.address()
     }
 
     /// Asks or tells something that has no text.
@@ -259,26 +85,17 @@ impl Decisions {
             Ask::Open => self.deliveries.open(x != 0.0),
             Ask::Hurry => self.deliveries.hurry(),
             Ask::Hurrying => return flag(self.deliveries.is_hurrying()),
-            Ask::Take => return self.deliveries.take().map_or(-1.0, f64::from),
+            Ask::Take => return self.take().map_or(-1.0, f64::from),
             Ask::Idle => return self.deliveries.idle().unwrap_or(-1.0),
             Ask::Info => self.put_info(),
             Ask::Put => {
-                if let Ok(id) = text.parse()
+                if let Some(id) = self.frame.id()
                     && x.is_finite()
                 {
                     self.deliveries.put(id, x);
                 }
             }
-            Ask::Forget => {
-                if let Ok(id) = text.parse() {
-                    self.deliveries.forget(id);
-                }
-            }
 
-            Ask::Begin => {
-                let command = self.deliveries.begin(attempt, x);
-                return self.step(attempt, command);
-            }
             Ask::Answer => return self.answer(attempt, result(x), y),
             Ask::Delay => {
                 return self.answer(attempt, Input::Delay(Delay::answered((y == 0.0).then_some(x))), 0.5);
@@ -297,21 +114,37 @@ impl Decisions {
             Ask::Index => self.indexes.push(x as u32),
             Ask::Got => {
                 let indexes = core::mem::take(&mut self.indexes);
-                return self.answer(attempt, Input::Got { indexes, bounces: x != 0.0 }, y);
+                return self.answer(attempt, Input::Got { indexes, bounces: x != 0.0 }, 0.5);
             }
-            Ask::Say => self.say(x, y, text),
+            Ask::GotAll => {
+                let indexes = (0..x as u32).collect();
+                return self.answer(attempt, Input::Got { indexes, bounces: y != 0.0 }, 0.5);
+            }
+            Ask::Say => {
+                let said = said(x, y, text);
+                self.said.say(said);
+            }
+            Ask::SayAll => {
+                let recipients = self.attempt(attempt).map_or(0, |attempt| attempt.indexes().len());
+                if let Some(said) = said(x, y, text) {
+                    self.said.all(said, recipients);
+                }
+            }
             Ask::Rest => self.said.ask_for_rest(x),
             Ask::Relayed => {
+                let recipients = self.attempt(attempt).map_or(0, |attempt| attempt.indexes().len());
                 let mut verdicts = core::mem::take(&mut self.said);
-                verdicts.end(x as usize, y as usize);
-                return self.answer(attempt, Input::Relayed(verdicts), 0.5);
+                let said = if x == 0.0 { usize::MAX } else { recipients };
+                verdicts.end(said, recipients);
+                return self.answer(attempt, Input::Relayed(verdicts), y);
             }
             Ask::Renew => {
                 let change = self.deliveries.renew(attempt);
-                if let Some(change) = &change {
-                    self.put_change(change);
+                let renews = change.is_some();
+                if let Some(change) = change {
+                    self.put_change(&change);
                 }
-                return flag(change.is_some());
+                return flag(renews);
             }
             Ask::Renewed => self.deliveries.renewed(attempt, &result(x)),
             Ask::End => {
@@ -321,10 +154,13 @@ impl Decisions {
                 }
             }
 
-            Ask::Attempts => return self.attempt(attempt).map_or(0.0, |made| made.attempts().into()),
             Ask::Recorded => return flag(self.attempt(attempt).is_some_and(Attempt::is_recorded)),
             Ask::Lost => return flag(self.attempt(attempt).is_some_and(Attempt::is_lease_lost)),
             Ask::Next => return self.attempt(attempt).and_then(Attempt::next_timestamp).unwrap_or(f64::NAN),
+            Ask::Marks => {
+                let marks = self.attempt(attempt).map(Attempt::marks).unwrap_or_default();
+                self.numbers = marks.into_iter().map(f64::from).collect();
+            }
             Ask::Places => self.put_places(attempt, x),
             Ask::Wrong => return flag(self.attempt(attempt).is_some_and(|made| made.verdicts().wrong.is_some())),
             Ask::Code => return self.reply(attempt, x as u32).map_or(0.0, |reply| reply.code.into()),
@@ -345,9 +181,7 @@ impl Decisions {
         0.0
     }
 
-    /// The numbers of the last answer: of a change, timestamp, attempts and lease that are expected,
-    /// whether that lease is one of this queue, then timestamp, attempts and lease that are next, and
-    /// the marks. NaN stands for what is not named.
+    /// The numbers of the last answer that has so many as it likes.
     pub fn numbers(&mut self) -> Vec<f64> {
         core::mem::take(&mut self.numbers)
     }
@@ -357,7 +191,6 @@ impl Decisions {
         let mut digits = [0; 32];
         let made = self.attempt(attempt);
         let found = match text {
-            Told::Id => made.map(|made| made.waiting().id.encode(&mut digits)),
             Told::Reply => self.reply(attempt, x).map(|reply| &*reply.message),
             Told::Wrong => made.and_then(|made| made.verdicts().wrong),
             Told::BounceId => self.bounce_id(attempt, x).map(|id| id.encode(&mut digits)),
@@ -395,23 +228,6 @@ impl Decisions {
             self.deliveries.oldest_due().unwrap_or(f64::NAN),
         ]
         .into();
-    }
-
-    fn say(&mut self, saying: f64, code: f64, message: &str) {
-        let reply = Reply::new(if (0.0..=999.0).contains(&code) { code as u16 } else { 450 }, message);
-        const NOTHING: u32 = Saying::Nothing as u32;
-        const REPLY: u32 = Saying::Reply as u32;
-        const TRANSIENT: u32 = Saying::Transient as u32;
-        const PERMANENT: u32 = Saying::Permanent as u32;
-        const STRANGE: u32 = Saying::Strange as u32;
-        self.said.say(match saying as u32 {
-            NOTHING => Some(Said::Nothing),
-            REPLY => Some(Said::Reply(reply)),
-            TRANSIENT => Some(Said::Transient(reply)),
-            PERMANENT => Some(Said::Permanent(reply)),
-            STRANGE => Some(Said::Strange),
-            _ => None,
-        });
     }
 
     fn put_places(&mut self, attempt: u32, fate: f64) {
@@ -469,11 +285,29 @@ impl Decisions {
         self.step(attempt, command)
     }
 
+    /// Begins an attempt; its first step is always a claim.
+    fn take(&mut self) -> Option<u32> {
+        let number = self.deliveries.take()?;
+        let id = self.attempt(number)?.waiting().id;
+        let command = self.deliveries.begin(number, 0.5);
+        self.step(number, command);
+        self.frame.put_id(id);
+        Some(number)
+    }
+
     fn step(&mut self, attempt: u32, command: Command) -> f64 {
         let (step, number) = match command {
+            Command::Claim(change) => {
+                self.put_change(&change);
+                return Step::Claim as u32 as f64;
+            }
             Command::Change(change) => {
                 self.put_change(&change);
                 return Step::Change as u32 as f64;
+            }
+            Command::Finish(change) => {
+                self.put_change(&change);
+                return Step::Finish as u32 as f64;
             }
             Command::Done(end) => {
                 self.ends.push((attempt, end));
@@ -488,11 +322,11 @@ impl Decisions {
             Command::Bounce(reply) => (Step::Bounce, reply.into()),
             Command::Pause(milliseconds) => (Step::Pause, milliseconds),
         };
-        self.numbers = [number].into();
+        self.frame.numbers.set([number, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         step as u32 as f64
     }
 
-    fn put_change(&mut self, change: &Change) {
+    fn put_change(&self, change: &Change) {
         let lease = |lease: &Option<Option<Lease>>| match lease {
             None => f64::NAN,
             Some(None) => NO_LEASE,
@@ -505,7 +339,7 @@ impl Decisions {
             Some(Attempts::Set(attempts)) => Some(attempts),
             Some(Attempts::Increment) | None => None,
         };
-        self.numbers = [
+        self.frame.numbers.set([
             expect.timestamp.unwrap_or(f64::NAN),
             count(expect.attempts),
             lease(&expect.lease),
@@ -513,11 +347,26 @@ impl Decisions {
             change.timestamp.unwrap_or(f64::NAN),
             count(attempts),
             lease(&change.lease),
-        ]
-        .into();
-        for mark in &change.delivered {
-            self.numbers.push(f64::from(*mark));
-        }
+            change.delivered.len() as f64,
+        ]);
+    }
+}
+
+/// `None` if the answer leaves the recipient out.
+fn said(saying: f64, code: f64, message: &str) -> Option<Said> {
+    let reply = || Reply::new(if (0.0..=999.0).contains(&code) { code as u16 } else { 450 }, message);
+    const NOTHING: u32 = Saying::Nothing as u32;
+    const REPLY: u32 = Saying::Reply as u32;
+    const TRANSIENT: u32 = Saying::Transient as u32;
+    const PERMANENT: u32 = Saying::Permanent as u32;
+    const STRANGE: u32 = Saying::Strange as u32;
+    match saying as u32 {
+        NOTHING => Some(Said::Nothing),
+        REPLY => Some(Said::Reply(reply())),
+        TRANSIENT => Some(Said::Transient(reply())),
+        PERMANENT => Some(Said::Permanent(reply())),
+        STRANGE => Some(Said::Strange),
+        _ => None,
     }
 }
 

@@ -10,118 +10,17 @@
 //! the owner expects the lease and the attempts that it wrote; where that fails it looks who is in
 //! charge, and if it no longer is, adds its marks and touches nothing else.
 
+mod claim;
+mod late;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::backoff::Delay;
-use super::outcome::{Said, Verdict, Verdicts};
-use super::reply::Reply;
+use super::command::{Command, End, Input, Moment, Record, Settings};
+use super::outcome::{Verdict, Verdicts};
 use super::schedule::Waiting;
-use crate::meta::{Attempts, Change, Expect, Lease};
-
-/// What all attempts of a queue have in common.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The name under which this queue claims; no two queues have the same.
-    pub owner: String,
-    /// For how many milliseconds a claim holds unless it is renewed.
-    pub lease: f64,
-    /// Whether the caller decides when to try again.
-    pub asks_backoff: bool,
-    /// Whether messages that are given up are kept.
-    pub keeps: bool,
-}
-
-/// When something happens.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// Milliseconds since the epoch, on the clock that timestamps are in.
-    pub wall: f64,
-    /// A random number from 0 to 1.
-    pub random: f64,
-}
-
-/// What has to be done next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Read the meta record: [`Input::Looked`].
-    Look,
-    /// Change the meta record: [`Input::Changed`].
-    Change(Change),
-    /// Read the message: [`Input::Got`].
-    Get,
-    /// Hand the message to the relay: [`Input::Relayed`]. The lease is renewed meanwhile.
-    Relay,
-    /// Ask the caller when to try again after so many attempts: [`Input::Delay`].
-    Backoff(u32),
-    /// Store the bounce for those refused with the reply of this number: [`Input::Stored`].
-    Bounce(u32),
-    /// Keep what is given up: [`Input::Stored`].
-    Keep,
-    /// Remove the message: [`Input::Stored`].
-    Remove,
-    /// Wait so many milliseconds: [`Input::Stored`], or [`Input::Failed`] if there is no time.
-    Pause(f64),
-    /// Nothing: the attempt has ended.
-    Done(End),
-}
-
-/// What a command came to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// Whether the record was as expected and is changed.
-    Changed(bool),
-    /// What the record says; `None` if there is none.
-    Looked(Option<Record>),
-    /// The message was read.
-    Got {
-        /// The original positions of the recipients that are left.
-        indexes: Vec<u32>,
-        /// Whether there is a sender to tell of a failure.
-        bounces: bool,
-    },
-    /// What the relay's answer means.
-    Relayed(Verdicts),
-    /// What the caller decided; `None` if that was no decision.
-    Delay(Option<Delay>),
-    /// It is done.
-    Stored,
-    /// There is no such message any more.
-    Gone,
-    /// It failed, and nothing was changed.
-    Failed,
-    /// It failed, and nobody knows whether something was changed.
-    Unknown,
-    /// The message is there and cannot be read.
-    Unreadable,
-}
-
-/// What a meta record says, as far as an attempt needs it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    /// The time of the next attempt.
-    pub timestamp: f64,
-    /// How often delivery was attempted.
-    pub attempts: u32,
-    /// Who claims the message, if somebody does; `None` if the storage cannot tell.
-    pub lease: Option<Option<Lease>>,
-}
-
-/// How an attempt leaves its message.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum End {
-    /// There is no message any more.
-    Gone,
-    /// It waits.
-    Again {
-        /// When it is due, on the clock on the wall; `None` if the storage fails and needs time.
-        due: Option<f64>,
-        /// What its record says.
-        timestamp: f64,
-        /// How often delivery was attempted.
-        attempts: u32,
-    },
-}
+use crate::meta::{Change, Expect, Lease};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
@@ -150,14 +49,9 @@ enum Stage {
 const TRIES: u32 = 5;
 /// When what cannot be read is looked at again: somebody may have repaired it.
 const UNREADABLE: f64 = 3_600_000.0;
-/// How far a lease may reach before it is taken for one of a clock that was wrong.
-const FARTHEST_LEASE: f64 = 86_400_000.0;
 /// When refused recipients come back whose bounce could not be stored.
 const AFTER_FAILED_BOUNCE: f64 = 60_000.0;
 const LONGEST_PAUSE: f64 = 60_000.0;
-
-/// What is said of a message that was claimed again and again by deliverers that died of it.
-const NEVER_ENDED: &str = "4.3.0 no attempt to deliver this message came to an end";
 
 /// An attempt under way.
 #[derive(Debug)]
@@ -277,8 +171,10 @@ impl Attempt {
             (Stage::LookBeforeClaim, Input::Looked(Some(record))) => self.look(record, settings, moment),
             (Stage::LookBeforeClaim, Input::Looked(None)) => self.end(End::Gone),
 
-            (Stage::Get, Input::Got { indexes, .. }) if indexes.is_empty() => self.go(Stage::Remove, Command::Remove),
-            (Stage::Get, Input::Got { indexes, bounces }) => {
+            (Stage::Claim | Stage::Get, Input::Got { indexes, .. }) if indexes.is_empty() => {
+                self.go(Stage::Remove, Command::Remove)
+            }
+            (Stage::Claim | Stage::Get, Input::Got { indexes, bounces }) => {
                 (self.indexes, self.bounces) = (indexes, bounces);
                 let made = self.attempts.saturating_sub(1);
                 match (self.cut_short, settings.asks_backoff) {
@@ -382,77 +278,6 @@ impl Attempt {
         }
     }
 
-    // ---- the claim ----
-
-    fn claim(&mut self, record: Record, settings: &Settings, moment: Moment) -> Command {
-        let lease = Lease { until: moment.wall + settings.lease, owner: settings.owner.clone() };
-        self.attempts = record.attempts.saturating_add(1);
-        self.held = lease.clone();
-        self.waiting.timestamp = record.timestamp;
-        self.waiting.attempts = record.attempts;
-        let expect = Expect { timestamp: Some(record.timestamp), attempts: Some(record.attempts), lease: record.lease };
-        let change = Change {
-            expect,
-            timestamp: Some(lease.until),
-            attempts: Some(Attempts::Set(self.attempts)),
-            lease: Some(Some(lease)),
-            ..Change::default()
-        };
-        self.go(Stage::Claim, Command::Change(change))
-    }
-
-    /// The record is not what the schedule knew, or nobody knows whether the claim was made.
-    fn look(&mut self, record: Record, settings: &Settings, moment: Moment) -> Command {
-        let lease = record.lease.clone().flatten();
-        if lease.as_ref() == Some(&self.held) && record.attempts == self.attempts {
-            return self.go(Stage::Get, Command::Get); // the claim was made
-        }
-        let own = lease.as_ref().is_some_and(|lease| lease.owner == settings.owner);
-        // What the schedule has waited for is due, whatever the wall says by now.
-        let is_due =
-            |time: f64| time <= moment.wall || (!self.urgent && self.first_known() == Some(time)) || time.is_nan();
-        if let Some(lease) = lease.as_ref().filter(|lease| !own && !is_due(lease.until)) {
-            let farthest = lease.until.min(moment.wall + FARTHEST_LEASE);
-            let (due, timestamp) = (farthest.max(record.timestamp), lease.until.max(record.timestamp));
-            return self.end(End::Again { due: Some(due), timestamp, attempts: record.attempts });
-        }
-        if !own && !self.urgent && !is_due(record.timestamp) {
-            let Record { timestamp, attempts, .. } = record;
-            return self.end(End::Again { due: Some(timestamp), timestamp, attempts });
-        }
-        self.cut_short = lease.is_some() && !own && record.attempts > 0;
-        self.claim(record, settings, moment)
-    }
-
-    /// The timestamp that the schedule has waited for, unless this attempt has replaced it.
-    fn first_known(&self) -> Option<f64> {
-        (self.tries <= 1).then_some(self.waiting.timestamp)
-    }
-
-    /// Takes the claim back, and the attempt that was none.
-    fn give_back(&mut self, next: Option<f64>) -> Command {
-        self.next = next;
-        let Waiting { timestamp, attempts, .. } = self.waiting;
-        self.waiting.timestamp = next.unwrap_or(timestamp);
-        let change = Change {
-            timestamp: Some(self.waiting.timestamp),
-            attempts: Some(Attempts::Set(attempts)),
-            lease: Some(None),
-            ..self.fenced()
-        };
-        self.go(Stage::GiveBack, Command::Change(change))
-    }
-
-    /// Whether a message goes on whose last deliverer has disappeared.
-    fn doubt(&mut self, delay: Delay, settings: &Settings, moment: Moment) -> Command {
-        if delay != Delay::GiveUp {
-            return self.go(Stage::Relay, Command::Relay);
-        }
-        self.verdicts = Verdicts::new(self.indexes.len());
-        self.verdicts.all(&Said::Permanent(Reply::new(451, NEVER_ENDED)), self.indexes.len());
-        self.refuse(settings, moment)
-    }
-
     // ---- the outcome ----
 
     fn put_off(&mut self, delay: Delay, settings: &Settings, moment: Moment) -> Command {
@@ -503,11 +328,13 @@ impl Attempt {
             self.next = Some(moment.wall + wait);
         }
         let change = Change { timestamp: self.next, lease: Some(None), delivered: self.marks(), ..self.fenced() };
-        self.go(Stage::Record, Command::Change(change))
+        let command = if self.verdicts.defers() { Command::Change(change) } else { Command::Finish(change) };
+        self.go(Stage::Record, command)
     }
 
     /// The original positions of those that need no more attempts.
-    fn marks(&self) -> Vec<u32> {
+    #[must_use]
+    pub fn marks(&self) -> Vec<u32> {
         let marked = |(place, index): (usize, &u32)| match self.verdicts.verdict(place) {
             Some(Verdict::Delivered | Verdict::Refused) => Some(*index),
             _ => None,
@@ -521,34 +348,6 @@ impl Attempt {
             return self.comes_back(self.next);
         }
         self.go(Stage::Remove, Command::Remove)
-    }
-
-    /// The record was not as this owner had left it.
-    fn look_again(&mut self, record: Record, moment: Moment) -> Command {
-        let Record { timestamp, attempts, lease } = record;
-        let same = attempts == self.attempts;
-        match &lease {
-            Some(Some(lease)) if same && lease.owner == self.held.owner => {
-                self.held = lease.clone(); // a renewal had been made after all
-                return self.record(moment);
-            }
-            Some(None) if same && Some(timestamp) == self.next => return self.recorded(), // made after all
-            _ => {}
-        }
-        self.lost = !same || lease.is_some();
-        let until = lease.flatten().map_or(timestamp, |lease| lease.until);
-        self.after_late = Some(until.max(timestamp));
-        self.record_late()
-    }
-
-    /// Marks alone, whoever has the message by now.
-    fn record_late(&mut self) -> Command {
-        let change = Change { delivered: self.marks(), ..Change::default() };
-        if change.delivered.is_empty() {
-            self.recorded = true;
-            return self.comes_back(self.after_late);
-        }
-        self.go(Stage::Late, Command::Change(change))
     }
 
     /// What was delivered has to be stored before anything else happens, however long that takes.

@@ -11,9 +11,9 @@ use std::vec::Vec;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::attempt::{Command, End, Input, Record};
 use super::backoff::Delay;
 use super::bounce::{Failure, bounce_id, date};
+use super::command::{Command, End, Input, Record};
 use super::event::{Kind, Recipient};
 use super::outcome::{Verdict, Verdicts};
 use super::queue::{Queue, Relay};
@@ -137,7 +137,9 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
                     return self.done(&work, end);
                 }
                 Command::Look => self.look(&work).await,
-                Command::Change(change) => self.make(&work, change).await,
+                Command::Claim(change) | Command::Change(change) | Command::Finish(change) => {
+                    self.make(&work, change).await
+                }
                 Command::Get => self.read(&mut work).await,
                 Command::Relay => self.relay(&work).await,
                 Command::Backoff(attempts) => Input::Delay(self.backoff(&work, attempts)),

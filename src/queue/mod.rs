@@ -9,6 +9,7 @@ mod attempt;
 mod backoff;
 mod bounce;
 mod clock;
+mod command;
 mod deliveries;
 #[cfg(feature = "std")]
 mod driver;
@@ -23,12 +24,13 @@ mod schedule;
 #[cfg(feature = "std")]
 mod time;
 
-pub use attempt::{Attempt, Command, End, Input, Moment, Record, Settings};
+pub use attempt::Attempt;
 pub use backoff::Delay;
 #[cfg(feature = "std")]
 pub use bounce::date;
 pub use bounce::{Failure, bounce_id, derived};
 pub use clock::Clock;
+pub use command::{Command, End, Input, Moment, Record, Settings};
 pub use deliveries::{Deliveries, Tally};
 #[cfg(feature = "std")]
 pub use event::{Event, Kind, Recipient};

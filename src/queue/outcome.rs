@@ -80,7 +80,7 @@ impl Verdicts {
     pub fn of(answer: Answer, recipients: &[String]) -> Self {
         let mut verdicts = Self::new(recipients.len());
         match answer {
-            Answer::All(said) => verdicts.all(&said, recipients.len()),
+            Answer::All(said) => verdicts.all(said, recipients.len()),
             Answer::Each(each) => {
                 let count = each.len();
                 each.into_iter().for_each(|said| verdicts.say(Some(said)));
@@ -96,9 +96,11 @@ impl Verdicts {
     }
 
     /// The same is said of everybody.
-    pub fn all(&mut self, said: &Said, recipients: usize) {
-        for _ in 0..recipients {
-            self.say(Some(said.clone()));
+    pub fn all(&mut self, said: Said, recipients: usize) {
+        if let Some(others) = recipients.checked_sub(1) {
+            self.say(Some(said));
+            let last = self.places.last().copied();
+            self.places.extend(core::iter::repeat_n(last, others).flatten());
         }
     }
 

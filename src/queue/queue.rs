@@ -10,8 +10,8 @@ use std::time::Duration;
 use std::vec;
 use std::vec::Vec;
 
-use super::attempt::Settings;
 use super::bounce::derived;
+use super::command::Settings;
 use super::deliveries::{Deliveries, Tally};
 use super::event::{Event, Kind};
 use super::outcome::Answer;

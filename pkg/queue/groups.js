@@ -1,0 +1,47 @@
+/** @import { Reply } from '../types.js' */
+/** @import { Decisions } from '../wasm/queue.js' */
+import * as Ask from '../wasm/ask.js';
+import * as Told from '../wasm/told.js';
+
+/** Recipients of one fate, each with its position in the original list and the reply of the relay. */
+/** @typedef {{ recipients: string[], indexes: number[], replies: (Reply | undefined)[] }} Group */
+
+/**
+ * Those of one fate.
+ *
+ * @param {Decisions} decisions
+ * @param {number} attempt
+ * @param {number} fate
+ * @param {string[]} recipients that the relay was given
+ * @param {number[] | undefined} indexes their positions, unless these are all
+ * @param {number} [only] the number of a reply
+ * @returns {Group}
+ */
+export function groupOf(decisions, attempt, fate, recipients, indexes, only) {
+  decisions.ask(Ask.Places, attempt, fate, 0);
+  const numbers = decisions.numbers();
+  /** @type {Group} */
+  const group = { recipients: [], indexes: [], replies: [] };
+  /** @type {Reply[]} */
+  const replies = [];
+  for (let i = 0; i < numbers.length; i += 2) {
+    const place = numbers[i];
+    const number = numbers[i + 1];
+    if (only !== undefined && number !== only) continue;
+    group.recipients.push(recipients[place]);
+    group.indexes.push(indexes ? indexes[place] : place);
+    group.replies.push(number < 0 ? undefined : (replies[number] ??= replyOf(decisions, attempt, number)));
+  }
+  return group;
+}
+
+/**
+ * @param {Decisions} decisions
+ * @param {number} attempt
+ * @param {number} number
+ * @returns {Reply}
+ */
+export function replyOf(decisions, attempt, number) {
+  const code = decisions.ask(Ask.Code, attempt, number, 0);
+  return { code, message: decisions.text(Told.Reply, attempt, number) };
+}

@@ -1,0 +1,16 @@
+//! A bounce that is being made.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What a bounce is made of, then the bounce.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) reply: u32,
+    pub(super) date: String,
+    pub(super) sender: String,
+    pub(super) recipients: Vec<String>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) header: String,
+    pub(super) body: String,
+}
