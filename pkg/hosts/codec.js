@@ -13,12 +13,13 @@
  * `until` and `owner`. `deliveredIndexes` are bytes: bit 0 is the lowest of the first one, and bit i says whether the
  * recipient at position i is delivered.
  */
-import { Tokenizer, Type, decode, decodeFirst, encode } from 'cborg';
+import { Tokenizer, Type, decode, decodeFirst } from 'cborg';
 import {
   bigIntDecoder, bigNegIntDecoder, dateEncoder, mapDecoder, mapEncoder, negativeZeroEncoder, setDecoder, setEncoder,
   structBigIntEncoder,
 } from 'cborg/taglib';
 import { QueueError } from '../errors.js';
+import { encodeAll } from './cbor.js';
 
 const FORMAT = 1;
 const BYTES = 0;
@@ -150,11 +151,7 @@ export function sameBytes(one, other) {
  * @param {number} [format]
  */
 export function encodeRecord(record, format = FORMAT) {
-  const [head, body] = [encode(format), encode(record, encoding)];
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  bytes.set(body, head.length);
-  return bytes;
+  return encodeAll([format, record], encoding);
 }
 
 /**
