@@ -14,7 +14,6 @@
  *
  * @typedef {object} Connection
  * @property {boolean} isCluster
- * @property {boolean} isCluster
  * @property {() => boolean} isReady whether a command is sent at once, so that one which fails may have been executed
  * @property {(key: string, command: Argument[]) => Promise<any>} ask sends a command to the server of this key, once
  * @property {() => Promise<((...command: string[]) => Promise<any>)[]>} servers how to ask each server that keeps keys;
@@ -49,6 +48,8 @@ const openings = new WeakMap();
 class NodeConnection {
   #client;
   #options = { typeMapping: { [36]: Buffer } }; // bulk strings
+  /** What is sent at once is not waiting to be sent, which is all that the library's timeout would end. */
+  #atOnce = { ...this.#options, timeout: undefined };
 
   /** @param {any} client */
   constructor(client) {
@@ -68,7 +69,7 @@ class NodeConnection {
     const args = command.map(toBuffer);
     return this.#client.masters
       ? this.#client.sendCommand(key, false, args, this.#options)
-      : this.#client.sendCommand(args, this.#options);
+      : this.#client.sendCommand(args, this.isReady() ? this.#atOnce : this.#options);
   }
 
   async servers() {

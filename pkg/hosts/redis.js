@@ -1,14 +1,11 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
 /** @import { Argument, RedisClient } from './redis-clients.js' */
-/** @import { Packable } from './redis-scripts.js' */
 import { QueueError, describe, explain } from '../errors.js';
 import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeVersion } from './codec.js';
 import { connectionOf } from './redis-clients.js';
-import { COMMIT, packed, sizeOf } from './redis-scripts.js';
+import { COMMIT } from './redis-scripts.js';
 
 const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
-/** How far the keys of ids are from that of the records. */
-const SETS = { envelope: '2', meta: '1' };
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
 const MOST_AT_ONCE = 1000;
@@ -51,7 +48,8 @@ export function redisHost(client, { prefix = 'slimta-queue' } = {}) {
 /**
  * @typedef {object} Waiting
  * @property {string} id
- * @property {Packable} batch as the script takes it
+ * @property {Argument[]} args of the script
+ * @property {number} bytes of these
  * @property {(made: boolean) => void} resolve
  * @property {(error: unknown) => void} reject
  */
@@ -106,7 +104,7 @@ class RedisHost {
    */
   async read(dict, id) {
     await this.open();
-    const key = this.#keys(id.slice(0, 2))('records');
+    const key = `${this.#place(id)}records`;
     let value;
     if (dict === 'meta') {
       const record = await this.#ask(key, ['HGET', key, `meta:${id}`]);
@@ -123,76 +121,64 @@ class RedisHost {
    * @param {Batch} batch
    * @returns {Promise<boolean>}
    */
-  async commit({ checks, writes }) {
-    const [{ id }] = writes;
-    const held = checks.map(({ dict, version }) => [`${dict}:${id}`, version === null ? '' : encodeVersion(version)]);
-    // A meta record that is to be unchanged is among the ids.
-    const isListed = checks.some(({ dict, version }) => dict === 'meta' && version !== null);
-    /** @type {Argument[]} */
-    const puts = [];
-    /** @type {Argument[]} */
-    const deletes = [];
-    /** @type {Argument[][]} */
-    const moves = [];
-    for (const { dict, value } of writes) {
-      const field = `${dict}:${id}`;
-      const beside = `message:${id}`;
-      if (value === undefined) {
-        deletes.push(field, ...(dict === 'envelope' ? [beside] : []));
-        moves.push(['ZREM', SETS[dict], id]);
-        continue;
-      }
-      const { record, message } = dict === 'envelope' ? encodeEnvelope(value) : { record: encodeMeta(value) };
-      puts.push(field, record);
-      if (message) puts.push(beside, message);
-      else if (dict === 'envelope') deletes.push(beside);
-      if (dict === 'envelope' || !isListed) moves.push(['ZADD', SETS[dict], '0', id]);
-    }
-    const batch = [id, held, [
-      // What fails after a write would leave that write: a key of the wrong kind must show before.
-      ...moves.map(([, set]) => ['ZCARD', set]), ['HSET', '0', ...puts], ['HDEL', '0', ...deletes], ...moves,
-    ].filter((command) => command.length > 2 || command[0] === 'ZCARD')];
-    const bytes = sizeOf(batch);
-    if (bytes > LARGEST) {
-      throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${bytes}`);
-    }
-    if (!this.#isOpen) await this.open();
+  commit(batch) {
     return new Promise((resolve, reject) => {
-      const length = this.#waiting.push({ id, batch, resolve, reject });
-      this.#bytes += bytes;
-      // In a cluster each bucket may be on another server.
-      if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
-      else if (length === 1) queueMicrotask(() => this.#commitAll());
+      const args = argumentsOf(batch);
+      const bytes = args.reduce((sum, { length }) => sum + length, 0);
+      if (bytes > LARGEST) {
+        throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${bytes}`);
+      }
+      const waiting = { id: batch.writes[0].id, args, bytes, resolve, reject };
+      if (this.#isOpen) this.#wait(waiting);
+      else this.open().then(() => this.#wait(waiting)).catch(reject);
     });
+  }
+
+  /** @param {Waiting} waiting */
+  #wait(waiting) {
+    const length = this.#waiting.push(waiting);
+    this.#bytes += waiting.bytes;
+    // In a cluster each bucket may be on another server.
+    if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
+    else if (length === 1) queueMicrotask(() => this.#commitAll());
   }
 
   /** Sends what is handed over together. */
   #commitAll() {
-    if (this.#waiting.length > 0) this.#commitGroup(this.#waiting.splice(0));
+    const group = this.#waiting;
+    if (group.length === 0) return;
+    this.#waiting = [];
     this.#bytes = 0;
+    // A command that waits for the connection would not tell, if it failed, whether it was sent.
+    if (this.#connection.isReady()) return this.#commitGroup(group);
+    const key = `${this.#place(group[0].id)}records`;
+    this.#ask(key, ['EXISTS', key]).then(() => this.#commitGroup(group), (error) => {
+      for (const { reject } of group) reject(error);
+    });
   }
 
   /** @param {Waiting[]} group */
-  async #commitGroup(group) {
-    const keys = group.flatMap(({ id }) => ['envelopes', 'metas', 'records'].map(this.#keys(id.slice(0, 2))));
-    let results;
-    try {
-      // A command that waits for the connection would not tell, if it failed, whether it was sent.
-      if (!this.#connection.isReady()) await this.#ask(keys[0], ['EXISTS', keys[0]]);
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-      return;
+  #commitGroup(group) {
+    /** @type {Argument[]} */
+    const command = ['EVALSHA', COMMIT.digest, String(group.length * 3)];
+    for (const { id } of group) {
+      const place = this.#place(id);
+      command.push(`${place}envelopes`, `${place}metas`, `${place}records`);
     }
-    try {
-      results = await this.#run(keys, [this.#prefix, packed(group.map(({ batch }) => batch))]);
-    } catch (cause) {
+    command.push(this.#prefix);
+    for (const { args } of group) command.push(...args);
+    const key = this.#place(group[0].id);
+    this.#connection.ask(key, command).catch((error) => {
+      if (!/^NOSCRIPT/.test(error?.message)) throw error;
+      return this.#connection.ask(key, ['EVAL', COMMIT.text, ...command.slice(2)]);
+    }).then((results) => {
+      for (const [i, { resolve, reject }] of group.entries()) {
+        if (typeof results[i] === 'number') resolve(results[i] === 1);
+        else reject(failure(new Error(String(results[i]))));
+      }
+    }, (cause) => {
       for (const { id, reject } of group) reject(isReply(cause) ? failure(cause) : unknown(cause, id));
-      return;
-    }
-    for (const [i, { resolve, reject }] of group.entries()) {
-      if (typeof results[i] === 'number') resolve(results[i] === 1);
-      else reject(failure(new Error(String(results[i]))));
-    }
+    });
   }
 
   /**
@@ -261,9 +247,13 @@ class RedisHost {
     this.#connection.close();
   }
 
-  /** @param {string} bucket */
-  #keys(bucket) {
-    return (/** @type {string} */ name) => `{${this.#prefix}:${bucket}}:${name}`;
+  /**
+   * Where the keys of a bucket begin.
+   *
+   * @param {string} id of a message in it, or its own digits
+   */
+  #place(id) {
+    return `{${this.#prefix}:${id.slice(0, 2)}}:`;
   }
 
   /** The worst that any server of the queue says of itself. */
@@ -288,7 +278,7 @@ class RedisHost {
    * @returns {Promise<number[]>}
    */
   #cards(dict) {
-    const keys = BUCKETS.map((bucket) => this.#keys(bucket)(`${dict}s`));
+    const keys = BUCKETS.map((bucket) => `${this.#place(bucket)}${dict}s`);
     return Promise.all(keys.map((key) => this.#ask(key, ['ZCARD', key])));
   }
 
@@ -300,14 +290,13 @@ class RedisHost {
    * @returns {Promise<[string, unknown?][]>}
    */
   async #part(dict, bucket, after, limit) {
-    const key = this.#keys(BUCKETS[bucket]);
+    const place = this.#place(BUCKETS[bucket]);
     const [from, most] = [after ? `(${after}` : '-', String(limit)];
     /** @type {string[]} */
-    const ids = (await this.#ask(key(`${dict}s`), ['ZRANGEBYLEX', key(`${dict}s`), from, '+', 'LIMIT', '0', most]))
-      .map(String);
+    const ids = (await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most])).map(String);
     if (dict === 'envelope' || ids.length === 0) return ids.map((id) => [id]);
     // A record that is gone by now is that of a message which was removed.
-    const records = await this.#ask(key('records'), ['HMGET', key('records'), ...ids.map((id) => `meta:${id}`)]);
+    const records = await this.#ask(place, ['HMGET', `${place}records`, ...ids.map((id) => `meta:${id}`)]);
     return ids.map((id, i) => [id, records[i] ? decodeMeta(records[i]) : undefined]);
   }
 
@@ -318,20 +307,37 @@ class RedisHost {
   async #ask(key, command) {
     return this.#connection.ask(key, command).catch(fail);
   }
+}
 
-  /**
-   * Runs the script, which the server may have to be told first.
-   *
-   * @param {string[]} keys
-   * @param {Argument[]} args
-   */
-  #run(keys, args) {
-    const rest = [String(keys.length), ...keys, ...args];
-    return this.#connection.ask(keys[0], ['EVALSHA', COMMIT.digest, ...rest]).catch((/** @type {any} */ error) => {
-      if (!/^NOSCRIPT/.test(error?.message)) throw error;
-      return this.#connection.ask(keys[0], ['EVAL', COMMIT.text, ...rest]);
-    });
+/**
+ * What the script takes for a batch.
+ *
+ * @param {Batch} batch
+ * @returns {Argument[]}
+ */
+function argumentsOf({ checks, writes }) {
+  /** @type {(Uint8Array | false | undefined)[]} */
+  const values = [undefined, undefined, undefined, undefined, undefined];
+  for (const { dict, version } of checks) {
+    values[dict === 'envelope' ? 0 : 1] = version === null ? false : encodeVersion(version);
   }
+  for (const { dict, value } of writes) {
+    if (dict === 'meta') {
+      values[3] = value !== undefined && encodeMeta(value);
+    } else if (value === undefined) {
+      values[2] = values[4] = false;
+    } else {
+      const { record, message } = encodeEnvelope(value);
+      values[2] = record;
+      values[4] = message ?? false;
+    }
+  }
+  let marks = '';
+  for (const value of values) marks += value ? '+' : value === false ? '-' : '.';
+  /** @type {Argument[]} */
+  const args = [marks + writes[0].id];
+  for (const value of values) if (value) args.push(value);
+  return args;
 }
 
 /**
