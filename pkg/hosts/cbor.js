@@ -1,9 +1,10 @@
 import { encode } from 'cborg';
 
-/** The most that this writes by itself; longer text and deeper values are the library's. */
-const LONGEST = 256;
-const DEEPEST = 100;
 const SPARE = 2 ** 16;
+/** Longer text is the library's. */
+const LONGEST = 256;
+/** What the head of a value and a text take. */
+const ROOM = LONGEST + 9;
 
 /** What is being written, up to `at`: one buffer for all, since to make one takes longer than to fill it. */
 let bytes = new Uint8Array(SPARE);
@@ -18,43 +19,34 @@ let at = 0;
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function encodeAll(values, options) {
-  const begin = at; // a getter of a value may encode another one
-  try {
-    for (const value of values) put(value, options, 0);
-    return bytes.slice(begin, at);
-  } finally {
-    at = begin;
-    if (at === 0 && bytes.length > SPARE) bytes = new Uint8Array(SPARE);
-  }
+  at = 0;
+  if (bytes.length > SPARE) bytes = new Uint8Array(SPARE);
+  for (const value of values) put(value, options);
+  return bytes.slice(0, at);
 }
 
 /**
  * @param {any} value
  * @param {import('cborg').EncodeOptions} options
- * @param {number} depth
  */
-function put(value, options, depth) {
+function put(value, options) {
+  reserve(ROOM);
   if (typeof value === 'string') {
-    if (value.length <= LONGEST && putAscii(value)) return;
+    if (value.length < LONGEST && putAscii(value)) return;
   } else if (typeof value === 'number') {
     if (Number.isSafeInteger(value) && (value > 0 || Object.is(value, 0))) return putHead(0, value);
-  } else if (value === null) {
-    return putHead(0xe0, 22);
-  } else if (typeof value === 'object' && depth < DEEPEST) {
-    if (Array.isArray(value)) {
-      putHead(0x80, value.length);
-      for (let i = 0; i < value.length; i++) put(value[i], options, depth + 1);
-      return;
+  } else if (Array.isArray(value)) {
+    putHead(0x80, value.length);
+    for (let i = 0; i < value.length; i++) put(value[i], options);
+    return;
+  } else if (value?.constructor === Object) {
+    const keys = Object.keys(value);
+    putHead(0xa0, keys.length);
+    for (const key of keys) {
+      put(key, options);
+      put(value[key], options);
     }
-    if (value.constructor === Object) {
-      const keys = Object.keys(value);
-      putHead(0xa0, keys.length);
-      for (const key of keys) {
-        put(key, options, depth + 1);
-        put(value[key], options, depth + 1);
-      }
-      return;
-    }
+    return;
   }
   const others = encode(value, options);
   reserve(others.length);
@@ -69,7 +61,6 @@ function put(value, options, depth) {
 function putAscii(text) {
   const begin = at;
   putHead(0x60, text.length);
-  reserve(text.length);
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code > 127) {
@@ -86,22 +77,15 @@ function putAscii(text) {
  * @param {number} number in the shortest form
  */
 function putHead(major, number) {
-  reserve(9);
-  if (number < 24) {
-    bytes[at++] = major | number;
-    return;
-  }
-  const exponent = number < 2 ** 8 ? 0 : number < 2 ** 16 ? 1 : number < 2 ** 32 ? 2 : 3;
-  const size = 1 << exponent;
-  bytes[at++] = major | (24 + exponent);
-  for (let i = size - 1, rest = number; i >= 0; i--, rest = Math.floor(rest / 256)) bytes[at + i] = rest;
-  at += size;
+  const size = number < 24 ? 0 : number < 2 ** 8 ? 1 : number < 2 ** 16 ? 2 : number < 2 ** 32 ? 4 : 8;
+  bytes[at++] = major | (size ? 24 + Math.log2(size) : number);
+  for (let i = size; i-- > 0; ) bytes[at++] = (i > 3 ? number / 2 ** 32 : number) >>> (i * 8);
 }
 
 /** @param {number} size */
 function reserve(size) {
   if (at + size <= bytes.length) return;
   const larger = new Uint8Array((at + size) * 2);
-  larger.set(bytes.subarray(0, at));
+  larger.set(bytes);
   bytes = larger;
 }

@@ -6,64 +6,53 @@
 
 /**
  * Checks and writes some batches, each by itself. KEYS, three a batch: the ids of envelopes, those of meta records, the
- * records. ARGV: the channel; then of each batch five marks and its id, and the values of those marked `+`. The marks
- * say what the envelope and the meta record are now, and what the envelope, the meta record and the message become; `-`
- * is nothing, and `.` whatever it is. Answers with 1, 0 or an error for each.
+ * records. ARGV: the channel; then, six a batch, its id, what the envelope and the meta record are now, and what the
+ * envelope, the meta record and the message become. `-` is nothing, and `.` whatever it is, neither of which begins a
+ * record. An envelope that is `+` is to be new, as the set of ids says, and all three are written. Answers with 1, 0 or
+ * an error for each.
  *
- * Whether an envelope is new, the set of ids says. As what fails after a write would leave that write, the sets of ids,
- * which may be no sets, are changed back then.
+ * With one key, the records, a meta record is changed: the channel, the id, the field, what it is and what it becomes.
+ *
+ * What fails after a write would leave that write, so that keys of the wrong kind must show before, or it is undone.
  *
  * @type {Script}
  */
 export const COMMIT = {
-  digest: '0654ac647a8a9ba23a038b5f1d54e2c0921ab273',
+  digest: 'ccab3cdbdd122e394835d611fd9946569c27c607',
   text: `local call, results, changed = redis.call, {}, {}
-local function list(key, id, value)
-  if value == nil then return 0 end
-  if value then return call('ZADD', key, '0', id) end
-  return -call('ZREM', key, id)
-end
-local function put(records, field, value)
-  if value then call('HSET', records, field, value) elseif value == false then call('HDEL', records, field) end
-end
-local function write(records, id, envelope, meta, message)
-  local fields = {'envelope:' .. id, 'meta:' .. id, 'message:' .. id}
-  if envelope and meta and message then
-    return call('HSET', records, fields[1], envelope, fields[2], meta, fields[3], message)
-  end
-  put(records, fields[1], envelope)
-  put(records, fields[2], meta)
-  put(records, fields[3], message)
-end
 local function commit(envelopes, metas, records, id, oldEnvelope, oldMeta, envelope, meta, message)
-  local isNew = envelope and oldEnvelope == false
-  if oldMeta ~= nil and call('HGET', records, 'meta:' .. id) ~= oldMeta then return 0 end
-  if oldEnvelope ~= nil and not isNew and call('HGET', records, 'envelope:' .. id) ~= oldEnvelope then return 0 end
-  local moved, listed, ok, result = list(envelopes, id, envelope), 0, true
-  if isNew and moved == 0 then return 0 end
-  if not (oldMeta and meta) then ok, listed = pcall(list, metas, id, meta) end
-  if ok then
-    ok, result = pcall(write, records, id, envelope, meta, message)
+  local fields = {'envelope:' .. id, 'meta:' .. id, 'message:' .. id}
+  if oldEnvelope == '+' then
+    if call('ZADD', envelopes, '0', id) == 0 then return 0 end
+    local ok, problem = pcall(function()
+      call('ZADD', metas, '0', id)
+      call('HSET', records, fields[1], envelope, fields[2], meta, fields[3], message)
+    end)
     if ok then return 1 end
-    if listed ~= 0 then list(metas, id, listed < 0) end
+    redis.pcall('ZREM', metas, id)
+    call('ZREM', envelopes, id)
+    error(problem, 0)
   end
-  if moved ~= 0 then list(envelopes, id, moved < 0) end
-  error(result or listed, 0)
+  local now = call('HGET', records, fields[2]) or '-'
+  if oldMeta ~= '.' and oldMeta ~= now then return 0 end
+  if oldEnvelope ~= '.' and (call('HGET', records, fields[1]) or '-') ~= oldEnvelope then return 0 end
+  call('ZCARD', metas)
+  for i, value in ipairs({envelope, meta, message}) do
+    local ids = ({envelopes, metas})[i]
+    if value == '-' then
+      if ids then call('ZREM', ids, id) end
+      call('HDEL', records, fields[i])
+    elseif value ~= '.' then
+      if ids then call('ZADD', ids, '0', id) end
+      call('HSET', records, fields[i], value)
+    end
+  end
+  return 1
 end
-local at = 2
 for i = 1, #KEYS, 3 do
-  local head, values = ARGV[at], {}
-  local id = head:sub(6)
-  for j = 1, 5 do
-    local mark = head:byte(j)
-    if mark == 43 then
-      at = at + 1
-      values[j] = ARGV[at]
-    elseif mark == 45 then values[j] = false end
-  end
-  at = at + 1
-  local ok, result = pcall(commit, KEYS[i], KEYS[i + 1], KEYS[i + 2], id, unpack(values, 1, 5))
-  if result == 1 then changed[#changed + 1] = id end
+  local envelopes, metas, records = unpack(KEYS, i, i + 2)
+  local ok, result = pcall(commit, envelopes, metas, records, unpack(ARGV, i * 2, i * 2 + 5))
+  if result == 1 then changed[#changed + 1] = ARGV[i * 2] end
   results[#results + 1] = ok and result or result.err or result
 end
 if changed[1] then redis.pcall('PUBLISH', ARGV[1], table.concat(changed, ' ')) end

@@ -8,6 +8,7 @@ import { COMMIT } from './redis-scripts.js';
 const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
+const KEYS = ['envelopes', 'metas', 'records'];
 const MOST_AT_ONCE = 1000;
 /** How many commits one script makes, and about how many bytes of them: meanwhile nobody else is served. */
 const GROUP = 16;
@@ -159,26 +160,25 @@ class RedisHost {
 
   /** @param {Waiting[]} group */
   #commitGroup(group) {
+    const place = this.#place(group[0].id);
     /** @type {Argument[]} */
     const command = ['EVALSHA', COMMIT.digest, String(group.length * 3)];
-    for (const { id } of group) {
-      const place = this.#place(id);
-      command.push(`${place}envelopes`, `${place}metas`, `${place}records`);
-    }
+    for (const { id } of group) for (const name of KEYS) command.push(this.#place(id) + name);
     command.push(this.#prefix);
     for (const { args } of group) command.push(...args);
-    const key = this.#place(group[0].id);
-    this.#connection.ask(key, command).catch((error) => {
-      if (!/^NOSCRIPT/.test(error?.message)) throw error;
-      return this.#connection.ask(key, ['EVAL', COMMIT.text, ...command.slice(2)]);
-    }).then((results) => {
-      for (const [i, { resolve, reject }] of group.entries()) {
-        if (typeof results[i] === 'number') resolve(results[i] === 1);
-        else reject(failure(new Error(String(results[i]))));
+    const answered = (/** @type {any[]} */ results) => {
+      for (let i = 0; i < group.length; i++) {
+        if (typeof results[i] === 'number') group[i].resolve(results[i] === 1);
+        else group[i].reject(failure(new Error(String(results[i]))));
       }
-    }, (cause) => {
+    };
+    const failed = (/** @type {any} */ cause) => {
+      if (/^NOSCRIPT/.test(cause?.message)) {
+        return void this.#connection.ask(place, ['EVAL', COMMIT.text, ...command.slice(2)]).then(answered, failed);
+      }
       for (const { id, reject } of group) reject(isReply(cause) ? failure(cause) : unknown(cause, id));
-    });
+    };
+    this.#connection.ask(place, command).then(answered, failed);
   }
 
   /**
@@ -316,27 +316,21 @@ class RedisHost {
  * @returns {Argument[]}
  */
 function argumentsOf({ checks, writes }) {
-  /** @type {(Uint8Array | false | undefined)[]} */
-  const values = [undefined, undefined, undefined, undefined, undefined];
+  /** @type {Argument[]} */
+  const args = [writes[0].id, '.', '.', '.', '.', '.'];
   for (const { dict, version } of checks) {
-    values[dict === 'envelope' ? 0 : 1] = version === null ? false : encodeVersion(version);
+    args[dict === 'envelope' ? 1 : 2] = version === null ? '-' : encodeVersion(version);
   }
   for (const { dict, value } of writes) {
     if (dict === 'meta') {
-      values[3] = value !== undefined && encodeMeta(value);
-    } else if (value === undefined) {
-      values[2] = values[4] = false;
+      args[4] = value === undefined ? '-' : encodeMeta(value);
     } else {
-      const { record, message } = encodeEnvelope(value);
-      values[2] = record;
-      values[4] = message ?? false;
+      const { record = '-', message = '-' } = value === undefined ? {} : encodeEnvelope(value);
+      args[3] = record;
+      args[5] = message;
     }
   }
-  let marks = '';
-  for (const value of values) marks += value ? '+' : value === false ? '-' : '.';
-  /** @type {Argument[]} */
-  const args = [marks + writes[0].id];
-  for (const value of values) if (value) args.push(value);
+  if (args[1] === '-' && args[2] === '.' && !args.includes('-', 3) && !args.includes('.', 3)) args[1] = '+';
   return args;
 }
 
