@@ -50,7 +50,6 @@ export function redisHost(client, { prefix = 'slimta-queue' } = {}) {
  * @typedef {object} Waiting
  * @property {string} id
  * @property {Argument[]} args of the script
- * @property {number} bytes of these
  * @property {(made: boolean) => void} resolve
  * @property {(error: unknown) => void} reject
  */
@@ -105,80 +104,70 @@ class RedisHost {
    */
   async read(dict, id) {
     await this.open();
-    const key = `${this.#place(id)}records`;
-    let value;
-    if (dict === 'meta') {
-      const record = await this.#ask(key, ['HGET', key, `meta:${id}`]);
-      // Copied: what the client gives may be a part of all that came with it.
-      value = record && decodeMeta(new Uint8Array(record));
-    } else {
-      const [record, message] = await this.#ask(key, ['HMGET', key, `envelope:${id}`, `message:${id}`]);
-      value = record && decodeEnvelope(record, message ?? undefined);
-    }
-    return value === null || value === undefined ? undefined : { value, version: value };
+    const place = this.#place(id);
+    const fields = (dict === 'meta' ? ['meta'] : ['envelope', 'message']).map((name) => `${name}:${id}`);
+    const [record, message] = await this.#ask(place, ['HMGET', `${place}records`, ...fields]);
+    if (!record) return undefined;
+    // Copied: what the client gives may be a part of all that came with it.
+    const value = dict === 'meta' ? decodeMeta(new Uint8Array(record)) : decodeEnvelope(record, message ?? undefined);
+    return { value, version: value };
   }
 
   /**
    * @param {Batch} batch
    * @returns {Promise<boolean>}
    */
-  commit(batch) {
+  async commit(batch) {
+    const args = argumentsOf(batch);
+    const bytes = args.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > LARGEST) {
+      throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${bytes}`);
+    }
+    if (!this.#isOpen) await this.open();
     return new Promise((resolve, reject) => {
-      const args = argumentsOf(batch);
-      const bytes = args.reduce((sum, { length }) => sum + length, 0);
-      if (bytes > LARGEST) {
-        throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${bytes}`);
-      }
-      const waiting = { id: batch.writes[0].id, args, bytes, resolve, reject };
-      if (this.#isOpen) this.#wait(waiting);
-      else this.open().then(() => this.#wait(waiting)).catch(reject);
+      const length = this.#waiting.push({ id: batch.writes[0].id, args, resolve, reject });
+      this.#bytes += bytes;
+      // In a cluster each bucket may be on another server.
+      if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
+      else if (length === 1) queueMicrotask(() => this.#commitAll());
     });
-  }
-
-  /** @param {Waiting} waiting */
-  #wait(waiting) {
-    const length = this.#waiting.push(waiting);
-    this.#bytes += waiting.bytes;
-    // In a cluster each bucket may be on another server.
-    if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
-    else if (length === 1) queueMicrotask(() => this.#commitAll());
   }
 
   /** Sends what is handed over together. */
   #commitAll() {
-    const group = this.#waiting;
-    if (group.length === 0) return;
-    this.#waiting = [];
+    const group = this.#waiting.splice(0);
     this.#bytes = 0;
-    // A command that waits for the connection would not tell, if it failed, whether it was sent.
-    if (this.#connection.isReady()) return this.#commitGroup(group);
-    const key = `${this.#place(group[0].id)}records`;
-    this.#ask(key, ['EXISTS', key]).then(() => this.#commitGroup(group), (error) => {
-      for (const { reject } of group) reject(error);
+    if (group.length === 0) return;
+    this.#run(group).then((results) => {
+      for (const [i, { resolve, reject }] of group.entries()) {
+        if (typeof results[i] === 'number') resolve(results[i] === 1);
+        else reject(failure(new Error(String(results[i]))));
+      }
+    }, (cause) => {
+      const known = isReply(cause) || cause instanceof QueueError;
+      for (const { id, reject } of group) reject(known ? failure(cause) : unknown(cause, id));
     });
   }
 
-  /** @param {Waiting[]} group */
-  #commitGroup(group) {
+  /**
+   * Runs the script, which the server may have to be told first.
+   *
+   * @param {Waiting[]} group
+   * @returns {Promise<unknown[]>} its answers
+   */
+  async #run(group) {
     const place = this.#place(group[0].id);
     /** @type {Argument[]} */
-    const command = ['EVALSHA', COMMIT.digest, String(group.length * 3)];
-    for (const { id } of group) for (const name of KEYS) command.push(this.#place(id) + name);
-    command.push(this.#prefix);
-    for (const { args } of group) command.push(...args);
-    const answered = (/** @type {any[]} */ results) => {
-      for (let i = 0; i < group.length; i++) {
-        if (typeof results[i] === 'number') group[i].resolve(results[i] === 1);
-        else group[i].reject(failure(new Error(String(results[i]))));
-      }
-    };
-    const failed = (/** @type {any} */ cause) => {
-      if (/^NOSCRIPT/.test(cause?.message)) {
-        return void this.#connection.ask(place, ['EVAL', COMMIT.text, ...command.slice(2)]).then(answered, failed);
-      }
-      for (const { id, reject } of group) reject(isReply(cause) ? failure(cause) : unknown(cause, id));
-    };
-    this.#connection.ask(place, command).then(answered, failed);
+    const rest = [String(group.length * 3)];
+    for (const { id } of group) for (const name of KEYS) rest.push(this.#place(id) + name);
+    rest.push(this.#prefix);
+    for (const { args } of group) rest.push(...args);
+    // A command that waits for the connection would not tell, if it failed, whether it was sent.
+    if (!this.#connection.isReady()) await this.#ask(place, ['EXISTS', `${place}records`]);
+    return this.#connection.ask(place, ['EVALSHA', COMMIT.digest, ...rest]).catch((/** @type {any} */ error) => {
+      if (!/^NOSCRIPT/.test(error?.message)) throw error;
+      return this.#connection.ask(place, ['EVAL', COMMIT.text, ...rest]);
+    });
   }
 
   /**
@@ -188,10 +177,9 @@ class RedisHost {
    */
   async page(dict, cursor, limit) {
     await this.open();
-    const cards = cursor?.cards ?? await this.#cards(dict);
     /** @type {[string, unknown?][]} */
     const entries = [];
-    let { bucket = 0, after = '' } = cursor ?? {};
+    let { cards = await this.#cards(dict), bucket = 0, after = '' } = cursor ?? {};
     while (entries.length === 0 && bucket < BUCKETS.length) {
       // As many buckets together as fit. What has more than it had, because others write, is looked at again.
       const parts = [];
@@ -214,9 +202,10 @@ class RedisHost {
 
   async sizes() {
     await this.open();
-    const [envelopes, metas] = await Promise.all([this.#cards('envelope'), this.#cards('meta')]);
-    const sum = (/** @type {number[]} */ numbers) => numbers.reduce((all, number) => all + number, 0);
-    return { size: sum(envelopes), metaSize: sum(metas) };
+    const dicts = /** @type {const} */ (['envelope', 'meta']);
+    const cards = await Promise.all(dicts.map((dict) => this.#cards(dict)));
+    const [size, metaSize] = cards.map((numbers) => numbers.reduce((all, number) => all + number));
+    return { size, metaSize };
   }
 
   /**
@@ -233,8 +222,7 @@ class RedisHost {
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size > 0) return;
-      this.#unsubscribe?.();
-      this.#unsubscribe = undefined;
+      this.#unsubscribe = void this.#unsubscribe?.();
     };
   }
 
@@ -242,8 +230,7 @@ class RedisHost {
     this.#closed = true;
     this.#isOpen = false;
     this.#listeners.clear();
-    this.#unsubscribe?.();
-    this.#unsubscribe = undefined;
+    this.#unsubscribe = void this.#unsubscribe?.();
     this.#connection.close();
   }
 
