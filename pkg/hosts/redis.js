@@ -317,7 +317,9 @@ function argumentsOf({ checks, writes }) {
       args[5] = message;
     }
   }
-  if (args[1] === '-' && args[2] === '.' && !args.includes('-', 3) && !args.includes('.', 3)) args[1] = '+';
+  const isNew = checks.length === 1 && args[1] === '-' && args.slice(3).every((value) => typeof value !== 'string');
+  if (isNew) args[1] = '+';
+  else if (typeof args[5] !== 'string') args[5] = Buffer.concat([Buffer.from('+'), args[5]]);
   return args;
 }
 
