@@ -1,16 +1,10 @@
 import { encode } from 'cborg/extended';
 
-const SPARE = 2 ** 16;
-/** Longer text is the library's. */
-const LONGEST = 256;
-/** What the head of a value and a text take. */
-const ROOM = LONGEST + 9;
-
 /** Bytes are no values with a tag. */
 const typeEncoders = { string: refuseMalformed, Uint8Array: () => null };
 
 /** What is being written, up to `at`: one buffer for all, since to make one takes longer than to fill it. */
-let bytes = new Uint8Array(SPARE);
+let bytes = new Uint8Array(2 ** 16);
 let at = 0;
 
 /**
@@ -22,18 +16,16 @@ let at = 0;
  */
 export function encodeAll(values) {
   at = 0;
-  if (bytes.length > SPARE) bytes = new Uint8Array(SPARE);
-  for (const value of values) put(value);
+  values.forEach(put);
   return bytes.slice(0, at);
 }
 
 /** @param {any} value */
 function put(value) {
-  reserve(ROOM);
   if (typeof value === 'string') {
-    if (value.length < LONGEST && putAscii(value)) return;
-  } else if (typeof value === 'number') {
-    if (Number.isSafeInteger(value) && (value > 0 || Object.is(value, 0))) return putHead(0, value);
+    if (putAscii(value)) return;
+  } else if (Number.isSafeInteger(value) && 1 / value > 0) { // which -0 is not
+    return putHead(0, value);
   } else if (Array.isArray(value)) {
     putHead(0x80, value.length);
     for (let i = 0; i < value.length; i++) put(value[i]);
@@ -60,6 +52,7 @@ function put(value) {
 function putAscii(text) {
   const begin = at;
   putHead(0x60, text.length);
+  reserve(text.length);
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code > 127) {
@@ -76,7 +69,8 @@ function putAscii(text) {
  * @param {number} number in the shortest form
  */
 function putHead(major, number) {
-  const size = number < 24 ? 0 : number < 2 ** 8 ? 1 : number < 2 ** 16 ? 2 : number < 2 ** 32 ? 4 : 8;
+  reserve(9);
+  const size = number < 24 ? 0 : number < 256 ? 1 : number < 65536 ? 2 : number < 2 ** 32 ? 4 : 8;
   bytes[at++] = major | (size ? 24 + Math.log2(size) : number);
   for (let i = size; i-- > 0; ) bytes[at++] = (i > 3 ? number / 2 ** 32 : number) >>> (i * 8);
 }

@@ -28,9 +28,9 @@
  * @returns {Connection | undefined} none for what is no client
  */
 export function connectionOf(client) {
-  const has = (/** @type {string} */ name) => typeof client?.[name] === 'function';
-  if (!has('sendCommand') || !has('duplicate') || !has('on')) return undefined;
-  return has('callBuffer') ? new IoConnection(client) : new NodeConnection(client);
+  const isClient = ['sendCommand', 'duplicate', 'on'].every((name) => typeof client?.[name] === 'function');
+  if (!isClient) return undefined;
+  return client.callBuffer ? new IoConnection(client) : new NodeConnection(client);
 }
 
 /**
@@ -54,7 +54,7 @@ class NodeConnection {
   /** @param {any} client */
   constructor(client) {
     this.#client = client;
-    this.isCluster = Boolean(client.masters ?? client.isCluster);
+    this.isCluster = Boolean(client.masters);
   }
 
   isReady() {
@@ -117,7 +117,7 @@ class IoConnection {
   /** @param {any} client */
   constructor(client) {
     this.#client = client;
-    this.isCluster = Boolean(client.masters ?? client.isCluster);
+    this.isCluster = Boolean(client.isCluster);
   }
 
   isReady() {
@@ -125,8 +125,8 @@ class IoConnection {
   }
 
   get #connection() {
-    if (!this.#own || this.#own.status === 'end') {
-      this.#own = this.#client.isCluster
+    if ((this.#own?.status ?? 'end') === 'end') {
+      this.#own = this.isCluster
         ? this.#client.duplicate([], { retryDelayOnFailover: 0 })
         : this.#client.duplicate({ maxRetriesPerRequest: 0 });
       this.#own.on('error', () => {}); // whoever asks is told
@@ -171,8 +171,5 @@ class IoConnection {
 
 /** @param {Argument} argument */
 function toBuffer(argument) {
-  if (typeof argument === 'string') return argument;
-  // A copy of few bytes takes less time than another view of them.
-  return argument.length <= 64 ? Buffer.from(argument)
-    : Buffer.from(argument.buffer, argument.byteOffset, argument.length);
+  return typeof argument === 'string' ? argument : Buffer.from(argument.buffer, argument.byteOffset, argument.length);
 }

@@ -64,10 +64,12 @@ class RedisHost {
   #waiting = [];
   #bytes = 0;
   #isOpen = false;
-  /** @type {Set<(id: string) => void>} */
-  #listeners = new Set();
-  /** @type {(() => void) | undefined} */
-  #unsubscribe;
+  /**
+   * Of subscriptions.
+   *
+   * @type {Set<() => void>}
+   */
+  #ends = new Set();
   #closed = false;
   /** @type {DictHost['supports']} */
   supports = { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'none' };
@@ -105,11 +107,11 @@ class RedisHost {
   async read(dict, id) {
     await this.open();
     const place = this.#place(id);
-    const fields = (dict === 'meta' ? ['meta'] : ['envelope', 'message']).map((name) => `${name}:${id}`);
+    const fields = [`${dict}:${id}`, ...(dict === 'meta' ? [] : [`message:${id}`])];
     const [record, message] = await this.#ask(place, ['HMGET', `${place}records`, ...fields]);
     if (!record) return undefined;
     // Copied: what the client gives may be a part of all that came with it.
-    const value = dict === 'meta' ? decodeMeta(new Uint8Array(record)) : decodeEnvelope(record, message ?? undefined);
+    const value = dict === 'meta' ? decodeMeta(new Uint8Array(record)) : decodeEnvelope(record, message);
     return { value, version: value };
   }
 
@@ -188,7 +190,7 @@ class RedisHost {
         parts.push({ i, quota, ask: cards[i] > 0 ? this.#part(dict, i, i === bucket ? after : '', quota) : [] });
         if (cards[i] > 0) left -= quota;
       }
-      const found = await Promise.all(parts.map(({ ask }) => ask)).catch(fail);
+      const found = await Promise.all(parts.map(({ ask }) => ask));
       for (const [n, { i, quota }] of parts.entries()) {
         entries.push(...found[n].filter(([, value]) => dict === 'envelope' || value !== undefined));
         [bucket, after] = [i + 1, ''];
@@ -197,13 +199,12 @@ class RedisHost {
         break;
       }
     }
-    return bucket < BUCKETS.length ? { entries, next: { cards, bucket, after } } : { entries };
+    return { entries, next: bucket < BUCKETS.length ? { cards, bucket, after } : undefined };
   }
 
   async sizes() {
     await this.open();
-    const dicts = /** @type {const} */ (['envelope', 'meta']);
-    const cards = await Promise.all(dicts.map((dict) => this.#cards(dict)));
+    const cards = await Promise.all([this.#cards('envelope'), this.#cards('meta')]);
     const [size, metaSize] = cards.map((numbers) => numbers.reduce((all, number) => all + number));
     return { size, metaSize };
   }
@@ -211,26 +212,27 @@ class RedisHost {
   /**
    * Calls back with the id of every message that is changed anywhere, and with none when some may have been missed.
    *
-   * @param {(id: string) => void} notify
+   * @param {(id?: string) => void} notify
    */
   subscribe(notify) {
-    const listener = (/** @type {any} */ id) => notify(id);
-    this.#listeners.add(listener);
-    const tell = (/** @type {any} */ id) => this.#listeners.forEach((each) => each(id));
-    this.#unsubscribe ??= this.#connection.subscribe(
-      this.#prefix, (ids) => ids.split(' ').forEach(tell), () => tell(undefined));
+    // A connection that is to end may have something to tell before.
+    const tell = (/** @type {string | undefined} */ id) => {
+      if (this.#ends.has(end)) notify(id);
+    };
+    const heard = (/** @type {string} */ ids) => ids.split(' ').forEach(tell);
+    const end = this.#connection.subscribe(this.#prefix, heard, () => tell(undefined));
+    this.#ends.add(end);
     return () => {
-      this.#listeners.delete(listener);
-      if (this.#listeners.size > 0) return;
-      this.#unsubscribe = void this.#unsubscribe?.();
+      this.#ends.delete(end);
+      end();
     };
   }
 
   close() {
     this.#closed = true;
     this.#isOpen = false;
-    this.#listeners.clear();
-    this.#unsubscribe = void this.#unsubscribe?.();
+    for (const end of this.#ends) end();
+    this.#ends.clear();
     this.#connection.close();
   }
 
@@ -248,7 +250,7 @@ class RedisHost {
     const servers = await this.#connection.servers();
     const found = await Promise.all(servers.map(async (ask) => {
       const [info, fsync] = await Promise.all([ask('INFO'), ask('CONFIG', 'GET', 'appendfsync')].map(permitted));
-      const policy = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info)?.[1];
+      const [, policy] = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info) ?? [];
       if (policy) {
         throw new QueueError('host', `host: maxmemory-policy: expected one that keeps mail, got ${policy}`);
       }
@@ -265,8 +267,10 @@ class RedisHost {
    * @returns {Promise<number[]>}
    */
   #cards(dict) {
-    const keys = BUCKETS.map((bucket) => `${this.#place(bucket)}${dict}s`);
-    return Promise.all(keys.map((key) => this.#ask(key, ['ZCARD', key])));
+    return Promise.all(BUCKETS.map((bucket) => {
+      const place = this.#place(bucket);
+      return this.#ask(place, ['ZCARD', `${place}${dict}s`]);
+    }));
   }
 
   /**
@@ -280,7 +284,8 @@ class RedisHost {
     const place = this.#place(BUCKETS[bucket]);
     const [from, most] = [after ? `(${after}` : '-', String(limit)];
     /** @type {string[]} */
-    const ids = (await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most])).map(String);
+    const ids = (await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most]))
+      .map(String);
     if (dict === 'envelope' || ids.length === 0) return ids.map((id) => [id]);
     // A record that is gone by now is that of a message which was removed.
     const records = await this.#ask(place, ['HMGET', `${place}records`, ...ids.map((id) => `meta:${id}`)]);
@@ -304,22 +309,16 @@ class RedisHost {
  */
 function argumentsOf({ checks, writes }) {
   /** @type {Argument[]} */
-  const args = [writes[0].id, '.', '.', '.', '.', '.'];
+  const args = [writes[0].id, '.', '.', '.', '.', ''];
   for (const { dict, version } of checks) {
-    args[dict === 'envelope' ? 1 : 2] = version === null ? '-' : encodeVersion(version);
+    args[dict === 'meta' ? 2 : 1] = version === null ? '-' : encodeVersion(version);
   }
   for (const { dict, value } of writes) {
-    if (dict === 'meta') {
-      args[4] = value === undefined ? '-' : encodeMeta(value);
-    } else {
-      const { record = '-', message = '-' } = value === undefined ? {} : encodeEnvelope(value);
-      args[3] = record;
-      args[5] = message;
-    }
+    const place = dict === 'meta' ? 4 : 3;
+    if (value === undefined) args[place] = '-';
+    else if (dict === 'meta') args[place] = encodeMeta(value);
+    else ({ record: args[place], message: args[5] = '' } = encodeEnvelope(value));
   }
-  const isNew = checks.length === 1 && args[1] === '-' && args.slice(3).every((value) => typeof value !== 'string');
-  if (isNew) args[1] = '+';
-  else if (typeof args[5] !== 'string') args[5] = Buffer.concat([Buffer.from('+'), args[5]]);
   return args;
 }
 
@@ -358,10 +357,9 @@ function isReply(error) {
 function failure(cause) {
   if (cause instanceof QueueError) return cause;
   const said = explain(cause);
-  const full = isReply(cause) && /\bOOM\b|No space left/.test(said);
-  const code = full ? 'full' : 'host';
-  const reason = full ? 'the server is full' : 'the server failed or is not there';
-  return new QueueError(code, `${code}: ${reason}; nothing was written: ${said}`, { cause });
+  const isFull = isReply(cause) && /\bOOM\b|No space left/.test(said);
+  const reason = isFull ? 'full: the server is full' : 'host: the server failed or is not there';
+  return new QueueError(isFull ? 'full' : 'host', `${reason}; nothing was written: ${said}`, { cause });
 }
 
 /**
