@@ -8,7 +8,6 @@ import { COMMIT } from './redis-scripts.js';
 const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
-const KEYS = ['envelopes', 'metas', 'records'];
 const MOST_AT_ONCE = 1000;
 /** How many commits one script makes, and about how many bytes of them: meanwhile nobody else is served. */
 const GROUP = 16;
@@ -63,14 +62,18 @@ class RedisHost {
   /** @type {Waiting[]} */
   #waiting = [];
   #bytes = 0;
-  #isOpen = false;
+  /**
+   * Not said until the server was asked.
+   *
+   * @type {boolean | undefined}
+   */
+  #isOpen;
   /**
    * Of subscriptions.
    *
    * @type {Set<() => void>}
    */
   #ends = new Set();
-  #closed = false;
   /** @type {DictHost['supports']} */
   supports = { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'none' };
 
@@ -90,13 +93,13 @@ class RedisHost {
    * @returns {Promise<DictHost['supports']>}
    */
   async open() {
-    if (this.#closed) throw new QueueError('closed', 'closed: the host is closed');
+    if (this.#isOpen === false) throw new QueueError('closed', 'closed: the host is closed');
     this.#opening ??= this.#look().catch((error) => {
       this.#opening = undefined;
       throw failure(error);
     });
     await this.#opening;
-    this.#isOpen = !this.#closed;
+    this.#isOpen ??= true;
     return this.supports;
   }
 
@@ -161,7 +164,9 @@ class RedisHost {
     const place = this.#place(group[0].id);
     /** @type {Argument[]} */
     const rest = [String(group.length * 3)];
-    for (const { id } of group) for (const name of KEYS) rest.push(this.#place(id) + name);
+    for (const { id } of group) {
+      for (const name of ['envelopes', 'metas', 'records']) rest.push(this.#place(id) + name);
+    }
     rest.push(this.#prefix);
     for (const { args } of group) rest.push(...args);
     // A command that waits for the connection would not tell, if it failed, whether it was sent.
@@ -229,7 +234,6 @@ class RedisHost {
   }
 
   close() {
-    this.#closed = true;
     this.#isOpen = false;
     for (const end of this.#ends) end();
     this.#ends.clear();
