@@ -1,8 +1,9 @@
 /** Records as bytes: what other programs find, what they may leave, and what comes back of every value. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { encode } from 'cborg';
 import {
-  decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeVersion, refuseTooMany,
+  decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeRecord, encodeVersion, refuseTooMany,
 } from '../pkg/hosts/codec.js';
 import { cut, decodeHead, encodeHead, join } from '../pkg/hosts/pieces.js';
 import { Random } from './support/random.js';
@@ -68,6 +69,15 @@ describe('an envelope', () => {
     ];
     for (const [bad, besides] of wrong) assert.deepEqual(decodeEnvelope(bad, besides), {}, hex(bad));
     assert.equal(decodeEnvelope(bytes('02 a1', recipients, '80'), undefined).recipients, undefined);
+  });
+
+  test('is encoded in the shortest form, whatever its values are and however many', () => {
+    const whole = [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 5, 2 ** 53 - 1, 2 ** 53, -1];
+    const texts = [0, 23, 24, 255, 256, 70_000].flatMap((size) => ['a'.repeat(size), `${'a'.repeat(size)}é`]);
+    for (const value of [...whole, ...texts, 0.5, null, true, undefined, [], {}, new Array(70_000).fill('ab'), 'ab\x7f']) {
+      const expected = Buffer.concat([encode(1), encode({ list: [value, { value }] }, { mapSorter: undefined })]);
+      assert.equal(hex(encodeRecord({ list: [value, { value }] })), hex(expected));
+    }
   });
 
   test('with text that UTF-8 cannot hold is refused, wherever the text is', () => {

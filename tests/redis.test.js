@@ -168,6 +168,24 @@ describe('the host', { skip }, () => {
     }
   });
 
+  test('a message of few bytes, of none or without any is what it was, however it is written', async () => {
+    const host = redisHost(client('node-redis', server.port), { prefix: newPlace() });
+    const id = idOf(1);
+    for (const checks of [[{ dict: 'envelope', id, version: null }], []]) {
+      for (const message of ['-', '.', '+', '', undefined]) {
+        const value = { recipients: ['a@b'], ...(message === undefined ? {} : { message }) };
+        const writes = [{ dict: 'envelope', id, value }, { dict: 'meta', id, value: { timestamp: 1, attempts: 0 } }];
+        assert.equal(await host.commit({ checks, writes }), true);
+        assert.deepEqual((await host.read('envelope', id)).value, value);
+        if (checks.length > 0) assert.equal(await host.commit({ checks, writes }), false);
+        const removal = writes.map(({ dict }) => ({ dict, id }));
+        if (checks.length > 0) assert.equal(await host.commit({ checks: [], writes: removal }), true);
+      }
+    }
+    assert.deepEqual(await host.sizes(), { size: 1, metaSize: 1 });
+    host.close();
+  });
+
   test('scripts that the server forgets are told to it again', async () => {
     for (const library of Object.keys(LIBRARIES)) {
       const storage = storageOn(library, server.port);

@@ -13,12 +13,10 @@
  * `until` and `owner`. `deliveredIndexes` are bytes: bit 0 is the lowest of the first one, and bit i says whether the
  * recipient at position i is delivered.
  */
-import { Tokenizer, Type, decode, decodeFirst, encode } from 'cborg';
-import {
-  bigIntDecoder, bigNegIntDecoder, dateEncoder, mapDecoder, mapEncoder, negativeZeroEncoder, setDecoder, setEncoder,
-  structBigIntEncoder,
-} from 'cborg/taglib';
+import { Tokenizer, decode, decodeFirst } from 'cborg';
+import { bigIntDecoder, bigNegIntDecoder, mapDecoder, setDecoder } from 'cborg/taglib';
 import { QueueError } from '../errors.js';
+import { encodeAll, refuseMalformed } from './cbor.js';
 
 const FORMAT = 1;
 const BYTES = 0;
@@ -27,15 +25,7 @@ const TEXT = 1;
 const LAST_POSITION = 2 ** 24;
 /** What a meta record takes besides its marks, its lease's owner excepted. */
 const META_BYTES = 160;
-const BYTE_ORDER_MARK = '\ufeff';
 
-const encoding = {
-  mapSorter: undefined, // the order of fields stays as it was
-  typeEncoders: {
-    string: refuseMalformed, number: negativeZeroEncoder, bigint: structBigIntEncoder, Date: dateEncoder,
-    Set: setEncoder, Map: mapEncoder,
-  },
-};
 const tags = {
   1: (/** @type {() => unknown} */ seconds) => dateOf(/** @type {number} */ (seconds())),
   2: bigIntDecoder, 3: bigNegIntDecoder, 258: setDecoder, 259: mapDecoder,
@@ -150,11 +140,7 @@ export function sameBytes(one, other) {
  * @param {number} [format]
  */
 export function encodeRecord(record, format = FORMAT) {
-  const [head, body] = [encode(format), encode(record, encoding)];
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  bytes.set(body, head.length);
-  return bytes;
+  return encodeAll([format, record]);
 }
 
 /**
@@ -165,23 +151,16 @@ export function decodeRecord(bytes) {
   const [format, body] = decodeFirst(bytes);
   if (typeof format !== 'number') throw new TypeError('a record begins with the number of its format');
   if (format !== FORMAT) return { format };
-  return decode(body, { tags, tokenizer: new MarkingTokenizer(body) });
+  return decode(body, { tags, tokenizer: new MarkingTokenizer(body, { retainStringBytes: true }) });
 }
 
 /** The library takes a byte order mark off the text that begins with one; here it is part of the text. */
 class MarkingTokenizer extends Tokenizer {
   /** @override */
   next() {
-    const at = this.pos();
     const token = super.next();
-    if (Type.equals(token.type, Type.string)) {
-      const size = this.data[at] & 31;
-      const start = at + 1 + (size < 24 ? 0 : 1 << (size - 24));
-      const { data } = this;
-      if (data[start] === 0xef && data[start + 1] === 0xbb && data[start + 2] === 0xbf && start < this.pos()) {
-        token.value = BYTE_ORDER_MARK + token.value;
-      }
-    }
+    const bytes = token.byteValue;
+    if (bytes?.[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) token.value = `\ufeff${token.value}`;
     return token;
   }
 }
@@ -199,17 +178,6 @@ function dateOf(seconds) {
 /** @param {Uint8Array} bytes */
 function textOf(bytes) {
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-}
-
-/**
- * UTF-8 has no lone surrogates. Gives nothing back, which leaves the text to the library.
- *
- * @param {string} text
- */
-function refuseMalformed(text) {
-  const wellFormed = /** @type {any} */ (text).isWellFormed?.() ?? !/\p{Surrogate}/u.test(text);
-  if (!wellFormed) throw new TypeError('text: expected no lone surrogates');
-  return null;
 }
 
 /** @param {unknown} positions */

@@ -14,7 +14,6 @@
  *
  * @typedef {object} Connection
  * @property {boolean} isCluster
- * @property {boolean} isCluster
  * @property {() => boolean} isReady whether a command is sent at once, so that one which fails may have been executed
  * @property {(key: string, command: Argument[]) => Promise<any>} ask sends a command to the server of this key, once
  * @property {() => Promise<((...command: string[]) => Promise<any>)[]>} servers how to ask each server that keeps keys;
@@ -29,9 +28,9 @@
  * @returns {Connection | undefined} none for what is no client
  */
 export function connectionOf(client) {
-  const has = (/** @type {string} */ name) => typeof client?.[name] === 'function';
-  if (!has('sendCommand') || !has('duplicate') || !has('on')) return undefined;
-  return has('callBuffer') ? new IoConnection(client) : new NodeConnection(client);
+  const isClient = ['sendCommand', 'duplicate', 'on'].every((name) => typeof client?.[name] === 'function');
+  if (!isClient) return undefined;
+  return client.callBuffer ? new IoConnection(client) : new NodeConnection(client);
 }
 
 /**
@@ -49,11 +48,13 @@ const openings = new WeakMap();
 class NodeConnection {
   #client;
   #options = { typeMapping: { [36]: Buffer } }; // bulk strings
+  /** What is sent at once is not waiting to be sent, which is all that the library's timeout would end. */
+  #atOnce = { ...this.#options, timeout: undefined };
 
   /** @param {any} client */
   constructor(client) {
     this.#client = client;
-    this.isCluster = Boolean(client.masters ?? client.isCluster);
+    this.isCluster = Boolean(client.masters);
   }
 
   isReady() {
@@ -68,7 +69,7 @@ class NodeConnection {
     const args = command.map(toBuffer);
     return this.#client.masters
       ? this.#client.sendCommand(key, false, args, this.#options)
-      : this.#client.sendCommand(args, this.#options);
+      : this.#client.sendCommand(args, this.isReady() ? this.#atOnce : this.#options);
   }
 
   async servers() {
@@ -116,7 +117,7 @@ class IoConnection {
   /** @param {any} client */
   constructor(client) {
     this.#client = client;
-    this.isCluster = Boolean(client.masters ?? client.isCluster);
+    this.isCluster = Boolean(client.isCluster);
   }
 
   isReady() {
@@ -124,8 +125,8 @@ class IoConnection {
   }
 
   get #connection() {
-    if (!this.#own || this.#own.status === 'end') {
-      this.#own = this.#client.isCluster
+    if ((this.#own?.status ?? 'end') === 'end') {
+      this.#own = this.isCluster
         ? this.#client.duplicate([], { retryDelayOnFailover: 0 })
         : this.#client.duplicate({ maxRetriesPerRequest: 0 });
       this.#own.on('error', () => {}); // whoever asks is told

@@ -1,5 +1,3 @@
-/** @import { Argument } from './redis-clients.js' */
-
 /**
  * What the Redis host has the server do in one step, with the SHA-1 by which the server knows it.
  *
@@ -8,59 +6,53 @@
 
 /**
  * Checks and writes some batches, each by itself. KEYS, three a batch: the ids of envelopes, those of meta records, the
- * records. ARGV: the channel, and in one string, which spares the client much, a list of batches in MessagePack. A
- * batch is its id, a list of checks (a field of the records and what it holds, empty for nothing) and a list of
- * commands, in the place of whose key stands how far that is from the third. Answers with 1, 0 or an error for each.
+ * records. ARGV: the channel; then, six a batch, its id, what the envelope and the meta record are now, and what the
+ * envelope, the meta record and the message beside it become. `-` is nothing and `.` whatever it is, neither of which
+ * begins a record. Answers with 1, 0 or an error for each.
+ *
+ * What fails after a write would leave that write, so keys of the wrong kind show before. What was there is among the
+ * ids.
  *
  * @type {Script}
  */
 export const COMMIT = {
-  digest: '11e6b284e3ea11e757332fc9ee9609673096d43c',
-  text: `local results, changed = {}, {}
-for i, batch in ipairs(cmsgpack.unpack(ARGV[2])) do
-  local ok, result = pcall(function()
-    for _, check in ipairs(batch[2]) do
-      if (redis.call('HGET', KEYS[i * 3], check[1]) or '') ~= check[2] then return 0 end
-    end
-    for _, command in ipairs(batch[3]) do
-      command[2] = KEYS[i * 3 - command[2]]
-      redis.call(unpack(command))
-    end
-    changed[#changed + 1] = batch[1]
+  digest: '242611c317c627dc65c61d753ac093a8dead31a8',
+  text: `local call, at, results, changed = redis.call, 2, {}, {}
+local function commit(envelopes, metas, records)
+  local id, was, had, envelope, meta, message = unpack(ARGV, at, at + 5)
+  local field, other, beside = 'envelope:' .. id, 'meta:' .. id, 'message:' .. id
+  local now = call('HGET', records, other) or '-'
+  if had ~= '.' and had ~= now then return 0 end
+  if envelope ~= '.' then call('ZCARD', metas) end
+  if was == '-' and #envelope > 1 and #meta > 1 then
+    if call('ZADD', envelopes, '0', id) == 0 then return 0 end
+    call('ZADD', metas, '0', id)
+    call('HSET', records, field, envelope, other, meta, beside, message)
     return 1
-  end)
-  results[i] = ok and result or result.err or result
+  end
+  if was ~= '.' and was ~= (call('HGET', records, field) or '-') then return 0 end
+  if envelope == '-' then
+    call('ZREM', envelopes, id)
+    call('HDEL', records, field, beside)
+  elseif envelope ~= '.' then
+    call('ZADD', envelopes, '0', id)
+    call('HSET', records, field, envelope, beside, message)
+  end
+  if meta == '-' then
+    call('ZREM', metas, id)
+    call('HDEL', records, other)
+  elseif meta ~= '.' then
+    if #had == 1 then call('ZADD', metas, '0', id) end
+    call('HSET', records, other, meta)
+  end
+  return 1
 end
-if #changed > 0 then redis.pcall('PUBLISH', ARGV[1], table.concat(changed, ' ')) end
+for i = 1, #KEYS, 3 do
+  local _, result = pcall(commit, unpack(KEYS, i, i + 2))
+  if result == 1 then changed[#changed + 1] = ARGV[at] end
+  results[#results + 1] = result
+  at = at + 6
+end
+if changed[1] then redis.pcall('PUBLISH', ARGV[1], table.concat(changed, ' ')) end
 return results`,
 };
-
-/** @typedef {Argument | any[]} Packable a list has such values too */
-
-/**
- * ASCII, bytes and lists of them in MessagePack: `str 32`, all that Redis reads, and `array 32`.
- *
- * @param {Packable} value
- */
-export function packed(value) {
-  const bytes = Buffer.allocUnsafe(sizeOf(value));
-  let at = 0;
-  const write = (/** @type {Packable} */ each) => {
-    bytes[at] = Array.isArray(each) ? 0xdd : 0xdb;
-    at = bytes.writeUInt32BE(each.length, at + 1);
-    if (Array.isArray(each)) return each.forEach(write);
-    if (typeof each === 'string') bytes.write(each, at, 'latin1');
-    else bytes.set(each, at);
-    at += each.length;
-  };
-  write(value);
-  return bytes;
-}
-
-/**
- * @param {Packable} value
- * @returns {number}
- */
-export function sizeOf(value) {
-  return Array.isArray(value) ? value.reduce((sum, each) => sum + sizeOf(each), 5) : 5 + value.length;
-}

@@ -1,14 +1,11 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
 /** @import { Argument, RedisClient } from './redis-clients.js' */
-/** @import { Packable } from './redis-scripts.js' */
 import { QueueError, describe, explain } from '../errors.js';
 import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeVersion } from './codec.js';
 import { connectionOf } from './redis-clients.js';
-import { COMMIT, packed, sizeOf } from './redis-scripts.js';
+import { COMMIT } from './redis-scripts.js';
 
 const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
-/** How far the keys of ids are from that of the records. */
-const SETS = { envelope: '2', meta: '1' };
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
 const MOST_AT_ONCE = 1000;
@@ -51,7 +48,7 @@ export function redisHost(client, { prefix = 'slimta-queue' } = {}) {
 /**
  * @typedef {object} Waiting
  * @property {string} id
- * @property {Packable} batch as the script takes it
+ * @property {Argument[]} args of the script
  * @property {(made: boolean) => void} resolve
  * @property {(error: unknown) => void} reject
  */
@@ -65,12 +62,18 @@ class RedisHost {
   /** @type {Waiting[]} */
   #waiting = [];
   #bytes = 0;
-  #isOpen = false;
-  /** @type {Set<(id: string) => void>} */
-  #listeners = new Set();
-  /** @type {(() => void) | undefined} */
-  #unsubscribe;
-  #closed = false;
+  /**
+   * Not said until the server was asked.
+   *
+   * @type {boolean | undefined}
+   */
+  #isOpen;
+  /**
+   * Of subscriptions.
+   *
+   * @type {Set<() => void>}
+   */
+  #ends = new Set();
   /** @type {DictHost['supports']} */
   supports = { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'none' };
 
@@ -90,13 +93,13 @@ class RedisHost {
    * @returns {Promise<DictHost['supports']>}
    */
   async open() {
-    if (this.#closed) throw new QueueError('closed', 'closed: the host is closed');
+    if (this.#isOpen === false) throw new QueueError('closed', 'closed: the host is closed');
     this.#opening ??= this.#look().catch((error) => {
       this.#opening = undefined;
       throw failure(error);
     });
     await this.#opening;
-    this.#isOpen = !this.#closed;
+    this.#isOpen ??= true;
     return this.supports;
   }
 
@@ -106,59 +109,28 @@ class RedisHost {
    */
   async read(dict, id) {
     await this.open();
-    const key = this.#keys(id.slice(0, 2))('records');
-    let value;
-    if (dict === 'meta') {
-      const record = await this.#ask(key, ['HGET', key, `meta:${id}`]);
-      // Copied: what the client gives may be a part of all that came with it.
-      value = record && decodeMeta(new Uint8Array(record));
-    } else {
-      const [record, message] = await this.#ask(key, ['HMGET', key, `envelope:${id}`, `message:${id}`]);
-      value = record && decodeEnvelope(record, message ?? undefined);
-    }
-    return value === null || value === undefined ? undefined : { value, version: value };
+    const place = this.#place(id);
+    const fields = [`${dict}:${id}`, ...(dict === 'meta' ? [] : [`message:${id}`])];
+    const [record, message] = await this.#ask(place, ['HMGET', `${place}records`, ...fields]);
+    if (!record) return undefined;
+    // Copied: what the client gives may be a part of all that came with it.
+    const value = dict === 'meta' ? decodeMeta(new Uint8Array(record)) : decodeEnvelope(record, message);
+    return { value, version: value };
   }
 
   /**
    * @param {Batch} batch
    * @returns {Promise<boolean>}
    */
-  async commit({ checks, writes }) {
-    const [{ id }] = writes;
-    const held = checks.map(({ dict, version }) => [`${dict}:${id}`, version === null ? '' : encodeVersion(version)]);
-    // A meta record that is to be unchanged is among the ids.
-    const isListed = checks.some(({ dict, version }) => dict === 'meta' && version !== null);
-    /** @type {Argument[]} */
-    const puts = [];
-    /** @type {Argument[]} */
-    const deletes = [];
-    /** @type {Argument[][]} */
-    const moves = [];
-    for (const { dict, value } of writes) {
-      const field = `${dict}:${id}`;
-      const beside = `message:${id}`;
-      if (value === undefined) {
-        deletes.push(field, ...(dict === 'envelope' ? [beside] : []));
-        moves.push(['ZREM', SETS[dict], id]);
-        continue;
-      }
-      const { record, message } = dict === 'envelope' ? encodeEnvelope(value) : { record: encodeMeta(value) };
-      puts.push(field, record);
-      if (message) puts.push(beside, message);
-      else if (dict === 'envelope') deletes.push(beside);
-      if (dict === 'envelope' || !isListed) moves.push(['ZADD', SETS[dict], '0', id]);
-    }
-    const batch = [id, held, [
-      // What fails after a write would leave that write: a key of the wrong kind must show before.
-      ...moves.map(([, set]) => ['ZCARD', set]), ['HSET', '0', ...puts], ['HDEL', '0', ...deletes], ...moves,
-    ].filter((command) => command.length > 2 || command[0] === 'ZCARD')];
-    const bytes = sizeOf(batch);
+  async commit(batch) {
+    const args = argumentsOf(batch);
+    const bytes = args.reduce((sum, { length }) => sum + length, 0);
     if (bytes > LARGEST) {
       throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${bytes}`);
     }
     if (!this.#isOpen) await this.open();
     return new Promise((resolve, reject) => {
-      const length = this.#waiting.push({ id, batch, resolve, reject });
+      const length = this.#waiting.push({ id: batch.writes[0].id, args, resolve, reject });
       this.#bytes += bytes;
       // In a cluster each bucket may be on another server.
       if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
@@ -168,31 +140,41 @@ class RedisHost {
 
   /** Sends what is handed over together. */
   #commitAll() {
-    if (this.#waiting.length > 0) this.#commitGroup(this.#waiting.splice(0));
+    const group = this.#waiting.splice(0);
     this.#bytes = 0;
+    if (group.length === 0) return;
+    this.#run(group).then((results) => {
+      for (const [i, { resolve, reject }] of group.entries()) {
+        if (typeof results[i] === 'number') resolve(results[i] === 1);
+        else reject(failure(new Error(String(results[i]))));
+      }
+    }, (cause) => {
+      const known = isReply(cause) || cause instanceof QueueError;
+      for (const { id, reject } of group) reject(known ? failure(cause) : unknown(cause, id));
+    });
   }
 
-  /** @param {Waiting[]} group */
-  async #commitGroup(group) {
-    const keys = group.flatMap(({ id }) => ['envelopes', 'metas', 'records'].map(this.#keys(id.slice(0, 2))));
-    let results;
-    try {
-      // A command that waits for the connection would not tell, if it failed, whether it was sent.
-      if (!this.#connection.isReady()) await this.#ask(keys[0], ['EXISTS', keys[0]]);
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-      return;
+  /**
+   * Runs the script, which the server may have to be told first.
+   *
+   * @param {Waiting[]} group
+   * @returns {Promise<unknown[]>} its answers
+   */
+  async #run(group) {
+    const place = this.#place(group[0].id);
+    /** @type {Argument[]} */
+    const rest = [String(group.length * 3)];
+    for (const { id } of group) {
+      for (const name of ['envelopes', 'metas', 'records']) rest.push(this.#place(id) + name);
     }
-    try {
-      results = await this.#run(keys, [this.#prefix, packed(group.map(({ batch }) => batch))]);
-    } catch (cause) {
-      for (const { id, reject } of group) reject(isReply(cause) ? failure(cause) : unknown(cause, id));
-      return;
-    }
-    for (const [i, { resolve, reject }] of group.entries()) {
-      if (typeof results[i] === 'number') resolve(results[i] === 1);
-      else reject(failure(new Error(String(results[i]))));
-    }
+    rest.push(this.#prefix);
+    for (const { args } of group) rest.push(...args);
+    // A command that waits for the connection would not tell, if it failed, whether it was sent.
+    if (!this.#connection.isReady()) await this.#ask(place, ['EXISTS', `${place}records`]);
+    return this.#connection.ask(place, ['EVALSHA', COMMIT.digest, ...rest]).catch((/** @type {any} */ error) => {
+      if (!/^NOSCRIPT/.test(error?.message)) throw error;
+      return this.#connection.ask(place, ['EVAL', COMMIT.text, ...rest]);
+    });
   }
 
   /**
@@ -202,10 +184,9 @@ class RedisHost {
    */
   async page(dict, cursor, limit) {
     await this.open();
-    const cards = cursor?.cards ?? await this.#cards(dict);
     /** @type {[string, unknown?][]} */
     const entries = [];
-    let { bucket = 0, after = '' } = cursor ?? {};
+    let { cards = await this.#cards(dict), bucket = 0, after = '' } = cursor ?? {};
     while (entries.length === 0 && bucket < BUCKETS.length) {
       // As many buckets together as fit. What has more than it had, because others write, is looked at again.
       const parts = [];
@@ -214,7 +195,7 @@ class RedisHost {
         parts.push({ i, quota, ask: cards[i] > 0 ? this.#part(dict, i, i === bucket ? after : '', quota) : [] });
         if (cards[i] > 0) left -= quota;
       }
-      const found = await Promise.all(parts.map(({ ask }) => ask)).catch(fail);
+      const found = await Promise.all(parts.map(({ ask }) => ask));
       for (const [n, { i, quota }] of parts.entries()) {
         entries.push(...found[n].filter(([, value]) => dict === 'envelope' || value !== undefined));
         [bucket, after] = [i + 1, ''];
@@ -223,47 +204,49 @@ class RedisHost {
         break;
       }
     }
-    return bucket < BUCKETS.length ? { entries, next: { cards, bucket, after } } : { entries };
+    return { entries, next: bucket < BUCKETS.length ? { cards, bucket, after } : undefined };
   }
 
   async sizes() {
     await this.open();
-    const [envelopes, metas] = await Promise.all([this.#cards('envelope'), this.#cards('meta')]);
-    const sum = (/** @type {number[]} */ numbers) => numbers.reduce((all, number) => all + number, 0);
-    return { size: sum(envelopes), metaSize: sum(metas) };
+    const cards = await Promise.all([this.#cards('envelope'), this.#cards('meta')]);
+    const [size, metaSize] = cards.map((numbers) => numbers.reduce((all, number) => all + number));
+    return { size, metaSize };
   }
 
   /**
    * Calls back with the id of every message that is changed anywhere, and with none when some may have been missed.
    *
-   * @param {(id: string) => void} notify
+   * @param {(id?: string) => void} notify
    */
   subscribe(notify) {
-    const listener = (/** @type {any} */ id) => notify(id);
-    this.#listeners.add(listener);
-    const tell = (/** @type {any} */ id) => this.#listeners.forEach((each) => each(id));
-    this.#unsubscribe ??= this.#connection.subscribe(
-      this.#prefix, (ids) => ids.split(' ').forEach(tell), () => tell(undefined));
+    // A connection that is to end may have something to tell before.
+    const tell = (/** @type {string | undefined} */ id) => {
+      if (this.#ends.has(end)) notify(id);
+    };
+    const heard = (/** @type {string} */ ids) => ids.split(' ').forEach(tell);
+    const end = this.#connection.subscribe(this.#prefix, heard, () => tell(undefined));
+    this.#ends.add(end);
     return () => {
-      this.#listeners.delete(listener);
-      if (this.#listeners.size > 0) return;
-      this.#unsubscribe?.();
-      this.#unsubscribe = undefined;
+      this.#ends.delete(end);
+      end();
     };
   }
 
   close() {
-    this.#closed = true;
     this.#isOpen = false;
-    this.#listeners.clear();
-    this.#unsubscribe?.();
-    this.#unsubscribe = undefined;
+    for (const end of this.#ends) end();
+    this.#ends.clear();
     this.#connection.close();
   }
 
-  /** @param {string} bucket */
-  #keys(bucket) {
-    return (/** @type {string} */ name) => `{${this.#prefix}:${bucket}}:${name}`;
+  /**
+   * Where the keys of a bucket begin.
+   *
+   * @param {string} id of a message in it, or its own digits
+   */
+  #place(id) {
+    return `{${this.#prefix}:${id.slice(0, 2)}}:`;
   }
 
   /** The worst that any server of the queue says of itself. */
@@ -271,7 +254,7 @@ class RedisHost {
     const servers = await this.#connection.servers();
     const found = await Promise.all(servers.map(async (ask) => {
       const [info, fsync] = await Promise.all([ask('INFO'), ask('CONFIG', 'GET', 'appendfsync')].map(permitted));
-      const policy = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info)?.[1];
+      const [, policy] = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info) ?? [];
       if (policy) {
         throw new QueueError('host', `host: maxmemory-policy: expected one that keeps mail, got ${policy}`);
       }
@@ -288,8 +271,10 @@ class RedisHost {
    * @returns {Promise<number[]>}
    */
   #cards(dict) {
-    const keys = BUCKETS.map((bucket) => this.#keys(bucket)(`${dict}s`));
-    return Promise.all(keys.map((key) => this.#ask(key, ['ZCARD', key])));
+    return Promise.all(BUCKETS.map((bucket) => {
+      const place = this.#place(bucket);
+      return this.#ask(place, ['ZCARD', `${place}${dict}s`]);
+    }));
   }
 
   /**
@@ -300,14 +285,14 @@ class RedisHost {
    * @returns {Promise<[string, unknown?][]>}
    */
   async #part(dict, bucket, after, limit) {
-    const key = this.#keys(BUCKETS[bucket]);
+    const place = this.#place(BUCKETS[bucket]);
     const [from, most] = [after ? `(${after}` : '-', String(limit)];
     /** @type {string[]} */
-    const ids = (await this.#ask(key(`${dict}s`), ['ZRANGEBYLEX', key(`${dict}s`), from, '+', 'LIMIT', '0', most]))
+    const ids = (await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most]))
       .map(String);
     if (dict === 'envelope' || ids.length === 0) return ids.map((id) => [id]);
     // A record that is gone by now is that of a message which was removed.
-    const records = await this.#ask(key('records'), ['HMGET', key('records'), ...ids.map((id) => `meta:${id}`)]);
+    const records = await this.#ask(place, ['HMGET', `${place}records`, ...ids.map((id) => `meta:${id}`)]);
     return ids.map((id, i) => [id, records[i] ? decodeMeta(records[i]) : undefined]);
   }
 
@@ -318,20 +303,27 @@ class RedisHost {
   async #ask(key, command) {
     return this.#connection.ask(key, command).catch(fail);
   }
+}
 
-  /**
-   * Runs the script, which the server may have to be told first.
-   *
-   * @param {string[]} keys
-   * @param {Argument[]} args
-   */
-  #run(keys, args) {
-    const rest = [String(keys.length), ...keys, ...args];
-    return this.#connection.ask(keys[0], ['EVALSHA', COMMIT.digest, ...rest]).catch((/** @type {any} */ error) => {
-      if (!/^NOSCRIPT/.test(error?.message)) throw error;
-      return this.#connection.ask(keys[0], ['EVAL', COMMIT.text, ...rest]);
-    });
+/**
+ * What the script takes for a batch.
+ *
+ * @param {Batch} batch
+ * @returns {Argument[]}
+ */
+function argumentsOf({ checks, writes }) {
+  /** @type {Argument[]} */
+  const args = [writes[0].id, '.', '.', '.', '.', ''];
+  for (const { dict, version } of checks) {
+    args[dict === 'meta' ? 2 : 1] = version === null ? '-' : encodeVersion(version);
   }
+  for (const { dict, value } of writes) {
+    const place = dict === 'meta' ? 4 : 3;
+    if (value === undefined) args[place] = '-';
+    else if (dict === 'meta') args[place] = encodeMeta(value);
+    else ({ record: args[place], message: args[5] = '' } = encodeEnvelope(value));
+  }
+  return args;
 }
 
 /**
@@ -369,10 +361,9 @@ function isReply(error) {
 function failure(cause) {
   if (cause instanceof QueueError) return cause;
   const said = explain(cause);
-  const full = isReply(cause) && /\bOOM\b|No space left/.test(said);
-  const code = full ? 'full' : 'host';
-  const reason = full ? 'the server is full' : 'the server failed or is not there';
-  return new QueueError(code, `${code}: ${reason}; nothing was written: ${said}`, { cause });
+  const isFull = isReply(cause) && /\bOOM\b|No space left/.test(said);
+  const reason = isFull ? 'full: the server is full' : 'host: the server failed or is not there';
+  return new QueueError(isFull ? 'full' : 'host', `${reason}; nothing was written: ${said}`, { cause });
 }
 
 /**
