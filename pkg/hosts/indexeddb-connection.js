@@ -6,10 +6,8 @@ import { Watch } from './indexeddb-watch.js';
 const VERSION = 1;
 /** How long to wait, in milliseconds, for what ought to come at once. */
 const PATIENCE = 1_000;
-/** How long an open may say nothing before it is given up. */
+/** How long an open, or a log that begins, may say nothing before it is given up. */
 const SILENCE = 20_000;
-/** How long the first change waits for a new log. */
-const LOG = 5_000;
 /** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
 const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
 
@@ -28,7 +26,7 @@ export class Connection {
   #indexedDB;
   /** @type {IDBDatabase | undefined} */
   #db;
-  /** @type {Promise<unknown> | undefined} the beginning of the log that this connection writes to */
+  /** @type {Promise<true> | undefined} the beginning of the log that this connection writes to */
   #log;
   /** Whether that has ended: from then on nothing waits for it. */
   #logs = false;
@@ -63,10 +61,7 @@ export class Connection {
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
       const db = this.#db ?? await this.#open();
-      if (mode === 'readwrite' && !this.#logs) {
-        await (this.#log ??= within(LOG, beginLog(this.#indexedDB)));
-        this.#logs = true;
-      }
+      if (mode === 'readwrite' && !this.#logs) await this.#beginLog(db);
       try {
         return await work(db.transaction(/** @type {string[]} */ (stores), mode, options), this.#watch);
       } catch (error) {
@@ -75,6 +70,20 @@ export class Connection {
         if (!lost || !again) throw failure(error);
       }
     }
+  }
+
+  /**
+   * What is written before is not sure to be there after the next start of the browser.
+   *
+   * @param {IDBDatabase} db
+   */
+  async #beginLog(db) {
+    const log = (this.#log ??= beginLog(this.#indexedDB).then(() => true));
+    if (!(await within(SILENCE, log))) {
+      throw new QueueError('timeout', `timeout: the database ${this.#name} takes no changes; nothing was written`);
+    }
+    // Meanwhile the connection may have been lost, and the log with it.
+    if (this.#db === db) this.#logs = true;
   }
 
   close() {

@@ -1,12 +1,18 @@
-/** A database that is there for a moment only. */
+/** A database that is there for a moment only, and its one store. */
 const NAME = 'slimta-queue-dict: begins a log';
+/**
+ * What fills a log twice: LevelDB begins a new one after 4 MiB at most. Values of 64 KiB and more are not in it, and
+ * transactions of 1 MiB and more are written in another way.
+ */
+const [TRANSACTIONS, VALUES, SIZE] = [11, 15, 60_000];
 
 /**
- * Has Chromium begin a new log, so that what is written from now on can be read again.
+ * Has Chromium begin a new log and do away with the old one, so that what is written from now on can be read again.
  *
  * Its LevelDB goes on with the log of the last run. If that run ended in the middle of a record, everything after this
  * record is taken for damage when the browser starts the next time, and the databases of the whole site are deleted.
- * When one is deleted on request, it writes out what the log says and begins another log.
+ * When one is deleted on request, it writes out what the log says and begins another log, but answers before. Who fills
+ * a log has certainty: the second time it waits until what the first log said is written out.
  *
  * @param {IDBFactory} indexedDB
  * @returns {Promise<void>} fulfilled also where that cannot be done: a full disk refuses it, and still lets remove
@@ -14,11 +20,48 @@ const NAME = 'slimta-queue-dict: begins a log';
 export async function beginLog(indexedDB) {
   if (!/Chrom(e|ium)\//.test(globalThis.navigator?.userAgent ?? '') || !(indexedDB instanceof IDBFactory)) return;
   try {
-    (await end(indexedDB.open(NAME, 1))).close();
+    (await open(indexedDB)).close();
     await end(indexedDB.deleteDatabase(NAME));
+    if (!(await isRoom())) return;
+    const db = await open(indexedDB);
+    try {
+      for (let i = 0; i < TRANSACTIONS; i++) await fill(db);
+    } finally {
+      db.close();
+      indexedDB.deleteDatabase(NAME);
+    }
   } catch {
     // The change that waits for this tells what is wrong.
   }
+}
+
+/**
+ * @param {IDBFactory} indexedDB
+ * @returns {Promise<IDBDatabase>}
+ */
+function open(indexedDB) {
+  const request = indexedDB.open(NAME, 1);
+  request.onupgradeneeded = () => request.result.createObjectStore(NAME);
+  return end(request);
+}
+
+/** Whether twice as much would find space: a disk is not to be filled by this. */
+async function isRoom() {
+  const { quota = Infinity, usage = 0 } = (await globalThis.navigator.storage?.estimate()) ?? {};
+  return quota - usage > 2 * TRANSACTIONS * VALUES * SIZE;
+}
+
+/**
+ * @param {IDBDatabase} db
+ * @returns {Promise<unknown>}
+ */
+function fill(db) {
+  return new Promise((resolve, reject) => {
+    const tx = db.transaction(NAME, 'readwrite', { durability: 'relaxed' });
+    tx.oncomplete = resolve;
+    tx.onabort = () => reject(tx.error);
+    for (let key = 0; key < VALUES; key++) tx.objectStore(NAME).put(new Uint8Array(SIZE), key);
+  });
 }
 
 /**
@@ -28,7 +71,6 @@ export async function beginLog(indexedDB) {
 function end(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    // Whoever holds it up begins a log, too.
-    request.onerror = request.onblocked = () => reject(request.error);
+    request.onerror = () => reject(request.error);
   });
 }
