@@ -1,6 +1,6 @@
 /** @import { DictName } from '../types.js' */
 import { QueueError, explain, isQueueError } from '../errors.js';
-import { beginLog } from './indexeddb-log.js';
+import { beginLog, fillLogs } from './indexeddb-log.js';
 import { Watch } from './indexeddb-watch.js';
 
 const VERSION = 1;
@@ -26,10 +26,12 @@ export class Connection {
   #indexedDB;
   /** @type {IDBDatabase | undefined} */
   #db;
-  /** @type {Promise<true> | undefined} the beginning of the log that this connection writes to */
-  #log;
-  /** Whether that has ended: from then on nothing waits for it. */
-  #logs = false;
+  /** The beginning of a log for this connection. */
+  #log = Promise.resolve();
+  /** @type {Promise<true> | undefined} the end of the log before */
+  #logEnd;
+  /** Whether that has come: from then on no change waits for it. */
+  #logEnded = false;
   /** @type {Opening | undefined} */
   #opening;
   /** Of the requests that have not ended, how many another tab holds up. An engine says so of the first one only. */
@@ -54,14 +56,14 @@ export class Connection {
    * @param {readonly DictName[]} stores
    * @param {IDBTransactionMode} mode
    * @param {IDBTransactionOptions} options
-   * @param {(tx: IDBTransaction, watch: Watch) => Promise<T>} work rejects with the error of the transaction if nothing was
-   *   written, with a QueueError if that is not known
+   * @param {(tx: IDBTransaction, watch: Watch) => Promise<T>} work rejects with the error of the transaction if nothing
+   *   was written, with a QueueError if that is not known
    * @returns {Promise<T>}
    */
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
       const db = this.#db ?? await this.#open();
-      if (mode === 'readwrite' && !this.#logs) await this.#beginLog(db);
+      if (mode === 'readwrite' && !this.#logEnded) await this.#endLog(db);
       try {
         return await work(db.transaction(/** @type {string[]} */ (stores), mode, options), this.#watch);
       } catch (error) {
@@ -77,13 +79,13 @@ export class Connection {
    *
    * @param {IDBDatabase} db
    */
-  async #beginLog(db) {
-    const log = (this.#log ??= beginLog(this.#indexedDB).then(() => true));
-    if (!(await within(SILENCE, log))) {
+  async #endLog(db) {
+    this.#logEnd ??= this.#log.then(() => fillLogs(this.#indexedDB)).then(() => true);
+    if (!(await within(SILENCE, this.#logEnd))) {
       throw new QueueError('timeout', `timeout: the database ${this.#name} takes no changes; nothing was written`);
     }
     // Meanwhile the connection may have been lost, and the log with it.
-    if (this.#db === db) this.#logs = true;
+    if (this.#db === db) this.#logEnded = true;
   }
 
   close() {
@@ -160,6 +162,7 @@ export class Connection {
   #opened(db) {
     if (this.#closed || this.#db) return db.close();
     this.#db = db;
+    this.#log = beginLog(this.#indexedDB);
     // Another tab upgrades or deletes the database: this one lets go, and opens anew when it is asked again.
     db.onversionchange = db.onclose = () => this.#drop(db);
     this.#opening?.resolve(db);
@@ -168,8 +171,8 @@ export class Connection {
   /** @param {IDBDatabase} db */
   #drop(db) {
     if (this.#db === db) {
-      this.#db = this.#log = undefined;
-      this.#logs = false;
+      this.#db = this.#logEnd = undefined;
+      this.#logEnded = false;
     }
     db.close();
   }

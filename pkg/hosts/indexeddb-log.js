@@ -7,21 +7,36 @@ const NAME = 'slimta-queue-dict: begins a log';
 const [TRANSACTIONS, VALUES, SIZE] = [11, 15, 60_000];
 
 /**
- * Has Chromium begin a new log and do away with the old one, so that what is written from now on can be read again.
+ * Has Chromium begin a new log soon, so that what is written from then on can be read again.
  *
  * Its LevelDB goes on with the log of the last run. If that run ended in the middle of a record, everything after this
  * record is taken for damage when the browser starts the next time, and the databases of the whole site are deleted.
- * When one is deleted on request, it writes out what the log says and begins another log, but answers before. Who fills
- * a log has certainty: the second time it waits until what the first log said is written out.
+ * Even an open writes, so who only reads needs this, too. When a database is deleted on request, LevelDB writes out what
+ * the log says and begins another one, but the answer comes before.
+ *
+ * @param {IDBFactory} indexedDB
+ * @returns {Promise<void>} fulfilled also where that cannot be done
+ */
+export async function beginLog(indexedDB) {
+  if (!isChromium(indexedDB)) return;
+  try {
+    (await open(indexedDB)).close();
+    await end(indexedDB.deleteDatabase(NAME));
+  } catch {
+    // Whoever waits for this finds out what is wrong.
+  }
+}
+
+/**
+ * Waits until the log of the last run is done with: who fills two logs waits, in the second one, for what the first one
+ * said to be written out.
  *
  * @param {IDBFactory} indexedDB
  * @returns {Promise<void>} fulfilled also where that cannot be done: a full disk refuses it, and still lets remove
  */
-export async function beginLog(indexedDB) {
-  if (!/Chrom(e|ium)\//.test(globalThis.navigator?.userAgent ?? '') || !(indexedDB instanceof IDBFactory)) return;
+export async function fillLogs(indexedDB) {
+  if (!isChromium(indexedDB)) return;
   try {
-    (await open(indexedDB)).close();
-    await end(indexedDB.deleteDatabase(NAME));
     if (!(await isRoom())) return;
     const db = await open(indexedDB);
     try {
@@ -33,6 +48,11 @@ export async function beginLog(indexedDB) {
   } catch {
     // The change that waits for this tells what is wrong.
   }
+}
+
+/** @param {IDBFactory} indexedDB */
+function isChromium(indexedDB) {
+  return /Chrom(e|ium)\//.test(globalThis.navigator?.userAgent ?? '') && indexedDB instanceof IDBFactory;
 }
 
 /**
