@@ -1,5 +1,7 @@
 /** A database that is there for a moment only, and its one store. */
 const NAME = 'slimta-queue-dict: begins a log';
+/** An empty file, which stays: who removes it gets in the way of other tabs. */
+const FILE = 'slimta-queue-dict';
 /**
  * What fills a log twice: LevelDB begins a new one after 4 MiB at most. Values of 64 KiB and more are not in it, and
  * transactions of 1 MiB and more are written in another way.
@@ -65,10 +67,21 @@ function open(indexedDB) {
   return end(request);
 }
 
-/** Whether twice as much would find space: a disk is not to be filled by this. */
+/**
+ * Whether there is half as much again on the disk. LevelDB does not survive a disk that is full, and what the browser
+ * says of its space is not about the disk, so it is tried with a file, of which nothing is kept.
+ */
 async function isRoom() {
-  const { quota = Infinity, usage = 0 } = (await globalThis.navigator.storage?.estimate()) ?? {};
-  return quota - usage > 2 * TRANSACTIONS * VALUES * SIZE;
+  const folder = await globalThis.navigator.storage?.getDirectory?.();
+  if (!folder) return true;
+  const file = await folder.getFileHandle(FILE, { create: true });
+  const writable = await file.createWritable();
+  try {
+    for (let i = 0; i < 1.5 * TRANSACTIONS; i++) await writable.write(new Uint8Array(VALUES * SIZE));
+    return true;
+  } finally {
+    await writable.abort().catch(() => {});
+  }
 }
 
 /**
