@@ -1,15 +1,13 @@
 /** @import { DictName } from '../types.js' */
 import { QueueError, explain, isQueueError } from '../errors.js';
-import { beginLog } from './indexeddb-log.js';
+import { beginLog, fillLogs } from './indexeddb-log.js';
 import { Watch } from './indexeddb-watch.js';
 
 const VERSION = 1;
 /** How long to wait, in milliseconds, for what ought to come at once. */
 const PATIENCE = 1_000;
-/** How long an open may say nothing before it is given up. */
+/** How long an open, or a log that begins, may say nothing before it is given up. */
 const SILENCE = 20_000;
-/** How long the first change waits for a new log. */
-const LOG = 5_000;
 /** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
 const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
 
@@ -28,10 +26,12 @@ export class Connection {
   #indexedDB;
   /** @type {IDBDatabase | undefined} */
   #db;
-  /** @type {Promise<unknown> | undefined} the beginning of the log that this connection writes to */
-  #log;
-  /** Whether that has ended: from then on nothing waits for it. */
-  #logs = false;
+  /** The beginning of a log for this connection. */
+  #log = Promise.resolve();
+  /** @type {Promise<true> | undefined} the end of the log before */
+  #logEnd;
+  /** Whether that has come: from then on no change waits for it. */
+  #logEnded = false;
   /** @type {Opening | undefined} */
   #opening;
   /** Of the requests that have not ended, how many another tab holds up. An engine says so of the first one only. */
@@ -56,17 +56,14 @@ export class Connection {
    * @param {readonly DictName[]} stores
    * @param {IDBTransactionMode} mode
    * @param {IDBTransactionOptions} options
-   * @param {(tx: IDBTransaction, watch: Watch) => Promise<T>} work rejects with the error of the transaction if nothing was
-   *   written, with a QueueError if that is not known
+   * @param {(tx: IDBTransaction, watch: Watch) => Promise<T>} work rejects with the error of the transaction if nothing
+   *   was written, with a QueueError if that is not known
    * @returns {Promise<T>}
    */
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
       const db = this.#db ?? await this.#open();
-      if (mode === 'readwrite' && !this.#logs) {
-        await (this.#log ??= within(LOG, beginLog(this.#indexedDB)));
-        this.#logs = true;
-      }
+      if (mode === 'readwrite' && !this.#logEnded) await this.#endLog(db);
       try {
         return await work(db.transaction(/** @type {string[]} */ (stores), mode, options), this.#watch);
       } catch (error) {
@@ -75,6 +72,20 @@ export class Connection {
         if (!lost || !again) throw failure(error);
       }
     }
+  }
+
+  /**
+   * What is written before is not sure to be there after the next start of the browser.
+   *
+   * @param {IDBDatabase} db
+   */
+  async #endLog(db) {
+    this.#logEnd ??= this.#log.then(() => fillLogs(this.#indexedDB)).then(() => true);
+    if (!(await within(SILENCE, this.#logEnd))) {
+      throw new QueueError('timeout', `timeout: the database ${this.#name} takes no changes; nothing was written`);
+    }
+    // Meanwhile the connection may have been lost, and the log with it.
+    if (this.#db === db) this.#logEnded = true;
   }
 
   close() {
@@ -151,6 +162,7 @@ export class Connection {
   #opened(db) {
     if (this.#closed || this.#db) return db.close();
     this.#db = db;
+    this.#log = beginLog(this.#indexedDB);
     // Another tab upgrades or deletes the database: this one lets go, and opens anew when it is asked again.
     db.onversionchange = db.onclose = () => this.#drop(db);
     this.#opening?.resolve(db);
@@ -159,8 +171,8 @@ export class Connection {
   /** @param {IDBDatabase} db */
   #drop(db) {
     if (this.#db === db) {
-      this.#db = this.#log = undefined;
-      this.#logs = false;
+      this.#db = this.#logEnd = undefined;
+      this.#logEnded = false;
     }
     db.close();
   }

@@ -7,8 +7,6 @@ import { Ledger } from './ledger.js';
 import { openSite } from './site.js';
 
 const PAGE = '<!doctype html><title>crash</title><script type="module" src="/support/crash-page.js"></script>';
-/** Acknowledgements between two kills, at most. */
-const MOST = 400;
 /** One in so many kills comes while the browser still opens what the kill before has left. */
 const RECOVERY = 5;
 
@@ -20,12 +18,17 @@ const RECOVERY = 5;
  * @param {import('./bare-browser.js').Engine} plan.engine
  * @param {import('./random.js').Random} plan.random
  * @param {number} plan.times
+ * @param {number} [plan.most] acknowledgements between two kills, at most
+ * @param {(number: number) => boolean} [plan.reads] whether the browser only reads before that kill, and `disk.rest`
+ *   says when it comes
  * @param {'strict' | 'relaxed'} [plan.durability]
- * @param {Pick<import('./powercut.js').Disk, 'live' | 'env' | 'cut' | 'close'>} [plan.disk] where the profile is, and
- *   what a kill does to it besides
+ * @param {Pick<import('./powercut.js').Disk, 'live' | 'env' | 'cut' | 'close'> & { rest?: () => Promise<void> }}
+ *   [plan.disk] where the profile is, and what a kill does to it besides
  * @returns {Promise<Ledger>}
  */
-export async function crash({ engine, random, times, durability = 'strict', disk = new Folder() }) {
+export async function crash({
+  engine, random, times, most = 400, reads = () => false, durability = 'strict', disk = new Folder(),
+}) {
   const ledger = new Ledger(random);
   /** @type {Round} */
   let round;
@@ -40,8 +43,8 @@ export async function crash({ engine, random, times, durability = 'strict', disk
   });
   /** After what a round is over: that many acknowledgements, or the page's start, or its showing what is there. */
   const wanted = (number) => {
-    if (number === times) return 'found';
-    return number % RECOVERY === RECOVERY - 1 ? 'started' : 1 + random.below(MOST);
+    if (number === times || reads(number)) return 'found';
+    return number % RECOVERY === RECOVERY - 1 ? 'started' : 1 + random.below(most);
   };
   try {
     for (let number = 0; number <= times; number++) {
@@ -51,6 +54,7 @@ export async function crash({ engine, random, times, durability = 'strict', disk
         await Promise.race([round.over, browser.ended.then((code) => {
           throw new Error(`round ${number}: ${engine.name} has ended by itself: ${code}`);
         })]);
+        if (reads(number)) await disk.rest?.();
         await pause(number < times ? random.below(20) : 0); // at any point of what is under way
       } finally {
         await browser.kill();
@@ -117,6 +121,6 @@ class Round {
     const lanes = await this.#ledger.settle(JSON.parse(said));
     if (this.#wanted === what) this.#end();
     // Who recovers reads: an engine that is killed twice while it begins to write is beyond what a page can mend.
-    return this.#wanted === 'started' ? [] : lanes;
+    return typeof this.#wanted === 'number' ? lanes : [];
   }
 }

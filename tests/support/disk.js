@@ -4,10 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** @returns {{ folder: string, enlarge(): void, remove(): void } | undefined} none, and says so, where it cannot be */
-export function smallDisk() {
+/**
+ * @param {number} [megabytes]
+ * @returns {{ folder: string, enlarge(): void, remove(): void } | undefined} none, and says so, where it cannot be
+ */
+export function smallDisk(megabytes = 12) {
   const folder = mkdtempSync(join(tmpdir(), 'disk-'));
-  let size = 12;
+  let size = megabytes;
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}m`, 'tmpfs', folder], { stdio: 'ignore' });
   } catch {
@@ -18,7 +21,7 @@ export function smallDisk() {
   return {
     folder,
     /** By as much as it was at first. */
-    enlarge: () => void execFileSync('mount', ['-o', `remount,size=${(size += 12)}m`, folder]),
+    enlarge: () => void execFileSync('mount', ['-o', `remount,size=${(size += megabytes)}m`, folder]),
     remove() {
       execFileSync('umount', [folder]);
       rmSync(folder, { recursive: true });

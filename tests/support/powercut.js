@@ -11,11 +11,23 @@ import { promisify } from 'node:util';
 
 const crate = fileURLToPath(new URL('powercut/', import.meta.url));
 const target = fileURLToPath(new URL('../../target/powercut/', import.meta.url));
+const library = join(target, 'release/libpowercut.so');
 const PAGE = 4096;
 
 /** What to say of a test that needs this: `false`, or why it is skipped. */
 export const skip = process.platform === 'linux' ? false : 'power cuts are modelled on Linux only';
 if (skip) console.log(`skipped: ${skip}`);
+
+async function build() {
+  const words = ['build', '--quiet', '--release', '--locked', '--target-dir', target];
+  await promisify(execFile)('cargo', words, { cwd: crate });
+}
+
+/** The environment of a program on a disk that takes a second for each file of an extension that is synced. */
+export async function slow(extension) {
+  await build();
+  return { POWERCUT_SLOW: extension, LD_PRELOAD: library };
+}
 
 /** A folder of files, `live`, that the power can be cut of. */
 export class Disk {
@@ -25,8 +37,7 @@ export class Disk {
   #synced = join(this.#folder, 'synced');
 
   static async open() {
-    const build = ['build', '--quiet', '--release', '--locked', '--target-dir', target];
-    await promisify(execFile)('cargo', build, { cwd: crate });
+    await build();
     return new Disk();
   }
 
@@ -38,7 +49,7 @@ export class Disk {
   env(random) {
     return {
       POWERCUT_DISK: this.#folder, POWERCUT_NAMES: random.pick(['ordered', 'apart']),
-      LD_PRELOAD: join(target, 'release/libpowercut.so'),
+      LD_PRELOAD: library,
     };
   }
 

@@ -13,17 +13,20 @@
 //! - A content is replaced as a whole: whoever cuts the power in the middle of a sync finds what was there before. Names
 //!   change one after the other, new ones first.
 //!
+//! `POWERCUT_SLOW`, an extension of files, has each sync of such a file take a second, wherever the file is.
+//!
 //! Not modelled: folders that are renamed, hard links, `msync`, `sync`, `O_SYNC`. Writes that reach the disk although
 //! nobody asked for them are for whoever cuts the power to mix in. Nothing is really synced, so a run costs the disk
 //! little.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, OsString, c_int};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::UNIX_EPOCH;
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// # Safety
 ///
@@ -42,6 +45,12 @@ pub unsafe extern "C" fn fdatasync(fd: c_int) -> c_int {
 }
 
 fn sync(fd: c_int, name: &CStr) -> c_int {
+    static SLOW: OnceLock<Option<OsString>> = OnceLock::new();
+    if let Some(slow) = SLOW.get_or_init(|| std::env::var_os("POWERCUT_SLOW"))
+        && fs::read_link(format!("/proc/self/fd/{fd}")).is_ok_and(|path| path.extension() == Some(slow))
+    {
+        thread::sleep(Duration::from_secs(1));
+    }
     static DISK: OnceLock<Option<Disk>> = OnceLock::new();
     let disk = DISK.get_or_init(|| {
         let ordered = std::env::var_os("POWERCUT_NAMES").is_some_and(|names| names == "ordered");
