@@ -74,7 +74,8 @@ describe('an envelope', () => {
   test('is encoded in the shortest form, whatever its values are and however many', () => {
     const whole = [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 5, 2 ** 53 - 1, 2 ** 53, -1];
     const texts = [0, 23, 24, 255, 256, 70_000].flatMap((size) => ['a'.repeat(size), `${'a'.repeat(size)}é`]);
-    for (const value of [...whole, ...texts, 0.5, null, true, undefined, [], {}, new Array(70_000).fill('ab'), 'ab\x7f']) {
+    const others = [0.5, null, true, undefined, [], {}, new Array(70_000).fill('ab'), 'ab\x7f'];
+    for (const value of [...whole, ...texts, ...others]) {
       const expected = Buffer.concat([encode(1), encode({ list: [value, { value }] }, { mapSorter: undefined })]);
       assert.equal(hex(encodeRecord({ list: [value, { value }] })), hex(expected));
     }

@@ -19,10 +19,10 @@ const GROUP_BYTES = 2 ** 20;
  *
  * Messages are spread over 256 buckets by the first two digits of their ids. All keys of a bucket have one hash tag,
  * `{prefix:ab}`, and with it one server: `:envelopes` and `:metas`, sorted sets of ids; `:records`, a hash of
- * `envelope:<id>`, `message:<id>` and `meta:<id>`, as `codec.js` says. A commit is one script, so it is all or nothing,
- * in a cluster too; on one server, commits that are made together share a script. One whose answer is lost with the
- * connection is an `unknown-outcome` and is never sent twice; over ioredis, which would, this opens a connection of its
- * own.
+ * `envelope:<id>`, `message:<id>` (empty where there is none) and `meta:<id>`, as `codec.js` says. A commit is one
+ * script, so it is all or nothing, in a cluster too; on one server, commits that are made together share a script. One
+ * whose answer is lost with the connection is an `unknown-outcome` and is never sent twice; over ioredis, which would,
+ * this opens a connection of its own.
  *
  * How durable a commit is, is the server's `appendfsync`: `always` is the disk, anything else with an append-only file
  * the operating system, and without one nothing. `supports.durable` says it after the first answer, and 'none' until
