@@ -28,8 +28,7 @@
  * @returns {Connection | undefined} none for what is no client
  */
 export function connectionOf(client) {
-  const isClient = ['sendCommand', 'duplicate', 'on'].every((name) => typeof client?.[name] === 'function');
-  if (!isClient) return undefined;
+  if (!['sendCommand', 'duplicate', 'on'].every((name) => typeof client?.[name] === 'function')) return undefined;
   return client.callBuffer ? new IoConnection(client) : new NodeConnection(client);
 }
 
@@ -66,10 +65,10 @@ class NodeConnection {
    * @param {Argument[]} command
    */
   ask(key, command) {
+    const client = this.#client;
     const args = command.map(toBuffer);
-    return this.#client.masters
-      ? this.#client.sendCommand(key, false, args, this.#options)
-      : this.#client.sendCommand(args, this.isReady() ? this.#atOnce : this.#options);
+    if (client.masters) return client.sendCommand(key, false, args, this.#options);
+    return client.sendCommand(args, this.isReady() ? this.#atOnce : this.#options);
   }
 
   async servers() {
@@ -91,9 +90,7 @@ class NodeConnection {
     const own = this.#client.duplicate();
     own.on('error', () => {}); // it connects again by itself
     own.on('ready', begun); // by then it is subscribed again
-    const end = () => {
-      if (own.isOpen) own.destroy();
-    };
+    const end = () => own.isOpen && own.destroy();
     const begin = own.connect().then(() => own.subscribe(channel, heard)).then(begun);
     begin.catch(() => {}); // whoever looks through everything finds what is not heard of
     // A cluster that is still looking for its servers would go on after it was destroyed.
@@ -155,8 +152,7 @@ class IoConnection {
    * @param {() => void} begun
    */
   subscribe(channel, heard, begun) {
-    const { isCluster } = this.#client;
-    const own = isCluster ? this.#client.duplicate() : this.#client.duplicate({ maxRetriesPerRequest: null });
+    const own = this.isCluster ? this.#client.duplicate() : this.#client.duplicate({ maxRetriesPerRequest: null });
     own.on('error', () => {});
     own.on('message', (/** @type {string} */ _, /** @type {string} */ text) => heard(text));
     own.on('ready', () => own.subscribe(channel).then(begun, () => {}));

@@ -8,7 +8,6 @@ import { COMMIT } from './redis-scripts.js';
 const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
-const MOST_AT_ONCE = 1000;
 /** How many commits one script makes, and about how many bytes of them: meanwhile nobody else is served. */
 const GROUP = 16;
 const GROUP_BYTES = 2 ** 20;
@@ -130,7 +129,7 @@ class RedisHost {
     }
     if (!this.#isOpen) await this.open();
     return new Promise((resolve, reject) => {
-      const length = this.#waiting.push({ id: batch.writes[0].id, args, resolve, reject });
+      const length = this.#waiting.push({ id: /** @type {string} */ (args[0]), args, resolve, reject });
       this.#bytes += bytes;
       // In a cluster each bucket may be on another server.
       if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
@@ -144,13 +143,16 @@ class RedisHost {
     this.#bytes = 0;
     if (group.length === 0) return;
     this.#run(group).then((results) => {
-      for (const [i, { resolve, reject }] of group.entries()) {
+      group.forEach(({ resolve, reject }, i) => {
         if (typeof results[i] === 'number') resolve(results[i] === 1);
         else reject(failure(new Error(String(results[i]))));
-      }
+      });
     }, (cause) => {
-      const known = isReply(cause) || cause instanceof QueueError;
-      for (const { id, reject } of group) reject(known ? failure(cause) : unknown(cause, id));
+      for (const { id, reject } of group) {
+        reject(isReply(cause) || cause instanceof QueueError ? failure(cause) : new QueueError(
+          'unknown-outcome', `unknown-outcome: the answer was lost: ${explain(cause)}`, { cause, id },
+        ));
+      }
     });
   }
 
@@ -164,16 +166,13 @@ class RedisHost {
     const place = this.#place(group[0].id);
     /** @type {Argument[]} */
     const rest = [String(group.length * 3)];
-    for (const { id } of group) {
-      for (const name of ['envelopes', 'metas', 'records']) rest.push(this.#place(id) + name);
-    }
-    rest.push(this.#prefix);
-    for (const { args } of group) rest.push(...args);
+    for (const { id } of group) rest.push(...['envelopes', 'metas', 'records'].map((name) => this.#place(id) + name));
+    rest.push(this.#prefix, ...group.flatMap(({ args }) => args));
     // A command that waits for the connection would not tell, if it failed, whether it was sent.
     if (!this.#connection.isReady()) await this.#ask(place, ['EXISTS', `${place}records`]);
     return this.#connection.ask(place, ['EVALSHA', COMMIT.digest, ...rest]).catch((/** @type {any} */ error) => {
-      if (!/^NOSCRIPT/.test(error?.message)) throw error;
-      return this.#connection.ask(place, ['EVAL', COMMIT.text, ...rest]);
+      if (/^NOSCRIPT/.test(error?.message)) return this.#connection.ask(place, ['EVAL', COMMIT.text, ...rest]);
+      throw error;
     });
   }
 
@@ -190,7 +189,7 @@ class RedisHost {
     while (entries.length === 0 && bucket < BUCKETS.length) {
       // As many buckets together as fit. What has more than it had, because others write, is looked at again.
       const parts = [];
-      for (let left = Math.min(limit, MOST_AT_ONCE), i = bucket; i < BUCKETS.length && left > 0; i++) {
+      for (let left = limit, i = bucket; i < BUCKETS.length && left > 0; i++) {
         const quota = Math.min(cards[i] + 1, left);
         parts.push({ i, quota, ask: cards[i] > 0 ? this.#part(dict, i, i === bucket ? after : '', quota) : [] });
         if (cards[i] > 0) left -= quota;
@@ -209,8 +208,8 @@ class RedisHost {
 
   async sizes() {
     await this.open();
-    const cards = await Promise.all([this.#cards('envelope'), this.#cards('meta')]);
-    const [size, metaSize] = cards.map((numbers) => numbers.reduce((all, number) => all + number));
+    const sum = async (/** @type {DictName} */ dict) => (await this.#cards(dict)).reduce((all, card) => all + card);
+    const [size, metaSize] = await Promise.all([sum('envelope'), sum('meta')]);
     return { size, metaSize };
   }
 
@@ -221,10 +220,8 @@ class RedisHost {
    */
   subscribe(notify) {
     // A connection that is to end may have something to tell before.
-    const tell = (/** @type {string | undefined} */ id) => {
-      if (this.#ends.has(end)) notify(id);
-    };
-    const heard = (/** @type {string} */ ids) => ids.split(' ').forEach(tell);
+    const tell = (/** @type {string | undefined} */ id) => this.#ends.has(end) && notify(id);
+    const heard = (/** @type {string} */ ids) => ids.split(' ').forEach((id) => tell(id));
     const end = this.#connection.subscribe(this.#prefix, heard, () => tell(undefined));
     this.#ends.add(end);
     return () => {
@@ -287,10 +284,10 @@ class RedisHost {
   async #part(dict, bucket, after, limit) {
     const place = this.#place(BUCKETS[bucket]);
     const [from, most] = [after ? `(${after}` : '-', String(limit)];
+    const found = await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most]);
     /** @type {string[]} */
-    const ids = (await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most]))
-      .map(String);
-    if (dict === 'envelope' || ids.length === 0) return ids.map((id) => [id]);
+    const ids = found.map(String);
+    if (dict === 'envelope' || !ids[0]) return ids.map((id) => [id]);
     // A record that is gone by now is that of a message which was removed.
     const records = await this.#ask(place, ['HMGET', `${place}records`, ...ids.map((id) => `meta:${id}`)]);
     return ids.map((id, i) => [id, records[i] ? decodeMeta(records[i]) : undefined]);
@@ -301,7 +298,11 @@ class RedisHost {
    * @param {Argument[]} command
    */
   async #ask(key, command) {
-    return this.#connection.ask(key, command).catch(fail);
+    try {
+      return await this.#connection.ask(key, command);
+    } catch (cause) {
+      throw failure(cause);
+    }
   }
 }
 
@@ -327,25 +328,15 @@ function argumentsOf({ checks, writes }) {
 }
 
 /**
- * @param {unknown} cause
- * @param {string} id
- */
-function unknown(cause, id) {
-  return new QueueError('unknown-outcome', `unknown-outcome: the answer was lost: ${explain(cause)}`, { cause, id });
-}
-
-/**
  * An answer as text; nothing where the server does not let everybody know.
  *
  * @param {Promise<any>} answer
  */
-async function permitted(answer) {
-  try {
-    return JSON.stringify(await answer);
-  } catch (error) {
+function permitted(answer) {
+  return answer.then(JSON.stringify, (error) => {
     if (isReply(error)) return '';
     throw error;
-  }
+  });
 }
 
 /**
@@ -361,15 +352,6 @@ function isReply(error) {
 function failure(cause) {
   if (cause instanceof QueueError) return cause;
   const said = explain(cause);
-  const isFull = isReply(cause) && /\bOOM\b|No space left/.test(said);
-  const reason = isFull ? 'full: the server is full' : 'host: the server failed or is not there';
-  return new QueueError(isFull ? 'full' : 'host', `${reason}; nothing was written: ${said}`, { cause });
-}
-
-/**
- * @param {unknown} cause
- * @returns {never}
- */
-function fail(cause) {
-  throw failure(cause);
+  const code = isReply(cause) && /\bOOM\b|No space left/.test(said) ? 'full' : 'host';
+  return new QueueError(code, `${code}: the server failed; nothing was written: ${said}`, { cause });
 }
