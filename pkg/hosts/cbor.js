@@ -1,4 +1,5 @@
 import { encode } from 'cborg/extended';
+import { isWellFormed } from '../seam/extras.js';
 
 /** Bytes are no values with a tag. */
 const typeEncoders = { string: refuseMalformed, Uint8Array: () => null };
@@ -89,7 +90,6 @@ function reserve(size) {
  * @param {string} text
  */
 export function refuseMalformed(text) {
-  const wellFormed = /** @type {any} */ (text).isWellFormed?.() ?? !/\p{Surrogate}/u.test(text);
-  if (!wellFormed) throw new TypeError('text: expected no lone surrogates');
+  if (!isWellFormed(text)) throw new TypeError('text: expected no lone surrogates');
   return null;
 }

@@ -155,8 +155,7 @@ class IoConnection {
    * @param {() => void} begun
    */
   subscribe(channel, heard, begun) {
-    const { isCluster } = this.#client;
-    const own = isCluster ? this.#client.duplicate() : this.#client.duplicate({ maxRetriesPerRequest: null });
+    const own = this.isCluster ? this.#client.duplicate() : this.#client.duplicate({ maxRetriesPerRequest: null });
     own.on('error', () => {});
     own.on('message', (/** @type {string} */ _, /** @type {string} */ text) => heard(text));
     own.on('ready', () => own.subscribe(channel).then(begun, () => {}));

@@ -8,7 +8,6 @@ import { COMMIT } from './redis-scripts.js';
 const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
-const MOST_AT_ONCE = 1000;
 /** How many commits one script makes, and about how many bytes of them: meanwhile nobody else is served. */
 const GROUP = 16;
 const GROUP_BYTES = 2 ** 20;
@@ -144,13 +143,16 @@ class RedisHost {
     this.#bytes = 0;
     if (group.length === 0) return;
     this.#run(group).then((results) => {
-      for (const [i, { resolve, reject }] of group.entries()) {
+      group.forEach(({ resolve, reject }, i) => {
         if (typeof results[i] === 'number') resolve(results[i] === 1);
         else reject(failure(new Error(String(results[i]))));
-      }
+      });
     }, (cause) => {
       const known = isReply(cause) || cause instanceof QueueError;
-      for (const { id, reject } of group) reject(known ? failure(cause) : unknown(cause, id));
+      const lost = `unknown-outcome: the answer was lost: ${explain(cause)}`;
+      group.forEach(({ id, reject }) => {
+        reject(known ? failure(cause) : new QueueError('unknown-outcome', lost, { cause, id }));
+      });
     });
   }
 
@@ -190,7 +192,7 @@ class RedisHost {
     while (entries.length === 0 && bucket < BUCKETS.length) {
       // As many buckets together as fit. What has more than it had, because others write, is looked at again.
       const parts = [];
-      for (let left = Math.min(limit, MOST_AT_ONCE), i = bucket; i < BUCKETS.length && left > 0; i++) {
+      for (let left = limit, i = bucket; i < BUCKETS.length && left > 0; i++) {
         const quota = Math.min(cards[i] + 1, left);
         parts.push({ i, quota, ask: cards[i] > 0 ? this.#part(dict, i, i === bucket ? after : '', quota) : [] });
         if (cards[i] > 0) left -= quota;
@@ -209,9 +211,8 @@ class RedisHost {
 
   async sizes() {
     await this.open();
-    const cards = await Promise.all([this.#cards('envelope'), this.#cards('meta')]);
-    const [size, metaSize] = cards.map((numbers) => numbers.reduce((all, number) => all + number));
-    return { size, metaSize };
+    const count = async (/** @type {DictName} */ dict) => (await this.#cards(dict)).reduce((sum, card) => sum + card);
+    return { size: await count('envelope'), metaSize: await count('meta') };
   }
 
   /**
@@ -301,7 +302,9 @@ class RedisHost {
    * @param {Argument[]} command
    */
   async #ask(key, command) {
-    return this.#connection.ask(key, command).catch(fail);
+    return this.#connection.ask(key, command).catch((cause) => {
+      throw failure(cause);
+    });
   }
 }
 
@@ -324,14 +327,6 @@ function argumentsOf({ checks, writes }) {
     else ({ record: args[place], message: args[5] = '' } = encodeEnvelope(value));
   }
   return args;
-}
-
-/**
- * @param {unknown} cause
- * @param {string} id
- */
-function unknown(cause, id) {
-  return new QueueError('unknown-outcome', `unknown-outcome: the answer was lost: ${explain(cause)}`, { cause, id });
 }
 
 /**
@@ -364,12 +359,4 @@ function failure(cause) {
   const isFull = isReply(cause) && /\bOOM\b|No space left/.test(said);
   const reason = isFull ? 'full: the server is full' : 'host: the server failed or is not there';
   return new QueueError(isFull ? 'full' : 'host', `${reason}; nothing was written: ${said}`, { cause });
-}
-
-/**
- * @param {unknown} cause
- * @returns {never}
- */
-function fail(cause) {
-  throw failure(cause);
 }
