@@ -149,7 +149,7 @@ export function encodeRecord(record, format = FORMAT) {
  */
 export function decodeRecord(bytes) {
   const [format, body] = decodeFirst(bytes);
-  if (typeof format !== 'number') throw new TypeError('a record begins with the number of its format');
+  if (typeof format !== 'number') throw new TypeError('format: expected a number');
   if (format !== FORMAT) return { format };
   return decode(body, { tags, tokenizer: new MarkingTokenizer(body, { retainStringBytes: true }) });
 }

@@ -16,13 +16,13 @@
  * @type {Script}
  */
 export const COMMIT = {
-  digest: '242611c317c627dc65c61d753ac093a8dead31a8',
+  digest: '20c676bf9b3159dca6d901390f67c0b826abd212',
   text: `local call, at, results, changed = redis.call, 2, {}, {}
 local function commit(envelopes, metas, records)
   local id, was, had, envelope, meta, message = unpack(ARGV, at, at + 5)
   local field, other, beside = 'envelope:' .. id, 'meta:' .. id, 'message:' .. id
-  local now = call('HGET', records, other) or '-'
-  if had ~= '.' and had ~= now then return 0 end
+  local now = call('HGET', records, other)
+  if had ~= '.' and had ~= (now or '-') then return 0 end
   if envelope ~= '.' then call('ZCARD', metas) end
   if was == '-' and #envelope > 1 and #meta > 1 then
     if call('ZADD', envelopes, '0', id) == 0 then return 0 end
@@ -49,8 +49,8 @@ local function commit(envelopes, metas, records)
 end
 for i = 1, #KEYS, 3 do
   local _, result = pcall(commit, unpack(KEYS, i, i + 2))
-  if result == 1 then changed[#changed + 1] = ARGV[at] end
-  results[#results + 1] = result
+  table.insert(results, result)
+  if result == 1 then table.insert(changed, ARGV[at]) end
   at = at + 6
 end
 if changed[1] then redis.pcall('PUBLISH', ARGV[1], table.concat(changed, ' ')) end

@@ -148,11 +148,11 @@ class RedisHost {
         else reject(failure(new Error(String(results[i]))));
       });
     }, (cause) => {
-      for (const { id, reject } of group) {
-        reject(isReply(cause) || cause instanceof QueueError ? failure(cause) : new QueueError(
-          'unknown-outcome', `unknown-outcome: the answer was lost: ${explain(cause)}`, { cause, id },
-        ));
-      }
+      const known = isReply(cause) || cause instanceof QueueError;
+      const lost = `unknown-outcome: the answer was lost: ${explain(cause)}`;
+      group.forEach(({ id, reject }) => {
+        reject(known ? failure(cause) : new QueueError('unknown-outcome', lost, { cause, id }));
+      });
     });
   }
 
@@ -208,9 +208,8 @@ class RedisHost {
 
   async sizes() {
     await this.open();
-    const sum = async (/** @type {DictName} */ dict) => (await this.#cards(dict)).reduce((all, card) => all + card);
-    const [size, metaSize] = await Promise.all([sum('envelope'), sum('meta')]);
-    return { size, metaSize };
+    const count = async (/** @type {DictName} */ dict) => (await this.#cards(dict)).reduce((sum, card) => sum + card);
+    return { size: await count('envelope'), metaSize: await count('meta') };
   }
 
   /**
@@ -298,11 +297,9 @@ class RedisHost {
    * @param {Argument[]} command
    */
   async #ask(key, command) {
-    try {
-      return await this.#connection.ask(key, command);
-    } catch (cause) {
+    return this.#connection.ask(key, command).catch((cause) => {
       throw failure(cause);
-    }
+    });
   }
 }
 
@@ -352,6 +349,7 @@ function isReply(error) {
 function failure(cause) {
   if (cause instanceof QueueError) return cause;
   const said = explain(cause);
-  const code = isReply(cause) && /\bOOM\b|No space left/.test(said) ? 'full' : 'host';
-  return new QueueError(code, `${code}: the server failed; nothing was written: ${said}`, { cause });
+  const isFull = isReply(cause) && /\bOOM\b|No space left/.test(said);
+  const reason = isFull ? 'full: the server is full' : 'host: the server failed or is not there';
+  return new QueueError(isFull ? 'full' : 'host', `${reason}; nothing was written: ${said}`, { cause });
 }
