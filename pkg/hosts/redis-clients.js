@@ -28,7 +28,8 @@
  * @returns {Connection | undefined} none for what is no client
  */
 export function connectionOf(client) {
-  if (!['sendCommand', 'duplicate', 'on'].every((name) => typeof client?.[name] === 'function')) return undefined;
+  const isClient = ['sendCommand', 'duplicate', 'on'].every((name) => typeof client?.[name] === 'function');
+  if (!isClient) return undefined;
   return client.callBuffer ? new IoConnection(client) : new NodeConnection(client);
 }
 
@@ -65,10 +66,10 @@ class NodeConnection {
    * @param {Argument[]} command
    */
   ask(key, command) {
-    const client = this.#client;
     const args = command.map(toBuffer);
-    if (client.masters) return client.sendCommand(key, false, args, this.#options);
-    return client.sendCommand(args, this.isReady() ? this.#atOnce : this.#options);
+    return this.#client.masters
+      ? this.#client.sendCommand(key, false, args, this.#options)
+      : this.#client.sendCommand(args, this.isReady() ? this.#atOnce : this.#options);
   }
 
   async servers() {
@@ -90,7 +91,9 @@ class NodeConnection {
     const own = this.#client.duplicate();
     own.on('error', () => {}); // it connects again by itself
     own.on('ready', begun); // by then it is subscribed again
-    const end = () => own.isOpen && own.destroy();
+    const end = () => {
+      if (own.isOpen) own.destroy();
+    };
     const begin = own.connect().then(() => own.subscribe(channel, heard)).then(begun);
     begin.catch(() => {}); // whoever looks through everything finds what is not heard of
     // A cluster that is still looking for its servers would go on after it was destroyed.

@@ -129,7 +129,7 @@ class RedisHost {
     }
     if (!this.#isOpen) await this.open();
     return new Promise((resolve, reject) => {
-      const length = this.#waiting.push({ id: /** @type {string} */ (args[0]), args, resolve, reject });
+      const length = this.#waiting.push({ id: batch.writes[0].id, args, resolve, reject });
       this.#bytes += bytes;
       // In a cluster each bucket may be on another server.
       if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
@@ -166,13 +166,16 @@ class RedisHost {
     const place = this.#place(group[0].id);
     /** @type {Argument[]} */
     const rest = [String(group.length * 3)];
-    for (const { id } of group) rest.push(...['envelopes', 'metas', 'records'].map((name) => this.#place(id) + name));
-    rest.push(this.#prefix, ...group.flatMap(({ args }) => args));
+    for (const { id } of group) {
+      for (const name of ['envelopes', 'metas', 'records']) rest.push(this.#place(id) + name);
+    }
+    rest.push(this.#prefix);
+    for (const { args } of group) rest.push(...args);
     // A command that waits for the connection would not tell, if it failed, whether it was sent.
     if (!this.#connection.isReady()) await this.#ask(place, ['EXISTS', `${place}records`]);
     return this.#connection.ask(place, ['EVALSHA', COMMIT.digest, ...rest]).catch((/** @type {any} */ error) => {
-      if (/^NOSCRIPT/.test(error?.message)) return this.#connection.ask(place, ['EVAL', COMMIT.text, ...rest]);
-      throw error;
+      if (!/^NOSCRIPT/.test(error?.message)) throw error;
+      return this.#connection.ask(place, ['EVAL', COMMIT.text, ...rest]);
     });
   }
 
@@ -219,8 +222,10 @@ class RedisHost {
    */
   subscribe(notify) {
     // A connection that is to end may have something to tell before.
-    const tell = (/** @type {string | undefined} */ id) => this.#ends.has(end) && notify(id);
-    const heard = (/** @type {string} */ ids) => ids.split(' ').forEach((id) => tell(id));
+    const tell = (/** @type {string | undefined} */ id) => {
+      if (this.#ends.has(end)) notify(id);
+    };
+    const heard = (/** @type {string} */ ids) => ids.split(' ').forEach(tell);
     const end = this.#connection.subscribe(this.#prefix, heard, () => tell(undefined));
     this.#ends.add(end);
     return () => {
@@ -283,10 +288,10 @@ class RedisHost {
   async #part(dict, bucket, after, limit) {
     const place = this.#place(BUCKETS[bucket]);
     const [from, most] = [after ? `(${after}` : '-', String(limit)];
-    const found = await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most]);
     /** @type {string[]} */
-    const ids = found.map(String);
-    if (dict === 'envelope' || !ids[0]) return ids.map((id) => [id]);
+    const ids = (await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most]))
+      .map(String);
+    if (dict === 'envelope' || ids.length === 0) return ids.map((id) => [id]);
     // A record that is gone by now is that of a message which was removed.
     const records = await this.#ask(place, ['HMGET', `${place}records`, ...ids.map((id) => `meta:${id}`)]);
     return ids.map((id, i) => [id, records[i] ? decodeMeta(records[i]) : undefined]);
@@ -329,11 +334,13 @@ function argumentsOf({ checks, writes }) {
  *
  * @param {Promise<any>} answer
  */
-function permitted(answer) {
-  return answer.then(JSON.stringify, (error) => {
+async function permitted(answer) {
+  try {
+    return JSON.stringify(await answer);
+  } catch (error) {
     if (isReply(error)) return '';
     throw error;
-  });
+  }
 }
 
 /**
