@@ -139,7 +139,11 @@ export class DictStorage {
     return this.#call(Method.Look, id);
   }
 
-  /** For a `Queue`: its dictionaries, where it need not ask for each step. */
+  /**
+   * For a `Queue`: its dictionaries, where it need not ask for each step.
+   *
+   * @private
+   */
   [MAPS]() {
     const { change, get, remove } = DictStorage.prototype;
     return new Maps(this.envelopeDb, this.metaDb, { change, get, remove });
