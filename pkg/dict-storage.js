@@ -142,7 +142,8 @@ export class DictStorage {
   /**
    * For a `Queue`: its dictionaries, where it need not ask for each step.
    *
-   * @private
+   * @protected
+   * @returns {any}
    */
   [MAPS]() {
     const { change, get, remove } = DictStorage.prototype;
