@@ -139,7 +139,12 @@ export class DictStorage {
     return this.#call(Method.Look, id);
   }
 
-  /** For a `Queue`: its dictionaries, where it need not ask for each step. */
+  /**
+   * For a `Queue`: its dictionaries, where it need not ask for each step.
+   *
+   * @protected
+   * @returns {any}
+   */
   [MAPS]() {
     const { change, get, remove } = DictStorage.prototype;
     return new Maps(this.envelopeDb, this.metaDb, { change, get, remove });
