@@ -13,9 +13,7 @@ class RelayError extends Error {
    */
   constructor(reply, digit, code) {
     const own = typeof reply === 'string' ? parse(reply, digit, code) : copy(reply);
-    const limit = limitTraces(1);
     super(`${own.code} ${own.message}`);
-    limitTraces(limit);
     /**
      * What the other side answered, or what stands for its answer.
      *
@@ -23,19 +21,6 @@ class RelayError extends Error {
      */
     this.reply = own;
   }
-}
-
-/**
- * An answer of the other side is no fault of the program: where it was made is enough of its way, and the rest would
- * cost more than an attempt.
- *
- * @param {number | undefined} limit
- * @returns {number | undefined} the one before; nothing where there is none to set
- */
-function limitTraces(limit) {
-  const { stackTraceLimit } = Error;
-  if (limit !== undefined && stackTraceLimit !== undefined && !Object.isFrozen(Error)) Error.stackTraceLimit = limit;
-  return stackTraceLimit;
 }
 
 /** Not delivered this time: the queue tries again, when its backoff says. */
