@@ -80,7 +80,6 @@ for (const { name, open } of storages) {
       ['nothing', undefined, ['ab', '', '']],
       ['an array that is too short', [null], ['', '', 'ab']],
       ['an array that is too long', [null, null, null], ['', '', 'ab']],
-      // eslint-disable-next-line no-sparse-arrays
       ['an array with a hole', [null, ,], ['a', '', 'b']],
       ['a number', 250, ['', '', 'ab']],
       ['an array that throws when it is looked at', throwing([null, null]), ['', '', 'ab']],
