@@ -78,7 +78,8 @@ function optimise({ wasm, glue: file }) {
   ], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   optimised(
     '-Oz', '--flatten', '--rereloop', '-Oz',
-    '-Oz', '--converge', '--gufa-optimizing', '-Oz', '--one-caller-inline-max-function-size', '20', '--low-memory-unused',
+    '-Oz', '--converge', '--gufa-optimizing', '-Oz', '--one-caller-inline-max-function-size', '20',
+    '--always-inline-max-function-size', '4', '--low-memory-unused',
     '--strip-debug', '--strip-producers', '--strip-target-features',
   );
   const { imports, exports } = JSON.parse(optimised('--minify-imports-and-exports-and-modules'));
