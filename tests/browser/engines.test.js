@@ -54,7 +54,7 @@ inEngines('IndexedDB', (scene) => {
       const { transaction } = IDBDatabase.prototype;
       IDBDatabase.prototype.transaction = function (...args) {
         const tx = transaction.apply(this, args);
-        if (tx.mode === 'readwrite') seen.push(tx.durability);
+        if (this.name === name && tx.mode === 'readwrite') seen.push(tx.durability);
         return tx;
       };
       for (const options of [{}, { durability: 'relaxed' }]) {
@@ -74,7 +74,7 @@ inEngines('IndexedDB', (scene) => {
       const { transaction } = IDBDatabase.prototype;
       IDBDatabase.prototype.transaction = function (...args) {
         const tx = transaction.apply(this, args);
-        if (tx.mode === 'readwrite') transactions++;
+        if (this.name === name && tx.mode === 'readwrite') transactions++;
         return tx;
       };
       const storage = new AsyncDictStorage(indexedDBHost(name));
