@@ -149,8 +149,7 @@ export function encodeRecord(record, format = FORMAT) {
  */
 export function decodeRecord(bytes) {
   const [format, body] = decodeFirst(bytes);
-  if (typeof format !== 'number') throw new TypeError('format: expected a number');
-  if (format !== FORMAT) return { format };
+  if (format !== FORMAT) return format > FORMAT ? { format } : {};
   return decode(body, { tags, tokenizer: new MarkingTokenizer(body, { retainStringBytes: true }) });
 }
 
