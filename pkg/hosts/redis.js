@@ -257,7 +257,7 @@ class RedisHost {
       const [info, fsync] = await Promise.all([ask('INFO'), ask('CONFIG', 'GET', 'appendfsync')].map(permitted));
       const [, policy] = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info) ?? [];
       if (policy) {
-        throw new QueueError('host', `host: maxmemory-policy: expected one that keeps mail, got ${policy}`);
+        throw new QueueError('host', `host: maxmemory-policy: ${policy} evicts mail`);
       }
       return !/aof_enabled:1/.test(info) ? 'none' : /always/.test(fsync) ? 'disk' : 'os';
     }));
