@@ -146,8 +146,7 @@ export class DictStorage {
    * @returns {any}
    */
   [MAPS]() {
-    const { change, get, remove } = DictStorage.prototype;
-    return new Maps(this.envelopeDb, this.metaDb, { change, get, remove });
+    return new Maps(this.envelopeDb, this.metaDb, OWN);
   }
 
   /**
@@ -195,6 +194,14 @@ export class DictStorage {
     const number = readArguments(slot, method, first, second, third);
     return callNow(this.#seam, slot, method, number);
   }
+}
+
+/** Before anybody can replace them. */
+const OWN = /* @__PURE__ */ methodsOf(DictStorage);
+
+/** @param {typeof DictStorage} storage */
+function methodsOf({ prototype: { change, get, remove } }) {
+  return { change, get, remove };
 }
 
 /**

@@ -34,6 +34,14 @@ describe('A queue on two Maps', () => {
     await queue.stop();
   });
 
+  test('asks the methods that somebody has put into the class before there was a queue', async (t) => {
+    const gets = t.mock.method(DictStorage.prototype, 'get');
+    const queue = new Queue(new DictStorage(), relayOf());
+    await queue.enqueue(message(['a']));
+    await queue.flush();
+    assert.equal(gets.mock.callCount(), 1);
+  });
+
   test('asks the methods of a class that is made of the storage', async () => {
     const asked = [];
     class Watched extends DictStorage {

@@ -38,3 +38,33 @@ test('an exception that passes the core ends the calls under way, and later ones
   const anew = storage.wait();
   assert.deepEqual([(await anew.next()).value, (await anew.next()).value].sort(), [[1, id], [2, idOf(2)]]);
 });
+
+test('a commit that an exception has cut short leaves nothing to the next one', async (t) => {
+  /** @type {import('../pkg/index.js').Batch[]} */
+  const batches = [];
+  const storage = new AsyncDictStorage(/** @type {any} */ ({
+    supports: { atomic: true, writers: 'one', exactlyOnceLoad: true, durable: 'none' },
+    read: async () => undefined,
+    page: async () => ({ entries: [] }),
+    sizes: async () => ({ size: 0, metaSize: 0 }),
+    commit: async (/** @type {import('../pkg/index.js').Batch} */ batch) => batches.push(batch) > 0,
+  }));
+  const { push } = Array.prototype;
+  t.after(() => {
+    Array.prototype.push = push;
+  });
+  Array.prototype.push = function (/** @type {any[]} */ ...items) {
+    // As if the stack ended before the last write of the batch.
+    if (items[0]?.id === idOf(1) && items[0].value?.attempts === 0) throw new RangeError('no more');
+    return Reflect.apply(push, this, items);
+  };
+  const cut = storage.write(anEnvelope(), 1, { id: idOf(1) });
+  Array.prototype.push = push;
+  await assert.rejects(cut, { message: 'no more' });
+
+  assert.equal(await storage.write(anEnvelope(), 2, { id: idOf(2) }), idOf(2));
+  const [{ checks, writes }] = batches;
+  assert.deepEqual([...checks, ...writes].map(({ dict, id }) => [dict, id]), [
+    ['envelope', idOf(2)], ['envelope', idOf(2)], ['meta', idOf(2)],
+  ]);
+});

@@ -46,6 +46,7 @@ export class PromisingSeam extends Seam {
 
   /** @override */
   makeCore() {
+    this.#batch = { checks: [], writes: [] }; // the core that was lost may have been at one
     return Core.promising(this, this.#deadline);
   }
 
