@@ -26,8 +26,8 @@ export class Connection {
   #indexedDB;
   /** @type {IDBDatabase | undefined} */
   #db;
-  /** The beginning of a log for this connection. */
-  #log = Promise.resolve();
+  /** @type {Promise<void> | undefined} the beginning of a log for this connection, while it only reads */
+  #log;
   /** @type {Promise<true> | undefined} the end of the log before */
   #logEnd;
   /** Whether that has come: from then on no change waits for it. */
@@ -63,7 +63,8 @@ export class Connection {
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
       const db = this.#db ?? await this.#open();
-      if (mode === 'readwrite' && !this.#logEnded) await this.#endLog(db);
+      if (mode === 'readonly') this.#log ??= beginLog(this.#indexedDB);
+      else if (!this.#logEnded) await this.#endLog(db);
       try {
         return await work(db.transaction(/** @type {string[]} */ (stores), mode, options), this.#watch);
       } catch (error) {
@@ -80,7 +81,7 @@ export class Connection {
    * @param {IDBDatabase} db
    */
   async #endLog(db) {
-    this.#logEnd ??= this.#log.then(() => fillLogs(this.#indexedDB)).then(() => true);
+    this.#logEnd ??= Promise.resolve(this.#log).then(() => fillLogs(this.#indexedDB)).then(() => true);
     if (!(await within(SILENCE, this.#logEnd))) {
       throw new QueueError('timeout', `timeout: the database ${this.#name} takes no changes; nothing was written`);
     }
@@ -162,7 +163,6 @@ export class Connection {
   #opened(db) {
     if (this.#closed || this.#db) return db.close();
     this.#db = db;
-    this.#log = beginLog(this.#indexedDB);
     // Another tab upgrades or deletes the database: this one lets go, and opens anew when it is asked again.
     db.onversionchange = db.onclose = () => this.#drop(db);
     this.#opening?.resolve(db);
@@ -171,7 +171,7 @@ export class Connection {
   /** @param {IDBDatabase} db */
   #drop(db) {
     if (this.#db === db) {
-      this.#db = this.#logEnd = undefined;
+      this.#db = this.#log = this.#logEnd = undefined;
       this.#logEnded = false;
     }
     db.close();

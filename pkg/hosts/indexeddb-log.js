@@ -39,7 +39,8 @@ export async function beginLog(indexedDB) {
 export async function fillLogs(indexedDB) {
   if (!isChromium(indexedDB)) return;
   try {
-    if (!(await isRoom())) return;
+    // Only now: a log that is being begun while the disk is tried finds it full.
+    if (!(await isRoom())) return await beginLog(indexedDB);
     const db = await open(indexedDB);
     try {
       for (let i = 0; i < TRANSACTIONS; i++) await fill(db);
