@@ -283,6 +283,20 @@ describe('what the server is set to', { skip }, () => {
     }
   });
 
+  test('a client of one server makes commits together also where that is a cluster', async () => {
+    const server = await startRedis(['--cluster-enabled', 'yes']);
+    endings.push(() => server.stop());
+    ask(server.port, 'CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    while (!ask(server.port, 'CLUSTER', 'INFO').includes('cluster_state:ok')) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    for (const library of Object.keys(LIBRARIES)) {
+      const storage = storageOn(library, server.port);
+      await Promise.all(Array.from({ length: 20 }, () => storage.write(anEnvelope(), 1)));
+      assert.deepEqual(await storage.getInfo(), { size: 20, metaSize: 20 });
+    }
+  });
+
   test('a full server is full, leaves nothing of what it refused, and still lets mail go', async () => {
     const server = await startRedis(['--maxmemory-policy', 'noeviction']);
     endings.push(() => server.stop());

@@ -13,7 +13,6 @@
  * One way to speak to either library. Text of an answer is bytes.
  *
  * @typedef {object} Connection
- * @property {boolean} isCluster
  * @property {() => boolean} isReady whether a command is sent at once, so that one which fails may have been executed
  * @property {(key: string, command: Argument[]) => Promise<any>} ask sends a command to the server of this key, once
  * @property {() => Promise<((...command: string[]) => Promise<any>)[]>} servers how to ask each server that keeps keys;
@@ -54,7 +53,6 @@ class NodeConnection {
   /** @param {any} client */
   constructor(client) {
     this.#client = client;
-    this.isCluster = Boolean(client.masters);
   }
 
   isReady() {

@@ -61,6 +61,8 @@ class RedisHost {
   /** @type {Waiting[]} */
   #waiting = [];
   #bytes = 0;
+  /** Whether a script may make several commits: in a cluster each bucket may be on another server. */
+  #groups = false;
   /**
    * Not said until the server was asked.
    *
@@ -131,8 +133,7 @@ class RedisHost {
     return new Promise((resolve, reject) => {
       const length = this.#waiting.push({ id: batch.writes[0].id, args, resolve, reject });
       this.#bytes += bytes;
-      // In a cluster each bucket may be on another server.
-      if (length === GROUP || this.#bytes > GROUP_BYTES || this.#connection.isCluster) this.#commitAll();
+      if (length === GROUP || this.#bytes > GROUP_BYTES || !this.#groups) this.#commitAll();
       else if (length === 1) queueMicrotask(() => this.#commitAll());
     });
   }
@@ -256,6 +257,7 @@ class RedisHost {
     const found = await Promise.all(servers.map(async (ask) => {
       const [info, fsync] = await Promise.all([ask('INFO'), ask('CONFIG', 'GET', 'appendfsync')].map(permitted));
       const [, policy] = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info) ?? [];
+      this.#groups = /cluster_enabled:0/.test(info); // a client of one server may have a cluster of one
       if (policy) {
         throw new QueueError('host', `host: maxmemory-policy: ${policy} evicts mail`);
       }
