@@ -39,8 +39,9 @@ export async function beginLog(indexedDB) {
 export async function fillLogs(indexedDB) {
   if (!isChromium(indexedDB)) return;
   try {
-    // Only now: a log that is being begun while the disk is tried finds it full.
-    if (!(await isRoom())) return await beginLog(indexedDB);
+    const room = await isRoom().catch(() => false);
+    await beginLog(indexedDB); // not before: a log that is being begun while the disk is tried finds it full
+    if (!room) return;
     const db = await open(indexedDB);
     try {
       for (let i = 0; i < TRANSACTIONS; i++) await fill(db);
