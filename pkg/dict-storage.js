@@ -5,8 +5,7 @@ import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';
 import { enter, entries } from './seam/depth.js';
 import { failure } from './seam/failures.js';
-import { LOOK, MAPS } from './seam/look.js';
-import { Maps } from './seam/maps.js';
+import { LOOK } from './seam/look.js';
 import { openCore } from './seam/open.js';
 import { ReadySeam } from './seam/ready.js';
 import { resultOf } from './seam/results.js';
@@ -140,16 +139,6 @@ export class DictStorage {
   }
 
   /**
-   * For a `Queue`: its dictionaries, where it need not ask for each step.
-   *
-   * @protected
-   * @returns {any}
-   */
-  [MAPS]() {
-    return new Maps(this.envelopeDb, this.metaDb, OWN);
-  }
-
-  /**
    * Counts the envelopes and the messages.
    *
    * @returns {Info}
@@ -194,14 +183,6 @@ export class DictStorage {
     const number = readArguments(slot, method, first, second, third);
     return callNow(this.#seam, slot, method, number);
   }
-}
-
-/** Before anybody can replace them. */
-const OWN = /* @__PURE__ */ methodsOf(DictStorage);
-
-/** @param {typeof DictStorage} storage */
-function methodsOf({ prototype: { change, get, remove } }) {
-  return { change, get, remove };
 }
 
 /**

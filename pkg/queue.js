@@ -9,7 +9,6 @@ import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
 import { Pool } from './queue/pool.js';
 import { Renewals } from './queue/renewals.js';
 import { Turns } from './queue/turns.js';
-import { MAPS } from './seam/look.js';
 import * as Ask from './wasm/ask.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
@@ -66,7 +65,7 @@ export class Queue extends Target {
     this.#decisions = openDecisions(owner, lease, Math.min(relayPool, 1e6), Boolean(backoff), Boolean(deadLetter));
     this.#context = {
       decisions: this.#decisions, frame: openFrame(this.#decisions),
-      storage: this.#storage, maps: /** @type {any} */ (this.#storage)[MAPS]?.(),
+      storage: this.#storage,
       relay: /** @type {Relay} */ (this.#relay), owner,
       storePool: storePool === Infinity ? undefined : new Pool(storePool),
       backoff, bounceFactory, deadLetter: /** @type {any} */ (deadLetter ?? undefined),

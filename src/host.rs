@@ -202,7 +202,8 @@ pub trait Host {
     /// answers, the writes are as durable as the host makes them.
     fn commit(&self, batch: BatchOf<Self>) -> impl Future<Output = Result<bool, Self::Error>>;
 
-    /// Commits a [`Batch::change`]. A host that answers at once may save the lists of a batch here.
+    /// Commits a [`Batch::change`], as [`Host::commit`] does, for a host that answers at once: it may
+    /// do so without the lists of a batch.
     fn commit_change(
         &self,
         id: &Self::Id,

@@ -58,32 +58,6 @@ describe('A queue on two Maps', () => {
     assert.deepEqual(storage.getInfo(), { size: 0, metaSize: 0 });
   });
 
-  for (const [what, answer] of [['claims', undefined], ['puts a message off', later]]) {
-    test(`leaves the record that the methods of the storage would leave when it ${what}`, async (t) => {
-      t.mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 });
-      const records = [];
-      for (const listens of [false, true]) {
-        const storage = new DictStorage();
-        if (listens) listen(storage);
-        let id;
-        const record = () => {
-          const { lease, ...rest } = storage.metaDb.get(id);
-          records.push([rest, lease?.until, Object.keys(storage.metaDb.get(id))]);
-        };
-        const queue = new Queue(storage, {
-          attempt() {
-            if (!answer) record();
-            return answer;
-          },
-        }, { backoff: () => 60_000 });
-        [[, id]] = await queue.enqueue(message(['a']));
-        await queue.flush();
-        if (answer) record();
-      }
-      assert.deepEqual(records[0], records[1]);
-    });
-  }
-
   test('leaves a message alone that somebody else has claimed or changed while the relay had it', async () => {
     const changes = [
       [(storage, id) => storage.change(id, null, { attempts: 7, timestamp: Date.now() + 1e6 }), [7, ['b'], [1]]],

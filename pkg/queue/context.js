@@ -1,7 +1,6 @@
 /** @import { Decisions } from '../wasm/queue.js' */
 /** @import { Envelope, Looked, MaybePromise, QueueOptions, QueueStorage, Relay } from '../types.js' */
 /** @import { LOOK } from '../seam/look.js' */
-/** @import { Maps } from '../seam/maps.js' */
 /** @import { Frame } from '../seam/frame.js' */
 /** @import { Pool } from './pool.js' */
 /** @import { Renewals } from './renewals.js' */
@@ -13,7 +12,6 @@
  * @property {Decisions} decisions
  * @property {Frame} frame
  * @property {QueueStorage & { [LOOK]?: (id: string) => MaybePromise<Looked> }} storage
- * @property {Maps | undefined} maps of the storage, if it has them
  * @property {Relay} relay
  * @property {string} owner in whose name messages are claimed
  * @property {Pool | undefined} storePool

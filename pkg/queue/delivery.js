@@ -30,11 +30,11 @@ export class Delivery {
    */
   #recipients = NONE.recipients;
   /**
-   * Their original positions, unless these are all.
+   * Their original positions.
    *
-   * @type {number[] | undefined}
+   * @type {number[]}
    */
-  #indexes;
+  #indexes = [];
   /**
    * Ids of bounces that wait until their recipients are marked.
    *
@@ -118,11 +118,10 @@ export class Delivery {
       case Step.Look:
         return this.#call(() => this.#record.look(), (looked) => this.#looked(looked));
       case Step.Claim:
-        return this.#claim();
+        this.#attempts = this.#numbers[5];
+        return this.#change();
       case Step.Change:
-        return this.#record.changeNow(this.#numbers) ? this.#answer(Result.Changed) : this.#change();
-      case Step.Finish:
-        return this.#record.finish(this.#numbers) ? this.#answer(Result.Gone) : this.#change();
+        return this.#change();
       case Step.Get:
         return this.#get();
       case Step.Relay:
@@ -200,14 +199,6 @@ export class Delivery {
     return this.#next(this.#ask(Ask.Looked, timestamp, attempts));
   }
 
-  #claim() {
-    this.#attempts = this.#numbers[5];
-    const envelope = this.#record.claim(this.#numbers);
-    if (!envelope) return this.#change();
-    this.#take(envelope);
-    return this.#next(this.#ask(Ask.GotAll, this.#recipients.length, envelope.sender ? 1 : 0));
-  }
-
   #change() {
     return this.#call(() => this.#record.change(this.#numbers, () => this.#marks()), (changed) => (
       this.#answer(changed ? Result.Changed : Result.Unchanged)));
@@ -220,17 +211,12 @@ export class Delivery {
 
   #get() {
     return this.#call(() => this.#record.get(), ([envelope, , indexes]) => {
-      this.#take(envelope);
+      this.#envelope = envelope;
+      this.#recipients = envelope.recipients.slice();
       this.#indexes = indexes;
       for (const index of indexes) this.#ask(Ask.Index, index);
       return this.#next(this.#ask(Ask.Got, envelope.sender ? 1 : 0));
     });
-  }
-
-  /** @param {Envelope} envelope */
-  #take(envelope) {
-    this.#envelope = envelope;
-    this.#recipients = envelope.recipients.slice();
   }
 
   // ---- the relay ----
@@ -381,6 +367,6 @@ const FATES = [['delivered', Fate.Delivered], ['deferred', Fate.Deferred], ['fai
 
 /** @param {number} step */
 function isNumbered(step) {
-  return step === Step.Change || step === Step.Claim || step === Step.Finish || step === Step.Backoff ||
+  return step === Step.Change || step === Step.Claim || step === Step.Backoff ||
     step === Step.Bounce || step === Step.Pause;
 }

@@ -13,7 +13,7 @@ import * as Told from '../wasm/told.js';
  * @param {number} attempt
  * @param {number} fate
  * @param {string[]} recipients that the relay was given
- * @param {number[] | undefined} indexes their positions, unless these are all
+ * @param {number[]} indexes their positions
  * @param {number} [only] the number of a reply
  * @returns {Group}
  */
@@ -29,7 +29,7 @@ export function groupOf(decisions, attempt, fate, recipients, indexes, only) {
     const number = numbers[i + 1];
     if (only !== undefined && number !== only) continue;
     group.recipients.push(recipients[place]);
-    group.indexes.push(indexes ? indexes[place] : place);
+    group.indexes.push(indexes[place]);
     group.replies.push(number < 0 ? undefined : (replies[number] ??= replyOf(decisions, attempt, number)));
   }
   return group;

@@ -26,35 +26,6 @@ export class Record {
     this.#id = id;
   }
 
-  // ---- in one step, where the storage is two Maps; nothing and false where it has to be asked ----
-
-  /**
-   * Claims the message.
-   *
-   * @param {Numbers} numbers
-   * @returns {Envelope | undefined}
-   */
-  claim(numbers) {
-    return this.#maps?.claim(this.#id, numbers, this.#context.owner);
-  }
-
-  /** @param {Numbers} numbers */
-  changeNow(numbers) {
-    return this.#maps?.change(this.#id, numbers, this.#context.owner) ?? false;
-  }
-
-  /** @param {Numbers} numbers */
-  finish(numbers) {
-    return this.#maps?.finish(this.#id, numbers, this.#context.owner) ?? false;
-  }
-
-  get #maps() {
-    const { maps, storage } = this.#context;
-    return maps?.areOf(storage) ? maps : undefined;
-  }
-
-  // ---- as the storage answers ----
-
   /**
    * What the record says; a storage that cannot tell of a lease leaves it out.
    *

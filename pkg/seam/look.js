@@ -5,10 +5,3 @@
  * @type {unique symbol}
  */
 export const LOOK = /** @type {any} */ (Symbol.for('slimta-queue-dict.look'));
-
-/**
- * Names the method by which a `Queue` gets the Maps of a storage.
- *
- * @type {unique symbol}
- */
-export const MAPS = /** @type {any} */ (Symbol.for('slimta-queue-dict.maps'));

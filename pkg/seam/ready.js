@@ -167,6 +167,6 @@ export class ReadySeam extends Seam {
 const { get, set, delete: remove } = Map.prototype;
 
 /** @param {any} dict */
-export function isMap(dict) {
+function isMap(dict) {
   return dict.get === get && dict.set === set && dict.delete === remove;
 }

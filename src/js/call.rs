@@ -145,7 +145,7 @@ impl Call {
 
     /// Makes a call of a host that answers at once.
     pub(crate) fn make_now(mut self, storage: &DictStorage<JsHost>) -> Result<f64> {
-        // Most calls are one operation: the steps of the others would take as long as the half of it.
+        // Nothing is left to decide after it.
         if let Self::Operation(operation, method, None) = &mut self
             && let Some(operation) = operation.take()
         {

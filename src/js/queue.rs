@@ -116,10 +116,6 @@ impl Decisions {
                 let indexes = core::mem::take(&mut self.indexes);
                 return self.answer(attempt, Input::Got { indexes, bounces: x != 0.0 }, 0.5);
             }
-            Ask::GotAll => {
-                let indexes = (0..x as u32).collect();
-                return self.answer(attempt, Input::Got { indexes, bounces: y != 0.0 }, 0.5);
-            }
             Ask::Say => {
                 let said = said(x, y, text);
                 self.said.say(said);
@@ -304,10 +300,6 @@ impl Decisions {
             Command::Change(change) => {
                 self.put_change(&change);
                 return Step::Change as u32 as f64;
-            }
-            Command::Finish(change) => {
-                self.put_change(&change);
-                return Step::Finish as u32 as f64;
             }
             Command::Done(end) => {
                 self.ends.push((attempt, end));

@@ -29,9 +29,10 @@ pub(crate) const THREW_UNKNOWN: u32 = 6;
 // What a check or a write is of, in any combination; see `pkg/seam/status.js`.
 /// The meta record; else the envelope.
 pub(crate) const META: u32 = 1;
-/// A write puts what it describes, or the envelope in the slot; else it deletes. A check is for what it describes.
+/// A write puts what it describes, or the envelope in the slot; else it deletes. A check is for the record that it
+/// describes; else for nothing there.
 pub(crate) const PUT: u32 = 2;
-/// A write is made only where the meta record is as it was read; a check is for that.
+/// A write is made only where the meta record is as it was read.
 pub(crate) const AS_READ: u32 = 4;
 /// The batch is complete with this write, so that it is committed.
 pub(crate) const LAST: u32 = 8;

@@ -137,9 +137,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
                     return self.done(&work, end);
                 }
                 Command::Look => self.look(&work).await,
-                Command::Claim(change) | Command::Change(change) | Command::Finish(change) => {
-                    self.make(&work, change).await
-                }
+                Command::Claim(change) | Command::Change(change) => self.make(&work, change).await,
                 Command::Get => self.read(&mut work).await,
                 Command::Relay => self.relay(&work).await,
                 Command::Backoff(attempts) => Input::Delay(self.backoff(&work, attempts)),

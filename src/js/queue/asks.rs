@@ -40,9 +40,6 @@ pub enum Ask {
     Index,
     /// The message was read; its positions were told before. Whether its sender can be told.
     Got,
-    /// The message was read, with the claim if that is not answered yet: all its `x` recipients are
-    /// left. Whether its sender can be told.
-    GotAll,
     /// The relay has said `x`, a `Saying`, with code `y` and the text, of the next recipient. Returns
     /// nothing.
     Say,

@@ -8,12 +8,10 @@ use wasm_bindgen::prelude::*;
 pub enum Step {
     /// Read the meta record.
     Look,
-    /// Change it as the frame says, and read the message if that can be done in one step.
+    /// Change it as the frame says: by that the message is this attempt's.
     Claim,
     /// Change it as the frame says.
     Change,
-    /// The same, or remove the message in one step if it is as expected.
-    Finish,
     /// Read the message.
     Get,
     /// Hand it to the relay.
