@@ -272,3 +272,12 @@ test('where the browser has no say in storage, nothing is granted and nothing is
   assert.equal(await host().persist(), false);
   assert.deepEqual(await host().estimate(), { usage: undefined, quota: undefined, persisted: false });
 });
+
+test('where somebody else than the browser named it has made the IndexedDB, it is used as it is', async (t) => {
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  t.after(() => (own ? Object.defineProperty(globalThis, 'navigator', own) : delete globalThis.navigator));
+  Object.defineProperty(globalThis, 'navigator', { value: { userAgent: 'Chrome/156.0.0.0' }, configurable: true });
+  const plain = host();
+  assert.equal(await plain.read('meta', idOf(1)), undefined);
+  assert.equal(await plain.commit(batch(1)), true);
+});

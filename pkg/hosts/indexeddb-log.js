@@ -56,7 +56,8 @@ export async function fillLogs(indexedDB) {
 
 /** @param {IDBFactory} indexedDB */
 function isChromium(indexedDB) {
-  return /Chrom(e|ium)\//.test(globalThis.navigator?.userAgent ?? '') && indexedDB instanceof IDBFactory;
+  const { IDBFactory, navigator } = globalThis;
+  return Boolean(IDBFactory) && indexedDB instanceof IDBFactory && /Chrom(e|ium)\//.test(navigator?.userAgent ?? '');
 }
 
 /**
