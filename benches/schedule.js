@@ -2,14 +2,20 @@
 // takes, and how soon a queue on a million stored messages makes its first attempt.
 import { readFileSync } from 'node:fs';
 import { DictStorage, Queue } from '../pkg/load/node.js';
+import { openFrame } from '../pkg/queue/module.js';
 import * as Ask from '../pkg/wasm/ask.js';
 import { Decisions, initSync, memory } from '../pkg/wasm/queue.js';
+import * as Result from '../pkg/wasm/result.js';
 
 initSync({ module: readFileSync(new URL('../pkg/wasm/queue_bg.wasm', import.meta.url)) });
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 const LIMIT = 64;
 
-/** Ids in no order, as drawn ones are. */
+/**
+ * Ids in no order, as drawn ones are.
+ *
+ * @param {number} count
+ */
 function idsOf(count) {
   const numbers = new Uint32Array(4);
   return Array.from({ length: count }, (_, i) => {
@@ -18,7 +24,12 @@ function idsOf(count) {
   });
 }
 
-/** Nanoseconds for each of a list. */
+/**
+ * Nanoseconds for each of a list.
+ *
+ * @param {string[]} list
+ * @param {(id: string, place: number) => void} work
+ */
 function each(list, work) {
   const start = performance.now();
   for (let i = 0; i < list.length; i++) work(list[i], i);
@@ -29,14 +40,25 @@ console.log('messages    add   move   take  (ns each)   bytes each');
 for (const size of SIZES) {
   const ids = idsOf(size);
   const decisions = new Decisions('bench', 1_000, 1e6, false, false);
-  const tell = (ask, x = 0, y = 0, id = '') => decisions.tell(ask, 0, x, y, id);
-  tell(Ask.Tick, 1e12, 0);
-  tell(Ask.Open, 1);
+  const frame = openFrame(decisions);
+  const put = (/** @type {string} */ id, /** @type {number} */ timestamp) => {
+    frame.putId(id);
+    decisions.ask(Ask.Put, 0, timestamp, 0);
+  };
+  decisions.ask(Ask.Tick, 0, 1e12, 0);
+  decisions.ask(Ask.Open, 0, 1, 0);
   const before = memory().buffer.byteLength;
-  const add = each(ids, (id, i) => tell(Ask.Put, 1e12 + Math.imul(i, 7919) % 1e6, 0, id));
-  const move = each(ids, (id, i) => tell(Ask.Put, 1e12 + 1e7 + Math.imul(i, 104729) % 1e6, 0, id));
+  const add = each(ids, (id, i) => put(id, 1e12 + Math.imul(i, 7919) % 1e6));
+  const move = each(ids, (id, i) => put(id, 1e12 + 1e7 + Math.imul(i, 104729) % 1e6));
   const bytes = (memory().buffer.byteLength - before) / size;
-  const take = each(ids, (id) => tell(Ask.Forget, 0, 0, id));
+  decisions.ask(Ask.Tick, 0, 1e13, 1e13);
+  const take = each(ids, () => {
+    const number = decisions.ask(Ask.Take, 0, 0, 0);
+    decisions.ask(Ask.Answer, number, Result.Gone, 0);
+    decisions.ask(Ask.End, number, 0, 0);
+  });
+  decisions.ask(Ask.Info, 0, 0, 0);
+  if (frame.numbers[0] !== 0) throw new Error(`${frame.numbers[0]} of ${size} messages were not taken`);
   decisions.free();
   const figures = [add, move, take].map((ns) => ns.toFixed(0).padStart(6)).join(' ');
   console.log(`${size.toLocaleString('en').padStart(9)} ${figures} ${bytes.toFixed(1).padStart(24)}`);
