@@ -1,10 +1,6 @@
 //! What can go wrong.
 
-use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::String;
-use core::fmt;
+use std::fmt;
 
 use crate::id::Id;
 
@@ -101,7 +97,7 @@ impl fmt::Display for Invalid {
     }
 }
 
-impl core::error::Error for Invalid {}
+impl std::error::Error for Invalid {}
 
 impl<E> From<Invalid> for Error<E> {
     fn from(invalid: Invalid) -> Self {
@@ -178,8 +174,8 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
     }
 }
 
-impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Host(source) | Self::UnknownOutcome { source: Some(source), .. } => Some(source),
             _ => None,

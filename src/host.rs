@@ -1,4 +1,4 @@
-//! The seam between the rules of the queue and whatever keeps the two dictionaries.
+//! What keeps the two dictionaries, as the rules of the storage see it.
 //!
 //! Every operation of a storage reads what it needs, decides, and hands the host one [`Batch`].
 //! Nothing of the host stays open between its answers.
@@ -12,12 +12,9 @@
 //! list shows, never a listed id without mail. The constructors of [`Batch`] are the only
 //! place that knows this order.
 
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
-use core::fmt::Debug;
-use core::future::Future;
-use core::time::Duration;
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
 
 use crate::envelope::EnvelopeHandle;
 use crate::id::Id;
@@ -30,18 +27,6 @@ pub enum Dict {
     Envelope,
     /// The meta records, which do.
     Meta,
-}
-
-/// How a host names a message: an [`Id`], and whatever else it keeps beside that.
-pub trait HostId: Clone + Debug {
-    /// The id itself.
-    fn id(&self) -> Id;
-}
-
-impl HostId for Id {
-    fn id(&self) -> Id {
-        *self
-    }
 }
 
 /// What stood in a dictionary.
@@ -66,11 +51,11 @@ pub struct Record<V> {
 
 /// Some entries of one dictionary.
 #[derive(Debug)]
-pub struct Page<I, C> {
+pub struct Page<C> {
     /// The ids, each with what stood there if the dictionary is [`Dict::Meta`].
-    pub entries: Vec<(I, Option<Stored<Meta>>)>,
+    pub entries: Vec<(Id, Option<Stored<Meta>>)>,
     /// Keys that are no ids of messages.
-    pub strangers: Vec<String>,
+    pub foreign_keys: Vec<String>,
     /// Where the next page begins; `None` after the last one.
     pub next: Option<C>,
 }
@@ -86,98 +71,84 @@ pub struct Sizes {
 
 /// One condition of a [`Batch`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum Check<I, V> {
-    /// Nothing stands there.
-    Absent(Dict, I),
+pub enum Check<V> {
+    /// Nothing stands in this dictionary.
+    Absent(Dict),
     /// The meta record is still the one that was read.
-    Unchanged(I, V),
+    Unchanged(V),
 }
 
 /// One write of a [`Batch`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum Write<I, E> {
+pub enum Write<E> {
     /// Puts an envelope.
-    Envelope(I, E),
+    Envelope(E),
     /// Puts a meta record.
-    Meta(I, Meta),
-    /// Deletes what stands there, if anything does.
-    Delete(Dict, I),
+    Meta(Meta),
+    /// Deletes what stands in this dictionary, if anything does.
+    Delete(Dict),
 }
 
-/// Checks and writes to be made all or nothing: if a check fails, nothing is written.
+/// Checks and writes on one message, to be made all or nothing: if a check fails, nothing is written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Batch<I, E, V> {
+pub struct Batch<E, V> {
+    /// The message.
+    pub id: Id,
     /// The conditions, all of which must hold where the writes are made.
-    pub checks: Vec<Check<I, V>>,
+    pub checks: Vec<Check<V>>,
     /// The writes, in the order in which a host that is not atomic must make them.
-    pub writes: Vec<Write<I, E>>,
+    pub writes: Vec<Write<E>>,
 }
 
-impl<I: Clone, E, V> Batch<I, E, V> {
+impl<E, V> Batch<E, V> {
     /// A new message: the envelope, then the meta record that makes it visible.
-    pub fn write(id: &I, envelope: E, meta: Meta) -> Self {
-        Self {
-            checks: vec![Check::Absent(Dict::Envelope, id.clone())],
-            writes: vec![Write::Envelope(id.clone(), envelope), Write::Meta(id.clone(), meta)],
-        }
+    pub fn write(id: Id, envelope: E, meta: Meta) -> Self {
+        let checks = vec![Check::Absent(Dict::Envelope)];
+        Self { id, checks, writes: vec![Write::Envelope(envelope), Write::Meta(meta)] }
     }
 
     /// A new message whose envelope may be there already, left by a write that was interrupted.
-    pub fn complete(id: &I, envelope: E, meta: Meta) -> Self {
-        let checks = vec![Check::Absent(Dict::Meta, id.clone())];
-        Self { checks, ..Self::write(id, envelope, meta) }
+    pub fn complete(id: Id, envelope: E, meta: Meta) -> Self {
+        Self { checks: vec![Check::Absent(Dict::Meta)], ..Self::write(id, envelope, meta) }
     }
 
     /// A message that goes: first out of every list, then altogether.
-    pub fn remove(id: &I) -> Self {
-        Self {
-            checks: Vec::new(),
-            writes: vec![Write::Delete(Dict::Meta, id.clone()), Write::Delete(Dict::Envelope, id.clone())],
-        }
+    pub fn remove(id: Id) -> Self {
+        Self { id, checks: Vec::new(), writes: vec![Write::Delete(Dict::Meta), Write::Delete(Dict::Envelope)] }
     }
 
     /// A meta record that changes, if it is still the one that was read.
-    pub fn change(id: &I, version: V, meta: Meta) -> Self {
-        Self { checks: vec![Check::Unchanged(id.clone(), version)], writes: vec![Write::Meta(id.clone(), meta)] }
+    pub fn change(id: Id, version: V, meta: Meta) -> Self {
+        Self { id, checks: vec![Check::Unchanged(version)], writes: vec![Write::Meta(meta)] }
     }
 
     /// A message that is listed again under a fresh meta record; `version` is that of the record
     /// which stands there now, if one does.
-    pub fn requeue(id: &I, version: Option<V>, meta: Meta) -> Self {
-        let check = match version {
-            Some(version) => Check::Unchanged(id.clone(), version),
-            None => Check::Absent(Dict::Meta, id.clone()),
-        };
-        Self { checks: vec![check], writes: vec![Write::Meta(id.clone(), meta)] }
+    pub fn requeue(id: Id, version: Option<V>, meta: Meta) -> Self {
+        let check = version.map_or(Check::Absent(Dict::Meta), Check::Unchanged);
+        Self { id, checks: vec![check], writes: vec![Write::Meta(meta)] }
     }
 
     /// An envelope without a meta record that goes, unless it has one by then.
-    pub fn clear_envelope(id: &I) -> Self {
-        Self {
-            checks: vec![Check::Absent(Dict::Meta, id.clone())],
-            writes: vec![Write::Delete(Dict::Envelope, id.clone())],
-        }
+    pub fn clear_envelope(id: Id) -> Self {
+        Self { id, checks: vec![Check::Absent(Dict::Meta)], writes: vec![Write::Delete(Dict::Envelope)] }
     }
 
     /// A meta record without an envelope that goes, unless it has one by then.
-    pub fn clear_meta(id: &I, version: V) -> Self {
-        Self {
-            checks: vec![Check::Absent(Dict::Envelope, id.clone()), Check::Unchanged(id.clone(), version)],
-            writes: vec![Write::Delete(Dict::Meta, id.clone())],
-        }
+    pub fn clear_meta(id: Id, version: V) -> Self {
+        let checks = vec![Check::Absent(Dict::Envelope), Check::Unchanged(version)];
+        Self { id, checks, writes: vec![Write::Delete(Dict::Meta)] }
     }
 }
 
 /// The batch that a host takes.
-pub type BatchOf<H> = Batch<<H as Host>::Id, <H as Host>::Envelope, <H as Host>::Version>;
+pub type BatchOf<H> = Batch<<H as Host>::Envelope, <H as Host>::Version>;
 
 /// What keeps the two dictionaries, and what the storage needs besides: a clock to wait by.
 ///
 /// The futures may be ready at once; a storage over such a host never waits. A storage is `Send`
 /// and its futures are, when the host and its futures are.
 pub trait Host {
-    /// How this host names a message.
-    type Id: HostId;
     /// What this host keeps as an envelope.
     type Envelope: EnvelopeHandle;
     /// Whatever lets the host tell "still what you read".
@@ -187,41 +158,25 @@ pub trait Host {
     /// What the host throws.
     type Error: Clone + Debug;
 
-    /// This host's name of a message that the storage has named.
-    fn name(&self, id: Id) -> Self::Id;
-
     /// Reads a meta record; `None` when there is none.
-    fn read_meta(&self, id: &Self::Id) -> impl Future<Output = Result<Option<Record<Self::Version>>, Self::Error>>;
+    fn read_meta(&self, id: Id) -> impl Future<Output = Result<Option<Record<Self::Version>>, Self::Error>>;
 
     /// Reads an envelope; `None` when there is none. It may be a handle on what is kept: the
     /// storage gives out only what [`EnvelopeHandle::without`] makes of it.
-    fn read_envelope(&self, id: &Self::Id)
-    -> impl Future<Output = Result<Option<Stored<Self::Envelope>>, Self::Error>>;
+    fn read_envelope(&self, id: Id) -> impl Future<Output = Result<Option<Stored<Self::Envelope>>, Self::Error>>;
 
     /// Makes all writes of a batch if all its checks hold, and tells whether it did. When it
     /// answers, the writes are as durable as the host makes them.
     fn commit(&self, batch: BatchOf<Self>) -> impl Future<Output = Result<bool, Self::Error>>;
 
-    /// Commits a [`Batch::change`], as [`Host::commit`] does, for a host that answers at once: it may
-    /// do so without the lists of a batch.
-    fn commit_change(
-        &self,
-        id: &Self::Id,
-        version: Self::Version,
-        meta: &Meta,
-    ) -> impl Future<Output = Result<bool, Self::Error>> {
-        self.commit(Batch::change(id, version, meta.clone()))
-    }
-
     /// Reads the next entries of a dictionary, `None` beginning at the first, in an order that
     /// changes of other entries do not disturb. A page may be empty and still have a next one.
-    #[allow(clippy::type_complexity)]
     fn page(
         &self,
         dict: Dict,
         cursor: Option<Self::Cursor>,
         limit: u32,
-    ) -> impl Future<Output = Result<Page<Self::Id, Self::Cursor>, Self::Error>>;
+    ) -> impl Future<Output = Result<Page<Self::Cursor>, Self::Error>>;
 
     /// Counts the entries of both dictionaries.
     fn sizes(&self) -> impl Future<Output = Result<Sizes, Self::Error>>;
@@ -239,10 +194,10 @@ pub trait Host {
         None
     }
 
-    /// Whether a call can begin while another one waits for this host. Where none can, operations
-    /// follow each other by themselves.
-    fn overlaps(&self) -> bool {
-        true
+    /// Whether every future of this host is ready when it is first polled. Operations then follow
+    /// each other by themselves, and the storage neither waits for turns nor remembers records.
+    fn is_sync(&self) -> bool {
+        false
     }
 
     /// Whether the error means that the host does not know if a batch was committed.
@@ -253,6 +208,6 @@ pub trait Host {
 
     /// Gives back what the host holds. Called once, after the last other call has ended.
     fn close(&self) -> impl Future<Output = Result<(), Self::Error>> {
-        core::future::ready(Ok(()))
+        std::future::ready(Ok(()))
     }
 }

@@ -35,23 +35,15 @@
 //! With the feature `redb` there is `RedbHost`, which keeps messages in one
 //! file. To keep them elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
 
-#![cfg_attr(not(feature = "std"), no_std)]
-
-extern crate alloc;
-
-mod ask;
-mod check;
-#[cfg(feature = "std")]
+mod cache;
 mod clock;
 mod envelope;
 mod error;
 pub mod host;
 mod id;
-#[cfg(target_arch = "wasm32")]
-mod js;
-mod known;
+mod integrity;
 mod load;
-#[cfg(feature = "std")]
+mod locks;
 mod memory;
 mod meta;
 pub mod queue;
@@ -59,23 +51,19 @@ pub mod queue;
 mod record;
 #[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
 mod redb;
-mod rules;
 mod storage;
 mod sync;
-mod table;
-mod turn;
-mod wait;
+mod watch;
 
-pub use check::{Findings, Repair};
 pub use envelope::{Client, Envelope, EnvelopeHandle};
 pub use error::{Error, Got, Invalid};
 pub use host::Host;
 pub use id::{Id, NotAnId};
+pub use integrity::{Findings, Repair};
 pub use load::{Load, Position};
-#[cfg(feature = "std")]
 pub use memory::MemoryHost;
 pub use meta::{Attempts, Change, Expect, Lease, Meta};
 #[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
 pub use redb::{RedbError, RedbHost};
 pub use storage::{DictStorage, Queued, Result};
-pub use wait::Wait;
+pub use watch::Wait;

@@ -1,12 +1,10 @@
 //! Listing what is queued.
 
-use alloc::vec;
-use alloc::vec::Vec;
+use std::vec;
 
-use crate::error::Error;
-use crate::host::{Dict, Host, Page, Stored};
+use crate::host::{Dict, Host, Stored};
+use crate::id::Id;
 use crate::meta::Meta;
-use crate::rules::{Operation, Outcome};
 use crate::storage::{DictStorage, Result};
 
 /// Where a listing stands.
@@ -27,7 +25,7 @@ pub enum Position<C> {
 pub struct Load<'a, H: Host> {
     storage: &'a DictStorage<H>,
     position: Position<H::Cursor>,
-    page: vec::IntoIter<(f64, H::Id)>,
+    page: vec::IntoIter<(f64, Id)>,
 }
 
 impl<H: Host> DictStorage<H> {
@@ -42,8 +40,8 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Host`](crate::Error::Host), [`Error::Timeout`](crate::Error::Timeout),
     /// [`Error::Closed`](crate::Error::Closed); the listing is at its end then.
-    pub async fn load_page(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(f64, H::Id)>, H> {
-        let cursor = match core::mem::replace(position, Position::End) {
+    pub async fn load_page(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(f64, Id)>, H> {
+        let cursor = match std::mem::replace(position, Position::End) {
             Position::Start => None,
             Position::At(cursor) => Some(cursor),
             Position::End => return Ok(Vec::new()),
@@ -52,18 +50,11 @@ impl<H: Host> DictStorage<H> {
         if let Some(next) = page.next {
             *position = Position::At(next);
         }
-        let good = |(id, meta): (H::Id, Option<Stored<Meta>>)| match meta {
+        let good = |(id, meta): (Id, Option<Stored<Meta>>)| match meta {
             Some(Stored::Good(meta)) => Some((meta.timestamp, id)),
             _ => None,
         };
         Ok(page.entries.into_iter().filter_map(good).collect())
-    }
-
-    pub(crate) async fn page(&self, dict: Dict, cursor: Option<H::Cursor>) -> Result<Page<H::Id, H::Cursor>, H> {
-        match self.ask(Operation::Page(dict, cursor)).await? {
-            Outcome::Page(page) => Ok(page),
-            _ => Err(Error::Timeout),
-        }
     }
 }
 
@@ -72,7 +63,7 @@ impl<H: Host> Load<'_, H> {
     ///
     /// # Errors
     /// Those of [`DictStorage::load_page`].
-    pub async fn next(&mut self) -> Result<Option<(f64, H::Id)>, H> {
+    pub async fn next(&mut self) -> Result<Option<(f64, Id)>, H> {
         loop {
             if let Some(message) = self.page.next() {
                 return Ok(Some(message));

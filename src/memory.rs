@@ -34,46 +34,42 @@ impl MemoryHost {
 }
 
 impl Host for MemoryHost {
-    type Id = Id;
     type Envelope = Envelope;
     type Version = Meta;
     type Cursor = Id;
     type Error = Infallible;
 
-    fn name(&self, id: Id) -> Id {
-        id
-    }
-
-    async fn read_meta(&self, id: &Id) -> Result<Option<Record<Meta>>, Infallible> {
-        let meta = lock(&self.0).meta.get(id).cloned();
+    async fn read_meta(&self, id: Id) -> Result<Option<Record<Meta>>, Infallible> {
+        let meta = lock(&self.0).meta.get(&id).cloned();
         Ok(meta.map(|meta| Record { meta: Stored::Good(meta.clone()), version: meta }))
     }
 
-    async fn read_envelope(&self, id: &Id) -> Result<Option<Stored<Envelope>>, Infallible> {
-        Ok(lock(&self.0).envelopes.get(id).cloned().map(Stored::Good))
+    async fn read_envelope(&self, id: Id) -> Result<Option<Stored<Envelope>>, Infallible> {
+        Ok(lock(&self.0).envelopes.get(&id).cloned().map(Stored::Good))
     }
 
     async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, Infallible> {
         let mut dicts = lock(&self.0);
+        let id = batch.id;
         let holds = batch.checks.iter().all(|check| match check {
-            Check::Absent(Dict::Envelope, id) => !dicts.envelopes.contains_key(id),
-            Check::Absent(Dict::Meta, id) => !dicts.meta.contains_key(id),
-            Check::Unchanged(id, version) => dicts.meta.get(id) == Some(version),
+            Check::Absent(Dict::Envelope) => !dicts.envelopes.contains_key(&id),
+            Check::Absent(Dict::Meta) => !dicts.meta.contains_key(&id),
+            Check::Unchanged(version) => dicts.meta.get(&id) == Some(version),
         });
         if holds {
             for write in batch.writes {
                 match write {
-                    Write::Envelope(id, envelope) => drop(dicts.envelopes.insert(id, envelope)),
-                    Write::Meta(id, meta) => drop(dicts.meta.insert(id, meta)),
-                    Write::Delete(Dict::Envelope, id) => drop(dicts.envelopes.remove(&id)),
-                    Write::Delete(Dict::Meta, id) => drop(dicts.meta.remove(&id)),
+                    Write::Envelope(envelope) => drop(dicts.envelopes.insert(id, envelope)),
+                    Write::Meta(meta) => drop(dicts.meta.insert(id, meta)),
+                    Write::Delete(Dict::Envelope) => drop(dicts.envelopes.remove(&id)),
+                    Write::Delete(Dict::Meta) => drop(dicts.meta.remove(&id)),
                 }
             }
         }
         Ok(holds)
     }
 
-    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id, Id>, Infallible> {
+    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id>, Infallible> {
         let dicts = lock(&self.0);
         let range = (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -84,7 +80,7 @@ impl Host for MemoryHost {
             }
         };
         let next = if entries.len() < limit { None } else { entries.last().map(|(id, _)| *id) };
-        Ok(Page { entries, strangers: Vec::new(), next })
+        Ok(Page { entries, foreign_keys: Vec::new(), next })
     }
 
     async fn sizes(&self) -> Result<Sizes, Infallible> {

@@ -1,8 +1,6 @@
 //! The small record that changes while a message waits.
 
-use alloc::collections::BinaryHeap;
-use alloc::string::String;
-use alloc::vec::Vec;
+use std::collections::BinaryHeap;
 
 /// What the queue knows of one message besides its envelope.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +14,9 @@ pub struct Meta {
     pub delivered: Vec<u32>,
     /// Who is attempting the message now, if somebody is.
     pub lease: Option<Lease>,
+    /// The fields that this version does not know, as the host encodes them: a later version, which
+    /// works on the same dictionaries, gets them back.
+    pub unknown: Vec<u8>,
 }
 
 /// The claim of one deliverer on one message.
@@ -37,7 +38,7 @@ impl Meta {
     /// Adds `indexes` to the delivered ones: a union, whatever their order and however often one
     /// is named.
     pub fn mark_delivered(&mut self, indexes: &[u32]) {
-        let mut all: BinaryHeap<u32> = core::mem::take(&mut self.delivered).into();
+        let mut all: BinaryHeap<u32> = std::mem::take(&mut self.delivered).into();
         all.extend(indexes);
         self.delivered = all.into_sorted_vec();
         self.delivered.dedup();
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_change_sets_all_it_names_and_nothing_else() {
-        let mut meta = Meta { timestamp: 1.0, attempts: 3, delivered: vec![1], lease: None };
+        let mut meta = Meta { timestamp: 1.0, attempts: 3, delivered: vec![1], ..Meta::default() };
         let lease = Lease { until: 9.0, owner: "a".into() };
         let change = Change {
             expect: Expect { attempts: Some(3), lease: Some(None), ..Expect::default() },
@@ -150,6 +151,6 @@ mod tests {
             ..Change::default()
         };
         assert!(change.apply(&mut meta));
-        assert_eq!(meta, Meta { timestamp: 1.0, attempts: 4, delivered: vec![1], lease: Some(lease) });
+        assert_eq!(meta, Meta { timestamp: 1.0, attempts: 4, delivered: vec![1], lease: Some(lease), ..Meta::default() });
     }
 }

@@ -27,7 +27,7 @@ type Bytes = Encoder<Vec<u8>>;
 type Encoded = Result<(), encode::Error<Infallible>>;
 
 pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
-    let Meta { timestamp, attempts, delivered, lease } = meta;
+    let Meta { timestamp, attempts, delivered, lease, .. } = meta;
     record(2, [!delivered.is_empty(), lease.is_some()], |to| {
         to.str("timestamp")?.f64(*timestamp)?.str("attempts")?.u32(*attempts)?;
         if !delivered.is_empty() {
@@ -52,7 +52,7 @@ pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
         }
         Ok(())
     });
-    stored(read, || Some(Meta { timestamp: timestamp?, attempts: attempts?, delivered, lease }))
+    stored(read, || Some(Meta { timestamp: timestamp?, attempts: attempts?, delivered, lease, ..Meta::default() }))
 }
 
 fn decode_lease(from: &mut Decoder<'_>) -> Result<Lease, Error> {
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_meta_record_is_a_map_with_one_bit_for_each_mark() {
         let lease = Some(Lease { until: 2.0, owner: "me".into() });
-        let meta = Meta { timestamp: 1.5, attempts: 3, delivered: vec![0, 9], lease };
+        let meta = Meta { timestamp: 1.5, attempts: 3, delivered: vec![0, 9], lease, ..Meta::default() };
         let [timestamp, attempts, delivered] = ["timestamp", "attempts", "deliveredIndexes"].map(text);
         let [lease, until, owner, me] = ["lease", "until", "owner", "me"].map(text);
         let head = bytes(&["01 a4", &timestamp, "fb 3ff8000000000000", &attempts, "03", &delivered, "42 0102"]);

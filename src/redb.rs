@@ -101,18 +101,13 @@ impl RedbHost {
 }
 
 impl Host for RedbHost {
-    type Id = Id;
     type Envelope = Envelope;
     /// The bytes of a meta record.
     type Version = Arc<[u8]>;
     type Cursor = Id;
     type Error = RedbError;
 
-    fn name(&self, id: Id) -> Id {
-        id
-    }
-
-    async fn read_meta(&self, id: &Id) -> Result<Option<Record<Arc<[u8]>>>, RedbError> {
+    async fn read_meta(&self, id: Id) -> Result<Option<Record<Arc<[u8]>>>, RedbError> {
         let key = id.as_u128();
         self.ask(move |db| {
             let found = db.begin_read()?.open_table(METAS)?.get(key)?;
@@ -121,7 +116,7 @@ impl Host for RedbHost {
         .await
     }
 
-    async fn read_envelope(&self, id: &Id) -> Result<Option<Stored<Envelope>>, RedbError> {
+    async fn read_envelope(&self, id: Id) -> Result<Option<Stored<Envelope>>, RedbError> {
         let key = id.as_u128();
         self.ask(move |db| {
             let at = db.begin_read()?;
@@ -134,7 +129,7 @@ impl Host for RedbHost {
 
     async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, RedbError> {
         for write in &batch.writes {
-            if let Write::Envelope(_, Envelope { message, .. }) = write
+            if let Write::Envelope(Envelope { message, .. }) = write
                 && message.len() > LARGEST
             {
                 return Err(RedbError::TooLarge(message.len()));
@@ -145,7 +140,7 @@ impl Host for RedbHost {
         answered.await.unwrap_or_else(|gone| Err(RedbError::UnknownOutcome(Arc::new(gone))))
     }
 
-    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id, Id>, RedbError> {
+    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id>, RedbError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         self.ask(move |db| {
             let table = db.begin_read()?.open_table(if dict == Dict::Meta { METAS } else { ENVELOPES })?;
@@ -156,7 +151,7 @@ impl Host for RedbHost {
                 entries.push((Id::from_u128(key.value()), (dict == Dict::Meta).then(|| decode_meta(record.value()))));
             }
             let next = if entries.len() < limit { None } else { entries.last().map(|(id, _)| *id) };
-            Ok(Page { entries, strangers: Vec::new(), next })
+            Ok(Page { entries, foreign_keys: Vec::new(), next })
         })
         .await
     }

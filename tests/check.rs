@@ -1,4 +1,4 @@
-//! Finding what crashes and strangers have left behind, and clearing no more than that.
+//! Finding what crashes and foreign_keys have left behind, and clearing no more than that.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -50,7 +50,7 @@ fn orphan_envelopes<const N: usize>(numbers: [u128; N]) -> Findings {
     Findings { orphan_envelopes: texts(numbers), ..Findings::default() }
 }
 
-fn cleared(storage: &DictStorage<FaultHost>, repair: Repair<slimta_queue_dict::Id>) -> Findings {
+fn cleared(storage: &DictStorage<FaultHost>, repair: Repair) -> Findings {
     run(storage.repair(repair)).unwrap()
 }
 
@@ -67,7 +67,7 @@ fn a_sound_store_has_no_findings_and_nothing_to_clear() {
 fn check_names_orphans_corrupt_records_and_keys_that_are_no_ids_and_changes_nothing() {
     let records = [(GOOD, GOOD), (GOOD, None), (None, GOOD), (CORRUPT, GOOD), (GOOD, CORRUPT), (None, CORRUPT)];
     let storage = DictStorage::new(host(&records));
-    storage.host().edit(|dicts| dicts.strangers.push("__proto__".into()));
+    storage.host().edit(|dicts| dicts.foreign_keys.push("__proto__".into()));
     let before = storage.host().dicts();
     let mut found = run(storage.check()).unwrap();
     found.corrupt.sort();

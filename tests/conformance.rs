@@ -20,7 +20,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 /// Where hosts keep their dictionaries.
 trait Place: Sized + 'static {
-    type Host: Host<Id = Id, Envelope = Envelope, Error: Debug> + 'static;
+    type Host: Host<Envelope = Envelope, Error: Debug> + 'static;
 
     fn new() -> Self;
 
@@ -96,7 +96,7 @@ fn code<T, E>(result: Result<T, Error<E>>) -> Result<T, &'static str> {
     result.map_err(|error| error.code())
 }
 
-async fn list<H: Host<Id = Id, Error: Debug>>(storage: &DictStorage<H>) -> Vec<(Id, f64)> {
+async fn list<H: Host<Error: Debug>>(storage: &DictStorage<H>) -> Vec<(Id, f64)> {
     let (mut load, mut listed) = (storage.load(), Vec::new());
     while let Some((timestamp, id)) = load.next().await.unwrap() {
         listed.push((id, timestamp));
@@ -106,7 +106,7 @@ async fn list<H: Host<Id = Id, Error: Debug>>(storage: &DictStorage<H>) -> Vec<(
 }
 
 /// Every id that pages of this size show.
-async fn paged<H: Host<Id = Id, Error: Debug>>(host: &H, dict: Dict, limit: u32) -> Vec<(Id, Option<Stored<Meta>>)> {
+async fn paged<H: Host<Error: Debug>>(host: &H, dict: Dict, limit: u32) -> Vec<(Id, Option<Stored<Meta>>)> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
         let page = host.page(dict, cursor, limit).await.unwrap();
@@ -119,8 +119,8 @@ async fn paged<H: Host<Id = Id, Error: Debug>>(host: &H, dict: Dict, limit: u32)
     }
 }
 
-async fn meta<H: Host<Id = Id, Error: Debug>>(host: &H, number: u128) -> Option<(Meta, H::Version)> {
-    host.read_meta(&id(number)).await.unwrap().map(|record| match record.meta {
+async fn meta<H: Host<Error: Debug>>(host: &H, number: u128) -> Option<(Meta, H::Version)> {
+    host.read_meta(id(number)).await.unwrap().map(|record| match record.meta {
         Stored::Good(meta) => (meta, record.version),
         other => panic!("{other:?}"),
     })
@@ -146,14 +146,14 @@ async fn together<T: 'static, F: Future<Output = T> + 'static>(futures: impl Ite
     local.run_until(set.join_all()).await
 }
 
-async fn write<H: Host<Id = Id, Envelope = Envelope, Error: Debug>>(host: &H, number: u128) -> bool {
-    host.commit(Batch::write(&id(number), envelope(2, &number.to_string()), Meta::new(5.0))).await.unwrap()
+async fn write<H: Host<Envelope = Envelope, Error: Debug>>(host: &H, number: u128) -> bool {
+    host.commit(Batch::write(id(number), envelope(2, &number.to_string()), Meta::new(5.0))).await.unwrap()
 }
 
 async fn an_empty_host_has_no_records_no_entries_and_no_size<P: Place>(place: P) {
     let host = place.open();
     assert!(meta(&host, 1).await.is_none());
-    assert!(host.read_envelope(&id(1)).await.unwrap().is_none());
+    assert!(host.read_envelope(id(1)).await.unwrap().is_none());
     for dict in [Dict::Envelope, Dict::Meta] {
         assert_eq!(paged(&host, dict, 10).await, []);
     }
@@ -163,11 +163,11 @@ async fn an_empty_host_has_no_records_no_entries_and_no_size<P: Place>(place: P)
 async fn what_a_batch_writes_is_read_back_by_every_host_and_nothing_else<P: Place>(place: P) {
     let (host, other) = (place.open(), place.open());
     let lease = Some(Lease { until: -1.5, owner: "w\u{f6}rker".into() });
-    let record = Meta { timestamp: 1e300, attempts: u32::MAX, delivered: vec![0, 9, 1000], lease };
-    assert!(host.commit(Batch::write(&id(1), full(), record.clone())).await.unwrap());
+    let record = Meta { timestamp: 1e300, attempts: u32::MAX, delivered: vec![0, 9, 1000], lease, ..Meta::default() };
+    assert!(host.commit(Batch::write(id(1), full(), record.clone())).await.unwrap());
     for each in [&host, &other] {
         assert_eq!(meta(each, 1).await.unwrap().0, record);
-        assert_eq!(each.read_envelope(&id(1)).await.unwrap(), Some(Stored::Good(full())));
+        assert_eq!(each.read_envelope(id(1)).await.unwrap(), Some(Stored::Good(full())));
         assert!(meta(each, 2).await.is_none());
         assert_eq!(each.sizes().await.unwrap(), Sizes { size: 1, meta_size: 1 });
     }
@@ -177,21 +177,21 @@ async fn a_batch_whose_check_fails_returns_false_and_writes_nothing<P: Place>(pl
     let host = place.open();
     assert!(write(&host, 1).await);
     let (_, old) = meta(&host, 1).await.unwrap();
-    assert!(host.commit(Batch::change(&id(1), old.clone(), Meta::new(6.0))).await.unwrap());
+    assert!(host.commit(Batch::change(id(1), old.clone(), Meta::new(6.0))).await.unwrap());
     for batch in [
-        Batch::write(&id(1), full(), Meta::new(7.0)),
-        Batch::complete(&id(1), full(), Meta::new(7.0)),
-        Batch::change(&id(1), old.clone(), Meta::new(7.0)),
-        Batch::change(&id(2), old.clone(), Meta::new(7.0)),
-        Batch::requeue(&id(1), None, Meta::new(7.0)),
-        Batch::requeue(&id(1), Some(old.clone()), Meta::new(7.0)),
-        Batch::clear_envelope(&id(1)),
-        Batch::clear_meta(&id(1), old.clone()),
+        Batch::write(id(1), full(), Meta::new(7.0)),
+        Batch::complete(id(1), full(), Meta::new(7.0)),
+        Batch::change(id(1), old.clone(), Meta::new(7.0)),
+        Batch::change(id(2), old.clone(), Meta::new(7.0)),
+        Batch::requeue(id(1), None, Meta::new(7.0)),
+        Batch::requeue(id(1), Some(old.clone()), Meta::new(7.0)),
+        Batch::clear_envelope(id(1)),
+        Batch::clear_meta(id(1), old.clone()),
     ] {
         let text = format!("{batch:?}");
         assert!(!host.commit(batch).await.unwrap(), "{text}");
         assert_eq!(meta(&host, 1).await.unwrap().0, Meta::new(6.0), "{text}");
-        assert_eq!(host.read_envelope(&id(1)).await.unwrap(), Some(Stored::Good(envelope(2, "1"))), "{text}");
+        assert_eq!(host.read_envelope(id(1)).await.unwrap(), Some(Stored::Good(envelope(2, "1"))), "{text}");
         assert_eq!(host.sizes().await.unwrap(), Sizes { size: 1, meta_size: 1 }, "{text}");
     }
 }
@@ -201,11 +201,11 @@ async fn a_version_holds_while_other_records_change_and_no_longer_than_its_own<P
     assert!(write(&host, 1).await);
     let (_, version) = meta(&host, 1).await.unwrap();
     assert!(write(&host, 2).await);
-    host.commit(Batch::remove(&id(2))).await.unwrap();
-    assert!(host.commit(Batch::change(&id(1), version.clone(), Meta::new(6.0))).await.unwrap());
-    assert!(!host.commit(Batch::change(&id(1), version, Meta::new(7.0))).await.unwrap());
+    host.commit(Batch::remove(id(2))).await.unwrap();
+    assert!(host.commit(Batch::change(id(1), version.clone(), Meta::new(6.0))).await.unwrap());
+    assert!(!host.commit(Batch::change(id(1), version, Meta::new(7.0))).await.unwrap());
     if let Some(foretold) = host.version_of(&Meta::new(6.0)) {
-        assert!(host.commit(Batch::change(&id(1), foretold, Meta::new(8.0))).await.unwrap());
+        assert!(host.commit(Batch::change(id(1), foretold, Meta::new(8.0))).await.unwrap());
     }
 }
 
@@ -213,9 +213,9 @@ async fn deleting_is_no_error_where_nothing_is_and_leaves_nothing<P: Place>(plac
     let host = place.open();
     assert!(write(&host, 1).await);
     for _ in 0..2 {
-        assert!(host.commit(Batch::remove(&id(1))).await.unwrap());
+        assert!(host.commit(Batch::remove(id(1))).await.unwrap());
         assert_eq!(host.sizes().await.unwrap(), Sizes { size: 0, meta_size: 0 });
-        assert!(host.read_envelope(&id(1)).await.unwrap().is_none());
+        assert!(host.read_envelope(id(1)).await.unwrap().is_none());
     }
     assert!(write(&host, 1).await);
 }
@@ -225,7 +225,7 @@ async fn pages_show_every_id_once_and_at_most_as_many_at_a_time_as_asked<P: Plac
     for number in 0..100 {
         // Spread over all ids, the first and the last one included.
         let id = Id::from_u128((u128::MAX / 99).saturating_mul(number));
-        assert!(host.commit(Batch::write(&id, envelope(1, "text"), Meta::new(number as f64))).await.unwrap());
+        assert!(host.commit(Batch::write(id, envelope(1, "text"), Meta::new(number as f64))).await.unwrap());
     }
     let ids: BTreeSet<Id> = (0..100).map(|number| Id::from_u128((u128::MAX / 99) * number)).collect();
     for limit in [1, 7, 99, 100, 101, 1000] {
@@ -244,7 +244,7 @@ async fn of_many_who_insert_one_record_or_change_one_version_at_once_one_does<P:
     assert_eq!(made.into_iter().filter(|made| *made).count(), 1);
     let (_, version) = meta(&*hosts[0], 1).await.unwrap();
     let made = together(hosts.iter().cloned().zip(0..).map(|(host, attempts)| {
-        let batch = Batch::change(&id(1), version.clone(), Meta { attempts, ..Meta::new(6.0) });
+        let batch = Batch::change(id(1), version.clone(), Meta { attempts, ..Meta::new(6.0) });
         async move { host.commit(batch).await.unwrap() }
     }))
     .await;
@@ -312,7 +312,7 @@ async fn everything_that_was_done_to_a_message_is_there_after_a_new_start<P: Pla
     assert_eq!(list(&queue).await, [(id(1), 7.0), (id(3), 5.0)]);
     assert_eq!(code(queue.get(&id(2)).await).unwrap_err(), "no-such-message");
     let (left, _) = meta(&place.open(), 3).await.unwrap();
-    assert_eq!(left, Meta { timestamp: 5.0, attempts: 4, delivered: vec![0, 1], lease: Some(lease) });
+    assert_eq!(left, Meta { timestamp: 5.0, attempts: 4, delivered: vec![0, 1], lease: Some(lease), ..Meta::default() });
 }
 
 async fn writing_an_id_that_is_there_changes_nothing_and_a_removed_one_can_be_written_again<P: Place>(place: P) {
@@ -491,7 +491,7 @@ async fn what_a_crash_has_left_alone_is_found_and_cleared_or_made_whole<P: Place
         assert!(write(&host, number).await);
         let (_, version) = meta(&host, number).await.unwrap();
         // What no storage does: one of the two records goes alone.
-        let mut batch = if number == 3 { Batch::remove(&id(3)) } else { Batch::clear_meta(&id(number), version) };
+        let mut batch = if number == 3 { Batch::remove(id(3)) } else { Batch::clear_meta(id(number), version) };
         batch.checks.clear();
         if number == 3 {
             batch.writes.remove(0);

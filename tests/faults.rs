@@ -7,7 +7,6 @@ mod support;
 
 use std::time::Duration;
 
-use slimta_queue_dict::host::Write;
 use slimta_queue_dict::{DictStorage, Error, Id};
 use support::scenario::{Listed, OPS, OTHER, Op, WHOLE, id, listed, store};
 use support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, run};
@@ -50,9 +49,7 @@ fn at_every_step(fault: Fault, overlapping_only: bool, check: impl Fn(&Case)) ->
                 let storage = storage(&host);
                 host.fault_at(number, fault);
                 let result = run(op.run(&storage));
-                let handed = host.batches().last().map(|batch| match batch.writes[0] {
-                    Write::Envelope(id, _) | Write::Meta(id, _) | Write::Delete(_, id) => id,
-                });
+                let handed = host.batches().last().map(|batch| batch.id);
                 host.heal();
                 let (before, after) = (before.clone(), after.clone());
                 check(&Case { op, traits, step, host, storage, handed, before, after, result });

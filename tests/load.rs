@@ -27,7 +27,7 @@ fn storage(messages: u32) -> Storage {
     storage
 }
 
-async fn rest<H: Host<Id = Id>>(load: &mut Load<'_, H>) -> Result<BTreeMap<Id, f64>, Error<H::Error>> {
+async fn rest<H: Host>(load: &mut Load<'_, H>) -> Result<BTreeMap<Id, f64>, Error<H::Error>> {
     let mut listed = BTreeMap::new();
     while let Some((timestamp, id)) = load.next().await? {
         assert_eq!(listed.insert(id, timestamp), None, "{id} is listed twice");
@@ -170,7 +170,7 @@ fn records_that_cannot_be_read_never_stop_the_listing_and_check_names_them() {
         dicts.meta.insert(id(11), Stored::Corrupt);
         dicts.meta.insert(id(30), Stored::Newer);
         dicts.meta.insert(id(60), Stored::Newer);
-        dicts.strangers.push("not an id".into());
+        dicts.foreign_keys.push("not an id".into());
     });
     let before = storage.host().dicts();
     assert_eq!(listed(&storage), [(20, 20.0), (40, 40.0), (50, 50.0)]);

@@ -136,7 +136,7 @@ struct Model<'a, H: Host> {
 
 type Outcome<T> = Result<T, &'static str>;
 
-impl<H: Host<Id = Id, Envelope = Envelope>> Model<'_, H>
+impl<H: Host<Envelope = Envelope>> Model<'_, H>
 where
     H::Error: Debug,
 {
@@ -270,7 +270,7 @@ fn expectation([timestamp, attempts, lease]: [Guess; 3], message: &Message) -> E
 
 async fn play<H>(host: H, turns: &[Turn])
 where
-    H: Host<Id = Id, Envelope = Envelope> + Clone,
+    H: Host<Envelope = Envelope> + Clone,
     H::Error: Debug,
 {
     // One id that nobody ever writes, and three that a caller may choose.

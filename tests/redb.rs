@@ -126,7 +126,7 @@ async fn commits_that_wait_when_the_host_is_closed_are_made() {
     let mut tasks = JoinSet::new();
     for number in 0..50 {
         let host = host.clone();
-        tasks.spawn(async move { host.commit(Batch::write(&id(number), envelope(1, "text"), Meta::new(5.0))).await });
+        tasks.spawn(async move { host.commit(Batch::write(id(number), envelope(1, "text"), Meta::new(5.0))).await });
     }
     tokio::task::yield_now().await;
     host.close().await.unwrap();
@@ -177,7 +177,7 @@ async fn a_message_of_more_than_three_gibibytes_is_too_large_and_not_kept() {
     let storage = file.open();
     // Never touched, it takes no memory.
     let message = Envelope { message: vec![0; (3 << 30) + 1], ..envelope(1, "text") };
-    let batch = Batch::write(&id(1), message, Meta::new(5.0));
+    let batch = Batch::write(id(1), message, Meta::new(5.0));
     let refused = storage.host().commit(batch).await;
     assert!(matches!(refused, Err(RedbError::TooLarge(3_221_225_473))), "{refused:?}");
     assert_eq!(storage.get_info().await.unwrap().size, 0);

@@ -25,7 +25,7 @@ fn with_message(recipients: usize) -> (Storage, Id) {
     (storage, id)
 }
 
-fn load<H: Host>(storage: &DictStorage<H>) -> Vec<(f64, H::Id)>
+fn load<H: Host>(storage: &DictStorage<H>) -> Vec<(f64, Id)>
 where
     H::Error: std::fmt::Debug,
 {
@@ -139,7 +139,7 @@ mod write {
             .batches()
             .iter()
             .filter_map(|batch| match batch.checks[..] {
-                [Check::Absent(Dict::Envelope, id)] => Some(id),
+                [Check::Absent(Dict::Envelope)] => Some(batch.id),
                 _ => None,
             })
             .collect();
@@ -153,8 +153,9 @@ mod write {
         let (storage, id) = with_message(1);
         assert_eq!(storage.host().steps(), [Step::Commit]);
         let batches = storage.host().batches();
-        assert_eq!(batches[0].checks, [Check::Absent(Dict::Envelope, id)]);
-        assert_eq!(batches[0].writes, [Write::Envelope(id, envelope(1, "text")), Write::Meta(id, Meta::new(5.0))]);
+        assert_eq!(batches[0].checks, [Check::Absent(Dict::Envelope)]);
+        assert_eq!(batches[0].id, id);
+        assert_eq!(batches[0].writes, [Write::Envelope(envelope(1, "text")), Write::Meta(Meta::new(5.0))]);
     }
 
     #[test]
@@ -305,10 +306,10 @@ mod change {
         };
         assert!(run(storage.change(&id, change)).unwrap());
         assert_eq!(storage.host().batches().len(), 1);
-        assert_eq!(meta(&storage, id), Meta { timestamp: 9.0, attempts: 1, delivered: vec![2], lease: Some(lease()) });
+        assert_eq!(meta(&storage, id), Meta { timestamp: 9.0, attempts: 1, delivered: vec![2], lease: Some(lease()), ..Meta::default() });
         let back = Change { lease: Some(None), attempts: Some(Attempts::Set(7)), ..Change::default() };
         assert!(run(storage.change(&id, back)).unwrap());
-        assert_eq!(meta(&storage, id), Meta { timestamp: 9.0, attempts: 7, delivered: vec![2], lease: None });
+        assert_eq!(meta(&storage, id), Meta { timestamp: 9.0, attempts: 7, delivered: vec![2], ..Meta::default() });
     }
 
     #[test]
@@ -400,7 +401,7 @@ mod remove_and_info {
         run(storage.remove(&id)).unwrap();
         assert_eq!(storage.host().steps(), [Step::Commit]);
         let batches = storage.host().batches();
-        assert_eq!(batches[0].writes, [Write::Delete(Dict::Meta, id), Write::Delete(Dict::Envelope, id)]);
+        assert_eq!(batches[0].writes, [Write::Delete(Dict::Meta), Write::Delete(Dict::Envelope)]);
     }
 
     #[test]

@@ -39,7 +39,7 @@ struct Work {
     bounces: Vec<Id>,
 }
 
-impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
+impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
     /// Attempts what is due, what is stored and what is written from now on, until [`Queue::stop`] or
     /// until the storage is closed.
     pub async fn start(&self) {
@@ -191,7 +191,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
     // ---- the storage ----
 
     async fn look(&self, work: &Work) -> Input {
-        let looked = self.storage.look(&work.id).await;
+        let looked = self.storage.get_meta(&work.id).await;
         self.input(
             work,
             looked.map(|stored| match stored {

@@ -1,8 +1,6 @@
 //! What a relay's answer means for each recipient.
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
 
 use super::reply::Reply;
 
@@ -100,7 +98,7 @@ impl Verdicts {
         if let Some(others) = recipients.checked_sub(1) {
             self.say(Some(said));
             let last = self.places.last().copied();
-            self.places.extend(core::iter::repeat_n(last, others).flatten());
+            self.places.extend(std::iter::repeat_n(last, others).flatten());
         }
     }
 

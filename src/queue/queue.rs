@@ -19,7 +19,7 @@ use super::reply::Reply;
 use super::time::{SystemTimer, Timer};
 use crate::envelope::Envelope;
 use crate::error::Error;
-use crate::host::{Host, HostId};
+use crate::host::Host;
 use crate::id::Id;
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
@@ -152,7 +152,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// [`Error::Random`] if there is no randomness for the name under which it claims.
     pub fn with_timer(storage: DictStorage<H>, relay: R, options: Options<H>, timer: T) -> Result<Self, H> {
         let settings = Settings {
-            owner: format!("{}", storage.draw()?.id()),
+            owner: format!("{}", Id::generate().map_err(Error::Random)?),
             lease: options.lease.as_secs_f64() * 1000.0,
             asks_backoff: options.backoff.is_some(),
             keeps: options.dead_letters.is_some(),
@@ -244,7 +244,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     }
 }
 
-impl<H: Host<Id = Id, Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
+impl<H: Host<Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
     /// Stores a message, or what the policies make of it, due now: each envelope with its id or with
     /// the error that kept it from being stored.
     pub async fn enqueue(&self, envelope: Envelope) -> Vec<(Envelope, Result<Id, H>)> {
@@ -274,7 +274,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
         let storage = self.options.bounces.as_ref().unwrap_or(&self.storage);
         for id in ids {
             let now = self.timer.wall();
-            if storage.set_timestamp(id, now).await.is_ok() && core::ptr::eq(storage, &self.storage) {
+            if storage.set_timestamp(id, now).await.is_ok() && std::ptr::eq(storage, &self.storage) {
                 self.tick();
                 self.change(|state| state.deliveries.put(*id, now));
             }
@@ -337,7 +337,7 @@ impl<H: Host<Id = Id, Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
         let due = self.timer.wall() + delay;
         let id = storage.write(envelope.clone(), due, id).await?;
         self.tell(id, &Arc::new(envelope.clone()), 0, Kind::Queued);
-        if core::ptr::eq(storage, &self.storage) {
+        if std::ptr::eq(storage, &self.storage) {
             self.tick();
             self.change(|state| state.deliveries.put(id, due));
         }

@@ -4,8 +4,6 @@
 //! finds the slot of an id. Slots and heap grow by chunks, so that growing leaves no large block
 //! behind and a million messages stay within 64 bytes each.
 
-use alloc::vec;
-use alloc::vec::Vec;
 
 use crate::id::Id;
 
@@ -279,7 +277,7 @@ impl Table {
     pub(super) fn insert(&mut self, id: Id, slot: u32, id_of: &dyn Fn(u32) -> Id) {
         if self.len.saturating_mul(8) >= self.cells.len().saturating_mul(7) {
             let cells = vec![0; self.cells.len().saturating_mul(2).max(16)];
-            for slot in core::mem::replace(&mut self.cells, cells).into_iter().filter_map(|cell| cell.checked_sub(1)) {
+            for slot in std::mem::replace(&mut self.cells, cells).into_iter().filter_map(|cell| cell.checked_sub(1)) {
                 self.place(id_of(slot), slot);
             }
         }

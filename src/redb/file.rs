@@ -12,7 +12,6 @@ use redb::{
 use super::{RedbError, RedbHost};
 use crate::envelope::Envelope;
 use crate::host::{Batch, BatchOf, Check, Dict, Write};
-use crate::id::Id;
 use crate::record::{encode_envelope, encode_meta};
 
 type Records = TableDefinition<'static, u128, &'static [u8]>;
@@ -175,39 +174,40 @@ impl<'a> Tables<'a> {
 
     fn make_all(mut self, batches: &[BatchOf<RedbHost>]) -> Result<Vec<bool>, StorageError> {
         let mut made = Vec::with_capacity(batches.len());
-        for Batch { checks, writes } in batches {
+        for Batch { id, checks, writes } in batches {
+            let key = id.as_u128();
             let holds =
-                checks.iter().try_fold(true, |holds, check| Ok::<_, StorageError>(holds && self.holds(check)?))?;
+                checks.iter().try_fold(true, |holds, check| Ok::<_, StorageError>(holds && self.holds(key, check)?))?;
             if holds {
-                writes.iter().try_for_each(|write| self.write(write))?;
+                writes.iter().try_for_each(|write| self.write(key, write))?;
             }
             made.push(holds);
         }
         Ok(made)
     }
 
-    fn holds(&self, check: &Check<Id, Arc<[u8]>>) -> Result<bool, StorageError> {
+    fn holds(&self, key: u128, check: &Check<Arc<[u8]>>) -> Result<bool, StorageError> {
         Ok(match check {
-            Check::Absent(Dict::Envelope, id) => self.envelopes.get(id.as_u128())?.is_none(),
-            Check::Absent(Dict::Meta, id) => self.metas.get(id.as_u128())?.is_none(),
-            Check::Unchanged(id, version) => {
-                self.metas.get(id.as_u128())?.is_some_and(|record| *record.value() == **version)
+            Check::Absent(Dict::Envelope) => self.envelopes.get(key)?.is_none(),
+            Check::Absent(Dict::Meta) => self.metas.get(key)?.is_none(),
+            Check::Unchanged(version) => {
+                self.metas.get(key)?.is_some_and(|record| *record.value() == **version)
             }
         })
     }
 
-    fn write(&mut self, write: &Write<Id, Envelope>) -> Result<(), StorageError> {
+    fn write(&mut self, key: u128, write: &Write<Envelope>) -> Result<(), StorageError> {
         match write {
-            Write::Envelope(id, envelope) => {
-                self.envelopes.insert(id.as_u128(), &*encode_envelope(envelope))?;
-                self.messages.insert(id.as_u128(), &*envelope.message)?;
+            Write::Envelope(envelope) => {
+                self.envelopes.insert(key, &*encode_envelope(envelope))?;
+                self.messages.insert(key, &*envelope.message)?;
             }
-            Write::Meta(id, meta) => drop(self.metas.insert(id.as_u128(), &*encode_meta(meta))?),
-            Write::Delete(Dict::Envelope, id) => {
-                self.envelopes.remove(id.as_u128())?;
-                self.messages.remove(id.as_u128())?;
+            Write::Meta(meta) => drop(self.metas.insert(key, &*encode_meta(meta))?),
+            Write::Delete(Dict::Envelope) => {
+                self.envelopes.remove(key)?;
+                self.messages.remove(key)?;
             }
-            Write::Delete(Dict::Meta, id) => drop(self.metas.remove(id.as_u128())?),
+            Write::Delete(Dict::Meta) => drop(self.metas.remove(key)?),
         }
         Ok(())
     }

@@ -12,30 +12,30 @@ pub struct Dicts {
     pub envelopes: BTreeMap<Id, Stored<Envelope>>,
     pub meta: BTreeMap<Id, Stored<Meta>>,
     /// Keys of the meta dictionary that are no ids.
-    pub strangers: Vec<String>,
+    pub foreign_keys: Vec<String>,
 }
 
 impl Dicts {
-    pub fn holds(&self, check: &Check<Id, Stored<Meta>>) -> bool {
+    pub fn holds(&self, id: Id, check: &Check<Stored<Meta>>) -> bool {
         match check {
-            Check::Absent(Dict::Envelope, id) => !self.envelopes.contains_key(id),
-            Check::Absent(Dict::Meta, id) => !self.meta.contains_key(id),
-            Check::Unchanged(id, version) => self.meta.get(id) == Some(version),
+            Check::Absent(Dict::Envelope) => !self.envelopes.contains_key(&id),
+            Check::Absent(Dict::Meta) => !self.meta.contains_key(&id),
+            Check::Unchanged(version) => self.meta.get(&id) == Some(version),
         }
     }
 
-    pub fn write(&mut self, write: Write<Id, Envelope>) {
+    pub fn write(&mut self, id: Id, write: Write<Envelope>) {
         match write {
-            Write::Envelope(id, envelope) => drop(self.envelopes.insert(id, Stored::Good(envelope))),
-            Write::Meta(id, meta) => drop(self.meta.insert(id, Stored::Good(meta))),
-            Write::Delete(Dict::Envelope, id) => drop(self.envelopes.remove(&id)),
-            Write::Delete(Dict::Meta, id) => drop(self.meta.remove(&id)),
+            Write::Envelope(envelope) => drop(self.envelopes.insert(id, Stored::Good(envelope))),
+            Write::Meta(meta) => drop(self.meta.insert(id, Stored::Good(meta))),
+            Write::Delete(Dict::Envelope) => drop(self.envelopes.remove(&id)),
+            Write::Delete(Dict::Meta) => drop(self.meta.remove(&id)),
         }
     }
 
     /// Walks over the keys of both dictionaries, as a host with one key space does, so that a page
     /// can be empty before the last one.
-    pub fn page(&self, dict: Dict, cursor: Option<Id>, limit: usize) -> Page<Id, Id> {
+    pub fn page(&self, dict: Dict, cursor: Option<Id>, limit: usize) -> Page<Id> {
         let after = (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let envelopes = self.envelopes.range(after).map(|(id, _)| *id);
         let keys: BTreeSet<Id> = envelopes.chain(self.meta.range(after).map(|(id, _)| *id)).collect();
@@ -45,8 +45,8 @@ impl Dicts {
             Dict::Envelope => self.envelopes.contains_key(&id).then_some((id, None)),
             Dict::Meta => self.meta.get(&id).map(|meta| (id, Some(meta.clone()))),
         });
-        let strangers = if dict == Dict::Meta && cursor.is_none() { self.strangers.clone() } else { Vec::new() };
-        Page { entries: entries.collect(), strangers, next }
+        let foreign_keys = if dict == Dict::Meta && cursor.is_none() { self.foreign_keys.clone() } else { Vec::new() };
+        Page { entries: entries.collect(), foreign_keys, next }
     }
 
     pub fn sizes(&self) -> Sizes {

@@ -180,38 +180,34 @@ impl FaultHost {
 
 impl State {
     fn holds(&self, batch: &BatchOf<FaultHost>) -> bool {
-        !self.refuse && batch.checks.iter().all(|check| self.dicts.holds(check))
+        !self.refuse && batch.checks.iter().all(|check| self.dicts.holds(batch.id, check))
     }
 }
 
 impl Host for FaultHost {
-    type Id = Id;
     type Envelope = Envelope;
     type Version = Stored<Meta>;
     type Cursor = Id;
     type Error = Failure;
 
-    fn name(&self, id: Id) -> Id {
-        id
-    }
-
-    async fn read_meta(&self, id: &Id) -> Result<Option<Record<Stored<Meta>>>, Failure> {
-        let meta = self.step(Step::ReadMeta, |state| state.dicts.meta.get(id).cloned()).await?;
+    async fn read_meta(&self, id: Id) -> Result<Option<Record<Stored<Meta>>>, Failure> {
+        let meta = self.step(Step::ReadMeta, |state| state.dicts.meta.get(&id).cloned()).await?;
         Ok(meta.map(|meta| Record { version: meta.clone(), meta }))
     }
 
-    async fn read_envelope(&self, id: &Id) -> Result<Option<Stored<Envelope>>, Failure> {
-        self.step(Step::ReadEnvelope, |state| state.dicts.envelopes.get(id).cloned()).await
+    async fn read_envelope(&self, id: Id) -> Result<Option<Stored<Envelope>>, Failure> {
+        self.step(Step::ReadEnvelope, |state| state.dicts.envelopes.get(&id).cloned()).await
     }
 
     async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, Failure> {
+        let id = batch.id;
         self.lock().batches.push(batch.clone());
         if self.traits.atomic {
             return self
                 .step(Step::Commit, |state| {
                     let holds = state.holds(&batch);
                     if holds {
-                        batch.writes.into_iter().for_each(|write| state.dicts.write(write));
+                        batch.writes.into_iter().for_each(|write| state.dicts.write(id, write));
                     }
                     holds
                 })
@@ -221,13 +217,13 @@ impl Host for FaultHost {
         let holds = self.step(Step::Commit, |state| state.holds(&batch)).await?;
         if holds {
             for write in batch.writes {
-                self.step(Step::Write, |state| state.dicts.write(write)).await?;
+                self.step(Step::Write, |state| state.dicts.write(id, write)).await?;
             }
         }
         Ok(holds)
     }
 
-    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id, Id>, Failure> {
+    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id>, Failure> {
         let limit = usize::try_from(limit).unwrap().min(self.traits.page);
         self.step(Step::Page, |state| state.dicts.page(dict, cursor, limit)).await
     }
@@ -259,8 +255,8 @@ impl Host for FaultHost {
         self.traits.foretells.then(|| Stored::Good(meta.clone()))
     }
 
-    fn overlaps(&self) -> bool {
-        self.traits.overlaps
+    fn is_sync(&self) -> bool {
+        !self.traits.overlaps
     }
 
     fn is_unknown_outcome(failure: &Failure) -> bool {

@@ -108,7 +108,7 @@ fn claim() -> Change {
 }
 
 /// A repair that clears every orphan it sees.
-pub fn at_once() -> Repair<Id> {
+pub fn at_once() -> Repair {
     Repair { min_age: 0.0, ..Repair::default() }
 }
 

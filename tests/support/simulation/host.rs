@@ -67,43 +67,38 @@ impl SimHost {
 }
 
 impl Host for SimHost {
-    type Id = Id;
     type Envelope = Envelope;
     type Version = Meta;
     type Cursor = Id;
     type Error = Failure;
 
-    fn name(&self, id: Id) -> Id {
-        id
-    }
-
-    async fn read_meta(&self, id: &Id) -> Result<Option<Record<Meta>>, Failure> {
-        let meta = self.call(false, |host| host.world.borrow().meta.get(id).cloned()).await?;
+    async fn read_meta(&self, id: Id) -> Result<Option<Record<Meta>>, Failure> {
+        let meta = self.call(false, |host| host.world.borrow().meta.get(&id).cloned()).await?;
         Ok(meta.map(|meta| Record { meta: Stored::Good(meta.clone()), version: meta }))
     }
 
-    async fn read_envelope(&self, id: &Id) -> Result<Option<Stored<Envelope>>, Failure> {
-        self.call(false, |host| host.world.borrow().envelopes.get(id).cloned().map(Stored::Good)).await
+    async fn read_envelope(&self, id: Id) -> Result<Option<Stored<Envelope>>, Failure> {
+        self.call(false, |host| host.world.borrow().envelopes.get(&id).cloned().map(Stored::Good)).await
     }
 
     async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, Failure> {
-        let writes = batch.writes.clone();
+        let (id, writes) = (batch.id, batch.writes.clone());
         let holds = self
             .call(true, |host| {
                 let world = &mut *host.world.borrow_mut();
                 let holds = batch.checks.iter().all(|check| match check {
-                    Check::Absent(Dict::Envelope, id) => !world.envelopes.contains_key(id),
-                    Check::Absent(Dict::Meta, id) => !world.meta.contains_key(id),
-                    Check::Unchanged(id, version) => world.meta.get(id) == Some(version),
+                    Check::Absent(Dict::Envelope) => !world.envelopes.contains_key(&id),
+                    Check::Absent(Dict::Meta) => !world.meta.contains_key(&id),
+                    Check::Unchanged(version) => world.meta.get(&id) == Some(version),
                 });
                 if holds {
                     for write in batch.writes {
-                        world.ledger.writes(host.deliverer, world.meta.get(id_of(&write)), &write);
+                        world.ledger.writes(host.deliverer, world.meta.get(&id), id, &write);
                         match write {
-                            Write::Envelope(id, envelope) => drop(world.envelopes.insert(id, envelope)),
-                            Write::Meta(id, meta) => drop(world.meta.insert(id, meta)),
-                            Write::Delete(Dict::Envelope, id) => drop(world.envelopes.remove(&id)),
-                            Write::Delete(Dict::Meta, id) => drop(world.meta.remove(&id)),
+                            Write::Envelope(envelope) => drop(world.envelopes.insert(id, envelope)),
+                            Write::Meta(meta) => drop(world.meta.insert(id, meta)),
+                            Write::Delete(Dict::Envelope) => drop(world.envelopes.remove(&id)),
+                            Write::Delete(Dict::Meta) => drop(world.meta.remove(&id)),
                         }
                     }
                 }
@@ -111,12 +106,12 @@ impl Host for SimHost {
             })
             .await?;
         if holds {
-            self.world.borrow_mut().ledger.acknowledged(&writes);
+            self.world.borrow_mut().ledger.acknowledged(id, &writes);
         }
         Ok(holds)
     }
 
-    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id, Id>, Failure> {
+    async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id>, Failure> {
         let range = (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         self.call(false, |host| {
             let world = host.world.borrow();
@@ -130,7 +125,7 @@ impl Host for SimHost {
                 }
             };
             let next = if entries.len() < limit as usize { None } else { entries.last().map(|(id, _)| *id) };
-            Page { entries, strangers: Vec::new(), next }
+            Page { entries, foreign_keys: Vec::new(), next }
         })
         .await
     }
@@ -162,12 +157,6 @@ impl Host for SimHost {
 
     fn is_unknown_outcome(error: &Failure) -> bool {
         *error == Failure::Lost
-    }
-}
-
-fn id_of(write: &Write<Id, Envelope>) -> &Id {
-    match write {
-        Write::Envelope(id, _) | Write::Meta(id, _) | Write::Delete(_, id) => id,
     }
 }
 

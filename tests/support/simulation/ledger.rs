@@ -51,13 +51,13 @@ impl Ledger {
     }
 
     /// A write takes effect; `before` is what the record said.
-    pub fn writes(&mut self, deliverer: u64, before: Option<&Meta>, write: &Write<Id, Envelope>) {
+    pub fn writes(&mut self, deliverer: u64, before: Option<&Meta>, id: Id, write: &Write<Envelope>) {
         match write {
-            Write::Envelope(id, envelope) => self.stores(*id, envelope),
-            Write::Meta(id, meta) => {
+            Write::Envelope(envelope) => self.stores(id, envelope),
+            Write::Meta(meta) => {
                 let old = before.map(|meta| meta.delivered.clone()).unwrap_or_default();
                 for index in meta.delivered.iter().filter(|index| !old.contains(index)) {
-                    self.needs_an_end(*id, *index, "marked");
+                    self.needs_an_end(id, *index, "marked");
                 }
                 if old.iter().any(|index| !meta.delivered.contains(index)) {
                     self.violations.push(format!("{id}: a mark was taken back"));
@@ -74,30 +74,30 @@ impl Ledger {
                     if owner == lease.owner {
                         if before.is_some_and(|before| before.attempts < meta.attempts) {
                             let now = self.tick();
-                            self.claimed.insert((deliverer, *id), now);
+                            self.claimed.insert((deliverer, id), now);
                         }
-                        self.leases.insert((owner, *id), lease.until);
+                        self.leases.insert((owner, id), lease.until);
                     }
                 }
             }
-            Write::Delete(Dict::Meta, id) => {
+            Write::Delete(Dict::Meta) => {
                 if before.is_some() {
-                    for index in 0..self.messages[id].recipients {
-                        self.needs_an_end(*id, index, "removed");
+                    for index in 0..self.messages[&id].recipients {
+                        self.needs_an_end(id, index, "removed");
                     }
-                    self.removed.insert(*id);
+                    self.removed.insert(id);
                 }
             }
-            Write::Delete(Dict::Envelope, _) => {}
+            Write::Delete(Dict::Envelope) => {}
         }
     }
 
-    pub fn acknowledged(&mut self, writes: &[Write<Id, Envelope>]) {
+    pub fn acknowledged(&mut self, id: Id, writes: &[Write<Envelope>]) {
         let now = self.tick();
         for write in writes {
-            if let Write::Meta(id, meta) = write {
+            if let Write::Meta(meta) = write {
                 for index in &meta.delivered {
-                    self.marked.entry((*id, *index)).or_insert(now);
+                    self.marked.entry((id, *index)).or_insert(now);
                 }
             }
         }

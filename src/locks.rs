@@ -1,0 +1,249 @@
+//! Operations on one message follow each other, in the order in which they were begun.
+//!
+//! Each message with operations under way has a lock. Changes that wait for it one behind the other
+//! are a write group: the first of them to get the lock leads, makes the changes of the whole group
+//! in one commit, and the followers take their results when the lock comes to them.
+
+use std::collections::HashMap;
+use std::mem::take;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
+
+use crate::error::Error;
+use crate::id::Id;
+use crate::sync::{Mutex, lock};
+
+/// How far a call has come with the host, for the error of one that is cut short.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(Mutex<Step>);
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Step {
+    #[default]
+    Nothing,
+    /// A batch went to the host, which has not answered or has made it.
+    InFlight(Id),
+    /// A check of the last batch has failed.
+    Rejected(Id),
+}
+
+impl Progress {
+    pub(crate) fn in_flight(&self, id: Id) {
+        *lock(&self.0) = Step::InFlight(id);
+    }
+
+    pub(crate) fn rejected(&self, id: Id) {
+        *lock(&self.0) = Step::Rejected(id);
+    }
+
+    fn is_in_flight(&self) -> bool {
+        matches!(*lock(&self.0), Step::InFlight(_))
+    }
+
+    /// What is known of a call that ends here.
+    pub(crate) fn interrupted<E>(&self) -> Error<E> {
+        match *lock(&self.0) {
+            Step::InFlight(id) => Error::UnknownOutcome { id, source: None },
+            Step::Rejected(id) => Error::Conflict(id),
+            Step::Nothing => Error::Timeout,
+        }
+    }
+}
+
+/// The locks of all messages. `C` is a change, `R` its result.
+#[derive(Debug)]
+pub(crate) struct Locks<C, R>(Mutex<HashMap<Id, Line<C, R>>>);
+
+#[derive(Debug)]
+struct Line<C, R> {
+    lock: Arc<FairMutex<()>>,
+    /// The group that a change may still join: nothing stands behind it.
+    open: Option<Arc<Group<C, R>>>,
+    /// How many stand in this line.
+    places: usize,
+}
+
+#[derive(Debug)]
+struct Group<C, R> {
+    progress: Arc<Progress>,
+    members: Mutex<Vec<(C, Slot<R>)>>,
+}
+
+/// Where a member of a group finds its result. Its member has gone when nobody else holds it.
+type Slot<R> = Arc<Mutex<Outcome<R>>>;
+
+#[derive(Debug)]
+enum Outcome<R> {
+    Waiting,
+    Done(R),
+    /// The leader went away when a batch was in flight.
+    Abandoned,
+}
+
+impl<C, R> Default for Locks<C, R> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<C, R> Locks<C, R> {
+    fn stand(&self, id: Id, join: impl FnOnce(&mut Line<C, R>)) -> Place<'_, C, R> {
+        let mut lines = lock(&self.0);
+        let line = lines.entry(id).or_insert_with(|| Line { lock: Arc::default(), open: None, places: 0 });
+        line.places = line.places.saturating_add(1);
+        join(line);
+        Place { locks: self, id, lock: Arc::clone(&line.lock), guard: None }
+    }
+
+    /// Waits for the lock of a message, to do something alone. It is free again when the place is dropped.
+    pub(crate) async fn enter(&self, id: Id) -> Place<'_, C, R> {
+        let mut place = self.stand(id, |line| line.open = None);
+        place.wait().await;
+        place
+    }
+
+    /// Joins the group that waits last for the lock of a message, or begins one.
+    pub(crate) fn join(&self, id: Id, change: C) -> Member<'_, C, R> {
+        let slot = Arc::new(Mutex::new(Outcome::Waiting));
+        let mut joined = None;
+        let place = self.stand(id, |line| {
+            let group = line.open.get_or_insert_with(|| {
+                Arc::new(Group { progress: Arc::default(), members: Mutex::default() })
+            });
+            lock(&group.members).push((change, Arc::clone(&slot)));
+            joined = Some(Arc::clone(group));
+        });
+        Member { place, group: joined, slot }
+    }
+
+    /// Ends when every operation that stands in the line of this message now has ended.
+    pub(crate) async fn settled(&self, id: Id) {
+        let last = lock(&self.0).get(&id).map(|line| Arc::clone(&line.lock));
+        if let Some(last) = last {
+            drop(last.lock().await);
+        }
+    }
+
+    /// Ends when every operation that stands in any line now has ended.
+    pub(crate) async fn all_settled(&self) {
+        let all: Vec<_> = lock(&self.0).values().map(|line| Arc::clone(&line.lock)).collect();
+        join_all(all.iter().map(|lock| lock.lock())).await;
+    }
+}
+
+/// A place in the line of a message. Dropping it gives the lock to the next one.
+#[derive(Debug)]
+pub(crate) struct Place<'a, C, R> {
+    locks: &'a Locks<C, R>,
+    id: Id,
+    lock: Arc<FairMutex<()>>,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl<C, R> Place<'_, C, R> {
+    async fn wait(&mut self) {
+        self.guard = Some(Arc::clone(&self.lock).lock_owned().await);
+    }
+
+    /// Lets nobody join the group any more: it is being worked on.
+    fn close(&self, group: &Arc<Group<C, R>>) {
+        if let Some(line) = lock(&self.locks.0).get_mut(&self.id)
+            && line.open.as_ref().is_some_and(|open| Arc::ptr_eq(open, group))
+        {
+            line.open = None;
+        }
+    }
+}
+
+impl<C, R> Drop for Place<'_, C, R> {
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut lines = lock(&self.locks.0);
+        if let Some(line) = lines.get_mut(&self.id) {
+            line.places = line.places.saturating_sub(1);
+            if line.places == 0 {
+                lines.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// A change that waits for its turn.
+#[derive(Debug)]
+pub(crate) struct Member<'a, C, R> {
+    place: Place<'a, C, R>,
+    group: Option<Arc<Group<C, R>>>,
+    slot: Slot<R>,
+}
+
+/// What a member of a group gets when the lock comes to it.
+#[derive(Debug)]
+pub(crate) enum Turn<'a, C, R> {
+    /// It makes the changes of its group.
+    Leader(Leader<'a, C, R>),
+    /// Another member has made its change.
+    Follower(R),
+    /// Another member began to and went away.
+    Abandoned,
+}
+
+impl<'a, C, R> Member<'a, C, R> {
+    /// Of the group, so of whoever leads it.
+    pub(crate) fn progress(&self) -> Arc<Progress> {
+        self.group.as_ref().map(|group| Arc::clone(&group.progress)).unwrap_or_default()
+    }
+
+    pub(crate) async fn turn(mut self) -> Turn<'a, C, R> {
+        self.place.wait().await;
+        match std::mem::replace(&mut *lock(&self.slot), Outcome::Waiting) {
+            Outcome::Done(result) => return Turn::Follower(result),
+            Outcome::Abandoned => return Turn::Abandoned,
+            Outcome::Waiting => {}
+        }
+        let Some(group) = self.group.take() else { return Turn::Abandoned };
+        self.place.close(&group);
+        let mut members = take(&mut *lock(&group.members));
+        // Who is gone wants nothing any more.
+        members.retain(|(_, slot)| Arc::strong_count(slot) > 1);
+        let (changes, slots) = members.into_iter().unzip();
+        Turn::Leader(Leader { group, changes, slots, own: self.slot, _place: self.place })
+    }
+}
+
+/// Makes the changes of its group. Dropped before [`Leader::finish`], it leaves them to another
+/// member, unless a batch is in flight: then nobody knows what came of it.
+#[derive(Debug)]
+pub(crate) struct Leader<'a, C, R> {
+    group: Arc<Group<C, R>>,
+    /// The changes of the group, in the order in which they were asked for.
+    pub(crate) changes: Vec<C>,
+    slots: Vec<Slot<R>>,
+    own: Slot<R>,
+    _place: Place<'a, C, R>,
+}
+
+impl<C, R> Leader<'_, C, R> {
+    /// Gives every member its result, in the order of the changes, and returns the leader's own.
+    pub(crate) fn finish(mut self, results: impl IntoIterator<Item = R>) -> Option<R> {
+        for (slot, result) in take(&mut self.slots).into_iter().zip(results) {
+            *lock(&slot) = Outcome::Done(result);
+        }
+        match std::mem::replace(&mut *lock(&self.own), Outcome::Abandoned) {
+            Outcome::Done(result) => Some(result),
+            Outcome::Waiting | Outcome::Abandoned => None,
+        }
+    }
+}
+
+impl<C, R> Drop for Leader<'_, C, R> {
+    fn drop(&mut self) {
+        let slots = take(&mut self.slots);
+        if self.group.progress.is_in_flight() {
+            slots.iter().for_each(|slot| *lock(slot) = Outcome::Abandoned);
+        } else {
+            lock(&self.group.members).extend(take(&mut self.changes).into_iter().zip(slots));
+        }
+    }
+}
