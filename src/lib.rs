@@ -42,6 +42,8 @@ mod error;
 pub mod host;
 mod id;
 mod integrity;
+#[cfg(target_arch = "wasm32")]
+mod js;
 mod load;
 mod locks;
 mod memory;
@@ -53,6 +55,8 @@ mod record;
 mod redb;
 mod storage;
 mod sync;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 mod watch;
 
 pub use envelope::{Client, Envelope, EnvelopeHandle};

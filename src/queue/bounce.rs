@@ -4,8 +4,6 @@
 //! Replies and addresses come from strangers. Whatever goes into a header or field has its control
 //! characters made spaces first and is folded, so that nothing in it begins a line of its own.
 
-use std::borrow::ToOwned;
-
 use super::reply::Reply;
 use crate::envelope::Envelope;
 use crate::id::Id;

@@ -22,8 +22,7 @@ mod time;
 
 pub use attempt::Attempt;
 pub use backoff::Delay;
-pub use bounce::date;
-pub use bounce::{Failure, bounce_id, derived};
+pub use bounce::{Failure, bounce_id, date, derived};
 pub use clock::Clock;
 pub use command::{Command, End, Input, Moment, Record, Settings};
 pub use deliveries::{Deliveries, Tally};

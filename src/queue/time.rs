@@ -43,6 +43,6 @@ impl Timer for SystemTimer {
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
-        futures_timer::Delay::new(time)
+        crate::clock::sleep(time)
     }
 }

@@ -1,0 +1,84 @@
+//! Envelopes as handles: their bodies never come into wasm memory.
+
+use wasm_bindgen::prelude::*;
+
+use super::error::refused;
+use crate::envelope::{
+    ADDRESS, EnvelopeHandle, HEADER_NAME, HEADER_VALUE, is_address, is_header_name, is_header_value,
+};
+use crate::error::{Got, Invalid};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The texts that rules speak of: the sender unless it is null, the recipients, then name and
+    /// value of each header.
+    #[wasm_bindgen(js_namespace = binding)]
+    fn texts(envelope: &JsValue) -> Vec<String>;
+    /// -1 if it is no envelope.
+    #[wasm_bindgen(js_namespace = binding, js_name = recipientCount)]
+    fn recipient_count(envelope: &JsValue) -> f64;
+    #[wasm_bindgen(js_namespace = binding, js_name = hasSender)]
+    fn has_sender(envelope: &JsValue) -> bool;
+    /// A copy without the recipients at these positions; `undefined` if it is no envelope.
+    #[wasm_bindgen(js_namespace = binding)]
+    fn without(envelope: &JsValue, delivered: Vec<u32>) -> JsValue;
+}
+
+/// An envelope in JavaScript: an inert copy of a caller's, or a value that a host keeps.
+#[derive(Clone, Debug)]
+pub struct JsEnvelope(pub JsValue);
+
+impl JsEnvelope {
+    /// The handle of a stored value, if that is an envelope.
+    pub fn stored(value: JsValue) -> Option<Self> {
+        (recipient_count(&value) >= 0.0).then_some(Self(value))
+    }
+
+    /// The handle of an inert copy whose texts may stand in an envelope.
+    pub fn argument(copy: JsValue) -> Result<Self, JsValue> {
+        judge(&copy).map_err(|invalid| refused(&invalid))?;
+        Ok(Self(copy))
+    }
+}
+
+fn judge(copy: &JsValue) -> Result<(), Invalid> {
+    let senders = usize::from(has_sender(copy));
+    let addresses = senders.saturating_add(recipient_count(copy) as usize);
+    for (place, text) in texts(copy).into_iter().enumerate() {
+        let (rule, expected): (fn(&[u8]) -> bool, _) = match place.checked_sub(addresses) {
+            None => (is_address, ADDRESS),
+            Some(place) if place % 2 == 0 => (is_header_name, HEADER_NAME),
+            Some(_) => (is_header_value, HEADER_VALUE),
+        };
+        if !rule(text.as_bytes()) {
+            let (argument, index, part) = match place.checked_sub(addresses) {
+                None => match place.checked_sub(senders) {
+                    None => ("sender", None, None),
+                    index => ("recipients", index, None),
+                },
+                Some(place) => ("headers", Some(place / 2), Some(place % 2)),
+            };
+            return Err(Invalid { argument, index, part, expected, got: Got::Text(text) });
+        }
+    }
+    Ok(())
+}
+
+impl EnvelopeHandle for JsEnvelope {
+    fn recipient_count(&self) -> usize {
+        recipient_count(&self.0) as usize
+    }
+
+    fn without(self, delivered: &[u32]) -> Result<Self, Invalid> {
+        let copy = without(&self.0, delivered.to_vec());
+        if !copy.is_undefined() {
+            return Ok(Self(copy));
+        }
+        let got = Got::Text(String::new());
+        Err(Invalid { argument: "envelope", index: None, part: None, expected: "an envelope", got })
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        Ok(()) // judged where it came in
+    }
+}

@@ -1,0 +1,180 @@
+//! `impl Host` over what `pkg/binding/host.js` makes of a host or of two dictionaries.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use js_sys::Promise;
+use serde::Serialize;
+use serde_wasm_bindgen::preserve;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use super::envelope::JsEnvelope;
+use super::error::Failed;
+use super::{meta, timer};
+use crate::host::{BatchOf, Check, Dict, Host, Page, Record, Sizes, Stored, Write};
+use crate::id::Id;
+use crate::meta::Meta;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A host as `pkg/binding/host.js` wraps it. Its methods answer with an inert value, a `Failed`,
+    /// or a `Later` of one of these; what they throw is a critical error of the caller's.
+    pub type Adapter;
+    #[wasm_bindgen(method, getter, js_name = isSync)]
+    fn is_sync(this: &Adapter) -> bool;
+    #[wasm_bindgen(method, js_name = readMeta)]
+    fn read_meta(this: &Adapter, id: &str) -> JsValue;
+    #[wasm_bindgen(method, js_name = readEnvelope)]
+    fn read_envelope(this: &Adapter, id: &str) -> JsValue;
+    #[wasm_bindgen(method)]
+    fn commit(this: &Adapter, batch: JsValue) -> JsValue;
+    #[wasm_bindgen(method)]
+    fn page(this: &Adapter, dict: &str, cursor: JsValue, limit: u32) -> JsValue;
+    #[wasm_bindgen(method)]
+    fn sizes(this: &Adapter) -> JsValue;
+    #[wasm_bindgen(method)]
+    fn close(this: &Adapter) -> JsValue;
+
+    /// A promise whose callbacks come back to this instance only.
+    #[wasm_bindgen(js_namespace = binding)]
+    type Later;
+}
+
+/// A host in JavaScript, or two dictionaries there.
+pub struct JsHost {
+    adapter: Adapter,
+    /// Whether a version is the record itself, so that the next version is known before it is read.
+    versions_are_contents: Cell<bool>,
+}
+
+impl JsHost {
+    pub fn new(adapter: Adapter) -> Self {
+        Self { adapter, versions_are_contents: Cell::new(false) }
+    }
+}
+
+/// An answer, once it is there.
+async fn settled(answer: JsValue) -> Result<JsValue, Failed> {
+    let answer = if answer.is_instance_of::<Later>() {
+        // A `Later` never rejects: its `Failed` is an answer, too.
+        JsFuture::from(answer.unchecked_into::<Promise>()).await.unwrap_or_else(|failed| failed)
+    } else {
+        answer
+    };
+    if answer.is_instance_of::<Failed>() { Err(answer.unchecked_into()) } else { Ok(answer) }
+}
+
+fn name(dict: Dict) -> &'static str {
+    match dict {
+        Dict::Envelope => "envelope",
+        Dict::Meta => "meta",
+    }
+}
+
+#[derive(Serialize)]
+struct JsBatch<'a> {
+    id: &'a str,
+    checks: Vec<JsCheck>,
+    writes: Vec<JsWrite>,
+}
+
+#[derive(Serialize)]
+struct JsCheck {
+    dict: &'static str,
+    /// Null stands for nothing.
+    #[serde(with = "preserve")]
+    version: JsValue,
+}
+
+#[derive(Serialize)]
+struct JsWrite {
+    dict: &'static str,
+    /// Undefined for a deletion.
+    #[serde(with = "preserve")]
+    value: JsValue,
+}
+
+fn batch_to_js(batch: BatchOf<JsHost>) -> JsValue {
+    let check = |check| match check {
+        Check::Absent(dict) => JsCheck { dict: name(dict), version: JsValue::NULL },
+        Check::Unchanged(version) => JsCheck { dict: name(Dict::Meta), version },
+    };
+    let write = |write| match write {
+        Write::Envelope(JsEnvelope(value)) => JsWrite { dict: name(Dict::Envelope), value },
+        Write::Meta(record) => JsWrite { dict: name(Dict::Meta), value: meta::meta_to_js(&record) },
+        Write::Delete(dict) => JsWrite { dict: name(dict), value: JsValue::UNDEFINED },
+    };
+    meta::to_js(&JsBatch {
+        id: batch.id.encode(&mut [0; 32]),
+        checks: batch.checks.into_iter().map(check).collect(),
+        writes: batch.writes.into_iter().map(write).collect(),
+    })
+}
+
+impl Host for JsHost {
+    type Envelope = JsEnvelope;
+    type Version = JsValue;
+    type Cursor = JsValue;
+    type Error = Failed;
+
+    async fn read_meta(&self, id: Id) -> Result<Option<Record<JsValue>>, Failed> {
+        let answer = self.adapter.read_meta(id.encode(&mut [0; 32]));
+        let answer = settled(answer).await?;
+        if answer.is_undefined() {
+            return Ok(None);
+        }
+        let (record, is_content) = meta::record(answer);
+        self.versions_are_contents.set(is_content);
+        Ok(Some(record))
+    }
+
+    async fn read_envelope(&self, id: Id) -> Result<Option<Stored<JsEnvelope>>, Failed> {
+        let answer = self.adapter.read_envelope(id.encode(&mut [0; 32]));
+        let answer = settled(answer).await?;
+        if answer.is_undefined() {
+            return Ok(None);
+        }
+        Ok(Some(JsEnvelope::stored(answer).map_or(Stored::Corrupt, Stored::Good)))
+    }
+
+    async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, Failed> {
+        let answer = self.adapter.commit(batch_to_js(batch));
+        Ok(settled(answer).await?.is_truthy())
+    }
+
+    async fn page(&self, dict: Dict, cursor: Option<JsValue>, limit: u32) -> Result<Page<JsValue>, Failed> {
+        let answer = self.adapter.page(name(dict), cursor.unwrap_or_default(), limit);
+        meta::page(settled(answer).await?).map_err(JsValue::unchecked_into)
+    }
+
+    async fn sizes(&self) -> Result<Sizes, Failed> {
+        let answer = self.adapter.sizes();
+        meta::sizes(settled(answer).await?).map_err(JsValue::unchecked_into)
+    }
+
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+        timer::sleep(time)
+    }
+
+    fn now(&self) -> f64 {
+        timer::now()
+    }
+
+    fn version_of(&self, meta: &Meta) -> Option<JsValue> {
+        self.versions_are_contents.get().then(|| meta::meta_to_js(meta))
+    }
+
+    fn is_sync(&self) -> bool {
+        self.adapter.is_sync()
+    }
+
+    fn is_unknown_outcome(error: &Failed) -> bool {
+        error.is_unknown_outcome()
+    }
+
+    async fn close(&self) -> Result<(), Failed> {
+        let answer = self.adapter.close();
+        settled(answer).await.map(drop)
+    }
+}

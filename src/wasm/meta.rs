@@ -1,0 +1,232 @@
+//! Meta records, changes, pages and findings as structured values.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_wasm_bindgen::{Serializer, from_value, preserve};
+use wasm_bindgen::prelude::*;
+
+use super::error::unreadable;
+use crate::host::{Page, Record, Sizes, Stored};
+use crate::id::Id;
+use crate::integrity::Findings;
+use crate::meta::{Attempts, Change, Expect, Lease, Meta};
+
+/// The format of the records that this version writes.
+const FORMAT: f64 = 1.0;
+
+/// A structured value for JavaScript: what is missing is null, unless it is left out.
+pub fn to_js(value: &impl Serialize) -> JsValue {
+    // Of what is made here, nothing fails.
+    value.serialize(&Serializer::new().serialize_missing_as_null(true)).unwrap_or_default()
+}
+
+/// A meta record as hosts keep it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct JsMeta {
+    timestamp: f64,
+    attempts: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    delivered_indexes: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<JsLease>,
+    #[serde(skip_serializing)]
+    format: f64,
+    /// The fields that this version does not know, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsLease {
+    until: f64,
+    owner: String,
+}
+
+impl From<&Lease> for JsLease {
+    fn from(Lease { until, owner }: &Lease) -> Self {
+        Self { until: *until, owner: owner.clone() }
+    }
+}
+
+impl From<JsLease> for Lease {
+    fn from(JsLease { until, owner }: JsLease) -> Self {
+        Self { until, owner }
+    }
+}
+
+/// A meta record for a host; `pkg/binding/host.js` puts the unknown fields in their places.
+pub fn meta_to_js(meta: &Meta) -> JsValue {
+    to_js(&JsMeta {
+        timestamp: meta.timestamp,
+        attempts: f64::from(meta.attempts),
+        delivered_indexes: meta.delivered.iter().map(|index| f64::from(*index)).collect(),
+        lease: meta.lease.as_ref().map(JsLease::from),
+        unknown: String::from_utf8(meta.unknown.clone()).ok().filter(|unknown| !unknown.is_empty()),
+        format: FORMAT,
+    })
+}
+
+/// What an inert copy of a record says; of garbage there is none.
+fn stored(copy: JsValue) -> Stored<Meta> {
+    let Ok(found) = from_value::<JsMeta>(copy) else { return Stored::Corrupt };
+    if found.format > FORMAT {
+        return Stored::Newer;
+    }
+    good(found).map_or(Stored::Corrupt, Stored::Good)
+}
+
+fn good(found: JsMeta) -> Option<Meta> {
+    let attempts = integer(found.attempts)?;
+    let delivered: Vec<u32> = found.delivered_indexes.into_iter().map(integer).collect::<Option<_>>()?;
+    let lease = found.lease.map(Lease::from);
+    let is_good = found.timestamp.is_finite()
+        && found.format >= 0.0
+        && delivered.is_sorted_by(|one, next| one < next)
+        && lease.as_ref().is_none_or(|lease| lease.until.is_finite());
+    let unknown = found.unknown.unwrap_or_default().into_bytes();
+    is_good.then_some(Meta { timestamp: found.timestamp, attempts, delivered, lease, unknown })
+}
+
+/// The number as an index or a count, if it is one.
+fn integer(number: f64) -> Option<u32> {
+    let integer = number as u32;
+    (f64::from(integer) == number).then_some(integer)
+}
+
+/// What a host has under an id; `copy` is the inert copy of the record.
+#[derive(Deserialize)]
+struct JsRecord {
+    #[serde(with = "preserve")]
+    copy: JsValue,
+    #[serde(with = "preserve")]
+    version: JsValue,
+    /// Whether the version is the record itself.
+    #[serde(rename = "isContent")]
+    is_content: bool,
+}
+
+/// A record and its version, and whether that is the record itself.
+pub fn record(answer: JsValue) -> (Record<JsValue>, bool) {
+    match from_value(answer) {
+        Ok(JsRecord { copy, version, is_content }) => (Record { meta: stored(copy), version }, is_content),
+        Err(_) => (Record { meta: Stored::Corrupt, version: JsValue::UNDEFINED }, false),
+    }
+}
+
+#[derive(Deserialize)]
+struct JsPage {
+    /// Keys, each with the inert copy of its record if it has one.
+    entries: Vec<JsEntry>,
+    #[serde(default, with = "preserve")]
+    next: JsValue,
+}
+
+#[derive(Deserialize)]
+struct JsEntry {
+    key: String,
+    #[serde(default, with = "preserve")]
+    copy: JsValue,
+}
+
+/// A page of a dictionary.
+pub fn page(answer: JsValue) -> Result<Page<JsValue>, JsValue> {
+    let JsPage { entries: found, next } = from_value(answer).map_err(|error| unreadable("page", &error))?;
+    let (mut entries, mut foreign_keys) = (Vec::with_capacity(found.len()), Vec::new());
+    for JsEntry { key, copy } in found {
+        match key.parse::<Id>() {
+            Ok(id) => entries.push((id, (!copy.is_undefined()).then(|| stored(copy)))),
+            Err(_) => foreign_keys.push(key),
+        }
+    }
+    Ok(Page { entries, foreign_keys, next: (!next.is_undefined()).then_some(next) })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JsSizes {
+    size: f64,
+    meta_size: f64,
+}
+
+/// How many entries a host has.
+pub fn sizes(answer: JsValue) -> Result<Sizes, JsValue> {
+    let JsSizes { size, meta_size } = from_value(answer).map_err(|error| unreadable("sizes", &error))?;
+    Ok(Sizes { size: size as u64, meta_size: meta_size as u64 })
+}
+
+/// What `getInfo` returns.
+pub fn sizes_to_js(sizes: Sizes) -> JsValue {
+    to_js(&JsSizes { size: sizes.size as f64, meta_size: sizes.meta_size as f64 })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsFindings {
+    orphan_envelopes: Vec<String>,
+    orphan_meta: Vec<String>,
+    corrupt: Vec<String>,
+}
+
+/// What `check` and `repair` return.
+pub fn findings_to_js(findings: Findings) -> JsValue {
+    let Findings { orphan_envelopes, orphan_meta, corrupt } = findings;
+    to_js(&JsFindings { orphan_envelopes, orphan_meta, corrupt })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct JsExpect {
+    timestamp: Option<f64>,
+    attempts: Option<u32>,
+    #[serde(deserialize_with = "given")]
+    lease: Option<Option<JsLease>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct JsNext {
+    timestamp: Option<f64>,
+    attempts: Option<u32>,
+    #[serde(deserialize_with = "given")]
+    lease: Option<Option<JsLease>>,
+    delivered: Vec<u32>,
+}
+
+/// A field that is null says something else than one that is not there.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+/// The change that the inert copies of `change`'s arguments ask for.
+pub fn change(expect: JsValue, next: JsValue) -> Result<Change, JsValue> {
+    let expect: JsExpect = from_value(expect).map_err(|error| unreadable("expect", &error))?;
+    let next: JsNext = from_value(next).map_err(|error| unreadable("next", &error))?;
+    Ok(Change {
+        expect: Expect {
+            timestamp: expect.timestamp,
+            attempts: expect.attempts,
+            lease: expect.lease.map(|lease| lease.map(Lease::from)),
+        },
+        timestamp: next.timestamp,
+        attempts: next.attempts.map(Attempts::Set),
+        lease: next.lease.map(|lease| lease.map(Lease::from)),
+        delivered: next.delivered,
+    })
+}
+
+/// What a meta record says to a queue; null if there is none.
+#[derive(Serialize)]
+struct JsLook {
+    timestamp: f64,
+    attempts: u32,
+    lease: Option<JsLease>,
+}
+
+/// The record for a queue.
+pub fn look_to_js(meta: &Meta) -> JsValue {
+    to_js(&JsLook {
+        timestamp: meta.timestamp,
+        attempts: meta.attempts,
+        lease: meta.lease.as_ref().map(JsLease::from),
+    })
+}

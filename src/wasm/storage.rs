@@ -1,0 +1,254 @@
+//! The storage as JavaScript sees it: one class for both colours.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use js_sys::Array;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+use super::envelope::JsEnvelope;
+use super::error::{Failed, failure, needs_async, no_such_message};
+use super::host::{Adapter, JsHost};
+use super::meta;
+use crate::error::Error;
+use crate::host::Stored;
+use crate::id::Id;
+use crate::integrity::Repair;
+use crate::load::Position;
+use crate::meta::Change;
+use crate::storage::DictStorage;
+use crate::watch::{Subscriber, Wait};
+
+type Shared = Rc<DictStorage<JsHost>>;
+type Work = Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>;
+
+/// The result of a call: what it came to, a `Failed`, or, where it waits, a promise of these.
+pub(super) fn now_or_later(mut work: Work, is_sync: bool) -> JsValue {
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result.unwrap_or_else(|failed| failed),
+        Poll::Pending if is_sync => needs_async(),
+        // Rejections are for those who throw: a `Failed` is a result, too.
+        Poll::Pending => future_to_promise(async { Ok(work.await.unwrap_or_else(|failed| failed)) }).into(),
+    }
+}
+
+fn id_to_js(id: Id) -> JsValue {
+    JsValue::from_str(id.encode(&mut [0; 32]))
+}
+
+/// A storage over a host in JavaScript. Arguments are inert copies. An id that is none belongs to no
+/// message.
+#[wasm_bindgen]
+#[allow(missing_debug_implementations)]
+pub struct Storage {
+    pub(super) storage: Shared,
+    is_sync: bool,
+}
+
+impl Storage {
+    fn call<T, F>(&self, work: impl FnOnce(Shared) -> F, result: impl FnOnce(T) -> JsValue + 'static) -> JsValue
+    where
+        F: Future<Output = Result<T, Error<Failed>>> + 'static,
+    {
+        let work = work(Rc::clone(&self.storage));
+        now_or_later(Box::pin(async move { work.await.map(result).map_err(failure) }), self.is_sync)
+    }
+
+    fn change_one(&self, id: &str, change: Change, result: impl FnOnce(bool) -> JsValue + 'static) -> JsValue {
+        let Ok(id) = id.parse::<Id>() else { return no_such_message(id) };
+        self.call(move |storage| async move { storage.change(&id, change).await }, result)
+    }
+}
+
+#[wasm_bindgen]
+impl Storage {
+    /// `deadline` is in milliseconds; a synchronous host has none.
+    #[wasm_bindgen(constructor)]
+    pub fn new(adapter: Adapter, is_sync: bool, deadline: f64) -> Self {
+        let mut storage = DictStorage::new(JsHost::new(adapter));
+        if !is_sync && let Ok(deadline) = Duration::try_from_secs_f64(deadline / 1000.0) {
+            storage = storage.with_deadline(deadline);
+        }
+        Self { storage: Rc::new(storage), is_sync }
+    }
+
+    /// Resolves with the id; null if the given one is none.
+    pub fn write(&self, envelope: JsValue, timestamp: f64, id: Option<String>) -> JsValue {
+        let given = match id.map(|id| id.parse::<Id>()).transpose() {
+            Ok(given) => given,
+            Err(_) => return JsValue::NULL,
+        };
+        let envelope = match JsEnvelope::argument(envelope) {
+            Ok(envelope) => envelope,
+            Err(failed) => return failed,
+        };
+        self.call(move |storage| async move { storage.write(envelope, timestamp, given).await }, id_to_js)
+    }
+
+    #[wasm_bindgen(js_name = setTimestamp)]
+    pub fn set_timestamp(&self, id: &str, timestamp: f64) -> JsValue {
+        self.change_one(id, Change { timestamp: Some(timestamp), ..Change::default() }, |_| JsValue::UNDEFINED)
+    }
+
+    #[wasm_bindgen(js_name = incrementAttempts)]
+    pub fn increment_attempts(&self, id: &str) -> JsValue {
+        let Ok(id) = id.parse::<Id>() else { return no_such_message(id) };
+        self.call(move |storage| async move { storage.increment_attempts(&id).await }, JsValue::from)
+    }
+
+    #[wasm_bindgen(js_name = setRecipientsDelivered)]
+    pub fn set_recipients_delivered(&self, id: &str, indexes: Vec<u32>) -> JsValue {
+        self.change_one(id, Change { delivered: indexes, ..Change::default() }, |_| JsValue::UNDEFINED)
+    }
+
+    pub fn change(&self, id: &str, expect: JsValue, next: JsValue) -> JsValue {
+        match meta::change(expect, next) {
+            Ok(change) => self.change_one(id, change, JsValue::from),
+            Err(failed) => failed,
+        }
+    }
+
+    /// Resolves with envelope, attempts and indexes.
+    pub fn get(&self, id: &str) -> JsValue {
+        let Ok(id) = id.parse::<Id>() else { return no_such_message(id) };
+        self.call(
+            move |storage| async move { storage.get(&id).await },
+            |queued| {
+                let indexes: Array = queued.indexes.into_iter().map(JsValue::from).collect();
+                Array::of3(&queued.envelope.0, &queued.attempts.into(), &indexes).into()
+            },
+        )
+    }
+
+    /// Resolves with timestamp, attempts and lease; undefined if there is no such message.
+    #[wasm_bindgen(js_name = getMeta)]
+    pub fn get_meta(&self, id: &str) -> JsValue {
+        let Ok(id) = id.parse::<Id>() else { return no_such_message(id) };
+        self.call(
+            move |storage| async move {
+                match storage.get_meta(&id).await? {
+                    None => Err(Error::NoSuchMessage(id)),
+                    Some(Stored::Good(meta)) => Ok(meta),
+                    Some(Stored::Corrupt) => Err(Error::Corrupt(id)),
+                    Some(Stored::Newer) => Err(Error::NewerFormat(id)),
+                }
+            },
+            |meta| meta::look_to_js(&meta),
+        )
+    }
+
+    pub fn remove(&self, id: &str) -> JsValue {
+        let Ok(id) = id.parse::<Id>() else { return JsValue::UNDEFINED };
+        self.call(move |storage| async move { storage.remove(&id).await }, |()| JsValue::UNDEFINED)
+    }
+
+    #[wasm_bindgen(js_name = getInfo)]
+    pub fn get_info(&self) -> JsValue {
+        self.call(|storage| async move { storage.get_info().await }, meta::sizes_to_js)
+    }
+
+    pub fn check(&self) -> JsValue {
+        self.call(|storage| async move { storage.check().await }, meta::findings_to_js)
+    }
+
+    /// `min_age` is in milliseconds; an hour unless given.
+    pub fn repair(&self, min_age: Option<f64>, requeue: Vec<String>) -> JsValue {
+        let default = Repair::default();
+        let requeue = requeue.iter().filter_map(|id| id.parse().ok()).collect();
+        let repair = Repair { min_age: min_age.unwrap_or(default.min_age), requeue };
+        self.call(|storage| async move { storage.repair(repair).await }, meta::findings_to_js)
+    }
+
+    pub fn close(&self) -> JsValue {
+        self.call(|storage| async move { storage.close().await }, |()| JsValue::UNDEFINED)
+    }
+
+    /// All messages, page by page.
+    pub fn load(&self) -> Listing {
+        Listing {
+            storage: Rc::clone(&self.storage),
+            is_sync: self.is_sync,
+            position: Rc::new(RefCell::new(Position::Start)),
+        }
+    }
+
+    /// Messages as they come; everything is looked through every so many milliseconds.
+    pub fn wait(&self, every: f64) -> Waiting {
+        let wait = self.storage.wait(Duration::try_from_secs_f64(every / 1000.0).unwrap_or(Duration::MAX));
+        let subscriber = wait.subscriber();
+        Waiting { storage: Rc::clone(&self.storage), wait: Rc::new(Cell::new(Some(Box::new(wait)))), subscriber }
+    }
+
+    /// Somebody else has changed a message; which one is not known if this is no id.
+    pub fn notify(&self, id: &str) {
+        match id.parse() {
+            Ok(id) => self.storage.notify(id),
+            Err(_) => self.storage.rescan(),
+        }
+    }
+}
+
+/// A list of all messages under way.
+#[wasm_bindgen]
+#[allow(missing_debug_implementations)]
+pub struct Listing {
+    storage: Shared,
+    is_sync: bool,
+    position: Rc<RefCell<Position<JsValue>>>,
+}
+
+#[wasm_bindgen]
+impl Listing {
+    /// Resolves with the next rows, each a timestamp and an id; undefined after the last page.
+    pub fn next(&self) -> JsValue {
+        let (storage, at) = (Rc::clone(&self.storage), Rc::clone(&self.position));
+        let work = async move {
+            let mut position = at.replace(Position::End);
+            if matches!(position, Position::End) {
+                return Ok(JsValue::UNDEFINED);
+            }
+            let rows = storage.load_page(&mut position).await.map_err(failure)?;
+            at.replace(position);
+            let row = |(timestamp, id): (f64, Id)| Array::of2(&timestamp.into(), &id_to_js(id));
+            Ok(rows.into_iter().map(row).collect::<Array>().into())
+        };
+        now_or_later(Box::pin(work), self.is_sync)
+    }
+}
+
+/// Somebody who waits for messages.
+#[wasm_bindgen]
+#[allow(missing_debug_implementations)]
+pub struct Waiting {
+    storage: Shared,
+    /// None while a call of `next` has it.
+    wait: Rc<Cell<Option<Box<Wait<JsValue>>>>>,
+    subscriber: Subscriber,
+}
+
+#[wasm_bindgen]
+impl Waiting {
+    /// Resolves with the next timestamp and id; undefined at the end. One call at a time.
+    pub fn next(&self) -> JsValue {
+        let (storage, place) = (Rc::clone(&self.storage), Rc::clone(&self.wait));
+        let work = async move {
+            let Some(mut wait) = place.take() else { return Ok(JsValue::UNDEFINED) };
+            let next = wait.next(&storage).await;
+            place.set(Some(wait));
+            let message = next.map_err(failure)?;
+            Ok(message.map_or(JsValue::UNDEFINED, |(timestamp, id)| {
+                Array::of2(&timestamp.into(), &id_to_js(id)).into()
+            }))
+        };
+        now_or_later(Box::pin(work), false)
+    }
+
+    /// Ends the waiting, also a `next` under way.
+    pub fn end(&self) {
+        self.subscriber.end();
+    }
+}
