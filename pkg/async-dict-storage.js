@@ -3,14 +3,15 @@
  *   AsyncDict, DictHost, Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, StorageOptions,
  * } from './types.js'
  */
-import { Method } from './seam/names.js';
 import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
+import { copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp } from './binding/arguments.js';
+import { copyEnvelope } from './binding/envelope.js';
+import { HostAdapter } from './binding/host.js';
+import { WasmHalf } from './binding/instance.js';
+import { refuseId, writeId } from './dict-storage.js';
 import { AsyncMapsHost } from './hosts/maps.js';
-import { Calls } from './seam/calls.js';
-import { LOOK } from './seam/look.js';
-import { Listing } from './seam/listing.js';
-import { openCore } from './seam/open.js';
-import { PromisingSeam } from './seam/promising.js';
+import { Listing } from './listing.js';
+import { LOOK } from './look.js';
 import { Waiter } from './waiter.js';
 
 const MINUTE = 60_000;
@@ -24,8 +25,7 @@ const MINUTE = 60_000;
  * deadline: with `timeout` when nothing was handed to the host, with `unknown-outcome` and the id when something was.
  */
 export class AsyncDictStorage {
-  #seam;
-  #calls;
+  #wasm;
   #host;
   #every;
   /** @type {(() => void) | undefined} */
@@ -59,9 +59,8 @@ export class AsyncDictStorage {
           dictionary('envelopeDb', /** @type {AsyncDict<Envelope>} */ (first)), dictionary('metaDb', second), deadline,
         );
     const subscribes = typeof (/** @type {DictHost} */ (this.#host).subscribe) === 'function';
-    this.#seam = new PromisingSeam(/** @type {DictHost} */ (this.#host), deadline);
-    openCore(this.#seam);
-    this.#calls = new Calls(this.#seam);
+    const own = /** @type {DictHost} */ (this.#host);
+    this.#wasm = new WasmHalf(({ glue, gate }) => new glue.Storage(new HostAdapter(own, false, gate), false, deadline));
     this.#every = subscribes ? MINUTE : poll;
   }
 
@@ -75,8 +74,11 @@ export class AsyncDictStorage {
    * @param {{ id?: string }} [options]
    * @returns {Promise<string>}
    */
-  write(envelope, timestamp, options) {
-    return this.#calls.begin(Method.Write, envelope, timestamp, options);
+  async write(envelope, timestamp, options) {
+    const given = writeId(options);
+    const due = copyTimestamp('timestamp', timestamp);
+    const copy = copyEnvelope(envelope);
+    return (await this.#wasm.call((storage) => storage.write(copy, due, given), given)) ?? refuseId(given);
   }
 
   /**
@@ -86,8 +88,10 @@ export class AsyncDictStorage {
    * @param {number | Date} timestamp
    * @returns {Promise<void>}
    */
-  setTimestamp(id, timestamp) {
-    return this.#calls.begin(Method.SetTimestamp, id, timestamp);
+  async setTimestamp(id, timestamp) {
+    const due = copyTimestamp('timestamp', timestamp);
+    const key = copyId('id', id);
+    await this.#wasm.call((storage) => storage.setTimestamp(key, due), key);
   }
 
   /**
@@ -96,8 +100,9 @@ export class AsyncDictStorage {
    * @param {string} id
    * @returns {Promise<number>}
    */
-  incrementAttempts(id) {
-    return this.#calls.begin(Method.IncrementAttempts, id);
+  async incrementAttempts(id) {
+    const key = copyId('id', id);
+    return this.#wasm.call((storage) => storage.incrementAttempts(key), key);
   }
 
   /**
@@ -108,8 +113,10 @@ export class AsyncDictStorage {
    * @param {Iterable<number>} rcptIndexes
    * @returns {Promise<void>}
    */
-  setRecipientsDelivered(id, rcptIndexes) {
-    return this.#calls.begin(Method.SetRecipientsDelivered, id, rcptIndexes);
+  async setRecipientsDelivered(id, rcptIndexes) {
+    const indexes = copyIndexes('rcptIndexes', rcptIndexes);
+    const key = copyId('id', id);
+    await this.#wasm.call((storage) => storage.setRecipientsDelivered(key, indexes), key);
   }
 
   /**
@@ -120,8 +127,10 @@ export class AsyncDictStorage {
    * @param {Next} next what it says then; what is not named stays
    * @returns {Promise<boolean>}
    */
-  change(id, expect, next) {
-    return this.#calls.begin(Method.Change, id, expect, next);
+  async change(id, expect, next) {
+    const [expected, changed] = [copyExpect(expect), copyNext(next)];
+    const key = copyId('id', id);
+    return this.#wasm.call((storage) => storage.change(key, expected, changed), key);
   }
 
   /**
@@ -131,7 +140,7 @@ export class AsyncDictStorage {
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
   load() {
-    return new Listing(this.#calls);
+    return new Listing((cursor) => this.#loadPage(cursor));
   }
 
   /**
@@ -141,8 +150,9 @@ export class AsyncDictStorage {
    * @param {string} id
    * @returns {Promise<[envelope: Envelope, attempts: number, rcptIndexes: number[]]>}
    */
-  get(id) {
-    return this.#calls.begin(Method.Get, id);
+  async get(id) {
+    const key = copyId('id', id);
+    return this.#wasm.call((storage) => storage.get(key), key);
   }
 
   /**
@@ -151,8 +161,9 @@ export class AsyncDictStorage {
    * @param {string} id
    * @returns {Promise<void>}
    */
-  remove(id) {
-    return this.#calls.begin(Method.Remove, id);
+  async remove(id) {
+    const key = copyId('id', id);
+    await this.#wasm.call((storage) => storage.remove(key), key);
   }
 
   /**
@@ -161,8 +172,8 @@ export class AsyncDictStorage {
    * @param {string} id
    * @returns {Promise<import('./types.js').Looked>}
    */
-  [LOOK](id) {
-    return this.#calls.begin(Method.Look, id);
+  async [LOOK](id) {
+    return this.#wasm.call((storage) => storage.getMeta(id), id);
   }
 
   /**
@@ -170,8 +181,8 @@ export class AsyncDictStorage {
    *
    * @returns {Promise<Info>}
    */
-  getInfo() {
-    return this.#calls.begin(Method.GetInfo);
+  async getInfo() {
+    return this.#wasm.call((storage) => storage.getInfo());
   }
 
   /**
@@ -179,8 +190,8 @@ export class AsyncDictStorage {
    *
    * @returns {Promise<Findings>}
    */
-  check() {
-    return this.#calls.begin(Method.Check);
+  async check() {
+    return this.#wasm.call((storage) => storage.check());
   }
 
   /**
@@ -190,8 +201,9 @@ export class AsyncDictStorage {
    * @param {RepairOptions} [options]
    * @returns {Promise<Findings>}
    */
-  repair(options) {
-    return this.#calls.begin(Method.Repair, options);
+  async repair(options) {
+    const { minAge, requeue } = copyRepair(options);
+    return this.#wasm.call((storage) => storage.repair(minAge, requeue));
   }
 
   /**
@@ -206,22 +218,25 @@ export class AsyncDictStorage {
     return new Waiter(() => this.#beginToWait());
   }
 
+  /** @param {unknown} cursor */
+  async #loadPage(cursor) {
+    return this.#wasm.call((storage) => storage.loadPage(cursor));
+  }
+
   /** @returns {import('./waiter.js').Waited} */
   #beginToWait() {
-    const core = this.#calls.core();
     const host = /** @type {DictHost} */ (this.#host);
-    this.#unsubscribe ??= host.subscribe?.((id) => {
-      // A host that has missed some changes does not know which.
-      if (id !== undefined && typeof id !== 'string') return;
-      if (id !== undefined) this.#seam.frame.putId(id);
-      this.#calls.core().notify(id === undefined);
-    });
-    const waiting = core.wait(this.#every);
-    const look = () => document.visibilityState === 'visible' && core.notify(true);
+    /** @param {string} [id] none where the host has missed some changes and does not know which */
+    const notify = (id = '') => {
+      if (typeof id === 'string') this.#wasm.call((storage) => storage.notify(id));
+    };
+    this.#unsubscribe ??= host.subscribe?.(notify);
+    const waiting = new WasmHalf(() => this.#wasm.call((storage) => storage.wait(this.#every)));
+    const look = () => document.visibilityState === 'visible' && notify();
     if (typeof document === 'object') document.addEventListener('visibilitychange', look);
     return {
-      next: () => this.#calls.next(core, waiting),
-      end: () => waiting.end(),
+      next: async () => waiting.call((half) => half.next()),
+      end: () => waiting.call((half) => half.end()),
       free() {
         if (typeof document === 'object') document.removeEventListener('visibilitychange', look);
         waiting.free();
@@ -237,7 +252,7 @@ export class AsyncDictStorage {
   async close() {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-    await this.#calls.begin(Method.Close);
+    await this.#wasm.call((storage) => storage.close());
   }
 
   /** @returns {Promise<void>} */

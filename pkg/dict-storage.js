@@ -1,15 +1,13 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
-import { Method } from './seam/names.js';
+/** @import { StorageHalf } from './binding/instance.js' */
 import { dictionary } from './arguments.js';
-import { QueueError } from './errors.js';
-import { readArguments } from './seam/arguments.js';
-import { enter, entries } from './seam/depth.js';
-import { failure } from './seam/failures.js';
-import { LOOK } from './seam/look.js';
-import { openCore } from './seam/open.js';
-import { ReadySeam } from './seam/ready.js';
-import { resultOf } from './seam/results.js';
-import { Slot } from './seam/slot.js';
+import { copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, field } from './binding/arguments.js';
+import { copyEnvelope } from './binding/envelope.js';
+import { HostAdapter } from './binding/host.js';
+import { WasmHalf } from './binding/instance.js';
+import { refused } from './errors.js';
+import { SyncMapsHost } from './hosts/maps.js';
+import { LOOK } from './look.js';
 
 /**
  * A mail queue's storage over two dictionaries that answer at once, for example two Maps: envelopes in one, what
@@ -22,7 +20,7 @@ import { Slot } from './seam/slot.js';
  * `RangeError`, an unknown id a `KeyError`, and what a dictionary throws the `cause` of a `QueueError`.
  */
 export class DictStorage {
-  #seam;
+  #wasm;
 
   /**
    * @param {SyncDict<Envelope> | null} [envelopeDb] where envelopes are kept; a new Map unless given
@@ -34,8 +32,8 @@ export class DictStorage {
     this.envelopeDb = dictionary('envelopeDb', envelopeDb);
     /** @readonly @type {SyncDict<Meta>} */
     this.metaDb = dictionary('metaDb', metaDb);
-    this.#seam = new ReadySeam(this.envelopeDb, this.metaDb);
-    openCore(this.#seam);
+    const host = new SyncMapsHost(this.envelopeDb, this.metaDb);
+    this.#wasm = new WasmHalf(({ glue, gate }) => new glue.Storage(new HostAdapter(host, true, gate), true, 0));
   }
 
   /**
@@ -48,7 +46,10 @@ export class DictStorage {
    * @returns {string}
    */
   write(envelope, timestamp, options) {
-    return this.#call(Method.Write, envelope, timestamp, options);
+    const given = writeId(options);
+    const due = copyTimestamp('timestamp', timestamp);
+    const copy = copyEnvelope(envelope);
+    return this.#wasm.call((storage) => storage.write(copy, due, given), given) ?? refuseId(given);
   }
 
   /**
@@ -59,7 +60,9 @@ export class DictStorage {
    * @returns {void}
    */
   setTimestamp(id, timestamp) {
-    this.#call(Method.SetTimestamp, id, timestamp);
+    const due = copyTimestamp('timestamp', timestamp);
+    const key = copyId('id', id);
+    this.#wasm.call((storage) => storage.setTimestamp(key, due), key);
   }
 
   /**
@@ -69,7 +72,8 @@ export class DictStorage {
    * @returns {number}
    */
   incrementAttempts(id) {
-    return this.#call(Method.IncrementAttempts, id);
+    const key = copyId('id', id);
+    return this.#wasm.call((storage) => storage.incrementAttempts(key), key);
   }
 
   /**
@@ -82,7 +86,9 @@ export class DictStorage {
    * @throws {RangeError} for a position that is not in the original list; none is marked then
    */
   setRecipientsDelivered(id, rcptIndexes) {
-    this.#call(Method.SetRecipientsDelivered, id, rcptIndexes);
+    const indexes = copyIndexes('rcptIndexes', rcptIndexes);
+    const key = copyId('id', id);
+    this.#wasm.call((storage) => storage.setRecipientsDelivered(key, indexes), key);
   }
 
   /**
@@ -94,7 +100,9 @@ export class DictStorage {
    * @returns {boolean}
    */
   change(id, expect, next) {
-    return this.#call(Method.Change, id, expect, next);
+    const [expected, changed] = [copyExpect(expect), copyNext(next)];
+    const key = copyId('id', id);
+    return this.#wasm.call((storage) => storage.change(key, expected, changed), key);
   }
 
   /**
@@ -104,7 +112,7 @@ export class DictStorage {
    * @returns {IterableIterator<[timestamp: number, id: string]>}
    */
   load() {
-    return new Listing(this.#seam);
+    return new Listing(this.#wasm);
   }
 
   /**
@@ -115,7 +123,8 @@ export class DictStorage {
    * @returns {[envelope: Envelope, attempts: number, rcptIndexes: number[]]}
    */
   get(id) {
-    return this.#call(Method.Get, id);
+    const key = copyId('id', id);
+    return this.#wasm.call((storage) => storage.get(key), key);
   }
 
   /**
@@ -125,7 +134,8 @@ export class DictStorage {
    * @returns {void}
    */
   remove(id) {
-    this.#call(Method.Remove, id);
+    const key = copyId('id', id);
+    this.#wasm.call((storage) => storage.remove(key), key);
   }
 
   /**
@@ -135,7 +145,7 @@ export class DictStorage {
    * @returns {import('./types.js').Looked}
    */
   [LOOK](id) {
-    return this.#call(Method.Look, id);
+    return this.#wasm.call((storage) => storage.getMeta(id), id);
   }
 
   /**
@@ -144,12 +154,7 @@ export class DictStorage {
    * @returns {Info}
    */
   getInfo() {
-    const seam = this.#seam;
-    try {
-      return seam.info();
-    } catch (error) {
-      throw failure('host', 'the host failed', undefined, true, error);
-    }
+    return this.#wasm.call((storage) => storage.getInfo());
   }
 
   /**
@@ -158,7 +163,7 @@ export class DictStorage {
    * @returns {Findings}
    */
   check() {
-    return this.#call(Method.Check);
+    return this.#wasm.call((storage) => storage.check());
   }
 
   /**
@@ -169,67 +174,43 @@ export class DictStorage {
    * @returns {Findings}
    */
   repair(options) {
-    return this.#call(Method.Repair, options);
-  }
-
-  /**
-   * @param {number} method
-   * @param {unknown} [first]
-   * @param {unknown} [second]
-   * @param {unknown} [third]
-   */
-  #call(method, first, second, third) {
-    const slot = new Slot();
-    const number = readArguments(slot, method, first, second, third);
-    return callNow(this.#seam, slot, method, number);
+    const { minAge, requeue } = copyRepair(options);
+    return this.#wasm.call((storage) => storage.repair(minAge, requeue));
   }
 }
 
 /**
- * @param {ReadySeam} seam
- * @param {Slot} slot
- * @param {number} method
- * @param {number} number
- * @param {number} [count]
- * @returns {any}
+ * The id that the options of a `write` give.
+ *
+ * @param {unknown} options
+ * @returns {string | undefined}
  */
-function callNow(seam, slot, method, number, count = slot.envelope?.recipients.length ?? 0) {
-  const { id } = slot;
-  const made = method === Method.Write && id !== undefined ? Method.WriteAs : method;
-  if (!enter()) throw new QueueError('conflict', 'conflict: a dictionary calls the storage again and again', { id });
-  const outer = seam.slot; // a dictionary may call back
-  let result;
-  try {
-    const core = seam.core ?? openCore(seam);
-    if (id !== undefined) seam.frame.putId(id);
-    seam.slot = slot;
-    result = core.call(made, number, count);
-  } catch (error) {
-    entries.unwound = true;
-    seam.core = undefined;
-    if (slot.turn) seam.giveTurn(slot);
-    throw error;
-  } finally {
-    seam.slot = outer;
-    entries.depth--;
-  }
-  return resultOf(seam, slot, method, result);
+export function writeId(options) {
+  const id = field(options, 'options', 'id');
+  return id === undefined ? undefined : copyId('options.id', id);
+}
+
+/**
+ * @param {string | undefined} id
+ * @returns {never}
+ */
+export function refuseId(id) {
+  throw refused('options.id', '32 lower-case hexadecimal digits', id);
 }
 
 /** @implements {IterableIterator<[number, string]>} */
 class Listing {
-  #seam;
-  /** @type {Slot | undefined} of the page before */
-  #slot;
-  /** @type {[number, string][] | undefined} */
+  #storage;
+  /** @type {[number, string][]} */
   #rows = [];
   #next = 0;
+  /** @type {unknown} of the next page */
+  #cursor = undefined;
+  #isOver = false;
 
-  /**
-   * @param {ReadySeam} seam
-   */
-  constructor(seam) {
-    this.#seam = seam;
+  /** @param {WasmHalf<StorageHalf>} storage */
+  constructor(storage) {
+    this.#storage = storage;
   }
 
   [Symbol.iterator]() {
@@ -238,28 +219,25 @@ class Listing {
 
   /** @returns {IteratorResult<[number, string], undefined>} */
   next() {
-    while (this.#rows) {
-      if (this.#next < this.#rows.length) return { done: false, value: this.#rows[this.#next++] };
+    while (this.#next >= this.#rows.length) {
+      if (this.#isOver) return { done: true, value: undefined };
       this.#turn();
     }
-    return { done: true, value: undefined };
+    return { done: false, value: this.#rows[this.#next++] };
   }
 
-  /** To the next page, if there is one. */
   #turn() {
-    const { cursor } = this.#slot ?? {};
-    const first = this.#slot === undefined;
-    this.#rows = undefined; // where it stays if this fails
-    if (!first && cursor === undefined) return;
-    this.#slot = new Slot();
-    this.#slot.cursor = cursor;
-    this.#rows = callNow(this.#seam, this.#slot, Method.Load, 0, first ? 0 : 1);
+    this.#isOver = true; // where it stays if this fails
+    [this.#rows, this.#cursor] = this.#storage.call((half) => half.loadPage(this.#cursor));
     this.#next = 0;
+    this.#isOver = this.#cursor === undefined;
   }
 
   /** @returns {IteratorResult<[number, string], undefined>} */
   return() {
-    this.#rows = undefined;
+    this.#isOver = true;
+    this.#rows = [];
+    this.#next = 0;
     return { done: true, value: undefined };
   }
 }

@@ -106,6 +106,24 @@ export function describe(value) {
   }
 }
 
+/**
+ * @param {string} path of an argument or field
+ * @param {string} expected
+ * @param {unknown} value
+ */
+export function refused(path, expected, value) {
+  return new TypeError(`${path}: expected ${expected}, got ${describe(value)}`);
+}
+
+/**
+ * @param {string} path of an argument or field
+ * @param {string} expected
+ * @param {unknown} value
+ */
+export function outOfRange(path, expected, value) {
+  return new RangeError(`${path}: expected ${expected}, got ${describe(value)}`);
+}
+
 /** @param {string} text */
 function shorten(text) {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;

@@ -80,7 +80,7 @@ describe('conflict', () => {
       await storage.get(id);
       return read(dict, key);
     };
-    await queueError(() => storage.get(id), 'timeout');
+    await queueError(() => storage.get(id), 'conflict');
     host.read = read;
     assert.equal(await storage.incrementAttempts(id), 1);
   });

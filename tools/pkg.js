@@ -61,7 +61,7 @@ export const wasm = () => decode('${text}', '${letters}', [${order}], ${size});
  * kept from it.
  */
 function glue() {
-  writeFileSync('pkg/wasm/glue.js', `export function instantiate(binding, queueMicrotask, setTimeout, clearTimeout, document) {
+  writeFileSync('pkg/wasm/glue.js', `export function instantiate(binding, queueMicrotask, setTimeout, clearTimeout, FinalizationRegistry, document) {
 ${readFileSync(`${MADE}.js`, 'utf8')}
 return wasm_bindgen;
 }
@@ -71,7 +71,7 @@ export { wasm_bindgen as Glue, InitOutput };
 /** Glue without an instance yet: \`initSync\` makes one. */
 export function instantiate(
   binding: object, queueMicrotask: (task: () => void) => void, setTimeout: (task: () => void, delay?: number) => any,
-  clearTimeout: (timer: any) => void, document: undefined,
+  clearTimeout: (timer: any) => void, registry: new (cleanup: (held: any) => void) => object, document: undefined,
 ): typeof wasm_bindgen;
 `);
 }
@@ -91,7 +91,7 @@ function manifest() {
 
 function types() {
   // The compiler does not write over what it reads.
-  const folders = ['binding', 'conformance', 'hosts', 'load', 'queue', 'relays', 'seam'];
+  const folders = ['binding', 'conformance', 'hosts', 'load', 'queue', 'relays'];
   for (const folder of ['pkg', ...folders.map((name) => `pkg/${name}`)]) {
     for (const file of readdirSync(folder)) {
       if (file.endsWith('.d.ts') && !['types.d.ts', 'wasm.d.ts'].includes(file)) rmSync(`${folder}/${file}`);

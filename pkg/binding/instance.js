@@ -1,12 +1,25 @@
-import { QueueError } from '../errors.js';
+import { KeyError, QueueError } from '../errors.js';
 import { instantiate } from '../wasm/glue.js';
+import { countRecipients, hasSender, texts, without } from './envelope.js';
+import { Failed, failed, refusedNumber, refusedText } from './errors.js';
+import { Later } from './host.js';
+import { withUnknown } from './meta.js';
 
 /** @import { Glue, InitOutput } from '../wasm/glue.js' */
 
+/** How deep hosts may call back into storages: what is deeper does not end, and the stack of the module is small. */
+const DEEPEST = 32;
+
+/** What the core calls by name, see `js_namespace = binding` in src/wasm. */
+const BINDING = {
+  Failed, failed, refusedNumber, refusedText, Later, texts, hasSender, countRecipients, without, withUnknown,
+  now: () => performance.now(),
+};
+
 /**
- * The glue of an instance, and what the instance itself exports.
+ * Makes a function of a module's instance one that can be called when that instance may be gone.
  *
- * @typedef {{ glue: typeof Glue, exports: InitOutput }} Instance
+ * @typedef {<A extends any[]>(f: (...args: A) => unknown) => (...args: A) => unknown} Gate
  */
 
 /** @type {() => WebAssembly.Module} */
@@ -17,6 +30,15 @@ let compile = () => {
 let compiled;
 /** @type {Instance | undefined} */
 let current;
+/**
+ * Calls that were under way in instances that are gone.
+ *
+ * @type {Set<Call>}
+ */
+let lostCalls = new Set();
+
+/** @typedef {Glue.Storage} StorageHalf */
+/** @typedef {{ id: string | undefined, reject: (error: unknown) => void }} Call */
 
 /**
  * Says where the compiled module comes from. A loader does this when it is imported; nothing is compiled by it.
@@ -28,16 +50,174 @@ export function provide(compiledModule) {
 }
 
 /**
- * The instance, made at the first use.
+ * The instance of the module: made at the first use, and anew when a critical error has made the last one useless.
  *
  * @returns {Instance}
  */
 export function instance() {
-  return (current ??= makeInstance());
+  if (lostCalls.size > 0) endLostCalls();
+  if (current?.isAlive) return current;
+  compiled ??= compile();
+  const fresh = new Instance(compiled);
+  if (current) lostCalls = new Set([...lostCalls, ...current.calls]);
+  current = fresh;
+  if (lostCalls.size > 0) endLostCalls();
+  return fresh;
 }
 
-function makeInstance() {
-  compiled ??= compile();
-  const glue = instantiate({}, queueMicrotask, setTimeout, clearTimeout, undefined);
-  return { glue, exports: glue.initSync({ module: compiled }) };
+/** Again with the next call, where the stack ends in the middle. */
+function endLostCalls() {
+  for (const call of lostCalls) {
+    call.reject(lost(call.id));
+    lostCalls.delete(call);
+  }
+}
+
+/** @param {string | undefined} id */
+function lost(id) {
+  const reason = 'the stack or the memory of the program has ended while calls were under way';
+  return new QueueError('unknown-outcome', `unknown-outcome: ${reason}`, { id });
+}
+
+/**
+ * One instance of the module. An exception that crosses wasm (the caller's stack has ended, memory has ended, a trap)
+ * skips all destructors: what the instance has in memory is not to be trusted from there on, and a fresh instance takes
+ * its place. All that was in memory is a cache of what hosts keep.
+ */
+export class Instance {
+  isAlive = true;
+  /** @type {Set<Call>} under way */
+  calls = new Set();
+  #depth = 0;
+
+  /** @param {WebAssembly.Module} module */
+  constructor(module) {
+    const { gate } = this;
+    class GatedRegistry extends FinalizationRegistry {
+      /** @param {(held: any) => void} cleanup */
+      constructor(cleanup) {
+        super(gate(cleanup));
+      }
+    }
+    this.glue = instantiate(
+      BINDING,
+      (task) => queueMicrotask(/** @type {() => void} */ (gate(task))),
+      (task, delay) => setTimeout(gate(task), delay),
+      clearTimeout,
+      GatedRegistry,
+      undefined,
+    );
+    /** @type {InitOutput} */
+    this.exports = this.glue.initSync({ module });
+  }
+
+  /**
+   * Runs something that enters the instance. Whatever it throws is a critical error.
+   *
+   * @template T
+   * @param {() => T} work
+   * @returns {T}
+   */
+  enter(work) {
+    let isWhole = false;
+    this.#depth++;
+    try {
+      const result = work();
+      isWhole = true;
+      return result;
+    } finally {
+      // Assignments alone: where the stack has ended, no call can be made.
+      this.#depth--;
+      if (!isWhole) this.isAlive = false;
+    }
+  }
+
+  /** Whether hosts call storages that call hosts, without end. */
+  get isTooDeep() {
+    return this.#depth >= DEEPEST;
+  }
+
+  /** @type {Gate} */
+  gate = (f) => (...args) => {
+    if (this.isAlive) {
+      try {
+        return this.enter(() => f(...args));
+      } catch {
+        // Nobody is there to hear of it but the calls under way.
+      }
+    }
+    if (this.calls.size > 0) instance();
+  };
+
+  /**
+   * A promise that ends with the instance.
+   *
+   * @template T
+   * @param {Promise<T | Failed>} promise
+   * @param {string | undefined} id of the message that it speaks of
+   * @returns {Promise<T>}
+   */
+  track(promise, id) {
+    return new Promise((resolve, reject) => {
+      const call = { id, reject };
+      this.calls.add(call);
+      promise.then((result) => {
+        this.calls.delete(call);
+        if (result instanceof Failed) reject(result.error);
+        else resolve(result);
+      });
+    });
+  }
+}
+
+/**
+ * The half of an object that lives in wasm. It is made at the first use, and again in a fresh instance.
+ *
+ * @template T
+ */
+export class WasmHalf {
+  #make;
+  /** @type {T | undefined} */
+  #half;
+  /** @type {Instance | undefined} */
+  #instance;
+
+  /** @param {(instance: Instance) => T} make */
+  constructor(make) {
+    this.#make = make;
+  }
+
+  /**
+   * What a method of the half comes to: its result, or a promise of that; throws what it failed with.
+   *
+   * @param {(half: T) => any} method
+   * @param {string} [id] of the message that it speaks of
+   * @returns {any}
+   */
+  call(method, id) {
+    const now = instance();
+    if (now.isTooDeep) {
+      throw new QueueError('conflict', 'conflict: a dictionary calls the storage again and again', { id });
+    }
+    let half = this.#half;
+    if (half === undefined || this.#instance !== now) {
+      half = now.enter(() => this.#make(now));
+      this.#half = half;
+      this.#instance = now;
+    }
+    const made = half;
+    const result = now.enter(() => method(made));
+    if (!now.isAlive) throw lost(id); // a call within this one has ended the instance
+    if (result instanceof Failed) throw result.error;
+    if (result === null) throw new KeyError(/** @type {string} */ (id)); // it is no message's
+    return result instanceof Promise ? now.track(result, id) : result;
+  }
+
+  /** Gives its memory back; the next call makes it again. */
+  free() {
+    const half = /** @type {{ free(): void } | undefined} */ (this.#half);
+    const now = this.#instance;
+    this.#half = undefined;
+    if (half && now?.isAlive) now.enter(() => half.free());
+  }
 }

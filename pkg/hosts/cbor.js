@@ -1,5 +1,5 @@
 import { encode } from 'cborg/extended';
-import { isWellFormed } from '../seam/extras.js';
+import { isWellFormed } from '../binding/copy.js';
 
 /** Bytes are no values with a tag. */
 const typeEncoders = { string: refuseMalformed, Uint8Array: () => null };

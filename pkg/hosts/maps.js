@@ -1,15 +1,24 @@
-/** @import { AsyncDict, Batch, DictHost, DictName } from '../types.js' */
+/** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
+import { needsAsync } from '../binding/host.js';
 import { QueueError } from '../errors.js';
 
 /**
- * Who is changing which message, by meta dictionary: two storages over the same dictionaries share the turns.
+ * Who is changing a message.
  *
- * @type {WeakMap<object, Map<string, Promise<unknown> | null>>}
+ * @typedef {object} Turn
+ * @property {boolean} isOver
+ * @property {Promise<unknown>} [end]
+ */
+
+/**
+ * By meta dictionary: two storages over the same dictionaries share the turns.
+ *
+ * @type {WeakMap<object, Map<string, Turn>>}
  */
 const turnsOf = new WeakMap();
 
 /** @param {object} dict */
-export function turnsFor(dict) {
+function turnsFor(dict) {
   let turns = turnsOf.get(dict);
   if (!turns) turnsOf.set(dict, (turns = new Map()));
   return turns;
@@ -59,7 +68,7 @@ function snapshot(record) {
   if (typeof record !== 'object' || !record) return record;
   const { timestamp, attempts, format, deliveredIndexes, lease } = record;
   return {
-    timestamp, attempts, format,
+    ...record, timestamp, attempts, format,
     deliveredIndexes: Array.isArray(deliveredIndexes) ? deliveredIndexes.slice() : deliveredIndexes,
     lease: typeof lease === 'object' && lease ? { until: lease.until, owner: lease.owner } : lease,
   };
@@ -69,8 +78,109 @@ function snapshot(record) {
 const supports = { atomic: false, writers: 'one', exactlyOnceLoad: true, durable: 'none' };
 
 /** @param {any} iterable */
-export function iterate(iterable) {
+function iterate(iterable) {
   return iterable[Symbol.asyncIterator]?.() ?? iterable[Symbol.iterator]();
+}
+
+/**
+ * Two dictionaries that answer at once. Writes are made in the order given; nothing else runs in between, except what
+ * the dictionaries themselves run.
+ *
+ * @implements {DictHost}
+ */
+export class SyncMapsHost {
+  #envelopes;
+  #meta;
+  #turns;
+  supports = supports;
+
+  /**
+   * @param {SyncDict<any>} envelopeDb
+   * @param {SyncDict<any>} metaDb
+   */
+  constructor(envelopeDb, metaDb) {
+    this.#envelopes = envelopeDb;
+    this.#meta = metaDb;
+    this.#turns = turnsFor(metaDb);
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {string} id
+   */
+  read(dict, id) {
+    const stored = now(this.#dict(dict).get(id));
+    if (stored === undefined || stored === null) return undefined;
+    const value = dict === 'meta' ? snapshot(stored) : stored;
+    return { value, version: value };
+  }
+
+  /** @param {Batch} batch */
+  commit({ checks, writes }) {
+    const { id } = writes[0];
+    if (this.#turns.get(id)?.isOver === false) {
+      const reason = 'the message is being changed already, by a call that has not ended';
+      throw new QueueError('conflict', `conflict: ${reason}`, { id });
+    }
+    /** @type {Turn} */
+    const turn = { isOver: false };
+    this.#turns.set(id, turn);
+    try {
+      for (const { dict, version } of checks) {
+        const found = now(this.#dict(dict).get(id)) ?? null;
+        if (version === null ? found !== null : !sameMeta(snapshot(found), version)) return false;
+      }
+      for (const { dict, value } of writes) {
+        const db = this.#dict(dict);
+        now(value === undefined ? db.delete(id) : db.set(id, value));
+      }
+      return true;
+    } finally {
+      turn.isOver = true; // where the stack of the program has ended, no call can be made
+      this.#turns.delete(id);
+    }
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {any} cursor
+   * @param {number} limit
+   */
+  page(dict, cursor, limit) {
+    const db = this.#dict(dict);
+    const pairs = dict === 'meta' && typeof db.entries === 'function';
+    const iterator = cursor ?? iterate(now(pairs ? db.entries?.() : db.keys()));
+    /** @type {[string, unknown?][]} */
+    const entries = [];
+    while (entries.length < limit) {
+      const { done, value } = now(iterator.next());
+      if (done) return { entries };
+      if (pairs) entries.push(value);
+      else entries.push(dict === 'meta' ? [value, now(db.get(value))] : [value]);
+    }
+    return { entries, next: iterator };
+  }
+
+  sizes() {
+    return { size: now(this.#envelopes.size), metaSize: now(this.#meta.size) };
+  }
+
+  /** @param {DictName} dict */
+  #dict(dict) {
+    return dict === 'meta' ? this.#meta : this.#envelopes;
+  }
+}
+
+/**
+ * What a dictionary answered, unless it is a promise.
+ *
+ * @template T
+ * @param {T} answer
+ * @returns {T}
+ */
+function now(answer) {
+  if (typeof (/** @type {any} */ (answer)?.then) === 'function') throw needsAsync(/** @type {any} */ (answer));
+  return answer;
 }
 
 /**
@@ -112,10 +222,10 @@ export class AsyncMapsHost {
   async commit({ checks, writes }) {
     const id = writes[0].id;
     const turns = this.#turns;
-    while (turns.has(id)) await turns.get(id);
+    for (let other; (other = turns.get(id)) && !other.isOver;) await other.end;
     // A commit that was given up writes nothing more: somebody else may have the turn.
     const own = () => {
-      if (turns.get(id) === turn) return;
+      if (!turn.isOver) return;
       throw new QueueError('unknown-outcome', 'unknown-outcome: the dictionaries took too long', { id });
     };
     const work = async () => {
@@ -132,16 +242,20 @@ export class AsyncMapsHost {
     };
     /** @type {() => void} */
     let end = () => {};
-    const turn = new Promise((resolve) => (end = () => resolve(undefined)));
+    /** @type {Turn} */
+    const turn = { isOver: false, end: new Promise((resolve) => (end = () => resolve(undefined))) };
+    const leave = () => {
+      turn.isOver = true;
+      if (turns.get(id) === turn) turns.delete(id);
+      end();
+    };
     turns.set(id, turn);
-    const timer = setTimeout(end, this.#deadline);
-    turn.then(() => turns.get(id) === turn && turns.delete(id));
+    const timer = setTimeout(leave, this.#deadline);
     try {
       return await work();
     } finally {
       clearTimeout(timer);
-      turns.get(id) === turn && turns.delete(id);
-      end();
+      leave();
     }
   }
 

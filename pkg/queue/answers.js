@@ -1,5 +1,5 @@
 /** @import { Glue } from '../wasm/glue.js' */
-import { Ask, Saying } from '../seam/names.js';
+import { Ask, Saying } from './names.js';
 
 /** What is said of a recipient: its kind, code and text of the reply, and for how long it asks to be left alone. */
 /** @typedef {[saying: number, code: number, message: string, rest?: number]} Said */

@@ -1,7 +1,7 @@
 /** @import { Glue } from '../wasm/glue.js' */
 /** @import { Envelope, Looked, MaybePromise, QueueOptions, QueueStorage, Relay } from '../types.js' */
-/** @import { LOOK } from '../seam/look.js' */
-/** @import { Frame } from '../seam/frame.js' */
+/** @import { LOOK } from '../look.js' */
+/** @import { Frame } from './frame.js' */
 /** @import { Pool } from './pool.js' */
 /** @import { Renewals } from './renewals.js' */
 

@@ -1,7 +1,7 @@
 /** @import { Envelope, MaybePromise, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
 /** @import { Numbers } from './module.js' */
-import { Ask, Fate, Result, Saying, Step, Told } from '../seam/names.js';
+import { Ask, Fate, Result, Saying, Step, Told } from './names.js';
 import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';

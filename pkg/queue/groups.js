@@ -1,6 +1,6 @@
 /** @import { Reply } from '../types.js' */
 /** @import { Glue } from '../wasm/glue.js' */
-import { Ask, Told } from '../seam/names.js';
+import { Ask, Told } from './names.js';
 
 /** Recipients of one fate, each with its position in the original list and the reply of the relay. */
 /** @typedef {{ recipients: string[], indexes: number[], replies: (Reply | undefined)[] }} Group */

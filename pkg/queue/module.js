@@ -1,5 +1,5 @@
 import { instance } from '../binding/instance.js';
-import { Frame } from '../seam/frame.js';
+import { Frame } from './frame.js';
 
 /** @import { Glue } from '../wasm/glue.js' */
 
@@ -32,7 +32,8 @@ export function openDecisions(owner, lease, limit, asksBackoff, keeps) {
  * @param {Glue.Decisions} decisions
  */
 export function openFrame(decisions) {
-  return new Frame(decisions.frame(), () => instance().exports.memory, 8);
+  const { memory } = instance().exports; // of the instance that has just made these decisions
+  return new Frame(decisions.frame(), () => memory, 8);
 }
 
 /**

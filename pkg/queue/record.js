@@ -1,7 +1,7 @@
 /** @import { Envelope, Expect, Lease, MaybePromise, Next } from '../types.js' */
 /** @import { Context } from './context.js' */
 /** @import { Numbers } from './module.js' */
-import { LOOK } from '../seam/look.js';
+import { LOOK } from '../look.js';
 import { isPromise } from './promises.js';
 
 /** One message in the storage, as an attempt claims and changes it. */

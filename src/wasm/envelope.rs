@@ -15,7 +15,7 @@ extern "C" {
     #[wasm_bindgen(js_namespace = binding)]
     fn texts(envelope: &JsValue) -> Vec<String>;
     /// -1 if it is no envelope.
-    #[wasm_bindgen(js_namespace = binding, js_name = recipientCount)]
+    #[wasm_bindgen(js_namespace = binding, js_name = countRecipients)]
     fn recipient_count(envelope: &JsValue) -> f64;
     #[wasm_bindgen(js_namespace = binding, js_name = hasSender)]
     fn has_sender(envelope: &JsValue) -> bool;

@@ -32,11 +32,6 @@ pub fn failure(error: Error<Failed>) -> JsValue {
     }
 }
 
-/// The error of a text that is no id: there is no such message, whatever the text is.
-pub fn no_such_message(text: &str) -> JsValue {
-    failed("no-such-message", "", Some(text.to_owned()), None)
-}
-
 /// The error of a host that should have answered at once.
 pub fn needs_async() -> JsValue {
     failed("needs-async", "a call of the storage within a dictionary waits for itself", None, None)

@@ -74,39 +74,41 @@ fn name(dict: Dict) -> &'static str {
 
 #[derive(Serialize)]
 struct JsBatch<'a> {
-    id: &'a str,
-    checks: Vec<JsCheck>,
-    writes: Vec<JsWrite>,
+    checks: Vec<JsCheck<'a>>,
+    writes: Vec<JsWrite<'a>>,
 }
 
 #[derive(Serialize)]
-struct JsCheck {
+struct JsCheck<'a> {
     dict: &'static str,
+    id: &'a str,
     /// Null stands for nothing.
     #[serde(with = "preserve")]
     version: JsValue,
 }
 
 #[derive(Serialize)]
-struct JsWrite {
+struct JsWrite<'a> {
     dict: &'static str,
-    /// Undefined for a deletion.
-    #[serde(with = "preserve")]
+    id: &'a str,
+    /// None for a deletion.
+    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
     value: JsValue,
 }
 
 fn batch_to_js(batch: BatchOf<JsHost>) -> JsValue {
+    let mut digits = [0; 32];
+    let id = &*batch.id.encode(&mut digits);
     let check = |check| match check {
-        Check::Absent(dict) => JsCheck { dict: name(dict), version: JsValue::NULL },
-        Check::Unchanged(version) => JsCheck { dict: name(Dict::Meta), version },
+        Check::Absent(dict) => JsCheck { dict: name(dict), id, version: JsValue::NULL },
+        Check::Unchanged(version) => JsCheck { dict: name(Dict::Meta), id, version },
     };
     let write = |write| match write {
-        Write::Envelope(JsEnvelope(value)) => JsWrite { dict: name(Dict::Envelope), value },
-        Write::Meta(record) => JsWrite { dict: name(Dict::Meta), value: meta::meta_to_js(&record) },
-        Write::Delete(dict) => JsWrite { dict: name(dict), value: JsValue::UNDEFINED },
+        Write::Envelope(JsEnvelope(value)) => JsWrite { dict: name(Dict::Envelope), id, value },
+        Write::Meta(record) => JsWrite { dict: name(Dict::Meta), id, value: meta::meta_to_js(&record) },
+        Write::Delete(dict) => JsWrite { dict: name(dict), id, value: JsValue::UNDEFINED },
     };
     meta::to_js(&JsBatch {
-        id: batch.id.encode(&mut [0; 32]),
         checks: batch.checks.into_iter().map(check).collect(),
         writes: batch.writes.into_iter().map(write).collect(),
     })

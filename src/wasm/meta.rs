@@ -19,21 +19,28 @@ pub fn to_js(value: &impl Serialize) -> JsValue {
     value.serialize(&Serializer::new().serialize_missing_as_null(true)).unwrap_or_default()
 }
 
-/// A meta record as hosts keep it.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[wasm_bindgen]
+extern "C" {
+    /// A record with the fields that JSON says.
+    #[wasm_bindgen(js_namespace = binding, js_name = withUnknown)]
+    fn with_unknown(record: JsValue, unknown: &str) -> JsValue;
+}
+
+/// A meta record as hosts keep it; in an inert copy, NaN stands for what is no number.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct JsMeta {
     timestamp: f64,
     attempts: f64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     delivered_indexes: Vec<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     lease: Option<JsLease>,
     #[serde(skip_serializing)]
     format: f64,
     /// The fields that this version does not know, as JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unknown: Option<String>,
+    #[serde(default, skip_serializing)]
+    unknown: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,16 +61,20 @@ impl From<JsLease> for Lease {
     }
 }
 
-/// A meta record for a host; `pkg/binding/host.js` puts the unknown fields in their places.
+/// A meta record for a host.
 pub fn meta_to_js(meta: &Meta) -> JsValue {
-    to_js(&JsMeta {
+    let record = to_js(&JsMeta {
         timestamp: meta.timestamp,
         attempts: f64::from(meta.attempts),
         delivered_indexes: meta.delivered.iter().map(|index| f64::from(*index)).collect(),
         lease: meta.lease.as_ref().map(JsLease::from),
-        unknown: String::from_utf8(meta.unknown.clone()).ok().filter(|unknown| !unknown.is_empty()),
         format: FORMAT,
-    })
+        unknown: String::new(),
+    });
+    match str::from_utf8(&meta.unknown) {
+        Ok(unknown) if !unknown.is_empty() => with_unknown(record, unknown),
+        _ => record,
+    }
 }
 
 /// What an inert copy of a record says; of garbage there is none.
@@ -83,7 +94,7 @@ fn good(found: JsMeta) -> Option<Meta> {
         && found.format >= 0.0
         && delivered.is_sorted_by(|one, next| one < next)
         && lease.as_ref().is_none_or(|lease| lease.until.is_finite());
-    let unknown = found.unknown.unwrap_or_default().into_bytes();
+    let unknown = found.unknown.into_bytes();
     is_good.then_some(Meta { timestamp: found.timestamp, attempts, delivered, lease, unknown })
 }
 

@@ -1,6 +1,6 @@
 //! The storage as JavaScript sees it: one class for both colours.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
 use super::envelope::JsEnvelope;
-use super::error::{Failed, failure, needs_async, no_such_message};
+use super::error::{Failed, failure, needs_async};
 use super::host::{Adapter, JsHost};
 use super::meta;
 use crate::error::Error;
@@ -36,12 +36,14 @@ pub(super) fn now_or_later(mut work: Work, is_sync: bool) -> JsValue {
     }
 }
 
+/// What a method returns whose id is none: there is no such message, whatever the text is.
+const NO_SUCH_MESSAGE: JsValue = JsValue::NULL;
+
 fn id_to_js(id: Id) -> JsValue {
     JsValue::from_str(id.encode(&mut [0; 32]))
 }
 
-/// A storage over a host in JavaScript. Arguments are inert copies. An id that is none belongs to no
-/// message.
+/// A storage over a host in JavaScript. Arguments are inert copies.
 #[wasm_bindgen]
 #[allow(missing_debug_implementations)]
 pub struct Storage {
@@ -59,7 +61,7 @@ impl Storage {
     }
 
     fn change_one(&self, id: &str, change: Change, result: impl FnOnce(bool) -> JsValue + 'static) -> JsValue {
-        let Ok(id) = id.parse::<Id>() else { return no_such_message(id) };
+        let Ok(id) = id.parse::<Id>() else { return NO_SUCH_MESSAGE };
         self.call(move |storage| async move { storage.change(&id, change).await }, result)
     }
 }
@@ -76,11 +78,11 @@ impl Storage {
         Self { storage: Rc::new(storage), is_sync }
     }
 
-    /// Resolves with the id; null if the given one is none.
+    /// Resolves with the id; undefined if the given one is none.
     pub fn write(&self, envelope: JsValue, timestamp: f64, id: Option<String>) -> JsValue {
         let given = match id.map(|id| id.parse::<Id>()).transpose() {
             Ok(given) => given,
-            Err(_) => return JsValue::NULL,
+            Err(_) => return JsValue::UNDEFINED,
         };
         let envelope = match JsEnvelope::argument(envelope) {
             Ok(envelope) => envelope,
@@ -96,7 +98,7 @@ impl Storage {
 
     #[wasm_bindgen(js_name = incrementAttempts)]
     pub fn increment_attempts(&self, id: &str) -> JsValue {
-        let Ok(id) = id.parse::<Id>() else { return no_such_message(id) };
+        let Ok(id) = id.parse::<Id>() else { return NO_SUCH_MESSAGE };
         self.call(move |storage| async move { storage.increment_attempts(&id).await }, JsValue::from)
     }
 
@@ -114,7 +116,7 @@ impl Storage {
 
     /// Resolves with envelope, attempts and indexes.
     pub fn get(&self, id: &str) -> JsValue {
-        let Ok(id) = id.parse::<Id>() else { return no_such_message(id) };
+        let Ok(id) = id.parse::<Id>() else { return NO_SUCH_MESSAGE };
         self.call(
             move |storage| async move { storage.get(&id).await },
             |queued| {
@@ -127,7 +129,7 @@ impl Storage {
     /// Resolves with timestamp, attempts and lease; undefined if there is no such message.
     #[wasm_bindgen(js_name = getMeta)]
     pub fn get_meta(&self, id: &str) -> JsValue {
-        let Ok(id) = id.parse::<Id>() else { return no_such_message(id) };
+        let Ok(id) = id.parse::<Id>() else { return NO_SUCH_MESSAGE };
         self.call(
             move |storage| async move {
                 match storage.get_meta(&id).await? {
@@ -167,13 +169,20 @@ impl Storage {
         self.call(|storage| async move { storage.close().await }, |()| JsValue::UNDEFINED)
     }
 
-    /// All messages, page by page.
-    pub fn load(&self) -> Listing {
-        Listing {
-            storage: Rc::clone(&self.storage),
-            is_sync: self.is_sync,
-            position: Rc::new(RefCell::new(Position::Start)),
-        }
+    /// Resolves with the rows of a page, each a timestamp and an id, and the cursor of the next page.
+    /// That of the first page, and of the one after the last, is undefined.
+    #[wasm_bindgen(js_name = loadPage)]
+    pub fn load_page(&self, cursor: JsValue) -> JsValue {
+        let mut position = if cursor.is_undefined() { Position::Start } else { Position::At(cursor) };
+        let page = |storage: Shared| async move {
+            let rows = storage.load_page(&mut position).await?;
+            Ok((rows, position))
+        };
+        self.call(page, |(rows, position)| {
+            let row = |(timestamp, id): (f64, Id)| Array::of2(&timestamp.into(), &id_to_js(id));
+            let next = if let Position::At(cursor) = position { cursor } else { JsValue::UNDEFINED };
+            Array::of2(&rows.into_iter().map(row).collect::<Array>(), &next).into()
+        })
     }
 
     /// Messages as they come; everything is looked through every so many milliseconds.
@@ -189,34 +198,6 @@ impl Storage {
             Ok(id) => self.storage.notify(id),
             Err(_) => self.storage.rescan(),
         }
-    }
-}
-
-/// A list of all messages under way.
-#[wasm_bindgen]
-#[allow(missing_debug_implementations)]
-pub struct Listing {
-    storage: Shared,
-    is_sync: bool,
-    position: Rc<RefCell<Position<JsValue>>>,
-}
-
-#[wasm_bindgen]
-impl Listing {
-    /// Resolves with the next rows, each a timestamp and an id; undefined after the last page.
-    pub fn next(&self) -> JsValue {
-        let (storage, at) = (Rc::clone(&self.storage), Rc::clone(&self.position));
-        let work = async move {
-            let mut position = at.replace(Position::End);
-            if matches!(position, Position::End) {
-                return Ok(JsValue::UNDEFINED);
-            }
-            let rows = storage.load_page(&mut position).await.map_err(failure)?;
-            at.replace(position);
-            let row = |(timestamp, id): (f64, Id)| Array::of2(&timestamp.into(), &id_to_js(id));
-            Ok(rows.into_iter().map(row).collect::<Array>().into())
-        };
-        now_or_later(Box::pin(work), self.is_sync)
     }
 }
 

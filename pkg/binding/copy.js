@@ -1,4 +1,4 @@
-import { describe } from '../errors.js';
+import { refused } from '../errors.js';
 
 /** How deep extra values may nest; what is deeper is most likely a cycle. */
 const DEPTH = 100;
@@ -132,15 +132,6 @@ export function copyBytes(value, path, expected) {
   } catch {
     throw refused(path, 'bytes that are not detached', value);
   }
-}
-
-/**
- * @param {string} path
- * @param {string} expected
- * @param {unknown} value
- */
-export function refused(path, expected, value) {
-  return new TypeError(`${path}: expected ${expected}, got ${describe(value)}`);
 }
 
 /** @param {string} text */

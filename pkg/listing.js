@@ -1,6 +1,6 @@
-/** @import { Calls } from './calls.js' */
 
 /** @typedef {[timestamp: number, id: string]} Row */
+/** @typedef {[rows: Row[], cursor: unknown]} Page without a cursor it is the last one */
 
 /**
  * All messages of a storage whose host takes its time, page by page. The next page is asked for while this one is gone
@@ -11,21 +11,21 @@
  * @implements {AsyncIterableIterator<Row>}
  */
 export class Listing {
-  #calls;
+  #read;
   /** @type {Row[]} */
   #rows = [];
   #next = 0;
   #begun = false;
-  /** @type {ReturnType<Calls['page']> | undefined} */
+  /** @type {Promise<Page> | undefined} */
   #page;
   /** How many rows were asked for that have to wait, and the last one of these. */
   #waiting = 0;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
 
-  /** @param {Calls} calls */
-  constructor(calls) {
-    this.#calls = calls;
+  /** @param {(cursor: unknown) => Promise<Page>} read without a cursor, the first page */
+  constructor(read) {
+    this.#read = read;
   }
 
   [Symbol.asyncIterator]() {
@@ -65,7 +65,7 @@ export class Listing {
       const page = this.#page;
       if (page === undefined) return { done: true, value: undefined };
       this.#page = undefined;
-      const { rows, cursor } = await page;
+      const [rows, cursor] = await page;
       this.#rows = rows;
       this.#next = 0;
       if (cursor !== undefined) this.#ask(cursor);
@@ -76,7 +76,7 @@ export class Listing {
   /** @param {unknown} cursor */
   #ask(cursor) {
     this.#begun = true;
-    this.#page = this.#calls.page(cursor);
+    this.#page = this.#read(cursor);
     this.#page.catch(() => {}); // nobody may come for it
   }
 }

@@ -1,11 +1,7 @@
 /** @import { Envelope } from '../types.js' */
-import { describe } from '../errors.js';
-import { instance } from '../binding/instance.js';
-import { Text } from './names.js';
-import { copyBytes, copyFields, copyValue, isWellFormed, putField, refused } from './extras.js';
+import { outOfRange, refused } from '../errors.js';
+import { copyBytes, copyFields, copyValue, isWellFormed, putField } from './copy.js';
 
-const encoder = new TextEncoder();
-const scratch = new Uint8Array(1 << 14);
 const WELL_FORMED = 'text without lone surrogates';
 
 /**
@@ -16,9 +12,7 @@ const WELL_FORMED = 'text without lone surrogates';
  * @returns {Envelope}
  */
 export function copyEnvelope(value) {
-  const copy = copyOf(value, false);
-  checkTexts(copy);
-  return copy;
+  return copyOf(value, false);
 }
 
 /**
@@ -60,20 +54,21 @@ function copyOf(value, stored) {
     throw refused('envelope', 'an object', value);
   }
   const { sender, recipients, headers, message, client, receiver, timestamp } = value;
-  if (sender !== null && typeof sender !== 'string') throw refused('sender', 'a string or null', sender);
   /** @type {Envelope} */
-  const copy = { sender, recipients: copyRecipients(recipients) };
-  if (headers !== undefined) copy.headers = copyHeaders(headers);
+  const copy = {
+    sender: sender === null ? null : copyText(sender, 'sender', 'a string or null', stored),
+    recipients: copyRecipients(recipients, stored),
+  };
+  if (headers !== undefined) copy.headers = copyHeaders(headers, stored);
   if (message !== undefined) copy.message = copyMessage(message, stored);
   if (client !== undefined) copy.client = copyClient(client, stored);
   if (receiver !== undefined) {
-    if (receiver !== null && typeof receiver !== 'string') throw refused('receiver', 'a string or null', receiver);
-    copy.receiver = copyValue(receiver, 'receiver', stored, 0);
+    copy.receiver = receiver === null ? null : copyText(receiver, 'receiver', 'a string or null', stored);
   }
   if (timestamp !== undefined) {
     if (timestamp !== null && typeof timestamp !== 'number') throw refused('timestamp', 'a number or null', timestamp);
     if (timestamp !== null && !Number.isFinite(timestamp)) {
-      throw new RangeError(`timestamp: expected a finite number, got ${describe(timestamp)}`);
+      throw outOfRange('timestamp', 'a finite number', timestamp);
     }
     copy.timestamp = timestamp;
   }
@@ -100,21 +95,25 @@ function isClientField(key) {
   return false;
 }
 
-/** @param {any} value */
-function copyRecipients(value) {
+/**
+ * @param {any} value
+ * @param {boolean} stored
+ */
+function copyRecipients(value, stored) {
   if (!Array.isArray(value)) throw refused('recipients', 'an array of strings', value);
   const { length } = value;
   const copy = [];
   for (let i = 0; i < length; i++) {
-    const recipient = value[i];
-    if (typeof recipient !== 'string') throw refused(`recipients[${i}]`, 'a string', recipient);
-    copy.push(recipient);
+    copy.push(copyText(value[i], `recipients[${i}]`, 'a string', stored));
   }
   return copy;
 }
 
-/** @param {any} value */
-function copyHeaders(value) {
+/**
+ * @param {any} value
+ * @param {boolean} stored
+ */
+function copyHeaders(value, stored) {
   if (!Array.isArray(value)) throw refused('headers', 'an array of [name, value] pairs', value);
   const { length } = value;
   /** @type {[string, string][]} */
@@ -125,9 +124,9 @@ function copyHeaders(value) {
       throw refused(`headers[${i}]`, 'a pair of strings [name, value]', pair);
     }
     const [name, text] = [pair[0], pair[1]];
-    if (typeof name !== 'string') throw refused(`headers[${i}][0]`, 'a string', name);
-    if (typeof text !== 'string') throw refused(`headers[${i}][1]`, 'a string', text);
-    copy.push([name, text]);
+    copy.push([
+      copyText(name, `headers[${i}][0]`, 'a string', stored), copyText(text, `headers[${i}][1]`, 'a string', stored),
+    ]);
   }
   return copy;
 }
@@ -156,58 +155,56 @@ function copyClient(value, stored) {
       continue;
     }
     if (field === undefined) continue;
-    if (typeof field !== 'string') throw refused(`client.${key}`, 'a string', field);
-    if (!stored && !isWellFormed(field)) throw refused(`client.${key}`, WELL_FORMED, field);
-    switch (key) { // by its name each is quick to put
-      case 'ip': copy.ip = field; break;
-      case 'host': copy.host = field; break;
-      case 'name': copy.name = field; break;
-      case 'protocol': copy.protocol = field; break;
-      default: copy.auth = field;
-    }
+    copy[key] = copyText(field, `client.${key}`, 'a string', stored);
   }
   return copy;
 }
 
 /**
- * Has the core judge the addresses and headers, all in one piece, and each if that is refused.
- *
- * @param {Envelope} envelope a copy
- */
-function checkTexts({ sender, recipients, headers }) {
-  const texts = recipients.slice();
-  if (sender !== null) texts.push(sender);
-  const addresses = texts.length;
-  if (headers) for (let i = 0; i < headers.length; i++) texts.push(headers[i][0], headers[i][1]);
-  if (texts.length === 0 || areAllowed(texts.join('\0'), addresses, texts.length)) return;
-  if (sender !== null) checkText('sender', Text.Address, sender);
-  recipients.forEach((recipient, i) => checkText(`recipients[${i}]`, Text.Address, recipient));
-  headers?.forEach(([name, value], i) => {
-    checkText(`headers[${i}][0]`, Text.HeaderName, name);
-    checkText(`headers[${i}][1]`, Text.HeaderValue, value);
-  });
-}
-
-/**
- * @param {string} joined
- * @param {number} addresses
- * @param {number} count
- */
-function areAllowed(joined, addresses, count) {
-  if (!isWellFormed(joined)) return false;
-  if (joined.length > scratch.length / 3) return instance().glue.allows(encoder.encode(joined), addresses, count);
-  const { written } = encoder.encodeInto(joined, scratch);
-  return instance().glue.allows(scratch.subarray(0, written), addresses, count);
-}
-
-/**
+ * @param {any} value
  * @param {string} path
- * @param {0 | 1 | 2} kind
- * @param {string} text
+ * @param {string} expected
+ * @param {boolean} stored
+ * @returns {string}
  */
-function checkText(path, kind, text) {
-  if (!isWellFormed(text)) throw refused(path, WELL_FORMED, text);
-  const good = kind === Text.Address ? areAllowed(text, 1, 1)
-    : kind === Text.HeaderName ? areAllowed(`${text}\0`, 0, 2) : areAllowed(`x\0${text}`, 0, 2);
-  if (!good) throw refused(path, instance().glue.expectation(kind), text);
+function copyText(value, path, expected, stored) {
+  if (typeof value !== 'string') throw refused(path, expected, value);
+  if (!stored && !isWellFormed(value)) throw refused(path, WELL_FORMED, value);
+  return value;
+}
+
+/**
+ * The texts of a copied envelope that rules speak of: the sender unless it is null, the recipients, then name and value
+ * of each header.
+ *
+ * @param {Envelope} envelope
+ * @returns {string[]}
+ */
+export function texts({ sender, recipients, headers = [] }) {
+  return [...(sender === null ? [] : [sender]), ...recipients, ...headers.flat()];
+}
+
+/**
+ * Whether there is an address, be it empty, that bounces go to.
+ *
+ * @param {Envelope} envelope
+ */
+export function hasSender({ sender }) {
+  return sender !== null;
+}
+
+/**
+ * A copy of a stored envelope without some of its recipients; `undefined` if it is none.
+ *
+ * @param {unknown} stored
+ * @param {Uint32Array} delivered positions, ascending
+ * @returns {Envelope | undefined}
+ */
+export function without(stored, delivered) {
+  const copy = copyStored(stored);
+  if (copy && delivered.length > 0) {
+    const gone = new Set(delivered);
+    copy.recipients = copy.recipients.filter((_, index) => !gone.has(index));
+  }
+  return copy;
 }

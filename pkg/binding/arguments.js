@@ -1,0 +1,161 @@
+/** @import { Expect, Next } from '../types.js' */
+import { outOfRange, refused } from '../errors.js';
+import { isWellFormed } from './copy.js';
+
+// Inert copies of the arguments of callers. Each value is read once, since reading may run the caller's code; what that
+// throws passes through. Here is judged only what a value is: the core judges the rest.
+
+const POSITION = 'a position in the original list of recipients';
+const MOST_INDEXES = 1 << 24;
+
+/**
+ * A property of an object that may be missing as a whole.
+ *
+ * @param {any} object
+ * @param {string} name
+ * @param {string} key
+ */
+export function field(object, name, key) {
+  if (object === undefined) return undefined;
+  if (typeof object !== 'object' || object === null) throw refused(name, 'an object', object);
+  return object[key];
+}
+
+/**
+ * @param {string} path
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function copyId(path, value) {
+  if (typeof value !== 'string') throw refused(path, 'a string', value);
+  return value;
+}
+
+/**
+ * @param {string} path
+ * @param {unknown} value
+ * @returns {number}
+ */
+export function copyTimestamp(path, value) {
+  const isDate = typeof value === 'object' && value instanceof Date;
+  let number = typeof value === 'number' ? value : NaN;
+  if (isDate) {
+    try {
+      number = Date.prototype.getTime.call(value);
+    } catch {
+      // only the prototype of a Date
+    }
+  }
+  if (Number.isFinite(number)) return number;
+  const expected = 'a finite number or a valid Date';
+  throw typeof value === 'number' || isDate ? outOfRange(path, expected, value) : refused(path, expected, value);
+}
+
+/**
+ * @param {string} path
+ * @param {any} value
+ * @returns {number[]}
+ */
+export function copyIndexes(path, value) {
+  if (typeof value !== 'object' || typeof value?.[Symbol.iterator] !== 'function') {
+    throw refused(path, 'an iterable of positions', value);
+  }
+  const list = [];
+  for (const index of value) {
+    if (typeof index !== 'number') throw refused(`${path}[${list.length}]`, POSITION, index);
+    if (!isUint32(index)) throw outOfRange(`${path}[${list.length}]`, POSITION, index);
+    if (list.length === MOST_INDEXES) throw new RangeError(`${path}: expected at most ${MOST_INDEXES} positions`);
+    list.push(index);
+  }
+  return list;
+}
+
+/** @param {number} number */
+function isUint32(number) {
+  return number >>> 0 === number;
+}
+
+/**
+ * What a change expects; nothing of a record that is null.
+ *
+ * @param {any} expect
+ * @returns {Expect}
+ */
+export function copyExpect(expect) {
+  if (expect === undefined) throw refused('expect', 'an object or null', expect);
+  return copyRecord('expect', expect ?? undefined);
+}
+
+/**
+ * What a change sets.
+ *
+ * @param {any} next
+ * @returns {Next}
+ */
+export function copyNext(next) {
+  if (next === undefined) throw refused('next', 'an object', next);
+  /** @type {Next} */
+  const copy = copyRecord('next', next);
+  const delivered = field(next, 'next', 'delivered');
+  if (delivered !== undefined) copy.delivered = copyIndexes('next.delivered', delivered);
+  return copy;
+}
+
+/**
+ * @param {string} name
+ * @param {any} record
+ */
+function copyRecord(name, record) {
+  /** @type {Expect} */
+  const copy = {};
+  const time = field(record, name, 'timestamp');
+  if (time !== undefined) copy.timestamp = copyTimestamp(`${name}.timestamp`, time);
+  const attempts = field(record, name, 'attempts');
+  if (attempts !== undefined) copy.attempts = copyAttempts(`${name}.attempts`, attempts);
+  const lease = field(record, name, 'lease');
+  if (lease !== undefined) copy.lease = lease === null ? null : copyLease(`${name}.lease`, lease);
+  return copy;
+}
+
+/**
+ * @param {string} path
+ * @param {unknown} value
+ */
+function copyAttempts(path, value) {
+  if (typeof value !== 'number') throw refused(path, 'a number of attempts', value);
+  if (isUint32(value)) return value;
+  throw outOfRange(path, 'a whole number from 0 to 4294967295', value);
+}
+
+/**
+ * @param {string} path
+ * @param {any} lease
+ */
+function copyLease(path, lease) {
+  const until = copyTimestamp(`${path}.until`, field(lease, path, 'until'));
+  const owner = field(lease, path, 'owner');
+  if (typeof owner !== 'string' || !isWellFormed(owner)) {
+    throw refused(`${path}.owner`, 'a string without lone surrogates', owner);
+  }
+  return { until, owner };
+}
+
+/**
+ * @param {any} options
+ * @returns {{ minAge: number | undefined, requeue: string[] }}
+ */
+export function copyRepair(options) {
+  const minAge = field(options, 'options', 'minAge');
+  const requeue = field(options, 'options', 'requeue');
+  if (minAge !== undefined) {
+    if (typeof minAge !== 'number') throw refused('options.minAge', 'a number of milliseconds', minAge);
+    if (!(Number.isFinite(minAge) && minAge >= 0)) {
+      throw outOfRange('options.minAge', 'a number of milliseconds from 0', minAge);
+    }
+  }
+  if (requeue === undefined) return { minAge, requeue: [] };
+  if (typeof requeue !== 'object' || typeof requeue?.[Symbol.iterator] !== 'function') {
+    throw refused('options.requeue', 'an iterable of ids', requeue);
+  }
+  return { minAge, requeue: Array.from(requeue, (id, i) => copyId(`options.requeue[${i}]`, id)) };
+}

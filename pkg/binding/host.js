@@ -1,0 +1,166 @@
+/** @import { Batch, DictHost, DictName } from '../types.js' */
+/** @import { Gate } from './instance.js' */
+import { QueueError, describe } from '../errors.js';
+import { Failed, count, unexpected } from './errors.js';
+import { copyMeta } from './meta.js';
+
+/**
+ * An answer that is not there yet. It never rejects, and it calls back only to the instance that waits for it.
+ *
+ * @template T
+ */
+export class Later {
+  #answer;
+  #gate;
+
+  /**
+   * @param {Promise<T>} answer
+   * @param {Gate} gate
+   */
+  constructor(answer, gate) {
+    this.#answer = answer;
+    this.#gate = gate;
+  }
+
+  /** @param {(answer: T) => unknown} resolve */
+  then(resolve) {
+    return this.#answer.then(this.#gate(resolve));
+  }
+}
+
+/**
+ * A host as the core sees it: every method answers with an inert value, with a `Failed` that keeps what the host threw,
+ * or with a `Later` of these.
+ */
+export class HostAdapter {
+  #host;
+  #gate;
+
+  /**
+   * @param {DictHost} host
+   * @param {boolean} isSync whether it must answer at once
+   * @param {Gate} gate
+   */
+  constructor(host, isSync, gate) {
+    this.#host = host;
+    this.isSync = isSync;
+    this.#gate = gate;
+  }
+
+  /** @param {string} id */
+  readMeta(id) {
+    return this.#answer(() => this.#host.read('meta', id), recordOf);
+  }
+
+  /** @param {string} id */
+  readEnvelope(id) {
+    return this.#answer(() => this.#host.read('envelope', id), valueOf);
+  }
+
+  /** @param {Batch} batch */
+  commit(batch) {
+    return this.#answer(() => this.#host.commit(batch), committed);
+  }
+
+  /**
+   * @param {DictName} dict
+   * @param {unknown} cursor
+   * @param {number} limit
+   */
+  page(dict, cursor, limit) {
+    return this.#answer(() => this.#host.page(dict, cursor, limit), dict === 'meta' ? metaPageOf : envelopePageOf);
+  }
+
+  sizes() {
+    return this.#answer(() => this.#host.sizes(), sizesOf);
+  }
+
+  close() {
+    return this.#answer(() => this.#host.close?.(), nothing);
+  }
+
+  /**
+   * @template T
+   * @param {() => any} ask
+   * @param {(answer: any) => T} read
+   * @returns {T | Failed | Later<T | Failed>}
+   */
+  #answer(ask, read) {
+    try {
+      const answer = ask();
+      if (typeof answer?.then !== 'function') return read(answer);
+      if (this.isSync) throw needsAsync(answer);
+      return new Later(Promise.resolve(answer).then(read).catch((error) => new Failed(error)), this.#gate);
+    } catch (error) {
+      return new Failed(error);
+    }
+  }
+}
+
+/**
+ * The error of a dictionary that should have answered at once. Nobody else looks at the promise that it returned, and an
+ * unhandled rejection ends a process.
+ *
+ * @param {PromiseLike<unknown>} promise
+ */
+export function needsAsync(promise) {
+  promise.then(undefined, () => {});
+  return new QueueError(
+    'needs-async', 'a dictionary returned a promise: use AsyncDictStorage for dictionaries that do',
+  );
+}
+
+/** @param {any} answer */
+function recordOf(answer) {
+  if (answer === undefined || answer === null) return undefined;
+  const { value, version } = answer;
+  if (value === undefined || value === null) return undefined;
+  return { copy: copyMeta(value), version, isContent: version === value };
+}
+
+/** @param {any} answer */
+function valueOf(answer) {
+  return answer?.value ?? undefined;
+}
+
+/** @param {unknown} answer */
+function committed(answer) {
+  if (typeof answer === 'boolean') return answer;
+  throw unexpected('commit', 'true or false', answer);
+}
+
+/** @param {any} answer */
+function metaPageOf(answer) {
+  return pageOf(answer, (value) => (value === undefined || value === null ? undefined : copyMeta(value)));
+}
+
+/** @param {any} answer */
+function envelopePageOf(answer) {
+  return pageOf(answer, nothing);
+}
+
+/**
+ * @param {any} answer
+ * @param {(value: unknown) => unknown} copyOf
+ */
+function pageOf(answer, copyOf) {
+  const entries = answer?.entries;
+  if (!Array.isArray(entries)) throw unexpected('page', 'entries', answer);
+  return {
+    entries: entries.map((entry) => {
+      if (!Array.isArray(entry)) throw unexpected('page', 'entries that are arrays', entry);
+      const [key, value] = entry;
+      return { key: typeof key === 'string' ? key : describe(key), copy: copyOf(value) };
+    }),
+    next: answer.next,
+  };
+}
+
+/** @param {any} answer */
+function sizesOf(answer) {
+  return { size: count(answer?.size), metaSize: count(answer?.metaSize) };
+}
+
+function nothing() {
+  return undefined;
+}
