@@ -83,7 +83,8 @@ impl RedbHost {
         Ok(Self(Mutex::new(Some(Arc::new(threads)))))
     }
 
-    /// Has the reading thread do something.
+    /// Has the reading thread do something. Of what is read from a table, nothing may outlive the table
+    /// or its transaction: redb lets the next commit take the place of it.
     async fn ask<T: Send + 'static>(
         &self,
         work: impl Fn(&Database) -> Result<T, redb::Error> + Send + 'static,
@@ -115,7 +116,8 @@ impl Host for RedbHost {
     async fn read_meta(&self, id: &Id) -> Result<Option<Record<Arc<[u8]>>>, RedbError> {
         let key = id.as_u128();
         self.ask(move |db| {
-            let found = db.begin_read()?.open_table(METAS)?.get(key)?;
+            let metas = db.begin_read()?.open_table(METAS)?;
+            let found = metas.get(key)?;
             Ok(found.map(|bytes| Record { meta: decode_meta(bytes.value()), version: bytes.value().into() }))
         })
         .await
@@ -125,8 +127,9 @@ impl Host for RedbHost {
         let key = id.as_u128();
         self.ask(move |db| {
             let at = db.begin_read()?;
-            let Some(record) = at.open_table(ENVELOPES)?.get(key)? else { return Ok(None) };
-            let message = at.open_table(MESSAGES)?.get(key)?;
+            let (envelopes, messages) = (at.open_table(ENVELOPES)?, at.open_table(MESSAGES)?);
+            let Some(record) = envelopes.get(key)? else { return Ok(None) };
+            let message = messages.get(key)?;
             Ok(Some(decode_envelope(record.value(), message.as_ref().map(|bytes| bytes.value()))))
         })
         .await

@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use redb::{Database, ReadableDatabase, TableDefinition};
@@ -101,6 +102,42 @@ async fn a_hundred_writes_made_at_once_are_a_few_transactions() {
     drop(storage);
     let transactions = file.about("transactions");
     assert!(transactions <= 10, "{transactions}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_read_while_others_change_them() {
+    let file = File::new();
+    let storage = Arc::new(file.open());
+    for number in 0..100 {
+        // Many marks make a record that takes a while to read.
+        let meta = Meta { delivered: (0..30_000).collect(), ..Meta::new(5.0) };
+        storage.host().commit(Batch::write(&id(number), envelope(1, "text"), meta)).await.unwrap();
+    }
+    let (changed, mut tasks) = (Arc::new(AtomicU32::new(0)), JoinSet::new());
+    for first in [0, 25, 50, 75] {
+        let (storage, changed) = (Arc::clone(&storage), Arc::clone(&changed));
+        tasks.spawn(async move {
+            for number in (first..first + 25).cycle().take(500) {
+                storage.increment_attempts(&id(number)).await.unwrap();
+                changed.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    for first in [0, 25, 50, 75] {
+        let (storage, changed) = (Arc::clone(&storage), Arc::clone(&changed));
+        tasks.spawn(async move {
+            for number in (0..100).cycle().skip(first) {
+                assert!(storage.host().read_meta(&id(number)).await.unwrap().is_some());
+                if changed.load(Ordering::Relaxed) == 2000 {
+                    break;
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    for number in 0..100 {
+        assert_eq!(storage.get(&id(number)).await.unwrap().attempts, 20);
+    }
 }
 
 #[tokio::test]
