@@ -23,7 +23,7 @@ use crate::record::{decode_envelope, decode_meta, encode_meta};
 use crate::sync::{Mutex, lock};
 
 pub use error::RedbError;
-use file::{ENVELOPES, MESSAGES, METAS, RedbFile};
+use file::{ENVELOPES, Failure, MESSAGES, METAS, RedbFile};
 
 /// How many commits share a transaction at most.
 const GROUP: usize = 1000;
@@ -41,8 +41,9 @@ const LARGEST: usize = 3 << 30;
 /// records in CBOR, the same that the hosts of the npm package keep, and `about`, which says
 /// `format`: 1.
 ///
-/// After a failure of the disk, a full one included, the file is opened anew: what was being
-/// committed is found to be written or not, and later calls go on if they can.
+/// After a failure of the disk, a full one included, and after a panic of redb, which damage can
+/// cause, the file is opened anew: what was being committed is found to be written or not, and later
+/// calls go on if they can.
 ///
 /// ```
 /// use slimta_queue_dict::{DictStorage, Envelope, RedbHost};
@@ -87,10 +88,10 @@ impl RedbHost {
     /// or its transaction: redb lets the next commit take the place of it.
     async fn ask<T: Send + 'static>(
         &self,
-        work: impl Fn(&Database) -> Result<T, redb::Error> + Send + 'static,
+        work: impl Fn(&Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, RedbError> {
         let (answer, answered) = oneshot::channel();
-        self.send(|to| to.reads.send(Box::new(move |file| drop(answer.send(file.read(work))))).is_ok())?;
+        self.send(|to| to.reads.send(Box::new(move |file| drop(answer.send(file.with(work))))).is_ok())?;
         answered.await.unwrap_or(Err(RedbError::Closed))
     }
 
