@@ -6,9 +6,9 @@ export PATH := $(HOME)/.cache/slimta-queue-dict/bin:$(PATH)
 
 PORT ?= 8080
 RUST := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find src -name '*.rs')
-JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js tools/module.js
+JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js tools/encode.js
 BUILT := pkg/wasm/.built
-WASM_PACK := wasm-pack --log-level warn build --no-pack --mode no-install --target web --out-dir pkg/wasm
+WASM_PACK := wasm-pack --log-level warn build --no-pack --mode no-install --target no-modules --out-dir target/wasm-pack
 
 .PHONY: help pkg demo test test-long bench tools browsers clean
 
@@ -21,9 +21,8 @@ demo: pkg ## Builds the page and serves it; PORT=8080
 pkg: tools ## Builds the npm package in pkg/ and holds its size against the limits
 	@if [ ! -e $(BUILT) ] || [ -n "$$(find $(RUST) $(JS) -newer $(BUILT) -print -quit)" ] || [ ! -e pkg/package.json ] \
 	  || ! grep -q '"exports"' pkg/package.json; then \
-	  echo '== building the wasm modules (about a minute the first time)'; \
-	  $(WASM_PACK) -- --no-default-features; \
-	  $(WASM_PACK) --out-name queue -- --no-default-features --features queue-js; \
+	  echo '== building the wasm module (about a minute the first time)'; \
+	  $(WASM_PACK); \
 	  echo '== making the package'; \
 	  node tools/pkg.js; \
 	  touch $(BUILT); \

@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { randomUUID } from 'node:crypto';
 import { ClassicLevel } from 'classic-level';
 import { levelHost } from '../pkg/hosts/level.js';
-import { AsyncDictStorage } from '../pkg/load/node.js';
+import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { makeEnvelopes } from './messages.js';
 import { circumstances, fail, natural, publish, table } from './report.js';
 import { LevelByHand } from './rivals/level.js';

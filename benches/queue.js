@@ -63,7 +63,7 @@ report();
 
 /** @returns {Promise<Side>} */
 async function ours() {
-  const { DictStorage, Queue, TransientRelayError } = await import('../pkg/load/node.js').catch((error) =>
+  const { DictStorage, Queue, TransientRelayError } = await import('../pkg/load/inline.js').catch((error) =>
     fail(`ours cannot be loaded; \`make pkg\` builds it, \`--only rival\` runs without it\n${error}`));
   const envelopes = makeEnvelopes(1000);
   return async (deferrals) => {

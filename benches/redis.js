@@ -15,7 +15,7 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { redisHost } from '../pkg/hosts/redis.js';
-import { AsyncDictStorage } from '../pkg/load/node.js';
+import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { ask, startRedis } from '../tests/support/redis.js';
 import { makeEnvelopes } from './messages.js';
 import { circumstances, fail, natural, publish, table } from './report.js';

@@ -1,13 +1,11 @@
 // The schedule of a queue: what adding, moving and taking a message cost from a thousand to a million, the memory each
 // takes, and how soon a queue on a million stored messages makes its first attempt.
-import { readFileSync } from 'node:fs';
-import { DictStorage, Queue } from '../pkg/load/node.js';
-import { openFrame } from '../pkg/queue/module.js';
-import * as Ask from '../pkg/wasm/ask.js';
-import { Decisions, initSync, memory } from '../pkg/wasm/queue.js';
-import * as Result from '../pkg/wasm/result.js';
+import { instance } from '../pkg/binding/instance.js';
+import { DictStorage, Queue } from '../pkg/load/inline.js';
+import { openDecisions, openFrame } from '../pkg/queue/module.js';
+import { Ask, Result } from '../pkg/seam/names.js';
 
-initSync({ module: readFileSync(new URL('../pkg/wasm/queue_bg.wasm', import.meta.url)) });
+const memory = () => instance().exports.memory;
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 const LIMIT = 64;
 
@@ -39,7 +37,7 @@ function each(list, work) {
 console.log('messages    add   move   take  (ns each)   bytes each');
 for (const size of SIZES) {
   const ids = idsOf(size);
-  const decisions = new Decisions('bench', 1_000, 1e6, false, false);
+  const decisions = openDecisions('bench', 1_000, 1e6, false, false);
   const frame = openFrame(decisions);
   const put = (/** @type {string} */ id, /** @type {number} */ timestamp) => {
     frame.putId(id);

@@ -7,7 +7,7 @@
 
 /** How to load each side; the second rival is a second copy of the first one. */
 const CLASSES = {
-  ours: async () => (await import('../pkg/load/node.js')).DictStorage,
+  ours: async () => (await import('../pkg/load/inline.js')).DictStorage,
   rival: async () => (await import('./rivals/maps.js')).MapsStorage,
   // @ts-expect-error: the compiler looks for a file of that name
   'rival-again': async () => (await import('./rivals/maps.js?again')).MapsStorage,

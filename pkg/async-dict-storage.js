@@ -3,7 +3,7 @@
  *   AsyncDict, DictHost, Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, StorageOptions,
  * } from './types.js'
  */
-import * as Method from './wasm/method.js';
+import { Method } from './seam/names.js';
 import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Calls } from './seam/calls.js';

@@ -1,5 +1,5 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
-import * as Method from './wasm/method.js';
+import { Method } from './seam/names.js';
 import { dictionary } from './arguments.js';
 import { QueueError } from './errors.js';
 import { readArguments } from './seam/arguments.js';

@@ -9,7 +9,7 @@ import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
 import { Pool } from './queue/pool.js';
 import { Renewals } from './queue/renewals.js';
 import { Turns } from './queue/turns.js';
-import * as Ask from './wasm/ask.js';
+import { Ask } from './seam/names.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 

@@ -6,7 +6,6 @@
 //! for those that do not, and the second kind costs a few repeated decisions, not a state machine
 //! for each rule.
 
-use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};

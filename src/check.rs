@@ -5,10 +5,6 @@ use crate::meta::Meta;
 use crate::rules::{Operation, Outcome, State};
 use crate::storage::{DictStorage, Result};
 use crate::sync::lock;
-use alloc::borrow::ToOwned;
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 
 /// What is not a whole message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,15 +86,15 @@ pub(crate) struct Examination<H: Host> {
     round: u64,
     asked: Asked<H::Id>,
     /// Messages to list again.
-    requeue: vec::IntoIter<H::Id>,
+    requeue: std::vec::IntoIter<H::Id>,
     /// The next page to read.
     page: Option<(Dict, Option<H::Cursor>)>,
     dict: Dict,
     /// Of the page that was read last.
-    ids: vec::IntoIter<H::Id>,
+    ids: std::vec::IntoIter<H::Id>,
     /// What was found, and, by a repair, is looked at again to be cleared.
     found: Vec<H::Id>,
-    clear: vec::IntoIter<H::Id>,
+    clear: std::vec::IntoIter<H::Id>,
     findings: Findings,
     cleared: Findings,
 }

@@ -1,9 +1,6 @@
 //! Who gets a message and what it says.
 
 use crate::error::{Got, Invalid, finite};
-use alloc::borrow::ToOwned;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 /// What a storage must know of an envelope. A host keeps envelopes as whatever suits it; one is
 /// never changed after `write`.

@@ -1,9 +1,5 @@
 //! What can go wrong.
 
-use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::String;
 use core::fmt;
 
 use crate::id::Id;

@@ -12,9 +12,6 @@
 //! list shows, never a listed id without mail. The constructors of [`Batch`] are the only
 //! place that knows this order.
 
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::fmt::Debug;
 use core::future::Future;
 use core::time::Duration;

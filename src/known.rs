@@ -1,9 +1,6 @@
 //! What a storage remembers of the messages it used last, only to save reads before checked
 //! commits. No answer comes from here.
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
-
 use crate::id::Id;
 use crate::meta::Meta;
 

@@ -35,13 +35,8 @@
 //! With the feature `redb` there is `RedbHost`, which keeps messages in one
 //! file. To keep them elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
 
-#![cfg_attr(not(feature = "std"), no_std)]
-
-extern crate alloc;
-
 mod ask;
 mod check;
-#[cfg(feature = "std")]
 mod clock;
 mod envelope;
 mod error;
@@ -51,7 +46,6 @@ mod id;
 mod js;
 mod known;
 mod load;
-#[cfg(feature = "std")]
 mod memory;
 mod meta;
 pub mod queue;
@@ -72,7 +66,6 @@ pub use error::{Error, Got, Invalid};
 pub use host::Host;
 pub use id::{Id, NotAnId};
 pub use load::{Load, Position};
-#[cfg(feature = "std")]
 pub use memory::MemoryHost;
 pub use meta::{Attempts, Change, Expect, Lease, Meta};
 #[cfg(all(feature = "redb", not(target_arch = "wasm32")))]

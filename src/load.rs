@@ -1,8 +1,5 @@
 //! Listing what is queued.
 
-use alloc::vec;
-use alloc::vec::Vec;
-
 use crate::error::Error;
 use crate::host::{Dict, Host, Page, Stored};
 use crate::meta::Meta;
@@ -27,7 +24,7 @@ pub enum Position<C> {
 pub struct Load<'a, H: Host> {
     storage: &'a DictStorage<H>,
     position: Position<H::Cursor>,
-    page: vec::IntoIter<(f64, H::Id)>,
+    page: std::vec::IntoIter<(f64, H::Id)>,
 }
 
 impl<H: Host> DictStorage<H> {

@@ -1,8 +1,6 @@
 //! The small record that changes while a message waits.
 
-use alloc::collections::BinaryHeap;
-use alloc::string::String;
-use alloc::vec::Vec;
+use std::collections::BinaryHeap;
 
 /// What the queue knows of one message besides its envelope.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,9 +1,5 @@
 //! The rules of the storage: what each operation reads, decides and commits.
 
-use alloc::boxed::Box;
-use alloc::vec;
-use alloc::vec::Vec;
-
 use crate::ask::{Ask, Asked, Stop};
 use crate::envelope::EnvelopeHandle;
 use crate::error::{Error, Got, Invalid, finite};

@@ -1,7 +1,5 @@
 //! The storage: its calls in turn, before their deadline.
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
@@ -196,7 +194,6 @@ impl<H: Host> DictStorage<H> {
     }
 
     /// What the meta record of a message says, if there is one.
-    #[cfg(feature = "std")]
     pub(crate) async fn look(&self, id: &H::Id) -> Result<Option<crate::host::Stored<Meta>>, H> {
         match self.perform(Operation::Look(id.clone())).await? {
             Outcome::Looked(looked) => Ok(looked),

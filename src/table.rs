@@ -1,7 +1,5 @@
 //! What is kept by id: a table in rows, a sixth of the code of a general one.
 
-use alloc::vec::Vec;
-
 use crate::id::Id;
 
 /// How many are in a row on average at most.

@@ -4,12 +4,10 @@
 //! whoever of them is polled first when the turn comes leads, makes all of them in one commit, and
 //! the others take their results.
 
-use alloc::sync::Arc;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use std::sync::Arc;
 
 use crate::error::Error;
 use crate::id::Id;

@@ -1,12 +1,10 @@
 //! Hearing of messages that become due.
 
-use alloc::sync::Arc;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Poll, Waker};
 use core::time::Duration;
+use std::sync::Arc;
 
 use crate::host::{Dict, Host, HostId, Page, Stored};
 use crate::id::Id;
@@ -89,7 +87,7 @@ pub struct Wait<C> {
     changed: Vec<Id>,
     /// The one of these that is being looked at.
     looking: Option<Id>,
-    ready: vec::IntoIter<(f64, Id)>,
+    ready: std::vec::IntoIter<(f64, Id)>,
 }
 
 /// What one who waits does next.
@@ -136,10 +134,10 @@ impl<H: Host> DictStorage<H> {
 
 /// Ends the waiting of one who waits.
 #[derive(Debug)]
-#[cfg(all(target_arch = "wasm32", not(feature = "queue-js")))]
+#[cfg(target_arch = "wasm32")]
 pub(crate) struct End(Arc<Watch>);
 
-#[cfg(all(target_arch = "wasm32", not(feature = "queue-js")))]
+#[cfg(target_arch = "wasm32")]
 impl End {
     /// What is asked for now, and from now on, comes to nothing.
     pub(crate) fn end(&self) {
@@ -148,7 +146,7 @@ impl End {
 }
 
 impl<C> Wait<C> {
-    #[cfg(all(target_arch = "wasm32", not(feature = "queue-js")))]
+    #[cfg(target_arch = "wasm32")]
     pub(crate) fn ending(&self) -> End {
         End(self.watch.clone())
     }

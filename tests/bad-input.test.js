@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { AsyncDictStorage, DictStorage } from '../pkg/load/node.js';
+import { AsyncDictStorage, DictStorage } from '../pkg/load/inline.js';
 import { anEnvelope, idOf, outcome } from './support/calls.js';
 import { subjects } from './support/subjects.js';
 import { VALUES, verdict } from './support/wrong-values.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { AsyncDictStorage } from '../pkg/load/node.js';
+import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { NOBODY, all, anEnvelope, failure, idOf, ids, keyError, queueError } from './support/calls.js';
 import { MemoryHost, Store } from './support/host.js';
 import { asyncSubjects, subjects } from './support/subjects.js';

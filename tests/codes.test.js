@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { AsyncDictStorage, DictStorage, KeyError, QueueError } from '../pkg/load/node.js';
+import { AsyncDictStorage, DictStorage, KeyError, QueueError } from '../pkg/load/inline.js';
 import { NOBODY, all, anEnvelope, failure, idOf, ids, keyError, outcome, queueError } from './support/calls.js';
 import { SlowDict } from './support/dicts.js';
 import { MemoryHost, Store } from './support/host.js';

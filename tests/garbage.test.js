@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { AsyncDictStorage, DictStorage, KeyError, QueueError } from '../pkg/load/node.js';
+import { AsyncDictStorage, DictStorage, KeyError, QueueError } from '../pkg/load/inline.js';
 import { all, anEnvelope, failure, idOf, ids, outcome, queueError } from './support/calls.js';
 import { Faults } from './support/faults.js';
 import { MemoryHost, Store } from './support/host.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { DictStorage, PermanentRelayError, Queue, TransientRelayError } from '../pkg/load/node.js';
+import { DictStorage, PermanentRelayError, Queue, TransientRelayError } from '../pkg/load/inline.js';
 import { httpRelay } from '../pkg/relays.js';
 
 const id = '0123456789abcdef0123456789abcdef';

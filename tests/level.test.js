@@ -8,7 +8,7 @@ import { after, describe, test } from 'node:test';
 import { ClassicLevel } from 'classic-level';
 import { MemoryLevel } from 'memory-level';
 import { levelHost } from '../pkg/hosts/level.js';
-import { AsyncDictStorage } from '../pkg/load/node.js';
+import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { all, anEnvelope, failure, idOf, ids, outcome, queueError } from './support/calls.js';
 import { suiteOn } from './support/conformance.js';
 import { judge } from './support/lives.js';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import nodemailer from 'nodemailer';
 import PostalMime from 'postal-mime';
-import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/node.js';
+import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/inline.js';
 import { smtpRelay } from '../pkg/relays.js';
 import { startSmtp } from './support/smtp.js';
 

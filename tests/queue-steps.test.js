@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { DictStorage, Queue, TransientRelayError } from '../pkg/load/node.js';
+import { DictStorage, Queue, TransientRelayError } from '../pkg/load/inline.js';
 import { message, relayOf, storages, watch } from './support/queues.js';
 
 const refused = { code: 550, message: '5.1.1 no such user' };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { DictStorage, KeyError, Queue, QueueError, TransientRelayError } from '../pkg/load/node.js';
+import { DictStorage, KeyError, Queue, QueueError, TransientRelayError } from '../pkg/load/inline.js';
 import { gate, message, relayOf, storages, watch } from './support/queues.js';
 
 const execute = promisify(execFile);
@@ -503,7 +503,7 @@ describe('A queue', () => {
 
   test('a program ends by itself once its queue is stopped, also where the storage looks through everything', async () => {
     const program = `
-      import { AsyncDictStorage, Queue } from ${JSON.stringify(new URL('../pkg/load/node.js', import.meta.url).href)};
+      import { AsyncDictStorage, Queue } from ${JSON.stringify(new URL('../pkg/load/inline.js', import.meta.url).href)};
       import { setImmediate } from 'node:timers/promises';
       const queue = new Queue(new AsyncDictStorage(null, null, { poll: 1e9 }), { attempt: async () => null });
       const delivered = new Promise((resolve) => queue.addEventListener('delivered', resolve));

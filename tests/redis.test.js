@@ -8,7 +8,7 @@ import { createCluster } from 'redis';
 import { decodeEnvelope, decodeMeta } from '../pkg/hosts/codec.js';
 import { redisHost } from '../pkg/hosts/redis.js';
 import { COMMIT } from '../pkg/hosts/redis-scripts.js';
-import { AsyncDictStorage } from '../pkg/load/node.js';
+import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { all, anEnvelope, failure, idOf, ids, outcome, queueError } from './support/calls.js';
 import { suiteOn } from './support/conformance.js';
 import { start } from './support/program.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PermanentRelayError, TransientRelayError } from '../pkg/load/node.js';
+import { PermanentRelayError, TransientRelayError } from '../pkg/load/inline.js';
 
 /** @param {string} text */
 const transient = (text) => new TransientRelayError(text).reply;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import nodemailer from 'nodemailer';
-import { PermanentRelayError, TransientRelayError } from '../pkg/load/node.js';
+import { PermanentRelayError, TransientRelayError } from '../pkg/load/inline.js';
 import { smtpRelay } from '../pkg/relays.js';
 import { startSmtp } from './support/smtp.js';
 

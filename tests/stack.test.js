@@ -1,7 +1,7 @@
 /** What leaves the core as an exception, so that it gives nothing back: its caller's stack may end anywhere in a call. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AsyncDictStorage, DictStorage } from '../pkg/load/node.js';
+import { AsyncDictStorage, DictStorage } from '../pkg/load/inline.js';
 import { anEnvelope, idOf, outcome } from './support/calls.js';
 
 test('where the stack of a caller has ended calls work again, however often it does', () => {

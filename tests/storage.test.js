@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { DictStorage, KeyError, QueueError } from '../pkg/load/node.js';
+import { DictStorage, KeyError, QueueError } from '../pkg/load/inline.js';
 import { NOBODY, all, anEnvelope, failure, idOf, ids, keyError } from './support/calls.js';
 import { asyncSubjects, subjects } from './support/subjects.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { AsyncDictStorage } from '../pkg/load/node.js';
+import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { anEnvelope, idOf, outcome, queueError } from './support/calls.js';
 import { SlowDict } from './support/dicts.js';
 import { MemoryHost, Store } from './support/host.js';

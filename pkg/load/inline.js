@@ -1,7 +1,6 @@
+import { provide } from '../binding/instance.js';
 import { wasm } from '../wasm/inline.js';
-import { initSync } from '../wasm/slimta_queue_dict.js';
 
-initSync({ module: wasm() });
+provide(() => new WebAssembly.Module(wasm()));
 
 export * from '../index.js';
-export { Queue } from './queue/inline.js';

@@ -1,5 +1,5 @@
 // Workers may not compile from bytes; the runtime, or its bundler, makes a module of the file.
-import compiled from '../wasm/slimta_queue_dict_bg.wasm';
+import compiled from '../wasm/module.wasm';
 
 /** @type {WebAssembly.Module} */
 const module = compiled;

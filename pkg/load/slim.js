@@ -1,17 +1,14 @@
-import { provide } from '../queue/source.js';
-import { initSync } from '../wasm/slimta_queue_dict.js';
+import { provide } from '../binding/instance.js';
 
 /**
- * Takes the compiled `slimta-queue-dict/module.wasm` from the caller, once, before the first storage is made, and
- * `slimta-queue-dict/queue.wasm` before the first `Queue`.
+ * Takes `slimta-queue-dict/module.wasm` from the caller, compiled or its bytes, once, before the first storage is made.
  *
- * @param {WebAssembly.Module} module
- * @param {WebAssembly.Module} [queueModule]
+ * @param {BufferSource | WebAssembly.Module} module
  * @returns {void}
  */
-export function init(module, queueModule) {
-  initSync({ module });
-  provide(() => queueModule);
+export function init(module) {
+  const compiled = module instanceof WebAssembly.Module ? module : new WebAssembly.Module(module);
+  provide(() => compiled);
 }
 
 export * from '../index.js';

@@ -1,7 +1,6 @@
-import { initSync } from '../wasm/slimta_queue_dict.js';
+import { provide } from '../binding/instance.js';
 import module from './module.js';
 
-initSync({ module });
+provide(() => module);
 
 export * from '../index.js';
-export { Queue } from './queue/workerd.js';

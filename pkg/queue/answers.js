@@ -1,6 +1,5 @@
-/** @import { Decisions } from '../wasm/queue.js' */
-import * as Ask from '../wasm/ask.js';
-import * as Saying from '../wasm/saying.js';
+/** @import { Glue } from '../wasm/glue.js' */
+import { Ask, Saying } from '../seam/names.js';
 
 /** What is said of a recipient: its kind, code and text of the reply, and for how long it asks to be left alone. */
 /** @typedef {[saying: number, code: number, message: string, rest?: number]} Said */
@@ -9,7 +8,7 @@ import * as Saying from '../wasm/saying.js';
  * Tells the core what a relay has answered of these recipients, and returns the next step. Here is judged only what a
  * value is.
  *
- * @param {Decisions} decisions
+ * @param {Glue.Decisions} decisions
  * @param {number} attempt
  * @param {string[]} recipients
  * @param {any} answer

@@ -1,7 +1,6 @@
 /** @import { Envelope, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
-import * as Ask from '../wasm/ask.js';
-import * as Told from '../wasm/told.js';
+import { Ask, Told } from '../seam/names.js';
 
 /**
  * What tells the sender that these recipients were given up with this reply; nothing if the caller wants none.

@@ -1,4 +1,4 @@
-/** @import { Decisions } from '../wasm/queue.js' */
+/** @import { Glue } from '../wasm/glue.js' */
 /** @import { Envelope, Looked, MaybePromise, QueueOptions, QueueStorage, Relay } from '../types.js' */
 /** @import { LOOK } from '../seam/look.js' */
 /** @import { Frame } from '../seam/frame.js' */
@@ -9,7 +9,7 @@
  * What the parts of a queue share.
  *
  * @typedef {object} Context
- * @property {Decisions} decisions
+ * @property {Glue.Decisions} decisions
  * @property {Frame} frame
  * @property {QueueStorage & { [LOOK]?: (id: string) => MaybePromise<Looked> }} storage
  * @property {Relay} relay

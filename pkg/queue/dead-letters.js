@@ -1,6 +1,6 @@
 /** @import { Envelope } from '../types.js' */
 /** @import { Context } from './context.js' */
-import { Decisions } from '../wasm/queue.js';
+import { instance } from '../binding/instance.js';
 
 /**
  * Where the recipients of one message are that were given up by one attempt after another: under the id of the
@@ -10,7 +10,7 @@ import { Decisions } from '../wasm/queue.js';
  */
 function* places(id) {
   yield id;
-  for (let number = 1; ; number++) yield Decisions.derived(id, `given up ${number}`);
+  for (let number = 1; ; number++) yield instance().glue.Decisions.derived(id, `given up ${number}`);
 }
 
 /**
@@ -61,7 +61,7 @@ export async function idToQueue(deadLetter, storage, place) {
     const attempts = await find(storage, place) ? ANOTHER : SAME;
     chosen = await deadLetter.change(place, { attempts: 0 }, { attempts }) ? attempts : (await deadLetter.get(place))[1];
   }
-  return chosen === SAME ? place : Decisions.derived(place, 'again');
+  return chosen === SAME ? place : instance().glue.Decisions.derived(place, 'again');
 }
 
 const SAME = 1;

@@ -1,12 +1,7 @@
 /** @import { Envelope, MaybePromise, Reply } from '../types.js' */
 /** @import { Context } from './context.js' */
 /** @import { Numbers } from './module.js' */
-import * as Ask from '../wasm/ask.js';
-import * as Fate from '../wasm/fate.js';
-import * as Result from '../wasm/result.js';
-import * as Saying from '../wasm/saying.js';
-import * as Step from '../wasm/step.js';
-import * as Told from '../wasm/told.js';
+import { Ask, Fate, Result, Saying, Step, Told } from '../seam/names.js';
 import { tellAnswer } from './answers.js';
 import { bounceOf } from './bounces.js';
 import { keep } from './dead-letters.js';

@@ -1,7 +1,6 @@
 /** @import { Reply } from '../types.js' */
-/** @import { Decisions } from '../wasm/queue.js' */
-import * as Ask from '../wasm/ask.js';
-import * as Told from '../wasm/told.js';
+/** @import { Glue } from '../wasm/glue.js' */
+import { Ask, Told } from '../seam/names.js';
 
 /** Recipients of one fate, each with its position in the original list and the reply of the relay. */
 /** @typedef {{ recipients: string[], indexes: number[], replies: (Reply | undefined)[] }} Group */
@@ -9,7 +8,7 @@ import * as Told from '../wasm/told.js';
 /**
  * Those of one fate.
  *
- * @param {Decisions} decisions
+ * @param {Glue.Decisions} decisions
  * @param {number} attempt
  * @param {number} fate
  * @param {string[]} recipients that the relay was given
@@ -36,7 +35,7 @@ export function groupOf(decisions, attempt, fate, recipients, indexes, only) {
 }
 
 /**
- * @param {Decisions} decisions
+ * @param {Glue.Decisions} decisions
  * @param {number} attempt
  * @param {number} number
  * @returns {Reply}

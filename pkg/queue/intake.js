@@ -1,7 +1,7 @@
 /** @import { Envelope, MaybePromise, Policy } from '../types.js' */
 /** @import { Context } from './context.js' */
 import { QueueError } from '../errors.js';
-import { Decisions } from '../wasm/queue.js';
+import { instance } from '../binding/instance.js';
 import { applied, queueError } from './policies.js';
 import { isPromise } from './promises.js';
 
@@ -40,7 +40,7 @@ export class Intake {
     const envelopes = this.#policies.reduce(applied, [envelope]);
     if (envelopes.length === 1) return this.#acceptOne(envelopes[0], id, delay);
     return Promise.all(envelopes.map(async (one, i) => {
-      const as = id !== undefined && i > 0 ? Decisions.derived(id, String(i)) : id;
+      const as = id !== undefined && i > 0 ? instance().glue.Decisions.derived(id, String(i)) : id;
       try {
         return /** @type {[Envelope, string]} */ ([one, await this.write(one, as, delay)]);
       } catch (error) {

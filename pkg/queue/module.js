@@ -1,9 +1,7 @@
-import { QueueError } from '../errors.js';
+import { instance } from '../binding/instance.js';
 import { Frame } from '../seam/frame.js';
-import { Decisions, initSync, memory } from '../wasm/queue.js';
-import { wasm } from './source.js';
 
-let loaded = false;
+/** @import { Glue } from '../wasm/glue.js' */
 
 /**
  * @param {string} owner
@@ -11,18 +9,10 @@ let loaded = false;
  * @param {number} limit
  * @param {boolean} asksBackoff
  * @param {boolean} keeps
- * @returns {Decisions}
+ * @returns {Glue.Decisions}
  */
 export function openDecisions(owner, lease, limit, asksBackoff, keeps) {
-  if (!loaded) {
-    const module = wasm();
-    if (!module) {
-      throw new QueueError('host', "host: the queue's wasm module is not loaded: give init(module, queueModule) both");
-    }
-    initSync({ module });
-    loaded = true;
-  }
-  return new Decisions(owner, lease, limit, asksBackoff, keeps);
+  return new (instance().glue.Decisions)(owner, lease, limit, asksBackoff, keeps);
 }
 
 /**
@@ -39,10 +29,10 @@ export function openDecisions(owner, lease, limit, asksBackoff, keeps) {
 /**
  * Where it says that.
  *
- * @param {Decisions} decisions
+ * @param {Glue.Decisions} decisions
  */
 export function openFrame(decisions) {
-  return new Frame(decisions.frame(), memory, 8);
+  return new Frame(decisions.frame(), () => instance().exports.memory, 8);
 }
 
 /**

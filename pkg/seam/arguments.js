@@ -1,6 +1,6 @@
 /** @import { Slot } from './slot.js' */
 import { describe } from '../errors.js';
-import * as Method from '../wasm/method.js';
+import { Method } from './names.js';
 import { copyEnvelope } from './envelope.js';
 import { isWellFormed, refused } from './extras.js';
 

@@ -1,6 +1,6 @@
-/** @import { Core, Waiting } from '../wasm/slimta_queue_dict.js' */
+/** @import { Glue } from '../wasm/glue.js' */
 /** @import { PromisingSeam } from './promising.js' */
-import * as Method from '../wasm/method.js';
+import { Method } from './names.js';
 import { readArguments } from './arguments.js';
 import { QueueError } from '../errors.js';
 import { enter, entries } from './depth.js';
@@ -61,8 +61,8 @@ export class Calls {
   /**
    * The next message for one who waits; nothing at the end.
    *
-   * @param {Core} core that it was given by
-   * @param {Waiting} waiting
+   * @param {Glue.Core} core that it was given by
+   * @param {Glue.Waiting} waiting
    * @returns {Promise<[number, string] | undefined>}
    */
   next(core, waiting) {
@@ -76,7 +76,7 @@ export class Calls {
   /**
    * The core. Where it was lost that is a new one, and nothing else ends the calls that the old one was at.
    *
-   * @returns {Core}
+   * @returns {Glue.Core}
    */
   core() {
     const seam = this.#seam;

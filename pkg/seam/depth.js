@@ -1,4 +1,4 @@
-import { stackPointer } from '../wasm/slimta_queue_dict.js';
+import { instance } from '../binding/instance.js';
 
 /** How deep hosts may call back into storages: what is deeper does not end, and the core's stack is small. */
 const DEEPEST = 32;
@@ -32,4 +32,9 @@ export function enter() {
 /** Remembers where the core's stack begins. */
 export function begin() {
   if (entries.depth === 0 && !entries.unwound) bottom = stackPointer().value;
+}
+
+/** @returns {WebAssembly.Global} */
+function stackPointer() {
+  return /** @type {any} */ (instance().exports).__stack_pointer; // its types have no word of it
 }

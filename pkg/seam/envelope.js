@@ -1,7 +1,7 @@
 /** @import { Envelope } from '../types.js' */
 import { describe } from '../errors.js';
-import { allows, expectation } from '../wasm/slimta_queue_dict.js';
-import * as Text from '../wasm/text.js';
+import { instance } from '../binding/instance.js';
+import { Text } from './names.js';
 import { copyBytes, copyFields, copyValue, isWellFormed, putField, refused } from './extras.js';
 
 const encoder = new TextEncoder();
@@ -195,9 +195,9 @@ function checkTexts({ sender, recipients, headers }) {
  */
 function areAllowed(joined, addresses, count) {
   if (!isWellFormed(joined)) return false;
-  if (joined.length > scratch.length / 3) return allows(encoder.encode(joined), addresses, count);
+  if (joined.length > scratch.length / 3) return instance().glue.allows(encoder.encode(joined), addresses, count);
   const { written } = encoder.encodeInto(joined, scratch);
-  return allows(scratch.subarray(0, written), addresses, count);
+  return instance().glue.allows(scratch.subarray(0, written), addresses, count);
 }
 
 /**
@@ -209,5 +209,5 @@ function checkText(path, kind, text) {
   if (!isWellFormed(text)) throw refused(path, WELL_FORMED, text);
   const good = kind === Text.Address ? areAllowed(text, 1, 1)
     : kind === Text.HeaderName ? areAllowed(`${text}\0`, 0, 2) : areAllowed(`x\0${text}`, 0, 2);
-  if (!good) throw refused(path, expectation(kind), text);
+  if (!good) throw refused(path, instance().glue.expectation(kind), text);
 }

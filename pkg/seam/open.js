@@ -1,26 +1,19 @@
-/** @import { Core } from '../wasm/slimta_queue_dict.js' */
+/** @import { Glue } from '../wasm/glue.js' */
 /** @import { Seam } from './seam.js' */
-import { QueueError } from '../errors.js';
+import { instance } from '../binding/instance.js';
 import { begin } from './depth.js';
 import { Frame } from './frame.js';
-import { memory } from '../wasm/slimta_queue_dict.js';
 
 /**
  * Opens the core of a storage over its seam: with the storage, and again where it was lost.
  *
  * @param {Seam} seam
- * @returns {Core}
+ * @returns {Glue.Core}
  */
 export function openCore(seam) {
-  let core;
-  try {
-    core = seam.makeCore();
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
-    throw new QueueError('host', 'host: the wasm module is not loaded: call init(module) first', { cause });
-  }
+  const core = seam.makeCore();
   begin();
-  seam.frame = new Frame(core.frame(), memory, 4);
+  seam.frame = new Frame(core.frame(), () => instance().exports.memory, 4);
   seam.core = core;
   return core;
 }

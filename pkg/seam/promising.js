@@ -1,6 +1,6 @@
 /** @import { Batch, DictHost } from '../types.js' */
 /** @import { CallSlot } from './slot.js' */
-import { Core } from '../wasm/slimta_queue_dict.js';
+import { instance } from '../binding/instance.js';
 import { count, unexpected } from './failures.js';
 import { Seam } from './seam.js';
 import { AS_READ, DONE, LAST, META, NOTHING, PENDING, PUT } from './status.js';
@@ -47,7 +47,7 @@ export class PromisingSeam extends Seam {
   /** @override */
   makeCore() {
     this.#batch = { checks: [], writes: [] }; // the core that was lost may have been at one
-    return Core.promising(this, this.#deadline);
+    return instance().glue.Core.promising(this, this.#deadline);
   }
 
   // ---- the host ----

@@ -1,9 +1,9 @@
 /** @import { Slot } from './slot.js' */
 /** @import { SyncDict } from '../types.js' */
+import { instance } from '../binding/instance.js';
 import { QueueError } from '../errors.js';
 import { iterate, sameMeta, turnsFor } from '../hosts/maps.js';
 import { count, refusePromise, unexpected } from './failures.js';
-import { Core } from '../wasm/slimta_queue_dict.js';
 import { Seam } from './seam.js';
 import { AS_READ, DONE, LAST, META, NOTHING, PUT } from './status.js';
 
@@ -29,7 +29,7 @@ export class ReadySeam extends Seam {
 
   /** @override */
   makeCore() {
-    return Core.ready(this);
+    return instance().glue.Core.ready(this);
   }
 
   /** @param {boolean} meta */

@@ -1,7 +1,7 @@
 /** @import { Seam } from './seam.js' */
 /** @import { Slot } from './slot.js' */
 import { KeyError, QueueError } from '../errors.js';
-import * as Method from '../wasm/method.js';
+import { Method } from './names.js';
 import { refused } from './extras.js';
 
 /** What a call returns whose id is none, or who waits for nothing more. */

@@ -1,5 +1,5 @@
 /** @import { Findings, Meta } from '../types.js' */
-/** @import { Core } from '../wasm/slimta_queue_dict.js' */
+/** @import { Glue } from '../wasm/glue.js' */
 /** @import { Frame } from './frame.js' */
 /** @import { ReadMeta } from './meta.js' */
 import { describe } from '../errors.js';
@@ -23,7 +23,7 @@ export class Seam {
    * None after an exception of the caller's (its stack may end anywhere) or a trap has passed it: what it was at is
    * left half done there.
    *
-   * @type {Core | undefined}
+   * @type {Glue.Core | undefined}
    */
   core = undefined;
   /** Of the call that runs now. */
@@ -43,7 +43,7 @@ export class Seam {
   /** Of a record that is not for the caller. */
   #plain = plain();
 
-  /** @returns {Core} */
+  /** @returns {Glue.Core} */
   makeCore() {
     throw new TypeError('a seam without a host'); // each of the two hosts has its own
   }

@@ -1,9 +1,7 @@
 //! A call of a method: what crossed for it, and what comes of it. Both classes make the same calls.
 
-use alloc::boxed::Box;
-use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::Cell;
+use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
 

@@ -1,9 +1,8 @@
 //! What `pkg/` stands on.
 
-use alloc::boxed::Box;
-use alloc::rc::Rc;
 use core::cell::Cell;
 use core::time::Duration;
+use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
 

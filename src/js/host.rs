@@ -1,13 +1,11 @@
 //! A host that JavaScript keeps, behind the seam.
 
-use alloc::boxed::Box;
-use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::Cell;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
+use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
 

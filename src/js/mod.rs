@@ -5,24 +5,15 @@
 //! called by `pkg/seam/`, which catches what that throws: an exception that passed through wasm
 //! would skip its destructors. Strings, envelopes and records stay in JavaScript, in the slot that
 //! each call has there: only ids, numbers and texts to check cross.
-//!
-//! The queue is a module of its own, so that whoever only stores does not load it. It calls nothing.
 
-#[cfg(not(feature = "queue-js"))]
 mod call;
-#[cfg(not(feature = "queue-js"))]
 mod core;
 mod frame;
-#[cfg(not(feature = "queue-js"))]
 mod host;
-#[cfg(feature = "queue-js")]
 mod queue;
-#[cfg(not(feature = "queue-js"))]
 mod seam;
-#[cfg(not(feature = "queue-js"))]
 mod tasks;
-#[cfg(not(feature = "queue-js"))]
 mod text;
 
-#[cfg(not(feature = "std"))]
-mod runtime;
+#[global_allocator]
+static MEMORY: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

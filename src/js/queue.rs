@@ -6,10 +6,6 @@ mod asks;
 mod draft;
 mod words;
 
-use alloc::borrow::ToOwned;
-use alloc::string::String;
-use alloc::vec::Vec;
-
 use wasm_bindgen::prelude::*;
 
 use self::asks::{Ask, Told};

@@ -3,8 +3,6 @@
 //! Those that may run foreign code answer with a number, one of the constants below, and leave the
 //! rest in the frame or in the slot of the call, where it is taken before anything else runs.
 
-use alloc::string::String;
-use alloc::vec::Vec;
 use wasm_bindgen::prelude::*;
 
 use super::host::Thrown;

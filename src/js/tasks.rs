@@ -1,13 +1,11 @@
 //! The calls under way of a storage whose host takes its time.
 
-use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::task::Wake;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::Wake;
 
 use super::seam::Seam;
 use crate::sync::{Mutex, lock};

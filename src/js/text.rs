@@ -1,6 +1,5 @@
 //! The texts of an envelope, which JavaScript copies and the core judges.
 
-use alloc::string::String;
 use wasm_bindgen::prelude::*;
 
 use crate::envelope::{ADDRESS, HEADER_NAME, HEADER_VALUE, is_address, is_header_name, is_header_value};

@@ -4,10 +4,6 @@
 //! Replies and addresses come from strangers. Whatever goes into a header or field has its control
 //! characters made spaces first and is folded, so that nothing in it begins a line of its own.
 
-use alloc::borrow::ToOwned;
-use alloc::string::String;
-use alloc::vec::Vec;
-
 use super::reply::Reply;
 use crate::envelope::Envelope;
 use crate::id::Id;
@@ -290,7 +286,6 @@ fn push_number(out: &mut String, number: u64) {
 
 /// A time, in milliseconds since the epoch, as
 /// [RFC 5322, section 3.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.3) writes it, in UTC.
-#[cfg(feature = "std")] // JavaScript has its own
 #[must_use]
 pub fn date(milliseconds: f64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];

@@ -11,33 +11,24 @@ mod bounce;
 mod clock;
 mod command;
 mod deliveries;
-#[cfg(feature = "std")]
 mod driver;
-#[cfg(feature = "std")]
 mod event;
 mod outcome;
-#[cfg(feature = "std")]
 #[allow(clippy::module_inception)]
 mod queue;
 mod reply;
 mod schedule;
-#[cfg(feature = "std")]
 mod time;
 
 pub use attempt::Attempt;
 pub use backoff::Delay;
-#[cfg(feature = "std")]
-pub use bounce::date;
-pub use bounce::{Failure, bounce_id, derived};
+pub use bounce::{Failure, bounce_id, date, derived};
 pub use clock::Clock;
 pub use command::{Command, End, Input, Moment, Record, Settings};
 pub use deliveries::{Deliveries, Tally};
-#[cfg(feature = "std")]
 pub use event::{Event, Kind, Recipient};
 pub use outcome::{Answer, Said, Verdict, Verdicts};
-#[cfg(feature = "std")]
 pub use queue::{Backoff, BounceFactory, Info, Listener, Options, Policy, Queue, Relay};
 pub use reply::Reply;
 pub use schedule::{Schedule, Waiting};
-#[cfg(feature = "std")]
 pub use time::{SystemTimer, Timer};

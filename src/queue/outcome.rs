@@ -1,8 +1,6 @@
 //! What a relay's answer means for each recipient.
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
 
 use super::reply::Reply;
 

@@ -1,7 +1,5 @@
 //! What a relay says of a recipient.
 
-use alloc::string::String;
-
 /// An SMTP reply: a code and a text that may begin with an enhanced status code
 /// ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,9 +4,6 @@
 //! finds the slot of an id. Slots and heap grow by chunks, so that growing leaves no large block
 //! behind and a million messages stay within 64 bytes each.
 
-use alloc::vec;
-use alloc::vec::Vec;
-
 use crate::id::Id;
 
 /// Number of elements allocated at once.

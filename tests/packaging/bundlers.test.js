@@ -51,18 +51,6 @@ test('esbuild makes pages, module workers and service workers of it', { skip }, 
   await works('esbuild');
 });
 
-test('whoever only stores does not load the module of the queue', async () => {
-  const sizes = await Promise.all(['DictStorage', 'DictStorage, Queue'].map(async (names) => {
-    const { metafile } = await esbuild.build({
-      absWorkingDir: home, bundle: true, minify: true, format: 'esm', write: false, metafile: true,
-      stdin: { contents: `import { ${names} } from '${NAME}'; console.log(${names});`, resolveDir: home },
-    });
-    const [{ inputs }] = Object.values(metafile.outputs);
-    return Object.entries(inputs).filter(([path, { bytesInOutput }]) => /queue-inline/.test(path) && bytesInOutput > 0).length;
-  }));
-  assert.deepEqual(sizes, [0, 1]);
-});
-
 test('Vite makes pages, module workers and service workers of it', { skip }, async () => {
   const vite = await import('vite');
   /** @type {import('vite').InlineConfig} */

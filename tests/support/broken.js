@@ -1,5 +1,5 @@
 /** Hosts that are broken on purpose, each in one way. All work on the store that they are given. */
-import { QueueError } from '../../pkg/load/node.js';
+import { QueueError } from '../../pkg/load/inline.js';
 import { sameMeta } from '../../pkg/hosts/maps.js';
 import { MemoryHost } from './host.js';
 

@@ -1,5 +1,5 @@
 /** Storages that a queue is tested on, and short ways to watch one. */
-import { AsyncDictStorage, DictStorage } from '../../pkg/load/node.js';
+import { AsyncDictStorage, DictStorage } from '../../pkg/load/inline.js';
 import { MemoryHost, Store } from './host.js';
 
 /** @type {{ name: string, open: () => { storage: any, another: () => any, close: () => Promise<void> } }[]} */

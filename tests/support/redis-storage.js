@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { redisHost } from '../../pkg/hosts/redis.js';
-import { AsyncDictStorage } from '../../pkg/load/node.js';
+import { AsyncDictStorage } from '../../pkg/load/inline.js';
 
 export const urlOf = (port) => ({ url: `redis://127.0.0.1:${port}` });
 export const LIBRARIES = {

@@ -1,4 +1,4 @@
-import { AsyncDictStorage, DictStorage } from '../../pkg/load/node.js';
+import { AsyncDictStorage, DictStorage } from '../../pkg/load/inline.js';
 import { all, anEnvelope, idOf } from './calls.js';
 import { SlowDict } from './dicts.js';
 import { Faults, faultyDict, faultyHost } from './faults.js';

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { AsyncDictStorage, DictStorage } from '../../pkg/load/node.js';
+import { AsyncDictStorage, DictStorage } from '../../pkg/load/inline.js';
 import { CopyingDict, SlowDict } from './dicts.js';
 import { MemoryHost, Store } from './host.js';
 

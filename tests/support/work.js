@@ -1,5 +1,5 @@
 /** What a program of a test does: `node work.js live|count|hold <kind of host> <place> [number]`. */
-import { AsyncDictStorage } from '../../pkg/load/node.js';
+import { AsyncDictStorage } from '../../pkg/load/inline.js';
 import { liveOn } from './lives.js';
 
 const [what, kind, place, more] = process.argv.slice(2);

@@ -1,8 +1,5 @@
 //! A bounce that is being made.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-
 /// What a bounce is made of, then the bounce.
 #[derive(Default)]
 pub(super) struct Draft {

@@ -5,7 +5,7 @@ import { init } from 'slimta-queue-dict/slim';
 // @ts-expect-error not for users
 import * as inner from 'slimta-queue-dict/storage.js';
 // @ts-expect-error not for users
-import { Core } from 'slimta-queue-dict/wasm/slimta_queue_dict.js';
+import { instantiate } from 'slimta-queue-dict/wasm/glue.js';
 
 // @ts-expect-error which database?
 indexedDBHost();
@@ -22,4 +22,4 @@ all.init;
 // @ts-expect-error no such export
 all.indexedDBHost;
 
-export { inner, Core };
+export { inner, instantiate };
