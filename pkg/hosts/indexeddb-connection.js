@@ -37,13 +37,13 @@ export class Connection {
 
   /**
    * @param {string} name
-   * @param {IDBFactory} indexedDB
+   * @param {IDBFactory | undefined} indexedDB
    * @param {boolean} freshLog
    */
   constructor(name, indexedDB, freshLog) {
     this.#name = name;
     this.#indexedDB = indexedDB;
-    this.#log = freshLog ? Log.of(indexedDB) : undefined;
+    this.#log = freshLog && indexedDB ? Log.of(indexedDB) : undefined;
   }
 
   /**
@@ -127,6 +127,7 @@ export class Connection {
       else if (opening.pending === 0) opening.reject(failure(error));
     };
     try {
+      if (!this.#indexedDB) throw new QueueError('host', 'host: there is no IndexedDB here');
       const request = this.#indexedDB.open(this.#name, VERSION);
       let blocked = 0;
       request.onblocked = () => {

@@ -1,6 +1,7 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
+/** @import { QueueError } from '../errors.js' */
 /** @import { Waiting } from './group.js' */
-import { QueueError, describe } from '../errors.js';
+import { describe } from '../errors.js';
 import { Group, waitingFor } from './group.js';
 import { Connection } from './indexeddb-connection.js';
 import { News } from './news.js';
@@ -8,7 +9,8 @@ import { News } from './news.js';
 const STORES = /** @type {const} */ (['envelope', 'meta']);
 
 /**
- * Both dictionaries in one IndexedDB database: the stores `envelope` and `meta`, opened with the first call.
+ * Both dictionaries in one IndexedDB database: the stores `envelope` and `meta`, opened with the first call. Where there
+ * is no IndexedDB, as on a server that renders pages, that call fails.
  *
  * A batch is acknowledged when its transaction is complete. Batches that arrive while one is being committed share the
  * next transaction; each still succeeds or fails on its own, unless the transaction as a whole is aborted. What a batch
@@ -34,7 +36,6 @@ export function indexedDBHost(name, {
     throw new TypeError(`durability: expected 'strict' or 'relaxed', got ${String(durability)}`);
   }
   if (typeof freshLog !== 'boolean') throw new TypeError(`freshLog: expected a boolean, got ${describe(freshLog)}`);
-  if (!indexedDB) throw new QueueError('host', 'host: there is no IndexedDB here');
   return new IndexedDBHost(name, durability, new Connection(name, indexedDB, freshLog));
 }
 
