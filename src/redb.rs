@@ -23,7 +23,7 @@ use crate::record::{decode_envelope, decode_meta, encode_meta};
 use crate::sync::{Mutex, lock};
 
 pub use error::RedbError;
-use file::{ENVELOPES, MESSAGES, METAS, RedbFile};
+use file::{ENVELOPES, Failure, MESSAGES, METAS, RedbFile};
 
 /// How many commits share a transaction at most.
 const GROUP: usize = 1000;
@@ -41,8 +41,9 @@ const LARGEST: usize = 3 << 30;
 /// records in CBOR, the same that the hosts of the npm package keep, and `about`, which says
 /// `format`: 1.
 ///
-/// After a failure of the disk, a full one included, the file is opened anew: what was being
-/// committed is found to be written or not, and later calls go on if they can.
+/// After a failure of the disk, a full one included, and after a panic of redb, which damage can
+/// cause, the file is opened anew: what was being committed is found to be written or not, and later
+/// calls go on if they can.
 ///
 /// ```
 /// use slimta_queue_dict::{DictStorage, Envelope, RedbHost};
@@ -83,13 +84,14 @@ impl RedbHost {
         Ok(Self(Mutex::new(Some(Arc::new(threads)))))
     }
 
-    /// Has the reading thread do something.
+    /// Has the reading thread do something. Of what is read from a table, nothing may outlive the table
+    /// or its transaction: redb lets the next commit take the place of it.
     async fn ask<T: Send + 'static>(
         &self,
-        work: impl Fn(&Database) -> Result<T, redb::Error> + Send + 'static,
+        work: impl Fn(&Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, RedbError> {
         let (answer, answered) = oneshot::channel();
-        self.send(|to| to.reads.send(Box::new(move |file| drop(answer.send(file.read(work))))).is_ok())?;
+        self.send(|to| to.reads.send(Box::new(move |file| drop(answer.send(file.with(work))))).is_ok())?;
         answered.await.unwrap_or(Err(RedbError::Closed))
     }
 
@@ -110,7 +112,8 @@ impl Host for RedbHost {
     async fn read_meta(&self, id: Id) -> Result<Option<Record<Arc<[u8]>>>, RedbError> {
         let key = id.as_u128();
         self.ask(move |db| {
-            let found = db.begin_read()?.open_table(METAS)?.get(key)?;
+            let metas = db.begin_read()?.open_table(METAS)?;
+            let found = metas.get(key)?;
             Ok(found.map(|bytes| Record { meta: decode_meta(bytes.value()), version: bytes.value().into() }))
         })
         .await
@@ -120,8 +123,9 @@ impl Host for RedbHost {
         let key = id.as_u128();
         self.ask(move |db| {
             let at = db.begin_read()?;
-            let Some(record) = at.open_table(ENVELOPES)?.get(key)? else { return Ok(None) };
-            let message = at.open_table(MESSAGES)?.get(key)?;
+            let (envelopes, messages) = (at.open_table(ENVELOPES)?, at.open_table(MESSAGES)?);
+            let Some(record) = envelopes.get(key)? else { return Ok(None) };
+            let message = messages.get(key)?;
             Ok(Some(decode_envelope(record.value(), message.as_ref().map(|bytes| bytes.value()))))
         })
         .await

@@ -16,7 +16,7 @@ use slimta_queue_dict::{
 };
 use support::scenario::id;
 use support::{FaultHost, Traits, envelope};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::LocalSet;
 
 /// Where hosts keep their dictionaries.
 trait Place: Sized + 'static {
@@ -138,12 +138,19 @@ fn full() -> Envelope {
     }
 }
 
-/// Lets all of some futures go on at once.
+/// Lets all of some futures go on at once. The results are in the order of the futures, not of their ends.
 async fn together<T: 'static, F: Future<Output = T> + 'static>(futures: impl Iterator<Item = F>) -> Vec<T> {
-    let mut set = JoinSet::new();
     let local = LocalSet::new();
-    futures.for_each(|future| drop(set.spawn_local_on(future, &local)));
-    local.run_until(set.join_all()).await
+    let begun: Vec<_> = futures.map(|future| local.spawn_local(future)).collect();
+    local
+        .run_until(async {
+            let mut results = Vec::new();
+            for future in begun {
+                results.push(future.await.unwrap());
+            }
+            results
+        })
+        .await
 }
 
 async fn write<H: Host<Envelope = Envelope, Error: Debug>>(host: &H, number: u128) -> bool {

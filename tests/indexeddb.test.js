@@ -125,6 +125,7 @@ describe('the database', () => {
     assert.equal(host({ durability: 'relaxed' }).supports.durable, 'os');
     for (const bad of [undefined, null, 5, {}, Symbol('s')]) assert.throws(() => indexedDBHost(bad), TypeError);
     for (const durability of ['loose', null, 5]) assert.throws(() => host({ durability }), TypeError);
+    for (const freshLog of ['no', null, 0]) assert.throws(() => host({ freshLog }), TypeError);
   });
 
   test('a hundred writes at once share a few transactions', async () => {

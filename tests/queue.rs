@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use slimta_queue_dict::queue::{Answer, Event, Kind, Options, Queue, Relay, Reply, Said};
 use slimta_queue_dict::{Change, DictStorage, Envelope, Error, Expect, Id, Lease, MemoryHost};
-use support::envelope;
+use support::{Fault, FaultHost, Traits, Trouble, envelope};
 
 /// Answers with what a function says.
 struct Saying<F>(F);
@@ -244,4 +244,164 @@ async fn a_queue_that_runs_delivers_what_comes_and_ends_when_it_is_stopped() {
     };
     tokio::join!(work, test);
     assert_eq!(left(&host).await, 0);
+}
+
+/// A host on which so many messages wait, each for one recipient.
+async fn with_messages(count: usize) -> MemoryHost {
+    let host = MemoryHost::new();
+    let storage = DictStorage::new(host.clone());
+    for number in 0..count {
+        storage.write(envelope(1, &format!("{number}")), 0.0, None).await.unwrap();
+    }
+    host
+}
+
+fn subject(envelope: &Envelope) -> &str {
+    &envelope.headers[0].1
+}
+
+/// Yields a few times before it answers.
+struct Slow(u32);
+
+impl Relay for Slow {
+    async fn attempt(&self, _: &Envelope, _: u32) -> Answer {
+        support::yields(self.0).await;
+        Answer::All(Said::Nothing)
+    }
+}
+
+#[tokio::test]
+async fn a_flush_that_is_dropped_gives_back_what_it_had_begun_to_attempt() {
+    for polls in 1..8 {
+        let host = with_messages(6).await;
+        let queue = Queue::new(DictStorage::new(host.clone()), Slow(100), Options::default()).unwrap();
+        let mut flush = Box::pin(queue.flush());
+        for _ in 0..polls {
+            assert!(support::poll_once(flush.as_mut()).is_pending());
+        }
+        assert!(queue.get_info().in_attempt > 0);
+        drop(flush);
+        assert_eq!((queue.get_info().in_attempt, queue.get_info().size), (0, 6), "after {polls} polls");
+        queue.flush().await.unwrap();
+        assert_eq!(left(&host).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_panics_defers_its_message_and_ends_no_other_attempt() {
+    struct Panicking;
+    impl Relay for Panicking {
+        async fn attempt(&self, envelope: &Envelope, _: u32) -> Answer {
+            support::yields(3).await;
+            assert_ne!(subject(envelope), "1", "a relay that panics");
+            support::yields(3).await;
+            Answer::All(Said::Nothing)
+        }
+    }
+    let host = with_messages(3).await;
+    let (options, events) = watched();
+    let queue = Queue::new(DictStorage::new(host.clone()), Panicking, options).unwrap();
+    queue.flush().await.unwrap();
+    assert_eq!((left(&host).await, queue.get_info().in_attempt), (1, 0));
+    let about: Vec<String> = {
+        let events = events.lock().unwrap();
+        let of = events.iter().filter(|event| event.envelope.headers.iter().any(|(_, text)| text == "1"));
+        of.map(|event| format!("{:?}", event.kind)).collect()
+    };
+    assert_eq!(about.len(), 3, "{about:?}");
+    assert!(about[0].starts_with("Attempt") && about[1].starts_with("Trouble") && about[2].starts_with("Deferred"));
+}
+
+#[tokio::test]
+async fn a_listener_that_panics_harms_nobody() {
+    let host = with_messages(3).await;
+    let options =
+        Options { listener: Some(Box::new(|_: &Event| panic!("a listener that panics"))), ..Options::default() };
+    let relay = Saying(|_: &Envelope, _| Answer::All(Said::Nothing));
+    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
+    queue.flush().await.unwrap();
+    assert_eq!((left(&host).await, queue.get_info().in_attempt), (0, 0));
+}
+
+#[tokio::test]
+async fn a_backoff_that_panics_is_told_of_and_replaced_by_the_usual_one() {
+    let host = with_messages(1).await;
+    let (options, events) = watched();
+    let options = Options { backoff: Some(Box::new(|_, _, _| panic!("a backoff that panics"))), ..options };
+    let queue = Queue::new(DictStorage::new(host), Saying(|_: &Envelope, _| Answer::All(later())), options).unwrap();
+    queue.flush().await.unwrap();
+    assert_eq!(kinds(&events), ["Attempt", "Trouble", "Deferred"]);
+}
+
+#[tokio::test]
+async fn a_bounce_factory_that_panics_is_told_of_and_replaced_by_the_usual_one() {
+    let host = with_messages(1).await;
+    let (options, events) = watched();
+    let options = Options { bounce_factory: Some(Box::new(|_, _| panic!("a factory that panics"))), ..options };
+    let relay = Saying(|envelope: &Envelope, _| match envelope.sender.as_deref() {
+        Some("") => Answer::All(Said::Nothing),
+        _ => Answer::All(refused()),
+    });
+    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
+    queue.flush().await.unwrap();
+    queue.flush().await.unwrap();
+    assert_eq!(left(&host).await, 0);
+    assert_eq!(kinds(&events)[..4], ["Attempt", "Trouble", "Queued", "Bounced"]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_queued_once_wherever_its_retry_was_cut_short() {
+    for remains in [false, true] {
+        let (host, kept) = (FaultHost::new(Traits::default()), FaultHost::new(Traits::default()));
+        let relay = Saying(move |_: &Envelope, _| match remains {
+            true => Answer::Each(vec![refused(), later()]),
+            false => Answer::Each(vec![refused(), Said::Nothing]),
+        });
+        let options = Options {
+            dead_letters: Some(DictStorage::new(kept.clone())),
+            bounce_factory: Some(Box::new(|_, _| None)),
+            ..Options::default()
+        };
+        let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
+        let id = *queue.enqueue(envelope(2, "hello")).await[0].1.as_ref().unwrap();
+        queue.flush().await.unwrap();
+        assert_eq!((host.dicts().meta.len(), kept.dicts().meta.len()), (usize::from(remains), 1));
+        for host in [&host, &kept] {
+            host.plan(|_, _| Fault::After(Trouble::Late(1))); // it can be cut between any two steps
+        }
+        for polls in 1.. {
+            let mut retry = Box::pin(queue.retry(&id));
+            if (0..polls).any(|_| support::poll_once(retry.as_mut()).is_ready()) {
+                break;
+            }
+        }
+        let messages = host.dicts().meta.len();
+        assert_eq!((messages, kept.dicts().meta.len()), (if remains { 2 } else { 1 }, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_queue_whose_stop_was_cut_short_can_be_started_again() {
+    let host = with_messages(1).await;
+    let relay = Slow(100);
+    let queue = Queue::new(DictStorage::new(host.clone()), relay, Options::default()).unwrap();
+    let mut first = Box::pin(queue.start());
+    assert!(support::poll_once(first.as_mut()).is_pending());
+    let mut stop = Box::pin(queue.stop());
+    assert!(support::poll_once(stop.as_mut()).is_pending());
+    drop(stop);
+    first.await;
+    assert_eq!(left(&host).await, 0);
+    queue.enqueue(envelope(1, "hello")).await[0].1.as_ref().unwrap();
+    let mut again = Box::pin(queue.start());
+    assert!(support::poll_once(again.as_mut()).is_pending(), "it ends at once");
+    let delivered = async {
+        while left(&host).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = again.as_mut() => panic!("it has ended"),
+        () = delivered => {}
+    }
 }

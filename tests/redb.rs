@@ -7,16 +7,17 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use redb::{Database, ReadableDatabase, TableDefinition};
 use slimta_queue_dict::host::{Batch, Host};
 use slimta_queue_dict::{
-    Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Meta, RedbError, RedbHost, Repair, Result,
+    Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, Meta, RedbError, RedbHost, Repair, Result,
 };
 use support::envelope;
 use support::scenario::id;
@@ -103,6 +104,42 @@ async fn a_hundred_writes_made_at_once_are_a_few_transactions() {
     assert!(transactions <= 10, "{transactions}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_read_while_others_change_them() {
+    let file = File::new();
+    let storage = Arc::new(file.open());
+    for number in 0..100 {
+        // Many marks make a record that takes a while to read.
+        let meta = Meta { delivered: (0..30_000).collect(), ..Meta::new(5.0) };
+        storage.host().commit(Batch::write(&id(number), envelope(1, "text"), meta)).await.unwrap();
+    }
+    let (changed, mut tasks) = (Arc::new(AtomicU32::new(0)), JoinSet::new());
+    for first in [0, 25, 50, 75] {
+        let (storage, changed) = (Arc::clone(&storage), Arc::clone(&changed));
+        tasks.spawn(async move {
+            for number in (first..first + 25).cycle().take(500) {
+                storage.increment_attempts(&id(number)).await.unwrap();
+                changed.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    for first in [0, 25, 50, 75] {
+        let (storage, changed) = (Arc::clone(&storage), Arc::clone(&changed));
+        tasks.spawn(async move {
+            for number in (0..100).cycle().skip(first) {
+                assert!(storage.host().read_meta(&id(number)).await.unwrap().is_some());
+                if changed.load(Ordering::Relaxed) == 2000 {
+                    break;
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    for number in 0..100 {
+        assert_eq!(storage.get(&id(number)).await.unwrap().attempts, 20);
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_is_open_is_blocked_until_its_last_host_is_closed_or_dropped() {
     let file = File::new();
@@ -169,6 +206,68 @@ async fn records_that_cannot_be_read_are_named_left_and_replaced_when_it_is_aske
     assert_eq!(storage.check().await.unwrap().corrupt, [id(1), id(2)].map(|id| id.to_string()));
     storage.repair(Repair { requeue: vec![id(1), id(2)], ..Repair::default() }).await.unwrap();
     assert_eq!(ids(&storage).await, [id(1), id(3)]);
+}
+
+/// A file whose pages with a text can be damaged, and made whole again, while it is open.
+struct Damage {
+    path: PathBuf,
+    whole: Vec<u8>,
+    pages: Vec<usize>,
+}
+
+impl Damage {
+    fn of_pages_with(path: &Path, text: &str) -> Self {
+        let whole = fs::read(path).unwrap();
+        let pages = whole.chunks(4096).enumerate();
+        let pages = pages.filter(|(_, page)| page.windows(text.len()).any(|found| found == text.as_bytes()));
+        Self { path: path.into(), pages: pages.map(|(page, _)| page * 4096).collect(), whole }
+    }
+
+    /// The first byte of a page says of what kind it is.
+    fn set(&self, first: impl Fn(usize) -> u8) {
+        let mut file = fs::OpenOptions::new().write(true).open(&self.path).unwrap();
+        for page in &self.pages {
+            file.seek(SeekFrom::Start(*page as u64)).unwrap();
+            file.write_all(&[first(*page)]).unwrap();
+        }
+    }
+
+    fn damage(&self) {
+        self.set(|_| 0xff);
+    }
+
+    fn mend(&self) {
+        self.set(|page| self.whole[page]);
+    }
+}
+
+#[tokio::test]
+async fn a_read_or_commit_that_makes_redb_panic_says_so_and_later_ones_go_on_where_the_damage_is_mended() {
+    let lease = Some(Lease { until: 60.0, owner: "a text of this page alone".into() });
+    let meta = Meta { lease, ..Meta::new(5.0) };
+    let (file, killed) = (File::new(), File::new());
+    let first = RedbHost::open(&file.path).unwrap();
+    assert!(first.commit(Batch::write(&id(1), envelope(1, "text"), meta.clone())).await.unwrap());
+    // A file that nobody has closed is looked through when it is opened, and nothing of it is remembered.
+    fs::copy(&file.path, &killed.path).unwrap();
+    let host = RedbHost::open(&killed.path).unwrap();
+    let damage = Damage::of_pages_with(&killed.path, "a text of this page alone");
+
+    damage.damage();
+    let read = host.read_meta(&id(1)).await.unwrap_err();
+    assert!(matches!(&read, RedbError::Panicked(words) if !words.is_empty()), "{read:?}");
+    damage.mend();
+    let version = host.read_meta(&id(1)).await.unwrap().unwrap().version;
+
+    host.close().await.unwrap();
+    fs::copy(&file.path, &killed.path).unwrap();
+    let host = RedbHost::open(&killed.path).unwrap();
+    let change = || Batch::change(&id(1), version.clone(), Meta { attempts: 1, ..meta.clone() });
+    damage.damage();
+    let commit = host.commit(change()).await.unwrap_err();
+    assert!(matches!(&commit, RedbError::Panicked(words) if !words.is_empty()), "{commit:?}");
+    damage.mend();
+    assert!(host.commit(change()).await.unwrap());
 }
 
 #[tokio::test]

@@ -10,6 +10,11 @@ import { proxyTo } from './support/proxy.js';
 import { LIBRARIES, endAll, endings, newPlace, storageOn } from './support/redis-storage.js';
 import { ask, skip, startRedis } from './support/redis.js';
 
+/** Repeats a call that changes nothing the second time, whose deadline a busy machine may miss. */
+async function untilDone(call) {
+  while ((await outcome(call)).failed);
+}
+
 const KILLS = process.env.LONG ? 50 : 5;
 const STOPPED = process.env.LONG ? 30_000 : 1_500;
 
@@ -67,8 +72,11 @@ describe('a connection that is lost', { skip }, () => {
     test(`${library}: a server that stops answering is waited for until the deadline, and goes on later`, async () => {
       const own = await startRedis();
       endings.push(() => own.stop());
-      const storage = storageOn(library, own.port, newPlace(), { deadline: 300 });
-      const id = await storage.write(anEnvelope(), 1);
+      const place = newPlace();
+      const patient = storageOn(library, own.port, place);
+      const storage = storageOn(library, own.port, place, { deadline: 300 });
+      const id = await patient.write(anEnvelope(), 1);
+      await untilDone(() => storage.getInfo());
       own.signal('SIGSTOP');
       const [written, read, listed] = await Promise.all([
         outcome(() => storage.write(anEnvelope(), 1, { id: idOf(1) })), outcome(() => storage.get(id)),
@@ -77,9 +85,8 @@ describe('a connection that is lost', { skip }, () => {
       const codes = [written, read, listed].map(({ error }) => error?.code);
       assert.deepEqual(codes, ['unknown-outcome', 'timeout', 'timeout']);
       own.signal('SIGCONT');
-      while ((await outcome(() => storage.getInfo())).failed);
-      assert.equal(await storage.write(anEnvelope(), 1, { id: idOf(1) }), idOf(1));
-      assert.deepEqual(await ids(storage), [id, idOf(1)].sort());
+      await untilDone(() => storage.write(anEnvelope(), 1, { id: idOf(1) }));
+      assert.deepEqual(await ids(patient), [id, idOf(1)].sort());
     });
 
     test(`${library}: a server that is stopped for ${STOPPED} ms then makes all calls, each once`, async () => {
@@ -100,8 +107,9 @@ describe('a connection that is lost', { skip }, () => {
     test(`${library}: while the server is gone calls fail, and when it is there again they go on`, async () => {
       const settings = ['--appendonly', 'yes', '--appendfsync', 'always'];
       const own = await startRedis(settings);
-      const storage = storageOn(library, own.port, newPlace(), { deadline: 2_000 });
-      const id = await storage.write(anEnvelope(), 1);
+      const place = newPlace();
+      const storage = storageOn(library, own.port, place, { deadline: 2_000 });
+      const id = await storageOn(library, own.port, place).write(anEnvelope(), 1);
       await own.kill();
       const outcomes = await Promise.all([
         outcome(() => storage.write(anEnvelope(), 1, { id: idOf(1) })), outcome(() => storage.get(id)),
@@ -112,10 +120,9 @@ describe('a connection that is lost', { skip }, () => {
       }
       const again = await startRedis(settings, own);
       endings.push(() => again.stop());
-      while ((await outcome(() => storage.getInfo())).failed);
-      assert.equal(await storage.incrementAttempts(id), 1);
-      assert.equal(await storage.write(anEnvelope(), 1, { id: idOf(1) }), idOf(1));
-      assert.deepEqual(await ids(storage), [id, idOf(1)].sort());
+      await untilDone(() => storage.setTimestamp(id, 2));
+      await untilDone(() => storage.write(anEnvelope(), 1, { id: idOf(1) }));
+      assert.deepEqual((await all(storageOn(library, own.port, place).load())).sort(), [[1, idOf(1)], [2, id]]);
     });
 
     test(`${library}: who waits hears of what another program does, also after its connection was lost`, async () => {

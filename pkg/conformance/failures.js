@@ -47,7 +47,7 @@ export const failures = {
       page: (dict, cursor, limit) => (hang ? new Promise(() => {}) : host.page(dict, cursor, limit)),
       sizes: () => (hang ? new Promise(() => {}) : host.sizes()),
     }, SHORT);
-    await storage.write(envelope(), 10, { id: idOf(1) });
+    await insist(() => storage.write(envelope(), 10, { id: idOf(1) }));
     hang = true;
     await Promise.all([
       rejects(storage.write(envelope(), 10, { id: idOf(2) }), 'QueueError', 'unknown-outcome'),
@@ -55,9 +55,9 @@ export const failures = {
       rejects(storage.load().next(), 'QueueError', 'timeout'),
     ]);
     hang = false;
-    equal(await storage.incrementAttempts(idOf(1)), 1, 'attempts');
-    equal(await storage.write(envelope(), 10, { id: idOf(2) }), idOf(2), 'the write that is repeated');
-    equal((await listed(storage)).length, 2, 'how many are listed');
+    await insist(() => storage.setTimestamp(idOf(1), 20));
+    equal(await insist(() => storage.write(envelope(), 10, { id: idOf(2) })), idOf(2), 'the write that is repeated');
+    equal((await insist(() => listed(storage))).sort(), [[10, idOf(2)], [20, idOf(1)]], 'what is listed');
   },
 
   async 'commits that are under way when the host is closed are made whole or not at all'(place) {
@@ -159,6 +159,21 @@ function calls(storage, id) {
     get: () => storage.get(id),
     remove: () => storage.remove(id),
   };
+}
+
+/**
+ * Repeats a call that changes nothing the second time, as long as a host that is well, but busy, misses the deadline.
+ *
+ * @template T
+ * @param {() => Promise<T>} call
+ * @returns {Promise<T>}
+ */
+async function insist(call) {
+  for (let left = 50; ; left--) {
+    const made = await outcome(call());
+    if (made.done) return made.value;
+    if (left === 0 || !['timeout', 'unknown-outcome'].includes(made.error.code)) throw made.error;
+  }
 }
 
 /**

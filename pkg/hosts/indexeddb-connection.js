@@ -1,7 +1,8 @@
 /** @import { DictName } from '../types.js' */
 import { QueueError, explain, isQueueError } from '../errors.js';
-import { beginLog, fillLogs } from './indexeddb-log.js';
+import { Log } from './indexeddb-log.js';
 import { Watch } from './indexeddb-watch.js';
+import { within } from './within.js';
 
 const VERSION = 1;
 /** How long to wait, in milliseconds, for what ought to come at once. */
@@ -26,12 +27,7 @@ export class Connection {
   #indexedDB;
   /** @type {IDBDatabase | undefined} */
   #db;
-  /** @type {Promise<void> | undefined} the beginning of a log for this connection, while it only reads */
   #log;
-  /** @type {Promise<true> | undefined} the end of the log before */
-  #logEnd;
-  /** Whether that has come: from then on no change waits for it. */
-  #logEnded = false;
   /** @type {Opening | undefined} */
   #opening;
   /** Of the requests that have not ended, how many another tab holds up. An engine says so of the first one only. */
@@ -41,11 +37,13 @@ export class Connection {
 
   /**
    * @param {string} name
-   * @param {IDBFactory} indexedDB
+   * @param {IDBFactory | undefined} indexedDB
+   * @param {boolean} freshLog
    */
-  constructor(name, indexedDB) {
+  constructor(name, indexedDB, freshLog) {
     this.#name = name;
     this.#indexedDB = indexedDB;
+    this.#log = freshLog && indexedDB ? Log.of(indexedDB) : undefined;
   }
 
   /**
@@ -63,30 +61,23 @@ export class Connection {
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
       const db = this.#db ?? await this.#open();
-      if (mode === 'readonly') this.#log ??= beginLog(this.#indexedDB);
-      else if (!this.#logEnded) await this.#endLog(db);
+      if (mode === 'readonly') this.#log?.begin();
+      else if (this.#log?.isFresh === false) await this.#freshen(this.#log);
       try {
         return await work(db.transaction(/** @type {string[]} */ (stores), mode, options), this.#watch);
       } catch (error) {
         const lost = isLoss(error);
-        if (lost || isQueueError(error)) this.#drop(db);
+        if (lost || isQueueError(error)) this.#lose(db);
         if (!lost || !again) throw failure(error);
       }
     }
   }
 
-  /**
-   * What is written before is not sure to be there after the next start of the browser.
-   *
-   * @param {IDBDatabase} db
-   */
-  async #endLog(db) {
-    this.#logEnd ??= Promise.resolve(this.#log).then(() => fillLogs(this.#indexedDB)).then(() => true);
-    if (!(await within(SILENCE, this.#logEnd))) {
-      throw new QueueError('timeout', `timeout: the database ${this.#name} takes no changes; nothing was written`);
-    }
-    // Meanwhile the connection may have been lost, and the log with it.
-    if (this.#db === db) this.#logEnded = true;
+  /** @param {Log} log */
+  async #freshen(log) {
+    if (await within(SILENCE, log.freshen())) return;
+    log.distrust();
+    throw new QueueError('timeout', `timeout: the database ${this.#name} takes no changes; nothing was written`);
   }
 
   close() {
@@ -136,6 +127,7 @@ export class Connection {
       else if (opening.pending === 0) opening.reject(failure(error));
     };
     try {
+      if (!this.#indexedDB) throw new QueueError('host', 'host: there is no IndexedDB here');
       const request = this.#indexedDB.open(this.#name, VERSION);
       let blocked = 0;
       request.onblocked = () => {
@@ -164,33 +156,22 @@ export class Connection {
     if (this.#closed || this.#db) return db.close();
     this.#db = db;
     // Another tab upgrades or deletes the database: this one lets go, and opens anew when it is asked again.
-    db.onversionchange = db.onclose = () => this.#drop(db);
+    db.onversionchange = () => this.#drop(db);
+    db.onclose = () => this.#lose(db);
     this.#opening?.resolve(db);
   }
 
   /** @param {IDBDatabase} db */
+  #lose(db) {
+    if (this.#db === db) this.#log?.distrust();
+    this.#drop(db);
+  }
+
+  /** @param {IDBDatabase} db */
   #drop(db) {
-    if (this.#db === db) {
-      this.#db = this.#log = this.#logEnd = undefined;
-      this.#logEnded = false;
-    }
+    if (this.#db === db) this.#db = undefined;
     db.close();
   }
-}
-
-/**
- * What a promise comes to, or `undefined` after that many milliseconds.
- *
- * @template T
- * @param {number} milliseconds
- * @param {Promise<T>} promise
- * @returns {Promise<T | undefined>}
- */
-function within(milliseconds, promise) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(undefined), milliseconds);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 /**

@@ -1,3 +1,9 @@
+import { within } from './within.js';
+
+/** The lock of a site. Every context holds it that has changed something: as long as one does, the log is a new one. */
+const LOCK = 'slimta-queue-dict';
+/** How long to wait, in milliseconds, for another context that begins the log: it may stand still. */
+const PATIENCE = 5_000;
 /** A database that is there for a moment only, and its one store. */
 const NAME = 'slimta-queue-dict: begins a log';
 /** An empty file, which stays: who removes it gets in the way of other tabs. */
@@ -9,48 +15,136 @@ const FILE = 'slimta-queue-dict';
 const [TRANSACTIONS, VALUES, SIZE] = [11, 15, 60_000];
 
 /**
- * Has Chromium begin a new log soon, so that what is written from then on can be read again.
+ * Chromium's log of all the databases of a site, which is begun anew once in the browser's life: what is written from
+ * then on can be read again.
  *
- * Its LevelDB goes on with the log of the last run. If that run ended in the middle of a record, everything after this
- * record is taken for damage when the browser starts the next time, and the databases of the whole site are deleted.
- * Even an open writes, so who only reads needs this, too. When a database is deleted on request, LevelDB writes out what
- * the log says and begins another one, but the answer comes before.
+ * Chromium's LevelDB goes on with the log of the last run. If that run ended in the middle of a record, everything
+ * after this record is taken for damage when the browser starts the next time, and the databases of the whole site are
+ * deleted. Even an open writes, so a context that only reads has the browser begin another log, too.
+ *
+ * The browser's life begins when no context of the site holds the lock. A page that asks for a lock does not get into
+ * the back-forward cache, so a context asks once. A mark on the disk that says that a change is under way would not
+ * tell more: the site's own databases are in this log, so it may be torn while nobody of this package changes anything.
+ */
+export class Log {
+  #indexedDB;
+  /** @type {Promise<void> | undefined} the request for another log, of a context that has only read so far */
+  #begun;
+  /** @type {Promise<void> | undefined} the end of the log before */
+  #ended;
+  #isKnown = true;
+  /** Whether the disk may have room for more logs: it is not filled again to find that out. */
+  #isRoom = true;
+  /** Whether the log before has ended: from then on no change waits for that. */
+  isFresh = false;
+
+  /** @type {WeakMap<IDBFactory, Log>} */
+  static #logs = new WeakMap();
+
+  /**
+   * @param {IDBFactory} indexedDB
+   * @returns {Log | undefined} none if it is not Chromium's
+   */
+  static of(indexedDB) {
+    if (!isChromium(indexedDB)) return undefined;
+    let log = Log.#logs.get(indexedDB);
+    if (!log) Log.#logs.set(indexedDB, (log = new Log(indexedDB)));
+    return log;
+  }
+
+  /** @param {IDBFactory} indexedDB */
+  constructor(indexedDB) {
+    this.#indexedDB = indexedDB;
+  }
+
+  /** Has the browser begin another log soon, unless it was asked for one already. */
+  begin() {
+    if (!this.#ended) this.#begun ??= beginLog(this.#indexedDB);
+  }
+
+  /**
+   * Waits for the end of the log before. A change that is written earlier may be gone after the next start.
+   *
+   * @returns {Promise<true>}
+   */
+  async freshen() {
+    const ended = (this.#ended ??= Promise.resolve(this.#begun).then(() => this.#end()));
+    await ended;
+    if (this.#ended === ended) this.isFresh = true;
+    return true;
+  }
+
+  /** The log may be torn by now, or the end of the one before does not come: the next change begins another log. */
+  distrust() {
+    this.#begun = this.#ended = undefined;
+    this.isFresh = this.#isKnown = false;
+  }
+
+  /** @returns {Promise<void>} */
+  #end() {
+    // The lock is about the log of this factory, and about what has happened to it before this context was there.
+    const { locks } = globalThis.navigator;
+    if (!this.#isKnown || !locks || this.#indexedDB !== globalThis.indexedDB) return this.#fill();
+    return this.#enter(locks);
+  }
+
+  /**
+   * Takes the lock for good, and fills the logs before if nobody else has it. Changes of other contexts wait meanwhile.
+   *
+   * @param {LockManager} locks
+   * @returns {Promise<void>}
+   */
+  async #enter(locks) {
+    return new Promise((resolve) => {
+      locks.request(LOCK, { ifAvailable: true }, async (lock) => {
+        const entered = new Promise((enter) => {
+          locks.request(LOCK, { mode: 'shared' }, () => {
+            enter(true);
+            return new Promise(() => {});
+          }).catch(() => {}); // as if it did not come
+        });
+        if (lock || !(await within(PATIENCE, entered))) await this.#fill();
+        resolve();
+      }).catch(() => resolve(this.#fill())); // where a context may have no locks
+    });
+  }
+
+  /**
+   * Fills two logs: in the second one that waits for what the first one said to be written out.
+   *
+   * @returns {Promise<void>} fulfilled also where that cannot be done: a full disk refuses it, and still lets remove
+   */
+  async #fill() {
+    try {
+      this.#isRoom &&= await isRoom().catch(() => false);
+      await beginLog(this.#indexedDB); // not before: a log that is being begun while the disk is tried finds it full
+      if (!this.#isRoom) return;
+      const db = await open(this.#indexedDB);
+      try {
+        for (let i = 0; i < TRANSACTIONS; i++) await fill(db);
+      } finally {
+        db.close();
+        this.#indexedDB.deleteDatabase(NAME);
+      }
+    } catch {
+      // The change that waits for this tells what is wrong.
+    }
+  }
+}
+
+/**
+ * When a database is deleted on request, LevelDB writes out what the log says and begins another one, but the answer
+ * comes before.
  *
  * @param {IDBFactory} indexedDB
  * @returns {Promise<void>} fulfilled also where that cannot be done
  */
-export async function beginLog(indexedDB) {
-  if (!isChromium(indexedDB)) return;
+async function beginLog(indexedDB) {
   try {
     (await open(indexedDB)).close();
     await end(indexedDB.deleteDatabase(NAME));
   } catch {
     // Whoever waits for this finds out what is wrong.
-  }
-}
-
-/**
- * Waits until the log of the last run is done with: who fills two logs waits, in the second one, for what the first one
- * said to be written out.
- *
- * @param {IDBFactory} indexedDB
- * @returns {Promise<void>} fulfilled also where that cannot be done: a full disk refuses it, and still lets remove
- */
-export async function fillLogs(indexedDB) {
-  if (!isChromium(indexedDB)) return;
-  try {
-    const room = await isRoom().catch(() => false);
-    await beginLog(indexedDB); // not before: a log that is being begun while the disk is tried finds it full
-    if (!room) return;
-    const db = await open(indexedDB);
-    try {
-      for (let i = 0; i < TRANSACTIONS; i++) await fill(db);
-    } finally {
-      db.close();
-      indexedDB.deleteDatabase(NAME);
-    }
-  } catch {
-    // The change that waits for this tells what is wrong.
   }
 }
 

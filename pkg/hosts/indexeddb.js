@@ -1,6 +1,7 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
+/** @import { QueueError } from '../errors.js' */
 /** @import { Waiting } from './group.js' */
-import { QueueError } from '../errors.js';
+import { describe } from '../errors.js';
 import { Group, waitingFor } from './group.js';
 import { Connection } from './indexeddb-connection.js';
 import { News } from './news.js';
@@ -8,7 +9,8 @@ import { News } from './news.js';
 const STORES = /** @type {const} */ (['envelope', 'meta']);
 
 /**
- * Both dictionaries in one IndexedDB database: the stores `envelope` and `meta`, opened with the first call.
+ * Both dictionaries in one IndexedDB database: the stores `envelope` and `meta`, opened with the first call. Where there
+ * is no IndexedDB, as on a server that renders pages, that call fails.
  *
  * A batch is acknowledged when its transaction is complete. Batches that arrive while one is being committed share the
  * next transaction; each still succeeds or fails on its own, unless the transaction as a whole is aborted. What a batch
@@ -19,18 +21,22 @@ const STORES = /** @type {const} */ (['envelope', 'meta']);
  * it with a later version of this package: this one lets go of it.
  *
  * @param {string} name of the database
- * @param {{ durability?: 'strict' | 'relaxed', indexedDB?: IDBFactory }} [options] `strict`, unless given, asks the
- *   browser to have the data on disk before it answers; `relaxed` hands it to the operating system only. Chromium,
- *   Firefox and WebKit all heed it; a private window keeps nothing for longer than it is open
+ * @param {{ durability?: 'strict' | 'relaxed', freshLog?: boolean, indexedDB?: IDBFactory }} [options] `strict`, unless
+ *   given, asks the browser to have the data on disk before it answers; `relaxed` hands it to the operating system only.
+ *   Chromium, Firefox and WebKit all heed it; a private window keeps nothing for longer than it is open. `freshLog`,
+ *   unless it is false, has Chromium begin another log before the first change in its life: without that, what is
+ *   acknowledged after a kill of the browser may be gone after the next one
  * @returns {DictHost & Pick<IndexedDBHost, 'persist' | 'estimate'>}
  */
-export function indexedDBHost(name, { durability = 'strict', indexedDB = globalThis.indexedDB } = {}) {
+export function indexedDBHost(name, {
+  durability = 'strict', freshLog = true, indexedDB = globalThis.indexedDB,
+} = {}) {
   if (typeof name !== 'string') throw new TypeError('name: expected the name of a database');
   if (durability !== 'strict' && durability !== 'relaxed') {
     throw new TypeError(`durability: expected 'strict' or 'relaxed', got ${String(durability)}`);
   }
-  if (!indexedDB) throw new QueueError('host', 'host: there is no IndexedDB here');
-  return new IndexedDBHost(name, durability, indexedDB);
+  if (typeof freshLog !== 'boolean') throw new TypeError(`freshLog: expected a boolean, got ${describe(freshLog)}`);
+  return new IndexedDBHost(name, durability, new Connection(name, indexedDB, freshLog));
 }
 
 /** @implements {DictHost} */
@@ -49,11 +55,11 @@ class IndexedDBHost {
   /**
    * @param {string} name
    * @param {'strict' | 'relaxed'} durability
-   * @param {IDBFactory} indexedDB
+   * @param {Connection} connection
    */
-  constructor(name, durability, indexedDB) {
+  constructor(name, durability, connection) {
     this.#options = { durability };
-    this.#connection = new Connection(name, indexedDB);
+    this.#connection = connection;
     this.#news = new News(name);
     this.supports = {
       atomic: true, writers: 'many', exactlyOnceLoad: true, durable: durability === 'strict' ? 'disk' : 'os',

@@ -3,20 +3,22 @@
 use std::borrow::ToOwned;
 use std::boxed::Box;
 use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use std::vec::Vec;
 
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::backoff::Delay;
 use super::bounce::{Failure, bounce_id, date};
 use super::command::{Command, End, Input, Record};
 use super::event::{Kind, Recipient};
-use super::outcome::{Verdict, Verdicts};
-use super::queue::{Queue, Relay};
+use super::outcome::{Answer, Said, Verdict, Verdicts};
+use super::queue::{Queue, Relay, caught};
 use super::reply::Reply;
 use super::time::Timer;
 use crate::envelope::Envelope;
@@ -27,6 +29,8 @@ use crate::meta::Change;
 use crate::storage::Result;
 use crate::sync::lock;
 
+/// What is said of a relay that panicked.
+const PANICKED: &str = "the relay panicked";
 /// How long a failing storage is left in peace by whoever listens to it.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -78,22 +82,31 @@ impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
 
     /// Makes attempts beside `listening`, until there is nothing to do for a flush, or for ever.
     async fn drive(&self, mut listening: Pin<Box<impl Future<Output = ()>>>, flush: bool) {
-        self.change(|state| state.drivers = state.drivers.saturating_add(1));
-        let _driver = OnDrop(|| self.change(|state| state.drivers = state.drivers.saturating_sub(1)));
+        let mut stops = 0;
+        self.change(|state| {
+            stops = state.stops;
+            state.drivers.push(stops);
+        });
+        let _driver = OnDrop(|| {
+            self.change(|state| {
+                let place = state.drivers.iter().position(|began| *began == stops);
+                place.map(|place| state.drivers.swap_remove(place));
+            });
+        });
         let mut attempts = FuturesUnordered::new();
         let mut listens = true;
         loop {
             let changes = self.changes();
             self.tick();
-            loop {
-                let taken = lock(&self.state).deliveries.take();
-                let Some(number) = taken else { break };
-                attempts.push(self.deliver(number));
+            while let Some((number, id)) = self.take(stops) {
+                // From here on, since the future may be dropped before it is polled.
+                let guard = OnDrop(move || self.change(|state| state.deliveries.abandon(number, id)));
+                attempts.push(self.deliver(number, id, stops, guard));
             }
             let (idle, ends) = {
                 let state = lock(&self.state);
                 let flushed = flush && (state.paused || !state.deliveries.is_hurrying());
-                (state.deliveries.idle(), state.stopping || flushed)
+                (state.deliveries.idle(), state.stops != stops || flushed)
             };
             if ends && attempts.is_empty() {
                 return;
@@ -114,14 +127,20 @@ impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
         }
     }
 
-    /// One attempt, from its claim to its end.
-    async fn deliver(&self, number: u32) {
-        let id = {
-            let state = lock(&self.state);
-            state.deliveries.attempt(number).map_or(Id::from_u128(0), |attempt| attempt.waiting().id)
-        };
+    /// An attempt that may begin now, for one who began after so many stops.
+    fn take(&self, stops: u64) -> Option<(u32, Id)> {
+        let mut state = lock(&self.state);
+        if state.stops != stops {
+            return None;
+        }
+        let number = state.deliveries.take()?;
+        let id = state.deliveries.attempt(number)?.waiting().id;
+        Some((number, id))
+    }
+
+    /// One attempt, from its claim to its end. What it leaves unfinished is given back by `_guard`.
+    async fn deliver(&self, number: u32, id: Id, stops: u64, _guard: OnDrop<impl FnMut()>) {
         let mut work = Work { number, id, envelope: Arc::default(), bounces: Vec::new() };
-        let _attempt = OnDrop(|| self.change(|state| state.deliveries.abandon(number, id)));
         let mut command = {
             let random = self.timer.random();
             lock(&self.state).deliveries.begin(number, random)
@@ -151,7 +170,7 @@ impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
                     let removed = self.storage.remove(&id).await;
                     self.input(&work, removed.map(|()| Input::Stored))
                 }
-                Command::Pause(pause) => self.rest(pause).await,
+                Command::Pause(pause) => self.rest(pause, stops).await,
             };
             self.tick();
             let random = self.timer.random();
@@ -239,7 +258,8 @@ impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
     async fn relay(&self, work: &Work) -> Input {
         self.report(work, Kind::Attempt);
         let made = self.attempts(work).saturating_sub(1);
-        let mut relaying = pin!(self.relay.attempt(&work.envelope, made));
+        let relaying = AssertUnwindSafe(async { self.relay.attempt(&work.envelope, made).await });
+        let mut relaying = pin!(relaying.catch_unwind());
         let mut answer = None;
         let answer = loop {
             let mut timer = pin!(self.timer.sleep(self.options.lease.checked_div(3).unwrap_or_default()));
@@ -272,6 +292,10 @@ impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
                 break answer;
             }
         };
+        let answer = answer.unwrap_or_else(|_| {
+            self.report(work, Kind::Trouble(PANICKED));
+            Answer::All(Said::Transient(Reply::new(451, "4.3.0 the relay panicked")))
+        });
         let verdicts = Verdicts::of(answer, &work.envelope.recipients);
         if let Some(wrong) = verdicts.wrong {
             self.report(work, Kind::Trouble(wrong));
@@ -282,8 +306,9 @@ impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
     fn backoff(&self, work: &Work, attempts: u32) -> Option<Delay> {
         let replies: Vec<Reply> =
             self.recipients(work, Verdict::Deferred, None).into_iter().filter_map(|left| left.reply).collect();
-        let delay = self.options.backoff.as_ref()?(&work.envelope, attempts, &replies);
-        let delay = Delay::answered(delay);
+        let backoff = self.options.backoff.as_ref()?;
+        let delay = caught(|| backoff(&work.envelope, attempts, &replies));
+        let delay = delay.and_then(Delay::answered);
         if delay.is_none() {
             self.report(work, Kind::Trouble("the backoff is no number of milliseconds"));
         }
@@ -296,25 +321,33 @@ impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
         let indexes: Vec<u32> = recipients.iter().map(|recipient| recipient.index).collect();
         let id = bounce_id(work.id, &indexes, &reply);
         let refused = named(&work.envelope, &recipients);
-        let bounce = match &self.options.bounce_factory {
-            Some(factory) => factory(&refused, &reply),
-            None => {
-                let date = date(self.timer.wall());
-                let failure = Failure {
-                    id,
-                    sender: refused.sender.as_deref().unwrap_or_default(),
-                    recipients: &refused.recipients,
-                    reply: &reply,
-                    attempts: self.attempts(work),
-                    headers: &refused.headers,
-                    host: refused.receiver.as_deref(),
-                    date: &date,
-                };
-                Some(failure.envelope())
+        let made = self.options.bounce_factory.as_ref().and_then(|factory| {
+            let made = caught(|| factory(&refused, &reply));
+            if made.is_none() {
+                self.report(work, Kind::Trouble("the bounce factory panicked"));
             }
-        };
+            made
+        });
+        let bounce = made.unwrap_or_else(|| {
+            let date = date(self.timer.wall());
+            let failure = Failure {
+                id,
+                sender: refused.sender.as_deref().unwrap_or_default(),
+                recipients: &refused.recipients,
+                reply: &reply,
+                attempts: self.attempts(work),
+                headers: &refused.headers,
+                host: refused.receiver.as_deref(),
+                date: &date,
+            };
+            Some(failure.envelope())
+        });
         let Some(bounce) = bounce else { return Input::Stored };
-        let stored = self.store_bounce(bounce, id).await;
+        // A policy may panic, too.
+        let Ok(stored) = AssertUnwindSafe(self.store_bounce(bounce, id)).catch_unwind().await else {
+            self.report(work, Kind::Trouble("a policy panicked"));
+            return Input::Failed;
+        };
         if let Ok(ids) = &stored {
             work.bounces.extend(ids);
             self.report(work, Kind::Bounced(id));
@@ -322,11 +355,11 @@ impl<H: Host<Envelope = Envelope>, R: Relay, T: Timer> Queue<H, R, T> {
         self.input(work, stored.map(|_| Input::Stored))
     }
 
-    /// Waits, unless the queue is being stopped.
-    async fn rest(&self, pause: f64) -> Input {
+    /// Waits, unless the queue was stopped once more than so often.
+    async fn rest(&self, pause: f64, stops: u64) -> Input {
         let mut sleep = pin!(self.timer.sleep(milliseconds(pause)));
         loop {
-            if lock(&self.state).stopping {
+            if lock(&self.state).stops != stops {
                 return Input::Failed;
             }
             let mut changed = pin!(self.after(self.changes()));

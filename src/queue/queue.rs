@@ -4,6 +4,7 @@ use std::boxed::Box;
 use std::fmt;
 use std::format;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
+use crate::meta::{Attempts, Change, Expect};
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
 
@@ -99,9 +101,11 @@ pub struct Queue<H: Host, R, T = SystemTimer> {
 pub(super) struct State {
     pub(super) deliveries: Deliveries,
     pub(super) paused: bool,
-    pub(super) stopping: bool,
-    /// Who drives attempts now.
-    pub(super) drivers: usize,
+    /// How often the queue was stopped so far.
+    pub(super) stops: u64,
+    /// Who drives attempts now: each as the number of stops before it began. One that began before
+    /// the last stop begins no more attempts.
+    pub(super) drivers: Vec<u64>,
     wakers: Vec<Waker>,
     /// Grows with every change that somebody may wait for.
     changes: u64,
@@ -110,7 +114,7 @@ pub(super) struct State {
 impl State {
     /// Wakes whoever waits for a change.
     pub(super) fn changed(&mut self) {
-        self.deliveries.open(self.drivers > 0 && !self.paused && !self.stopping);
+        self.deliveries.open(self.drivers.contains(&self.stops) && !self.paused);
         self.changes = self.changes.wrapping_add(1);
         self.wakers.drain(..).for_each(Waker::wake);
     }
@@ -159,7 +163,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         };
         let mut deliveries = Deliveries::new(settings, options.relay_pool);
         deliveries.tick(timer.wall(), timer.steady());
-        let state = State { deliveries, paused: false, stopping: false, drivers: 0, wakers: Vec::new(), changes: 0 };
+        let state = State { deliveries, paused: false, stops: 0, drivers: Vec::new(), wakers: Vec::new(), changes: 0 };
         Ok(Self { storage, relay, timer, options, state: Mutex::new(state), policies: Vec::new() })
     }
 
@@ -197,11 +201,19 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     }
 
     /// Begins no more attempts; those who drive them end when those under way have ended, and then
-    /// this does too. The queue can be started again.
+    /// this does too. The queue can be started again at any time, also where this future was dropped.
     pub async fn stop(&self) {
-        self.change(|state| state.stopping = true);
-        self.until(|state| state.drivers == 0).await;
-        self.change(|state| state.stopping = false);
+        let mut stops = 0;
+        self.change(|state| {
+            state.stops = state.stops.wrapping_add(1);
+            stops = state.stops;
+        });
+        self.until(|state| state.drivers.iter().all(|began| *began >= stops)).await;
+    }
+
+    /// For how many milliseconds a claim holds.
+    fn lease(&self) -> f64 {
+        self.options.lease.as_secs_f64() * 1000.0
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
@@ -239,7 +251,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
 
     pub(super) fn tell(&self, id: Id, envelope: &Arc<Envelope>, attempts: u32, kind: Kind) {
         if let Some(listener) = &self.options.listener {
-            listener(&Event { id, envelope: envelope.clone(), attempts, kind });
+            let event = Event { id, envelope: envelope.clone(), attempts, kind };
+            let _ = caught(|| listener(&event)); // a listener that panics harms nobody
         }
     }
 }
@@ -260,7 +273,7 @@ impl<H: Host<Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
     /// finds it there. Returns the ids of what it has become.
     pub(super) async fn store_bounce(&self, bounce: Envelope, id: Id) -> Result<Vec<Id>, H> {
         let storage = self.options.bounces.as_ref().unwrap_or(&self.storage);
-        let delay = 2.0 * self.options.lease.as_secs_f64() * 1000.0;
+        let delay = 2.0 * self.lease();
         let mut ids = Vec::new();
         for (number, envelope) in self.applied(bounce).into_iter().enumerate() {
             let id = if number == 0 { id } else { derived(id, &number.to_le_bytes()) };
@@ -286,34 +299,53 @@ impl<H: Host<Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
     /// # Errors
     /// [`Error::NoSuchMessage`] for any other id, and those of a storage.
     pub async fn retry(&self, id: &Id) -> Result<(), H> {
-        let mut kept = Vec::new();
+        let mut ids = Vec::new();
         if let Some(dead_letters) = &self.options.dead_letters {
+            let mut kept = Vec::new();
             for number in 0.. {
                 let place = kept_at(*id, number);
-                match dead_letters.get(&place).await {
-                    Ok(queued) => kept.push((place, queued.envelope)),
-                    Err(Error::NoSuchMessage(_)) => break,
-                    Err(error) => return Err(error),
-                }
+                let Some(envelope) = find(dead_letters, &place).await? else { break };
+                kept.push((place, envelope));
+            }
+            // The first one goes last: by it the others are found.
+            while let Some((place, envelope)) = kept.pop() {
+                let again = self.id_to_queue(dead_letters, place).await?;
+                // If this ends before it is taken off, a repeat finds it here.
+                ids.push(self.write(&self.storage, &envelope, Some(again), 2.0 * self.lease()).await?);
+                dead_letters.remove(&place).await?;
             }
         }
-        if kept.is_empty() {
-            let now = self.timer.wall();
-            self.storage.set_timestamp(id, now).await?;
-            self.change(|state| state.deliveries.put(*id, now));
+        if ids.is_empty() {
+            ids.push(*id);
         }
-        // The first one goes last: by it the others are found.
-        while let (Some((place, envelope)), Some(dead_letters)) = (kept.pop(), &self.options.dead_letters) {
-            let taken = match self.storage.get(&place).await {
-                Ok(_) => true,
-                Err(Error::NoSuchMessage(_)) => false,
-                Err(error) => return Err(error),
-            };
-            let again = if taken { derived(place, b"again") } else { place };
-            self.write(&self.storage, &envelope, Some(again), 0.0).await?;
-            dead_letters.remove(&place).await?;
+        for id in ids {
+            let now = self.timer.wall();
+            self.storage.set_timestamp(&id, now).await?;
+            self.tick();
+            self.change(|state| state.deliveries.put(id, now));
         }
         Ok(())
+    }
+
+    /// The id under which a dead letter is queued again: its own, unless the message is here still for
+    /// those of its recipients that were not given up. The dead letter remembers it, as its attempts:
+    /// a repeat does not queue it twice.
+    async fn id_to_queue(&self, dead_letters: &DictStorage<H>, place: Id) -> Result<Id, H> {
+        const SAME: u32 = 1;
+        const ANOTHER: u32 = 2;
+        let mut chosen = dead_letters.get(&place).await?.attempts;
+        if chosen == 0 {
+            chosen = if find(&self.storage, &place).await?.is_some() { ANOTHER } else { SAME };
+            let change = Change {
+                expect: Expect { attempts: Some(0), ..Expect::default() },
+                attempts: Some(Attempts::Set(chosen)),
+                ..Change::default()
+            };
+            if !dead_letters.change(&place, change).await? {
+                chosen = dead_letters.get(&place).await?.attempts;
+            }
+        }
+        Ok(if chosen == SAME { place } else { derived(place, b"again") })
     }
 
     /// Keeps recipients that are given up; a repeat keeps them once.
@@ -321,13 +353,10 @@ impl<H: Host<Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
         let Some(dead_letters) = &self.options.dead_letters else { return Ok(()) };
         for number in 0.. {
             let place = kept_at(id, number);
-            match dead_letters.get(&place).await {
-                Ok(kept) if kept.envelope.recipients == envelope.recipients => return Ok(()),
-                Ok(_) => {}
-                Err(Error::NoSuchMessage(_)) => {
-                    return dead_letters.write(envelope, self.timer.wall(), Some(place)).await.map(drop);
-                }
-                Err(error) => return Err(error),
+            match find(dead_letters, &place).await? {
+                Some(kept) if kept.recipients == envelope.recipients => return Ok(()),
+                Some(_) => {}
+                None => return dead_letters.write(envelope, self.timer.wall(), Some(place)).await.map(drop),
             }
         }
         Ok(())
@@ -347,6 +376,20 @@ impl<H: Host<Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
     fn applied(&self, envelope: Envelope) -> Vec<Envelope> {
         self.policies.iter().fold(vec![envelope], |all, policy| all.into_iter().flat_map(policy).collect())
     }
+}
+
+/// The envelope of a message, if it is there.
+async fn find<H: Host<Id = Id>>(storage: &DictStorage<H>, id: &Id) -> Result<Option<H::Envelope>, H> {
+    match storage.get(id).await {
+        Ok(queued) => Ok(Some(queued.envelope)),
+        Err(Error::NoSuchMessage(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a function of the caller returns, unless it panics.
+pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
 /// Where recipients are kept that one attempt after another has given up.

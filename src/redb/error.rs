@@ -19,13 +19,15 @@ pub enum RedbError {
     /// The file is of this format, which a later version of this library has written. It is left
     /// as it is.
     NewerFormat(u64),
-    /// The disk failed while this was committed, and the file cannot be opened to see whether it
-    /// was.
+    /// The disk failed, or redb panicked, while this was committed, and the file cannot be opened to
+    /// see whether it was.
     UnknownOutcome(Arc<dyn Error + Send + Sync>),
     /// The host was closed.
     Closed,
     /// The disk failed, or this is no file of a queue.
     Failed(Arc<dyn Error + Send + Sync>),
+    /// redb panicked, and said this. The next call opens the file anew.
+    Panicked(String),
 }
 
 impl RedbError {
@@ -57,9 +59,10 @@ impl fmt::Display for RedbError {
             Self::Full(source) => write!(f, "there is no room for it: {source}"),
             Self::TooLarge(length) => write!(f, "message: expected at most 3 GiB, got {length} bytes"),
             Self::NewerFormat(format) => write!(f, "the file is of format {format}, which a later version has written"),
-            Self::UnknownOutcome(source) => write!(f, "the disk failed during the commit: {source}"),
+            Self::UnknownOutcome(source) => write!(f, "whether it was committed cannot be seen: {source}"),
             Self::Closed => f.write_str("the host is closed"),
             Self::Failed(source) => write!(f, "the file failed: {source}"),
+            Self::Panicked(message) => write!(f, "redb panicked: {message}"),
         }
     }
 }

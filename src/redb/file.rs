@@ -1,9 +1,11 @@
 //! The file itself: its tables, its transactions, and how it is opened again after a failure.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use redb::{
     Database, ReadableDatabase, ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction,
@@ -31,87 +33,108 @@ pub(super) struct RedbFile {
     db: RwLock<Option<Database>>,
 }
 
-/// Where a transaction failed.
-enum Failure {
-    /// Nothing of it was written.
-    Before(redb::Error),
-    /// While it was committed.
-    Committing {
-        error: redb::Error,
-        /// What it had made.
-        made: Vec<bool>,
-        /// The number of the transaction.
-        number: u64,
-    },
+/// Why something with the database was not done.
+pub(super) enum Failure {
+    /// Because of an earlier one: the file must be opened anew.
+    Earlier,
+    /// By itself.
+    Now(RedbError),
 }
 
 impl<E: Into<redb::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::Before(error.into())
+        match error.into() {
+            redb::Error::PreviousIo => Self::Earlier,
+            error => Self::Now(error.into()),
+        }
     }
 }
+
+impl From<Failure> for RedbError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Earlier => redb::Error::PreviousIo.into(),
+            Failure::Now(error) => error,
+        }
+    }
+}
+
+/// A transaction that was about to be committed: its number, and which of its batches it makes.
+type Committing = (u64, Vec<bool>);
 
 impl RedbFile {
     pub(super) fn open(path: &Path) -> Result<Self, RedbError> {
         let is_new = !path.exists();
-        let db = Database::create(path).map_err(redb::Error::from)?;
-        match format_of(&db)? {
-            None => begin(&db)?,
-            Some(format) if format > FORMAT => return Err(RedbError::NewerFormat(format)),
-            Some(_) => {}
-        }
+        let db = caught(|| {
+            let db = Database::create(path)?;
+            match format_of(&db)? {
+                None => begin(&db)?,
+                Some(format) if format > FORMAT => return Err(Failure::Now(RedbError::NewerFormat(format))),
+                Some(_) => {}
+            }
+            Ok(db)
+        })?;
         if is_new {
             sync_folder(path).map_err(RedbError::failed)?;
         }
         Ok(Self { path: path.into(), db: RwLock::new(Some(db)) })
     }
 
-    pub(super) fn read<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, RedbError> {
-        Ok(self.with(work, |error| matches!(error, redb::Error::PreviousIo))??)
+    /// Does something with the database: once more, with the file opened anew, if an earlier
+    /// failure is in the way.
+    pub(super) fn with<T>(&self, work: impl Fn(&Database) -> Result<T, Failure>) -> Result<T, RedbError> {
+        let attempt = || match &*self.db.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(db) => work(db),
+            None => Err(Failure::Earlier),
+        };
+        let done = caught(|| match attempt() {
+            Err(Failure::Earlier) => self.reopen().and_then(|()| attempt()),
+            done => done,
+        });
+        if matches!(done, Err(RedbError::Panicked(_))) {
+            // It has left locks that nobody can take, and pages that belong to nothing.
+            drop(caught(|| Ok(self.close())));
+        }
+        done
     }
 
     /// Makes those of some batches whose checks hold, as if one after the other, and says which.
     pub(super) fn commit(&self, batches: &[BatchOf<RedbHost>]) -> Result<Vec<bool>, RedbError> {
-        let is_earlier = |failure: &Failure| matches!(failure, Failure::Before(redb::Error::PreviousIo));
-        match self.with(|db| commit(db, batches), is_earlier)? {
-            Ok(made) => Ok(made),
-            Err(Failure::Before(error)) => Err(error.into()),
-            Err(Failure::Committing { error, made, number }) => {
-                match self.reopen().and_then(|()| self.read(transactions)) {
-                    Ok(last) if last >= number => Ok(made),
-                    Ok(_) => Err(error.into()),
-                    Err(_) => Err(RedbError::UnknownOutcome(Arc::new(error))),
-                }
-            }
+        let committing = Cell::new(None);
+        let failed = match self.with(|db| commit(db, batches, &committing)) {
+            Ok(made) => return Ok(made),
+            Err(failed) => failed,
+        };
+        let Some((number, made)) = committing.take() else { return Err(failed) };
+        match caught(|| self.reopen()).and_then(|()| self.with(transactions)) {
+            Ok(last) if last >= number => Ok(made),
+            Ok(_) => Err(failed),
+            Err(_) => Err(RedbError::UnknownOutcome(Arc::new(failed))),
         }
     }
 
-    /// Does something with the database: once more, with the file opened anew, if an earlier
-    /// failure is in the way.
-    fn with<T, E>(
-        &self,
-        work: impl Fn(&Database) -> Result<T, E>,
-        is_earlier: impl Fn(&E) -> bool,
-    ) -> Result<Result<T, E>, RedbError> {
-        if let Some(db) = &*self.db.read().unwrap_or_else(PoisonError::into_inner) {
-            match work(db) {
-                Err(error) if is_earlier(&error) => {}
-                done => return Ok(done),
-            }
-        }
-        self.reopen()?;
-        match &*self.db.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(db) => Ok(work(db)),
-            None => Err(RedbError::Closed),
-        }
-    }
-
-    fn reopen(&self) -> Result<(), RedbError> {
-        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
-        *db = None; // or the file would be open already
-        *db = Some(Database::open(&self.path).map_err(redb::Error::from)?);
+    fn reopen(&self) -> Result<(), Failure> {
+        let mut db = self.close();
+        *db = Some(Database::open(&self.path)?);
         Ok(())
     }
+
+    /// Closes the database, which nobody can open before this is dropped.
+    fn close(&self) -> RwLockWriteGuard<'_, Option<Database>> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        drop(db.take());
+        db
+    }
+}
+
+/// Does something that may panic, as redb does where a file is damaged.
+fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, RedbError> {
+    let panic = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => return Ok(done?),
+        Err(panic) => panic,
+    };
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Err(RedbError::Panicked(text.unwrap_or("without words").into()))
 }
 
 fn format_of(db: &Database) -> Result<Option<u64>, redb::Error> {
@@ -137,11 +160,16 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-fn transactions(db: &Database) -> Result<u64, redb::Error> {
+fn transactions(db: &Database) -> Result<u64, Failure> {
     Ok(db.begin_read()?.open_table(ABOUT)?.get("transactions")?.map_or(0, |number| number.value()))
 }
 
-fn commit(db: &Database, batches: &[BatchOf<RedbHost>]) -> Result<Vec<bool>, Failure> {
+/// Leaves in `committing` how far it came.
+fn commit(
+    db: &Database,
+    batches: &[BatchOf<RedbHost>],
+    committing: &Cell<Option<Committing>>,
+) -> Result<Vec<bool>, Failure> {
     let transaction = db.begin_write()?;
     let made = Tables::of(&transaction)?.make_all(batches)?;
     if !made.contains(&true) {
@@ -154,9 +182,10 @@ fn commit(db: &Database, batches: &[BatchOf<RedbHost>]) -> Result<Vec<bool>, Fai
         about.insert("transactions", last.saturating_add(1))?;
         last.saturating_add(1)
     };
+    committing.set(Some((number, made.clone())));
     match transaction.commit() {
         Ok(()) => Ok(made),
-        Err(error) => Err(Failure::Committing { error: error.into(), made, number }),
+        Err(error) => Err(Failure::Now(redb::Error::from(error).into())),
     }
 }
 

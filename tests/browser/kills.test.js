@@ -63,6 +63,15 @@ describe('Kills of Chromium in the middle of a record', { skip: chromium.skip },
     assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
   });
 
+  for (const [context, what] of Object.entries({ page: 'a page', service: 'a service worker' })) {
+    test(`so is what ${what} writes, when the kill comes 0 to 10 seconds after its first change`, async () => {
+      const plan = { engine: chromium, times: 3, most: 1, delay: 10_000, context };
+      const ledger = await crash({ ...plan, random: new Random(SEED), disk: new TornLog() });
+      assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
+      assert.ok(ledger.acknowledged >= 3, `${ledger.acknowledged} acknowledged`);
+    });
+  }
+
   test('so is the first change, however long the engine takes to write out its log', { skip: skipSlow }, async () => {
     const disk = new TornLog(await slow('ldb'));
     const ledger = await crash({ engine: chromium, random: new Random(SEED), times: 3, most: 1, disk });

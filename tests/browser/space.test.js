@@ -150,35 +150,47 @@ for (const [engine, wishes] of Object.entries({
 }
 
 describe('A disk with next to nothing left', { skip: ENGINES.Chromium.skip }, () => {
-  test('a new connection of Chromium still removes, changes and writes', async (t) => {
-    const disk = smallDisk(100);
-    if (!disk) return t.skip('nothing can be mounted here');
-    const site = await openSite();
-    const context = await chromium.launchPersistentContext(join(disk.folder, 'profile'), {
-      executablePath: chromiumPath, args: FLAGS, headless: true,
-    });
-    try {
-      const page = await context.newPage();
-      await page.goto(site.url);
-      await page.evaluate(() => globalThis.ready);
-      await page.evaluate(async () => {
-        const storage = new AsyncDictStorage(indexedDBHost('outbox'));
-        for (const number of [1, 2, 3]) await storage.write(envelope(), 1, { id: idOf(number) });
-        await storage.close();
+  for (const [what, isAnother] of /** @type {const} */ ([['connection', false], ['browser', true]])) {
+    test(`a new ${what} of Chromium still removes, changes and writes`, async (t) => {
+      const disk = smallDisk(100);
+      if (!disk) return t.skip('nothing can be mounted here');
+      const site = await openSite();
+      const start = () => chromium.launchPersistentContext(join(disk.folder, 'profile'), {
+        executablePath: chromiumPath, args: FLAGS, headless: true,
       });
-      const { bavail, bsize } = statfsSync(disk.folder);
-      writeFileSync(join(disk.folder, 'rest'), Buffer.alloc(bavail * bsize - 3_000_000));
-      assert.deepEqual(await page.evaluate(async () => {
-        const storage = new AsyncDictStorage(indexedDBHost('outbox'));
-        await storage.remove(idOf(1));
-        const attempts = await storage.incrementAttempts(idOf(2));
-        await storage.write(envelope(), 1, { id: idOf(4) });
-        return [attempts, await storage.getInfo()];
-      }), [1, { size: 3, metaSize: 3 }]);
-    } finally {
-      await context.close();
-      await site.close();
-      disk.remove();
-    }
-  });
+      const open = async () => {
+        const page = await context.newPage();
+        await page.goto(site.url);
+        await page.evaluate(() => globalThis.ready);
+        return page;
+      };
+      let context = await start();
+      try {
+        let page = await open();
+        await page.evaluate(async () => {
+          const storage = new AsyncDictStorage(indexedDBHost('outbox'));
+          for (const number of [1, 2, 3]) await storage.write(envelope(), 1, { id: idOf(number) });
+          await storage.close();
+        });
+        if (isAnother) {
+          await context.close();
+          context = await start();
+          page = await open();
+        }
+        const { bavail, bsize } = statfsSync(disk.folder);
+        writeFileSync(join(disk.folder, 'rest'), Buffer.alloc(bavail * bsize - 3_000_000));
+        assert.deepEqual(await page.evaluate(async () => {
+          const storage = new AsyncDictStorage(indexedDBHost('outbox'));
+          await storage.remove(idOf(1));
+          const attempts = await storage.incrementAttempts(idOf(2));
+          await storage.write(envelope(), 1, { id: idOf(4) });
+          return [attempts, await storage.getInfo()];
+        }), [1, { size: 3, metaSize: 3 }]);
+      } finally {
+        await context.close();
+        await site.close();
+        disk.remove();
+      }
+    });
+  }
 });

@@ -5,23 +5,13 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as esbuild from 'esbuild';
-import { chromium } from 'playwright-core';
+import { launch, skip } from './chromium.js';
 import { EXPECTED } from './exercise.js';
-import { NAME, pack, program, project, text } from './pack.js';
+import { NAME, pack, project, text } from './pack.js';
 
 const APP = ['index.html', 'page.js', 'worker.js', 'sw.js', 'use.js'];
 const POLICY = "script-src 'self' 'wasm-unsafe-eval'";
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json' };
-const FLAGS = [
-  '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
-const browserPath = program([
-  '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome',
-  '/Applications/Chromium.app/Contents/MacOS/Chromium', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-]);
-const skip = browserPath ? false : 'Chromium is not installed';
-
 const home = project({
   ...Object.fromEntries(APP.map((name) => [name, text(`app/${name}`)])),
   'exercise.js': text('exercise.js'),
@@ -34,8 +24,7 @@ let browser;
 
 before(async () => {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-  if (!browserPath) return;
-  browser = await chromium.launch({ executablePath: browserPath, args: FLAGS, chromiumSandbox: false });
+  if (!skip) browser = await launch();
 });
 after(async () => {
   await browser?.close();

@@ -3,6 +3,7 @@ import { indexedDBHost } from '/hosts/indexeddb.js';
 import { AsyncDictStorage } from '/load/inline.js';
 import { envelope, idOf } from '/support/behaviours.js';
 import { contend } from '/support/contender.js';
+import { serviceWorker } from '/support/service-worker.js';
 
 /** Another one whenever the context begins anew. */
 const birth = Math.random();
@@ -69,16 +70,7 @@ export function perform([name, method, ...args], tell) {
 const WORKERS = {
   dedicated: () => new Worker('/support/worker.js', { type: 'module' }),
   shared: () => new SharedWorker('/support/worker.js', { type: 'module' }).port,
-  async service() {
-    const registration = await navigator.serviceWorker.register('/support/worker.js', { type: 'module' });
-    const worker = registration.installing ?? registration.waiting ?? registration.active;
-    await new Promise((resolve) => {
-      const check = () => worker.state === 'activated' && resolve();
-      worker.addEventListener('statechange', check);
-      check();
-    });
-    return worker;
-  },
+  service: () => serviceWorker('/support/worker.js'),
 };
 
 /**

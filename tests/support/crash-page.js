@@ -1,40 +1,51 @@
-/** What a page does between two crashes: it shows what it finds, then works until it is killed. */
+/**
+ * What a page, or a service worker for it, does between two crashes: it shows what it finds, then works until it is
+ * killed.
+ */
 import { indexedDBHost } from '/hosts/indexeddb.js';
 import { AsyncDictStorage } from '/load/inline.js';
 import { operations, perform, shown } from './lane.js';
+import { serviceWorker } from './service-worker.js';
 
-const round = location.pathname;
-
-async function post(what, body) {
+async function post(round, what, body) {
   const response = await fetch(`${round}/${what}`, { method: 'POST', body });
   if (!response.ok) throw new Error(`${what}: ${response.status}`);
   return response.json();
 }
 
-async function run({ seed, messages }, lane, storage) {
+async function run(round, { seed, messages }, lane, storage) {
   for (const operation of operations(seed, new Map(messages))) {
-    while (!(await isDone(operation, storage)));
-    await post(`acknowledged/${lane}`);
+    while (!(await isDone(round, operation, storage)));
+    await post(round, `acknowledged/${lane}`);
   }
 }
 
 /** Whether an operation was made; one that the engine refuses is told, and left to be made again. */
-async function isDone(operation, storage) {
+async function isDone(round, operation, storage) {
   try {
     await perform(storage, operation);
     return true;
   } catch (error) {
     if (error.code !== 'host') throw error;
-    await post('refused', String(error));
+    await post(round, 'refused', String(error));
     return false;
   }
 }
 
-try {
-  const { name, durability } = await post('started');
+async function work({ round, name, durability }) {
   const storage = new AsyncDictStorage(indexedDBHost(name, { durability }));
-  const lanes = await post('found', JSON.stringify(await shown(storage)));
-  await Promise.all(lanes.map((lane, number) => run(lane, number, storage)));
-} catch (error) {
-  await post('failed', `${error}\n${error?.stack}`);
+  const lanes = await post(round, 'found', JSON.stringify(await shown(storage)));
+  await Promise.all(lanes.map((lane, number) => run(round, lane, number, storage)));
 }
+
+/** Tells what goes wrong. */
+const watched = (round, working) => working.catch((error) => post(round, 'failed', `${error}\n${error?.stack}`));
+
+async function begin(round) {
+  const job = { round, ...await post(round, 'started') };
+  if (job.context === 'page') await work(job);
+  else (await serviceWorker('/support/crash-page.js')).postMessage(job);
+}
+
+if (globalThis.document) watched(location.pathname, begin(location.pathname));
+else addEventListener('message', (event) => event.waitUntil(watched(event.data.round, work(event.data))));

@@ -19,6 +19,8 @@ const RECOVERY = 5;
  * @param {import('./random.js').Random} plan.random
  * @param {number} plan.times
  * @param {number} [plan.most] acknowledgements between two kills, at most
+ * @param {number} [plan.delay] milliseconds from then to the kill, at most
+ * @param {'page' | 'service'} [plan.context] what writes: the page, or a service worker
  * @param {(number: number) => boolean} [plan.reads] whether the browser only reads before that kill, and `disk.rest`
  *   says when it comes
  * @param {'strict' | 'relaxed'} [plan.durability]
@@ -27,7 +29,8 @@ const RECOVERY = 5;
  * @returns {Promise<Ledger>}
  */
 export async function crash({
-  engine, random, times, most = 400, reads = () => false, durability = 'strict', disk = new Folder(),
+  engine, random, times, most = 400, delay = 20, context = 'page', reads = () => false, durability = 'strict',
+  disk = new Folder(),
 }) {
   const ledger = new Ledger(random);
   /** @type {Round} */
@@ -48,14 +51,14 @@ export async function crash({
   };
   try {
     for (let number = 0; number <= times; number++) {
-      round = new Round(number, ledger, { name: 'queue', durability }, wanted(number));
+      round = new Round(number, ledger, { name: 'queue', durability, context }, wanted(number));
       const browser = engine.start(disk.live, `${site.url}round/${number}`, disk.env(random));
       try {
         await Promise.race([round.over, browser.ended.then((code) => {
           throw new Error(`round ${number}: ${engine.name} has ended by itself: ${code}`);
         })]);
         if (reads(number)) await disk.rest?.();
-        await pause(number < times ? random.below(20) : 0); // at any point of what is under way
+        await pause(number < times ? random.below(delay) : 0); // at any point of what is under way
       } finally {
         await browser.kill();
       }

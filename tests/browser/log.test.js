@@ -1,0 +1,106 @@
+/** When Chromium is made to begin another log, and what waits for that. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { openBrowser, skip } from '../support/browser.js';
+import { openSite } from '../support/site.js';
+
+// Inside `evaluate` these are globals of the page.
+/* global AsyncDictStorage, change, envelope, indexedDBHost */
+
+const LOCK = 'slimta-queue-dict';
+
+describe('The log of Chromium', { skip, timeout: 120_000 }, () => {
+  let site;
+  let browser;
+  /** A tab where `change(name, options)` writes a message: whether that began a log, and asked for a lock. */
+  const open = async () => {
+    const tab = await browser.context.newPage();
+    await tab.goto(site.url);
+    await tab.evaluate(async () => {
+      await globalThis.ready;
+      let [databases, requests] = [[], 0];
+      const { open } = IDBFactory.prototype;
+      IDBFactory.prototype.open = function (name, ...rest) {
+        databases.push(name);
+        return open.call(this, name, ...rest);
+      };
+      const { request } = LockManager.prototype;
+      LockManager.prototype.request = function (...all) {
+        requests++;
+        return request.apply(this, all);
+      };
+      const storages = {};
+      globalThis.change = async (name, options) => {
+        [databases, requests] = [[], 0];
+        storages[name] ??= new AsyncDictStorage(indexedDBHost(name, options));
+        await storages[name].write(envelope(), 1);
+        return { begun: databases.some((each) => each !== name), asked: requests > 0 };
+      };
+    });
+    return tab;
+  };
+  const changed = (tab, name, options) => tab.evaluate((args) => change(...args), [name, options]);
+  before(async () => {
+    site = await openSite();
+    browser = await openBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+  afterEach(async () => {
+    const [, ...tabs] = browser.context.pages(); // the first one stays, and the browser with it
+    for (const tab of tabs) await tab.close();
+  });
+
+  test('the first change begins another one, and no change after it, whatever its tab and connection', async () => {
+    const [one, other] = [await open(), await open()];
+    assert.deepEqual(await changed(one, 'outbox'), { begun: true, asked: true });
+    assert.deepEqual(await changed(one, 'outbox'), { begun: false, asked: false });
+    assert.deepEqual(await changed(one, 'another'), { begun: false, asked: false });
+    assert.deepEqual(await changed(other, 'outbox'), { begun: false, asked: true });
+    assert.deepEqual(await changed(other, 'outbox'), { begun: false, asked: false });
+  });
+
+  test('a change waits for the tab that begins it', async () => {
+    const tab = await open();
+    const found = await tab.evaluate(async (lock) => {
+      const release = await new Promise((resolve) => {
+        navigator.locks.request(lock, () => new Promise((release) => resolve(release)));
+      });
+      const order = [];
+      const changing = change('outbox').then((found) => order.push(found));
+      const isWaiting = async () => (await navigator.locks.query()).pending.some(({ name }) => name === lock);
+      while (!(await isWaiting()));
+      order.push('released');
+      release();
+      await changing;
+      return order;
+    }, LOCK);
+    assert.deepEqual(found, ['released', { begun: false, asked: true }]);
+  });
+
+  test('a change that cannot have the lock begins another one by itself', async () => {
+    const tab = await open();
+    const found = await tab.evaluate((lock) => new Promise((resolve) => {
+      navigator.locks.request(lock, () => {
+        resolve(change('outbox'));
+        return new Promise(() => {});
+      });
+    }), LOCK);
+    assert.deepEqual(found, { begun: true, asked: true });
+  });
+
+  test('a change after the connection was lost begins another one, without asking for the lock again', async () => {
+    const tab = await open();
+    await changed(tab, 'outbox');
+    const devtools = await browser.context.newCDPSession(tab);
+    await devtools.send('Storage.clearDataForOrigin', { origin: new URL(site.url).origin, storageTypes: 'indexeddb' });
+    assert.deepEqual(await changed(tab, 'outbox'), { begun: true, asked: false });
+    assert.deepEqual(await changed(tab, 'outbox'), { begun: false, asked: false });
+  });
+
+  test('freshLog: false leaves the log and the lock alone', async () => {
+    assert.deepEqual(await changed(await open(), 'outbox', { freshLog: false }), { begun: false, asked: false });
+  });
+});
