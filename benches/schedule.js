@@ -3,7 +3,7 @@
 import { instance } from '../pkg/binding/instance.js';
 import { DictStorage, Queue } from '../pkg/load/inline.js';
 import { openDecisions, openFrame } from '../pkg/queue/module.js';
-import { Ask, Result } from '../pkg/seam/names.js';
+import { Ask, Result } from '../pkg/queue/names.js';
 
 const memory = () => instance().exports.memory;
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];

@@ -109,9 +109,9 @@ impl<C, R> Locks<C, R> {
         let slot = Arc::new(Mutex::new(Outcome::Waiting));
         let mut joined = None;
         let place = self.stand(id, |line| {
-            let group = line.open.get_or_insert_with(|| {
-                Arc::new(Group { progress: Arc::default(), members: Mutex::default() })
-            });
+            let group = line
+                .open
+                .get_or_insert_with(|| Arc::new(Group { progress: Arc::default(), members: Mutex::default() }));
             lock(&group.members).push((change, Arc::clone(&slot)));
             joined = Some(Arc::clone(group));
         });

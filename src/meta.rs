@@ -151,6 +151,9 @@ mod tests {
             ..Change::default()
         };
         assert!(change.apply(&mut meta));
-        assert_eq!(meta, Meta { timestamp: 1.0, attempts: 4, delivered: vec![1], lease: Some(lease), ..Meta::default() });
+        assert_eq!(
+            meta,
+            Meta { timestamp: 1.0, attempts: 4, delivered: vec![1], lease: Some(lease), ..Meta::default() }
+        );
     }
 }

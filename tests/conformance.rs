@@ -319,7 +319,10 @@ async fn everything_that_was_done_to_a_message_is_there_after_a_new_start<P: Pla
     assert_eq!(list(&queue).await, [(id(1), 7.0), (id(3), 5.0)]);
     assert_eq!(code(queue.get(&id(2)).await).unwrap_err(), "no-such-message");
     let (left, _) = meta(&place.open(), 3).await.unwrap();
-    assert_eq!(left, Meta { timestamp: 5.0, attempts: 4, delivered: vec![0, 1], lease: Some(lease), ..Meta::default() });
+    assert_eq!(
+        left,
+        Meta { timestamp: 5.0, attempts: 4, delivered: vec![0, 1], lease: Some(lease), ..Meta::default() }
+    );
 }
 
 async fn writing_an_id_that_is_there_changes_nothing_and_a_removed_one_can_be_written_again<P: Place>(place: P) {

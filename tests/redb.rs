@@ -111,7 +111,7 @@ async fn messages_are_read_while_others_change_them() {
     for number in 0..100 {
         // Many marks make a record that takes a while to read.
         let meta = Meta { delivered: (0..30_000).collect(), ..Meta::new(5.0) };
-        storage.host().commit(Batch::write(&id(number), envelope(1, "text"), meta)).await.unwrap();
+        storage.host().commit(Batch::write(id(number), envelope(1, "text"), meta)).await.unwrap();
     }
     let (changed, mut tasks) = (Arc::new(AtomicU32::new(0)), JoinSet::new());
     for first in [0, 25, 50, 75] {
@@ -127,7 +127,7 @@ async fn messages_are_read_while_others_change_them() {
         let (storage, changed) = (Arc::clone(&storage), Arc::clone(&changed));
         tasks.spawn(async move {
             for number in (0..100).cycle().skip(first) {
-                assert!(storage.host().read_meta(&id(number)).await.unwrap().is_some());
+                assert!(storage.host().read_meta(id(number)).await.unwrap().is_some());
                 if changed.load(Ordering::Relaxed) == 2000 {
                     break;
                 }
@@ -247,22 +247,22 @@ async fn a_read_or_commit_that_makes_redb_panic_says_so_and_later_ones_go_on_whe
     let meta = Meta { lease, ..Meta::new(5.0) };
     let (file, killed) = (File::new(), File::new());
     let first = RedbHost::open(&file.path).unwrap();
-    assert!(first.commit(Batch::write(&id(1), envelope(1, "text"), meta.clone())).await.unwrap());
+    assert!(first.commit(Batch::write(id(1), envelope(1, "text"), meta.clone())).await.unwrap());
     // A file that nobody has closed is looked through when it is opened, and nothing of it is remembered.
     fs::copy(&file.path, &killed.path).unwrap();
     let host = RedbHost::open(&killed.path).unwrap();
     let damage = Damage::of_pages_with(&killed.path, "a text of this page alone");
 
     damage.damage();
-    let read = host.read_meta(&id(1)).await.unwrap_err();
+    let read = host.read_meta(id(1)).await.unwrap_err();
     assert!(matches!(&read, RedbError::Panicked(words) if !words.is_empty()), "{read:?}");
     damage.mend();
-    let version = host.read_meta(&id(1)).await.unwrap().unwrap().version;
+    let version = host.read_meta(id(1)).await.unwrap().unwrap().version;
 
     host.close().await.unwrap();
     fs::copy(&file.path, &killed.path).unwrap();
     let host = RedbHost::open(&killed.path).unwrap();
-    let change = || Batch::change(&id(1), version.clone(), Meta { attempts: 1, ..meta.clone() });
+    let change = || Batch::change(id(1), version.clone(), Meta { attempts: 1, ..meta.clone() });
     damage.damage();
     let commit = host.commit(change()).await.unwrap_err();
     assert!(matches!(&commit, RedbError::Panicked(words) if !words.is_empty()), "{commit:?}");

@@ -306,7 +306,10 @@ mod change {
         };
         assert!(run(storage.change(&id, change)).unwrap());
         assert_eq!(storage.host().batches().len(), 1);
-        assert_eq!(meta(&storage, id), Meta { timestamp: 9.0, attempts: 1, delivered: vec![2], lease: Some(lease()), ..Meta::default() });
+        assert_eq!(
+            meta(&storage, id),
+            Meta { timestamp: 9.0, attempts: 1, delivered: vec![2], lease: Some(lease()), ..Meta::default() }
+        );
         let back = Change { lease: Some(None), attempts: Some(Attempts::Set(7)), ..Change::default() };
         assert!(run(storage.change(&id, back)).unwrap());
         assert_eq!(meta(&storage, id), Meta { timestamp: 9.0, attempts: 7, delivered: vec![2], ..Meta::default() });

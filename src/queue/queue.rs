@@ -379,7 +379,7 @@ impl<H: Host<Envelope = Envelope>, R, T: Timer> Queue<H, R, T> {
 }
 
 /// The envelope of a message, if it is there.
-async fn find<H: Host<Id = Id>>(storage: &DictStorage<H>, id: &Id) -> Result<Option<H::Envelope>, H> {
+async fn find<H: Host>(storage: &DictStorage<H>, id: &Id) -> Result<Option<H::Envelope>, H> {
     match storage.get(id).await {
         Ok(queued) => Ok(Some(queued.envelope)),
         Err(Error::NoSuchMessage(_)) => Ok(None),

@@ -219,9 +219,7 @@ impl<'a> Tables<'a> {
         Ok(match check {
             Check::Absent(Dict::Envelope) => self.envelopes.get(key)?.is_none(),
             Check::Absent(Dict::Meta) => self.metas.get(key)?.is_none(),
-            Check::Unchanged(version) => {
-                self.metas.get(key)?.is_some_and(|record| *record.value() == **version)
-            }
+            Check::Unchanged(version) => self.metas.get(key)?.is_some_and(|record| *record.value() == **version),
         })
     }
 

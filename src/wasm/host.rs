@@ -98,7 +98,7 @@ struct JsWrite<'a> {
 
 fn batch_to_js(batch: BatchOf<JsHost>) -> JsValue {
     let mut digits = [0; 32];
-    let id = &*batch.id.encode(&mut digits);
+    let id = batch.id.encode(&mut digits);
     let check = |check| match check {
         Check::Absent(dict) => JsCheck { dict: name(dict), id, version: JsValue::NULL },
         Check::Unchanged(version) => JsCheck { dict: name(Dict::Meta), id, version },

@@ -235,9 +235,5 @@ struct JsLook {
 
 /// The record for a queue.
 pub fn look_to_js(meta: &Meta) -> JsValue {
-    to_js(&JsLook {
-        timestamp: meta.timestamp,
-        attempts: meta.attempts,
-        lease: meta.lease.as_ref().map(JsLease::from),
-    })
+    to_js(&JsLook { timestamp: meta.timestamp, attempts: meta.attempts, lease: meta.lease.as_ref().map(JsLease::from) })
 }

@@ -221,9 +221,8 @@ impl Waiting {
             let next = wait.next(&storage).await;
             place.set(Some(wait));
             let message = next.map_err(failure)?;
-            Ok(message.map_or(JsValue::UNDEFINED, |(timestamp, id)| {
-                Array::of2(&timestamp.into(), &id_to_js(id)).into()
-            }))
+            Ok(message
+                .map_or(JsValue::UNDEFINED, |(timestamp, id)| Array::of2(&timestamp.into(), &id_to_js(id)).into()))
         };
         now_or_later(Box::pin(work), false)
     }
