@@ -71,7 +71,7 @@ export { wasm_bindgen as Glue, InitOutput };
 /** Glue without an instance yet: \`initSync\` makes one. */
 export function instantiate(
   binding: object, queueMicrotask: (task: () => void) => void, setTimeout: (task: () => void, delay?: number) => any,
-  clearTimeout: (timer: any) => void, registry: new (cleanup: (held: any) => void) => object, document: undefined,
+  clearTimeout: (timer: any) => void, FinalizationRegistry: (new (cleanup: (held: any) => void) => object) | undefined, document: undefined,
 ): typeof wasm_bindgen;
 `);
 }

@@ -22,10 +22,8 @@ const BINDING = {
  * @typedef {<A extends any[]>(f: (...args: A) => unknown) => (...args: A) => unknown} Gate
  */
 
-/** @type {() => WebAssembly.Module} */
-let compile = () => {
-  throw new QueueError('host', 'host: the wasm module is not loaded: call init(module) first');
-};
+/** @type {(() => WebAssembly.Module) | undefined} */
+let compile;
 /** @type {WebAssembly.Module | undefined} */
 let compiled;
 /** @type {Instance | undefined} */
@@ -57,12 +55,17 @@ export function provide(compiledModule) {
 export function instance() {
   if (lostCalls.size > 0) endLostCalls();
   if (current?.isAlive) return current;
-  compiled ??= compile();
+  compiled ??= loader()();
   const fresh = new Instance(compiled);
   if (current) lostCalls = new Set([...lostCalls, ...current.calls]);
   current = fresh;
   if (lostCalls.size > 0) endLostCalls();
   return fresh;
+}
+
+function loader() {
+  if (compile) return compile;
+  throw new QueueError('host', 'host: the wasm module is not loaded: call init(module) first');
 }
 
 /** Again with the next call, where the stack ends in the middle. */
@@ -80,6 +83,21 @@ function lost(id) {
 }
 
 /**
+ * The class that gives back what objects of an instance have in its memory; some workers have none.
+ *
+ * @param {Gate} gate
+ */
+function gatedRegistry(gate) {
+  if (typeof FinalizationRegistry === 'undefined') return undefined;
+  return class extends FinalizationRegistry {
+    /** @param {(held: any) => void} cleanup */
+    constructor(cleanup) {
+      super(gate(cleanup));
+    }
+  };
+}
+
+/**
  * One instance of the module. An exception that crosses wasm (the caller's stack has ended, memory has ended, a trap)
  * skips all destructors: what the instance has in memory is not to be trusted from there on, and a fresh instance takes
  * its place. All that was in memory is a cache of what hosts keep.
@@ -93,18 +111,12 @@ export class Instance {
   /** @param {WebAssembly.Module} module */
   constructor(module) {
     const { gate } = this;
-    class GatedRegistry extends FinalizationRegistry {
-      /** @param {(held: any) => void} cleanup */
-      constructor(cleanup) {
-        super(gate(cleanup));
-      }
-    }
     this.glue = instantiate(
       BINDING,
       (task) => queueMicrotask(/** @type {() => void} */ (gate(task))),
       (task, delay) => setTimeout(gate(task), delay),
       clearTimeout,
-      GatedRegistry,
+      gatedRegistry(gate),
       undefined,
     );
     /** @type {InitOutput} */
@@ -184,6 +196,7 @@ export class WasmHalf {
 
   /** @param {(instance: Instance) => T} make */
   constructor(make) {
+    loader(); // who forgot to give a module learns of it here
     this.#make = make;
   }
 
