@@ -41,18 +41,14 @@ mod clock;
 mod envelope;
 mod error;
 pub mod host;
+mod hosts;
 mod id;
 #[cfg(target_arch = "wasm32")]
 mod js;
 mod known;
 mod load;
-mod memory;
 mod meta;
 pub mod queue;
-#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
-mod record;
-#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
-mod redb;
 mod rules;
 mod storage;
 mod sync;
@@ -64,11 +60,11 @@ pub use check::{Findings, Repair};
 pub use envelope::{Client, Envelope, EnvelopeHandle};
 pub use error::{Error, Got, Invalid};
 pub use host::Host;
+pub use hosts::MemoryHost;
+#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
+pub use hosts::{RedbError, RedbHost};
 pub use id::{Id, NotAnId};
 pub use load::{Load, Position};
-pub use memory::MemoryHost;
 pub use meta::{Attempts, Change, Expect, Lease, Meta};
-#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
-pub use redb::{RedbError, RedbHost};
 pub use storage::{DictStorage, Queued, Result};
 pub use wait::Wait;
