@@ -1,14 +1,16 @@
 /** @import { Batch, Check, DictHost, DictName } from '../types.js' */
-import { QueueError, describe, explain } from '../errors.js';
-import { decodeMeta, encodeMeta, refuseTooMany } from './codec.js';
-import { cut, decodeHead, encodeHead, join } from './pieces.js';
+import { QueueError, describe, explain, isQueueError } from '../errors.js';
+import { decodeManifest, encodeManifest, join, split } from './shared/chunks.js';
+import { decodeMeta, encodeMeta, refuseTooMany } from './shared/codec.js';
+import { closed, nothingWritten, refuseTooLarge, unknownOutcome } from './shared/failures.js';
+import { countPages, pageOf } from './shared/pages.js';
 
 /** The most bytes of a value. */
 const LARGEST = 65_536;
-const PIECE = 60_000;
-/** How many pieces are written together, and with the rest of their message if there are no more. */
+const CHUNK = 60_000;
+/** How many chunks are written together, and with the rest of their message if there are no more. */
 const TOGETHER = 12;
-/** How many pieces are deleted together. */
+/** How many chunks are deleted together. */
 const DELETIONS = 500;
 /** How many keys are read together. */
 const READS = 10;
@@ -26,17 +28,17 @@ const TRIES = 200;
 
 /** @typedef {(string | number | bigint | boolean | Uint8Array)[]} Key */
 /** @typedef {{ key: Key, value: any, versionstamp: string | null }} Entry */
-/** @typedef {import('./pieces.js').Head} Head */
+/** @typedef {import('./shared/chunks.js').Manifest} Manifest */
 
 /**
  * Both dictionaries in a Deno KV database, which the caller opens and closes. Any number of programs may write. A
  * commit is one atomic operation that checks versionstamps, and is on disk when it is acknowledged.
  *
- * Keys begin with the prefix. `['meta', id]` and `['envelope', id]` are a meta record and the head of an envelope, as
- * `codec.js` and `pieces.js` say; `['piece', id, upload, number]` are its pieces. Up to twelve are written with the
- * head, and `upload` is empty. More are written before it, under the mark `['upload', id, upload]`, which goes when the
- * head comes, and comes when the head goes, until all pieces are gone too. What is left when a program ends in between
- * is an orphan envelope without recipients to `check`, and goes by `repair` or `remove`.
+ * Keys begin with the prefix. `['meta', id]` and `['envelope', id]` are a meta record and the manifest of an
+ * envelope, as `codec.js` and `chunks.js` say; `['piece', id, upload, number]` are its chunks. Up to twelve are written
+ * with the manifest, and `upload` is empty. More are written before it, under the mark `['upload', id, upload]`, which
+ * goes when the manifest comes, and comes when the manifest goes, until all chunks are gone too. What is left when a
+ * program ends in between is an orphan envelope without recipients to `check`, and goes by `repair` or `remove`.
  *
  * A value has 65,536 bytes at most, so a message to more than about 520,000 recipients is `too-large`.
  *
@@ -95,26 +97,26 @@ class DenoKvHost {
     const meta = writes.find(({ dict }) => dict === 'meta');
     const envelope = writes.find(({ dict }) => dict === 'envelope');
     const record = meta?.value === undefined ? undefined : encodeMeta(meta.value);
-    if (record && record.length > LARGEST) throw tooLarge(record.length);
+    refuseTooLarge(record?.length ?? 0, LARGEST);
     refuseTooMany(envelope?.value, LARGEST);
-    const packed = envelope?.value === undefined ? undefined : cut(envelope.value, PIECE);
-    const ahead = packed !== undefined && packed.pieces.length > TOGETHER;
+    const packed = envelope?.value === undefined ? undefined : split(envelope.value, CHUNK);
+    const ahead = packed !== undefined && packed.chunks.length > TOGETHER;
     const fresh = checks.some(({ dict, version }) => dict === 'envelope' && version === null);
     for (;;) {
       if (ahead && !(await this.#hold(checks))) return false;
       const mark = ahead ? await this.#upload(id, packed) : undefined;
       const old = envelope && !fresh ? (await this.#get([['envelope', id]]))[0] : undefined;
-      const before = old && decodeHead(old.value);
+      const before = old && decodeManifest(old.value);
       const atomic = this.#kv.atomic();
       for (const { dict, id, version } of checks) atomic.check({ key: this.#key([dict, id]), versionstamp: version });
       if (mark) atomic.check(mark).delete(mark.key);
       if (meta) this.#set(atomic, ['meta', id], record);
       if (old) atomic.check(old);
-      if (before) this.#dropPieces(atomic, id, before);
-      if (envelope) this.#set(atomic, ['envelope', id], packed && encodeHead(packed.head));
-      if (packed && !ahead) packed.pieces.forEach((piece, i) => this.#set(atomic, ['piece', id, '', i], piece));
+      if (before) this.#dropChunks(atomic, id, before);
+      if (envelope) this.#set(atomic, ['envelope', id], packed && encodeManifest(packed.manifest));
+      if (packed && !ahead) packed.chunks.forEach((chunk, i) => this.#set(atomic, ['piece', id, '', i], chunk));
       const done = await this.#make(atomic, id);
-      // What is left of pieces does no harm, and is found where it stays.
+      // What is left of chunks does no harm, and is found where it stays.
       if (done ? old && before?.upload !== '' : mark) await this.#sweep(id).catch(() => {});
       if (done || !(old || mark) || !(await this.#hold(checks))) return done;
     }
@@ -136,24 +138,17 @@ class DenoKvHost {
       const ids = new Set([...found, ...marks].map(idIn));
       entries = [...ids].sort().slice(0, limit).map((id) => [id]);
     }
-    return entries.length < limit ? { entries } : { entries, next: entries[entries.length - 1][0] };
+    return pageOf(entries, limit);
   }
 
-  async sizes() {
-    const count = async (/** @type {DictName} */ dict) => {
-      let size = 0;
-      for (let page, cursor; !page || (cursor = page.next); size += page.entries.length) {
-        page = await this.page(dict, cursor, 1000);
-      }
-      return size;
-    };
-    return { size: await count('envelope'), metaSize: await count('meta') };
+  sizes() {
+    return countPages(this);
   }
 
   /** @param {string} id */
   async #readEnvelope(id) {
     for (;;) {
-      // Of most messages the first piece is the only one.
+      // Of most messages the first chunk is the only one.
       const [found, first] = await this.#get([['envelope', id], ['piece', id, '', 0]]);
       const version = found.versionstamp;
       if (version === null) {
@@ -163,11 +158,12 @@ class DenoKvHost {
         this.#unfinished.delete(id);
         return undefined;
       }
-      const head = decodeHead(found.value);
-      if (!head) return { value: {}, version };
-      const pieces = head.upload === '' && head.pieces === 1 ? [first] : await this.#get(piecesOf(id, head));
-      if (pieces.every(({ versionstamp }) => versionstamp !== null)) {
-        return { value: join(head, pieces.map(({ value }) => value)), version };
+      const manifest = decodeManifest(found.value);
+      if (!manifest) return { value: {}, version };
+      const isOne = manifest.upload === '' && manifest.pieces === 1;
+      const chunks = isOne ? [first] : await this.#get(chunkKeys(id, manifest));
+      if (chunks.every(({ versionstamp }) => versionstamp !== null)) {
+        return { value: join(manifest, chunks.map(({ value }) => value)), version };
       }
       const [now] = await this.#get([['envelope', id]]);
       if (now.versionstamp === version) return { value: {}, version };
@@ -175,20 +171,20 @@ class DenoKvHost {
   }
 
   /**
-   * Writes pieces ahead of their head, as long as nobody takes their mark away.
+   * Writes chunks ahead of their manifest, as long as nobody takes their mark away.
    *
    * @param {string} id
-   * @param {{ head: Head, pieces: Uint8Array[] }} packed
+   * @param {{ manifest: Manifest, chunks: Uint8Array[] }} packed
    * @returns {Promise<Entry>} the mark
    */
-  async #upload(id, { head, pieces }) {
-    const upload = (head.upload = crypto.randomUUID());
-    const mark = { key: this.#key(['upload', id, upload]), value: pieces.length, versionstamp: null };
-    for (let first = 0; first < pieces.length; first += TOGETHER) {
+  async #upload(id, { manifest, chunks }) {
+    const upload = (manifest.upload = crypto.randomUUID());
+    const mark = { key: this.#key(['upload', id, upload]), value: chunks.length, versionstamp: null };
+    for (let first = 0; first < chunks.length; first += TOGETHER) {
       const atomic = this.#kv.atomic().check(mark);
       if (first === 0) atomic.set(mark.key, mark.value);
-      pieces.slice(first, first + TOGETHER)
-        .forEach((piece, i) => this.#set(atomic, ['piece', id, upload, first + i], piece));
+      chunks.slice(first, first + TOGETHER)
+        .forEach((chunk, i) => this.#set(atomic, ['piece', id, upload, first + i], chunk));
       const { ok, versionstamp } = await patiently(() => atomic.commit());
       if (!ok) break; // it was cleared: the commit will find that out
       if (first === 0) mark.versionstamp = versionstamp;
@@ -197,25 +193,25 @@ class DenoKvHost {
   }
 
   /**
-   * Lets the pieces of a head go with it, or marks them if they are many.
+   * Lets the chunks of a manifest go with it, or marks them if they are many.
    *
    * @param {any} atomic
    * @param {string} id
-   * @param {Head} head
+   * @param {Manifest} manifest
    */
-  #dropPieces(atomic, id, head) {
-    if (head.upload !== '') atomic.set(this.#key(['upload', id, head.upload]), head.pieces);
-    else for (const key of piecesOf(id, head)) atomic.delete(this.#key(key));
+  #dropChunks(atomic, id, manifest) {
+    if (manifest.upload !== '') atomic.set(this.#key(['upload', id, manifest.upload]), manifest.pieces);
+    else for (const key of chunkKeys(id, manifest)) atomic.delete(this.#key(key));
   }
 
   /**
-   * Deletes the pieces of a message that are marked, and have no head or none any more.
+   * Deletes the chunks of a message that are marked, and have no manifest or none any more.
    *
    * @param {string} id
    */
   async #sweep(id) {
     for (const mark of await this.#list(['upload', id], {})) {
-      // Whoever still uploads them, or has just given them a head, has the mark in their checks.
+      // Whoever still uploads them, or has just given them a manifest, has the mark in their checks.
       const { ok } = await patiently(() => this.#kv.atomic().check(mark).set(mark.key, mark.value).commit());
       const keys = ok ? Array.from({ length: mark.value }, (_, i) => ['piece', ...mark.key.slice(-2), i]) : [];
       for (let first = 0; first < keys.length; first += DELETIONS) {
@@ -236,8 +232,8 @@ class DenoKvHost {
     try {
       return (await patiently(() => atomic.commit())).ok;
     } catch (cause) {
-      if (cause instanceof QueueError && cause.code !== 'host') throw cause;
-      throw new QueueError('unknown-outcome', `unknown-outcome: ${explain(cause)}`, { cause, id });
+      if (isQueueError(cause) && cause.code !== 'host') throw cause;
+      throw unknownOutcome('the commit failed', cause, id);
     }
   }
 
@@ -294,10 +290,10 @@ class DenoKvHost {
 
 /**
  * @param {string} id
- * @param {Head} head
+ * @param {Manifest} manifest
  * @returns {Key[]}
  */
-function piecesOf(id, { upload, pieces }) {
+function chunkKeys(id, { upload, pieces }) {
   return Array.from({ length: pieces }, (_, i) => ['piece', id, upload, i]);
 }
 
@@ -328,12 +324,6 @@ async function patiently(work) {
  * @param {string} said
  */
 function failure(cause, said) {
-  if (/disk is full|quota/i.test(said)) return new QueueError('full', `full: nothing was written: ${said}`, { cause });
-  if (/BadResource|closed/i.test(said)) return new QueueError('closed', `closed: the database is closed`, { cause });
-  return new QueueError('host', `host: ${said}`, { cause });
-}
-
-/** @param {number} length */
-function tooLarge(length) {
-  return new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${length}`);
+  if (/disk is full|quota/i.test(said)) return nothingWritten('full', 'the database has no space', cause);
+  return /BadResource|closed/i.test(said) ? closed('database', cause) : new QueueError('host', `host: ${said}`, { cause });
 }

@@ -1,6 +1,12 @@
-/** @import { Batch, Check, DictHost, DictName, Write } from '../types.js' */
-import { QueueError, explain } from '../errors.js';
-import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeVersion, sameBytes } from './codec.js';
+/** @import { Batch, DictHost, DictName, Write } from '../types.js' */
+/** @import { EncodedCommit, Values } from './shared/encoded-commit.js' */
+/** @import { Pending } from './shared/pending-commits.js' */
+import { QueueError } from '../errors.js';
+import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, sameBytes } from './shared/codec.js';
+import { checkedKeys, encodedCommit, holding } from './shared/encoded-commit.js';
+import { closed, nothingWritten, unknownOutcome } from './shared/failures.js';
+import { pageOf } from './shared/pages.js';
+import { PendingCommits, TaskGroup } from './shared/pending-commits.js';
 
 const ENCODINGS = { keyEncoding: 'utf8', valueEncoding: 'view' };
 const SYNC = { ...ENCODINGS, sync: true };
@@ -25,18 +31,6 @@ const GROUP_BYTES = 2 ** 23;
  * @property {() => Promise<any[]>} all
  * @property {(size: number) => Promise<any[]>} nextv
  * @property {() => Promise<void>} close
- */
-
-/** @typedef {{ type: 'put', key: string, value: Uint8Array } | { type: 'del', key: string }} Operation */
-
-/**
- * @typedef {object} Waiting
- * @property {LevelHost} host
- * @property {string} id
- * @property {{ key: string, version: Uint8Array | null }[]} checks
- * @property {Operation[]} operations
- * @property {(done: boolean) => void} resolve
- * @property {(error: unknown) => void} reject
  */
 
 /**
@@ -94,9 +88,9 @@ class LevelHost {
    * @returns {Promise<boolean>}
    */
   async commit({ checks, writes }) {
-    if (this.#closed) throw closed();
-    const operations = writes.flatMap(operationsOf);
-    return this.#store.commit({ host: this, id: writes[0].id, checks: checks.map(checkOf), operations });
+    if (this.#closed) throw closed('database');
+    const values = new Map(writes.flatMap(valuesOf));
+    return this.#store.commits.add({ host: this, ...encodedCommit(writes[0].id, checks, values) });
   }
 
   /**
@@ -112,7 +106,7 @@ class LevelHost {
     const entries = dict === 'meta'
       ? (await db.iterator(range).all().catch(fail)).map(([key, record]) => [idOf(key), decodeMeta(record)])
       : (await db.keys(range).all().catch(fail)).map((key) => [idOf(key)]);
-    return entries.length < limit ? { entries } : { entries, next: entries[entries.length - 1][0] };
+    return pageOf(entries, limit);
   }
 
   async sizes() {
@@ -133,18 +127,19 @@ class LevelHost {
   }
 
   #open() {
-    if (this.#closed) throw closed();
+    if (this.#closed) throw closed('database');
     return this.#store.open();
   }
 }
 
-/** A database and what its hosts share: the turns of their commits, and who hears of them. */
+/** @typedef {EncodedCommit & { host: LevelHost }} Commit */
+
+/** A database and what its hosts share: the commits, one group after the other, and who hears of them. */
 class Store {
   #db;
   #root;
-  /** @type {Waiting[]} */
-  #waiting = [];
-  #committing = false;
+  /** @type {PendingCommits<Commit>} */
+  commits = new PendingCommits(() => new TaskGroup({ bytes: GROUP_BYTES }, (group) => this.#commit(group)));
   #wasOpen = false;
   /** @type {Promise<void> | undefined} */
   #reopening;
@@ -187,7 +182,7 @@ class Store {
   async open() {
     await this.#reopening?.catch(() => {}); // it is told where it was asked for
     if (this.#db.status === 'open') return this.#db;
-    if (this.#wasOpen && this.#db.status !== 'opening') throw closed();
+    if (this.#wasOpen && this.#db.status !== 'opening') throw closed('database');
     try {
       await this.#root.open();
       await this.#db.open();
@@ -198,69 +193,42 @@ class Store {
     return this.#db;
   }
 
-  /**
-   * @param {Pick<Waiting, 'host' | 'id' | 'checks' | 'operations'>} encoded
-   * @returns {Promise<boolean>}
-   */
-  commit(encoded) {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...encoded, resolve, reject });
-      if (!this.#committing) this.#commitAll();
-    });
-  }
-
-  async #commitAll() {
-    this.#committing = true;
-    await undefined; // the batches that are handed over together travel together
-    while (this.#waiting.length > 0) {
-      let length = 0;
-      for (let bytes = 0; length < this.#waiting.length && bytes < GROUP_BYTES; length++) {
-        for (const each of this.#waiting[length].operations) if (each.type === 'put') bytes += each.value.length;
-      }
-      await this.#commitGroup(this.#waiting.splice(0, length));
-    }
-    this.#committing = false;
-  }
-
-  /** @param {Waiting[]} group */
-  async #commitGroup(group) {
-    /** @type {Waiting[]} */
-    let done = [];
+  /** @param {Pending<Commit>[]} group */
+  async #commit(group) {
+    /** @type {Set<Commit>} */
+    let made;
     try {
       const db = await this.open();
-      done = await standing(db, group);
-      const operations = done.flatMap((each) => each.operations);
-      if (operations.length > 0) {
-        await db.batch(operations, SYNC).catch((/** @type {unknown} */ error) => this.#settle(operations, error));
-      }
+      const keys = checkedKeys(group);
+      const found = await getSmall(db, keys);
+      made = new Set(holding(group, new Map(keys.map((key, i) => [key, found[i]]))));
+      // A later value of the same key is what stays.
+      const values = new Map([...made].flatMap((each) => [...each.values]));
+      if (values.size > 0) await db.batch(operationsOf(values), SYNC).catch((error) => this.#settle(values, error));
     } catch (error) {
       for (const { reject } of group) reject(error);
       return;
     }
-    const made = new Set(done);
     for (const each of group) each.resolve(made.has(each));
     for (const { host, notify } of this.listeners) {
-      for (const each of done) if (each.host !== host) notify(each.id);
+      for (const each of made) if (each.host !== host) notify(each.id);
     }
   }
 
   /**
    * Finds out whether a batch that failed is in the database nevertheless, and throws if it is not.
    *
-   * @param {Operation[]} operations
+   * @param {Values} values
    * @param {unknown} cause
    */
-  async #settle(operations, cause) {
-    if (this.#db.status !== 'open') throw closed(cause);
+  async #settle(values, cause) {
+    if (this.#db.status !== 'open') throw closed('database', cause);
     try {
       await (this.#reopening = this.#reopen());
-      const keys = operations.map(({ key }) => key);
-      const found = await this.#db.getMany(keys, ENCODINGS);
-      // A later operation on the same key is what shows.
-      const last = new Map(operations.map((each) => [each.key, each]));
-      if (keys.every((key, i) => shows(last.get(key), found[i]))) return;
+      const found = await this.#db.getMany([...values.keys()], ENCODINGS);
+      if ([...values.values()].every((value, i) => isSame(value, found[i]))) return;
     } catch {
-      throw new QueueError('unknown-outcome', `unknown-outcome: the batch failed: ${explain(cause)}`, { cause });
+      throw unknownOutcome('the batch failed', cause);
     } finally {
       this.#reopening = undefined;
     }
@@ -273,27 +241,6 @@ class Store {
     await this.#root.open();
     await this.#db.open();
   }
-}
-
-/**
- * Which of some batches can be made, one after the other.
- *
- * @param {LevelDatabase} db
- * @param {Waiting[]} group
- */
-async function standing(db, group) {
-  const keys = [...new Set(group.flatMap(({ checks }) => checks.map(({ key }) => key)))];
-  const found = await getSmall(db, keys);
-  /** @type {Map<string, Uint8Array | undefined>} */
-  const now = new Map(keys.map((key, i) => [key, found[i]]));
-  return group.filter(({ checks, operations }) => {
-    const holds = checks.every(({ key, version }) => {
-      const record = now.get(key);
-      return version === null ? record === undefined : record !== undefined && sameBytes(record, version);
-    });
-    if (holds) for (const each of operations) now.set(each.key, each.type === 'put' ? each.value : undefined);
-    return holds;
-  });
 }
 
 /**
@@ -313,37 +260,28 @@ async function getSmall(db, keys) {
   }
 }
 
-/** @param {Check} check */
-function checkOf({ dict, id, version }) {
-  return { key: `${dict}:${id}`, version: version === null ? null : encodeVersion(version) };
-}
-
 /**
  * @param {Write} write
- * @returns {Operation[]}
+ * @returns {[key: string, value: Uint8Array | undefined][]}
  */
-function operationsOf({ dict, id, value }) {
+function valuesOf({ dict, id, value }) {
   const key = `${dict}:${id}`;
-  const beside = `message:${id}`;
-  if (value === undefined) {
-    const keys = dict === 'meta' ? [key] : [key, beside];
-    return keys.map((each) => ({ type: 'del', key: each }));
-  }
-  if (dict === 'meta') return [{ type: 'put', key, value: encodeMeta(value) }];
-  const { record, message } = encodeEnvelope(value);
-  return [
-    { type: 'put', key, value: record },
-    message ? { type: 'put', key: beside, value: message } : { type: 'del', key: beside },
-  ];
+  if (dict === 'meta') return [[key, value === undefined ? undefined : encodeMeta(value)]];
+  const { record = undefined, message = undefined } = value === undefined ? {} : encodeEnvelope(value);
+  return [[key, record], [`message:${id}`, message]];
+}
+
+/** @param {Values} values */
+function operationsOf(values) {
+  return Array.from(values, ([key, value]) => (value ? { type: 'put', key, value } : { type: 'del', key }));
 }
 
 /**
- * @param {Operation | undefined} operation
- * @param {Uint8Array | undefined} found
+ * @param {Uint8Array | undefined} one
+ * @param {Uint8Array | undefined} other
  */
-function shows(operation, found) {
-  if (operation?.type !== 'put') return found === undefined;
-  return found !== undefined && sameBytes(found, operation.value);
+function isSame(one, other) {
+  return one && other ? sameBytes(one, other) : one === other;
 }
 
 /**
@@ -361,11 +299,6 @@ async function count(db, dict) {
   }
 }
 
-/** @param {unknown} [cause] */
-function closed(cause) {
-  return new QueueError('closed', 'closed: the database is closed', cause === undefined ? {} : { cause });
-}
-
 /**
  * @param {any} cause
  * @returns {never}
@@ -376,6 +309,5 @@ function fail(cause) {
   if (cause?.code === 'LEVEL_LOCKED' || cause?.cause?.code === 'LEVEL_LOCKED') {
     throw new QueueError('blocked', 'blocked: another process has the database open', { cause });
   }
-  const code = /no space left|quota|ENOSPC/i.test(said) ? 'full' : 'host';
-  throw new QueueError(code, `${code}: the database failed; nothing was written: ${explain(cause)}`, { cause });
+  throw nothingWritten(/no space left|quota|ENOSPC/i.test(said) ? 'full' : 'host', 'the database failed', cause);
 }
