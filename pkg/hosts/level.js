@@ -1,37 +1,10 @@
 /** @import { Batch, DictHost, DictName, Write } from '../types.js' */
-/** @import { EncodedCommit, Values } from './shared/encoded-commit.js' */
-/** @import { Pending } from './shared/pending-commits.js' */
-import { QueueError } from '../errors.js';
-import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, sameBytes } from './shared/codec.js';
-import { checkedKeys, encodedCommit, holding } from './shared/encoded-commit.js';
-import { closed, nothingWritten, unknownOutcome } from './shared/failures.js';
+/** @import { LevelDatabase } from './level/store.js' */
+import { ENCODINGS, Store, fail, getSmall } from './level/store.js';
+import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta } from './shared/codec.js';
+import { encodedCommit } from './shared/encoded-commit.js';
+import { closed } from './shared/failures.js';
 import { pageOf } from './shared/pages.js';
-import { PendingCommits, TaskGroup } from './shared/pending-commits.js';
-
-const ENCODINGS = { keyEncoding: 'utf8', valueEncoding: 'view' };
-const SYNC = { ...ENCODINGS, sync: true };
-/** About how many bytes of several commits are written together. */
-const GROUP_BYTES = 2 ** 23;
-
-/**
- * What this needs of an abstract-level database.
- *
- * @typedef {object} LevelDatabase
- * @property {string} status
- * @property {{ permanence?: boolean, additionalMethods?: Record<string, boolean>, getSync?: boolean }} supports
- * @property {(options?: any) => Promise<void>} open
- * @property {() => Promise<void>} close
- * @property {(keys: any[], options: any) => Promise<any[]>} getMany
- * @property {(key: any, options: any) => any} [getSync]
- * @property {(operations: any[], options: any) => Promise<void>} batch
- * @property {(options: any) => Listing} iterator
- * @property {(options: any) => Listing} keys
- *
- * @typedef {object} Listing
- * @property {() => Promise<any[]>} all
- * @property {(size: number) => Promise<any[]>} nextv
- * @property {() => Promise<void>} close
- */
 
 /**
  * Both dictionaries in a LevelDB, or in any other database of the abstract-level family, a sublevel of one included.
@@ -132,134 +105,6 @@ class LevelHost {
   }
 }
 
-/** @typedef {EncodedCommit & { host: LevelHost }} Commit */
-
-/** A database and what its hosts share: the commits, one group after the other, and who hears of them. */
-class Store {
-  #db;
-  #root;
-  /** @type {PendingCommits<Commit>} */
-  commits = new PendingCommits(() => new TaskGroup({ bytes: GROUP_BYTES }, (group) => this.#commit(group)));
-  #wasOpen = false;
-  /** @type {Promise<void> | undefined} */
-  #reopening;
-  /** @type {Set<{ host: LevelHost, notify: (id: string) => void }>} */
-  listeners = new Set();
-  /** @type {DictHost['supports']} */
-  supports;
-
-  /** @type {WeakMap<object, Map<string, Store>>} */
-  static #stores = new WeakMap();
-
-  /**
-   * The one store of a database, or of a part of one, which several objects may stand for.
-   *
-   * @param {LevelDatabase & { db?: LevelDatabase, prefix?: string }} db
-   */
-  static of(db) {
-    const root = db.db ?? db;
-    let stores = Store.#stores.get(root);
-    if (!stores) Store.#stores.set(root, (stores = new Map()));
-    const prefix = db.prefix ?? '';
-    let store = stores.get(prefix);
-    if (!store) stores.set(prefix, (store = new Store(db, root)));
-    return store;
-  }
-
-  /**
-   * @param {LevelDatabase} db
-   * @param {LevelDatabase} root
-   */
-  constructor(db, root) {
-    this.#db = db;
-    this.#root = root;
-    // Only LevelDB itself, which can compact, is known to sync when it is told to.
-    const strict = root.supports?.additionalMethods?.compactRange;
-    const durable = root.supports?.permanence === false ? 'none' : strict ? 'disk' : 'os';
-    this.supports = { atomic: true, writers: 'one', exactlyOnceLoad: true, durable };
-  }
-
-  async open() {
-    await this.#reopening?.catch(() => {}); // it is told where it was asked for
-    if (this.#db.status === 'open') return this.#db;
-    if (this.#wasOpen && this.#db.status !== 'opening') throw closed('database');
-    try {
-      await this.#root.open();
-      await this.#db.open();
-    } catch (error) {
-      fail(error);
-    }
-    this.#wasOpen = true;
-    return this.#db;
-  }
-
-  /** @param {Pending<Commit>[]} group */
-  async #commit(group) {
-    /** @type {Set<Commit>} */
-    let made;
-    try {
-      const db = await this.open();
-      const keys = checkedKeys(group);
-      const found = await getSmall(db, keys);
-      made = new Set(holding(group, new Map(keys.map((key, i) => [key, found[i]]))));
-      // A later value of the same key is what stays.
-      const values = new Map([...made].flatMap((each) => [...each.values]));
-      if (values.size > 0) await db.batch(operationsOf(values), SYNC).catch((error) => this.#settle(values, error));
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-      return;
-    }
-    for (const each of group) each.resolve(made.has(each));
-    for (const { host, notify } of this.listeners) {
-      for (const each of made) if (each.host !== host) notify(each.id);
-    }
-  }
-
-  /**
-   * Finds out whether a batch that failed is in the database nevertheless, and throws if it is not.
-   *
-   * @param {Values} values
-   * @param {unknown} cause
-   */
-  async #settle(values, cause) {
-    if (this.#db.status !== 'open') throw closed('database', cause);
-    try {
-      await (this.#reopening = this.#reopen());
-      const found = await this.#db.getMany([...values.keys()], ENCODINGS);
-      if ([...values.values()].every((value, i) => isSame(value, found[i]))) return;
-    } catch {
-      throw unknownOutcome('the batch failed', cause);
-    } finally {
-      this.#reopening = undefined;
-    }
-    fail(cause);
-  }
-
-  async #reopen() {
-    this.#wasOpen = false; // if it does not open now, the next call tries again
-    await this.#root.close();
-    await this.#root.open();
-    await this.#db.open();
-  }
-}
-
-/**
- * Records that are small or not there. To wait for another thread would take longer than to read them.
- *
- * @param {LevelDatabase} db
- * @param {string[]} keys
- * @returns {Promise<any[]>}
- */
-async function getSmall(db, keys) {
-  if (keys.length === 0) return [];
-  try {
-    return db.supports.getSync
-      ? keys.map((key) => /** @type {any} */ (db).getSync(key, ENCODINGS)) : await db.getMany(keys, ENCODINGS);
-  } catch (error) {
-    return fail(error);
-  }
-}
-
 /**
  * @param {Write} write
  * @returns {[key: string, value: Uint8Array | undefined][]}
@@ -269,19 +114,6 @@ function valuesOf({ dict, id, value }) {
   if (dict === 'meta') return [[key, value === undefined ? undefined : encodeMeta(value)]];
   const { record = undefined, message = undefined } = value === undefined ? {} : encodeEnvelope(value);
   return [[key, record], [`message:${id}`, message]];
-}
-
-/** @param {Values} values */
-function operationsOf(values) {
-  return Array.from(values, ([key, value]) => (value ? { type: 'put', key, value } : { type: 'del', key }));
-}
-
-/**
- * @param {Uint8Array | undefined} one
- * @param {Uint8Array | undefined} other
- */
-function isSame(one, other) {
-  return one && other ? sameBytes(one, other) : one === other;
 }
 
 /**
@@ -297,17 +129,4 @@ async function count(db, dict) {
   } finally {
     await iterator.close();
   }
-}
-
-/**
- * @param {any} cause
- * @returns {never}
- */
-function fail(cause) {
-  if (cause instanceof QueueError) throw cause;
-  const said = `${cause?.message} ${cause?.cause?.message}`;
-  if (cause?.code === 'LEVEL_LOCKED' || cause?.cause?.code === 'LEVEL_LOCKED') {
-    throw new QueueError('blocked', 'blocked: another process has the database open', { cause });
-  }
-  throw nothingWritten(/no space left|quota|ENOSPC/i.test(said) ? 'full' : 'host', 'the database failed', cause);
 }

@@ -11,6 +11,7 @@ const VERSION = 1;
 const PATIENCE = 1_000;
 /** How long an open, or a log that begins, may say nothing before it is given up. */
 const SILENCE = 20_000;
+
 /**
  * @typedef {object} Opening
  * @property {number} requests how many there were

@@ -1,5 +1,5 @@
 /** @import { Batch } from '../../types.js' */
-/** @import { Group, Pending } from '../shared/pending-commits.js' */
+/** @import { Pending } from '../shared/pending-commits.js' */
 /** @import { Connection } from './connection.js' */
 /** @import { Stores } from './member.js' */
 /** @import { Watch } from './watch.js' */
@@ -15,8 +15,6 @@ const STORES = /** @type {const} */ (['envelope', 'meta']);
  *
  * To wait for less one would call `commit()` early, but where a request fails after that (for want of space, say)
  * Firefox 153 completes the transaction without it.
- *
- * @implements {Group<Batch>}
  */
 export class WriteGroup {
   #connection;
