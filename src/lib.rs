@@ -40,19 +40,15 @@ mod clock;
 mod envelope;
 mod error;
 pub mod host;
+mod hosts;
 mod id;
 mod integrity;
 #[cfg(target_arch = "wasm32")]
 mod js;
 mod load;
 mod locks;
-mod memory;
 mod meta;
 pub mod queue;
-#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
-mod record;
-#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
-mod redb;
 mod storage;
 mod sync;
 #[cfg(target_arch = "wasm32")]
@@ -62,12 +58,12 @@ mod watch;
 pub use envelope::{Client, Envelope, EnvelopeHandle};
 pub use error::{Error, Got, Invalid};
 pub use host::Host;
+pub use hosts::MemoryHost;
+#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
+pub use hosts::{RedbError, RedbHost};
 pub use id::{Id, NotAnId};
 pub use integrity::{Findings, Repair};
 pub use load::{Load, Position};
-pub use memory::MemoryHost;
 pub use meta::{Attempts, Change, Expect, Lease, Meta};
-#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
-pub use redb::{RedbError, RedbHost};
 pub use storage::{DictStorage, Queued, Result};
 pub use watch::Wait;

@@ -4,8 +4,8 @@ import { describe, test } from 'node:test';
 import { encode } from 'cborg';
 import {
   decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeRecord, encodeVersion, refuseTooMany,
-} from '../pkg/hosts/codec.js';
-import { cut, decodeHead, encodeHead, join } from '../pkg/hosts/pieces.js';
+} from '../pkg/hosts/shared/codec.js';
+import { decodeManifest, encodeManifest, join, split } from '../pkg/hosts/shared/chunks.js';
 import { Random } from './support/random.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
@@ -185,38 +185,38 @@ test('recipients are too many where a record that marks them all would not fit',
   assert.ok(full.length <= 1000, `${full.length} bytes`);
 });
 
-describe('an envelope in pieces', () => {
+describe('an envelope in chunks', () => {
   const envelopeOf = (length) => ({
     recipients: ['a@b'], message: length === undefined ? undefined : new Uint8Array(length).map((_, i) => i + 1),
   });
 
-  test('comes back from pieces of any size, of which only the last is smaller', () => {
+  test('comes back from chunks of any size, of which only the last is smaller', () => {
     for (const length of [undefined, 0, 1, 9, 10, 11, 50, 1000]) {
       const { message, ...rest } = envelopeOf(length);
       const envelope = message ? { ...rest, message } : rest;
       for (const size of [1, 7, 10, 31, 32, 33, 64, 5000]) {
-        const { head, pieces } = cut(envelope, size);
-        assert.deepEqual(join(head, pieces), envelope);
-        assert.equal(head.pieces, pieces.length);
-        for (const piece of pieces.slice(0, -1)) assert.equal(piece.length, size);
-        assert.ok(pieces.at(-1).length > 0);
+        const { manifest, chunks } = split(envelope, size);
+        assert.deepEqual(join(manifest, chunks), envelope);
+        assert.equal(manifest.pieces, chunks.length);
+        for (const chunk of chunks.slice(0, -1)) assert.equal(chunk.length, size);
+        assert.ok(chunks.at(-1).length > 0);
       }
     }
   });
 
-  test('is none when a piece is missing, twice there or another one', () => {
-    const { head, pieces } = cut(envelopeOf(100), 30);
-    assert.ok(pieces.length > 3);
-    for (const wrong of [pieces.slice(1), [...pieces, pieces[0]], [pieces[1], pieces[0], ...pieces.slice(2)], []]) {
-      assert.deepEqual(join(head, wrong), {});
+  test('is none when a chunk is missing, twice there or another one', () => {
+    const { manifest, chunks } = split(envelopeOf(100), 30);
+    assert.ok(chunks.length > 3);
+    for (const wrong of [chunks.slice(1), [...chunks, chunks[0]], [chunks[1], chunks[0], ...chunks.slice(2)], []]) {
+      assert.deepEqual(join(manifest, wrong), {});
     }
   });
 
-  test('has a head that says how long its parts are, how many pieces there are, and whose they are', () => {
-    const { head } = cut(envelopeOf(100), 30);
-    head.upload = 'u';
-    assert.deepEqual(decodeHead(encodeHead(head)), head);
-    assert.equal(head.message, 100);
-    for (const bad of ['', 'ff', '02 a0', '01 a0', '01 05']) assert.equal(decodeHead(bytes(bad)), undefined);
+  test('has a manifest that says how long its parts are, how many chunks there are, and whose they are', () => {
+    const { manifest } = split(envelopeOf(100), 30);
+    manifest.upload = 'u';
+    assert.deepEqual(decodeManifest(encodeManifest(manifest)), manifest);
+    assert.equal(manifest.message, 100);
+    for (const bad of ['', 'ff', '02 a0', '01 a0', '01 05']) assert.equal(decodeManifest(bytes(bad)), undefined);
   });
 });

@@ -195,6 +195,25 @@ describe('the database', () => {
     assert.deepEqual(await plain.sizes(), { size: 0, metaSize: 1 });
   });
 
+  test('a change is made of what was read alone, the fields of other versions included', async () => {
+    const plain = host();
+    const id = idOf(1);
+    const record = { timestamp: 1, attempts: 0, replies: [{ reply: { code: 450 }, indexes: [0] }], since: new Date(1) };
+    const store = (value, version) => plain.commit({
+      checks: version ? [{ dict: 'meta', id, version }] : [], writes: [{ dict: 'meta', id, value }],
+    });
+    await store(record);
+    for (const other of [
+      { ...record, since: new Date(2) }, { ...record, untold: 1 }, { ...record, replies: [] }, { timestamp: 1, attempts: 0 },
+      { ...record, replies: [{ reply: { code: 451 }, indexes: [0] }] },
+    ]) {
+      assert.equal(await store({ timestamp: 2, attempts: 1 }, other), false);
+    }
+    const { version } = await plain.read('meta', id);
+    assert.equal(await store({ ...record, lease: undefined, untold: 2 }, version), true);
+    assert.equal(await store({ timestamp: 2, attempts: 1 }, { untold: 2, ...record }), true);
+  });
+
   test('batches on one message that wait together are made one after the other', async () => {
     const plain = host();
     const inserted = [1, 2, 3].map((value) => plain.commit(insertion(1, value)));
@@ -383,8 +402,8 @@ describe('connections', { timeout: 30_000 }, () => {
     await plain.commit(insertion(1, 1));
     silent = true;
     const asked = assert.rejects(() => plain.commit(insertion(2, 2)), { code: 'unknown-outcome' });
+    await new Promise((resolve) => setImmediate(resolve)); // what is asked for at once shares its transaction
     silent = false;
-    await undefined; // what is asked for at once shares its transaction
     const waits = plain.commit(insertion(3, 3));
     for (let second = 0; second < 30; second++) {
       for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));

@@ -91,11 +91,9 @@ function manifest() {
 
 function types() {
   // The compiler does not write over what it reads.
-  const folders = ['binding', 'conformance', 'hosts', 'load', 'queue', 'relays'];
-  for (const folder of ['pkg', ...folders.map((name) => `pkg/${name}`)]) {
-    for (const file of readdirSync(folder)) {
-      if (file.endsWith('.d.ts') && !['types.d.ts', 'wasm.d.ts'].includes(file)) rmSync(`${folder}/${file}`);
-    }
+  for (const file of readdirSync('pkg', { recursive: true, encoding: 'utf8' })) {
+    const isWritten = ['types.d.ts', 'wasm.d.ts'].includes(file) || file.startsWith('wasm/');
+    if (file.endsWith('.d.ts') && !isWritten) rmSync(`pkg/${file}`);
   }
   execFileSync('node_modules/.bin/tsc', ['-p', 'pkg/tsconfig.json'], { stdio: 'inherit' });
 }

@@ -1,42 +1,30 @@
 /** @import { Batch, Check, DictHost, DictName } from '../types.js' */
-import { QueueError, describe, explain } from '../errors.js';
-import { decodeMeta, encodeMeta, refuseTooMany } from './codec.js';
-import { cut, decodeHead, encodeHead, join } from './pieces.js';
+/** @import { Entry, Key, KvDatabase } from './deno-kv/database.js' */
+/** @import { Manifest } from './shared/chunks.js' */
+import { describe, isQueueError } from '../errors.js';
+import { Database } from './deno-kv/database.js';
+import { decodeManifest, encodeManifest, join, split } from './shared/chunks.js';
+import { decodeMeta, encodeMeta, refuseTooMany } from './shared/codec.js';
+import { refuseTooLarge, unknownOutcome } from './shared/failures.js';
+import { countPages, pageOf } from './shared/pages.js';
 
 /** The most bytes of a value. */
 const LARGEST = 65_536;
-const PIECE = 60_000;
-/** How many pieces are written together, and with the rest of their message if there are no more. */
+const CHUNK = 60_000;
+/** How many chunks are written together, and with the rest of their message if there are no more. */
 const TOGETHER = 12;
-/** How many pieces are deleted together. */
+/** How many chunks are deleted together. */
 const DELETIONS = 500;
-/** How many keys are read together. */
-const READS = 10;
-/** How often what another program keeps locked is tried again, a little later each time. */
-const TRIES = 200;
-
-/**
- * What this needs of a Deno KV database.
- *
- * @typedef {object} KvDatabase
- * @property {(keys: any) => Promise<any[]>} getMany
- * @property {(selector: any, options?: any) => AsyncIterable<any>} list
- * @property {() => any} atomic
- */
-
-/** @typedef {(string | number | bigint | boolean | Uint8Array)[]} Key */
-/** @typedef {{ key: Key, value: any, versionstamp: string | null }} Entry */
-/** @typedef {import('./pieces.js').Head} Head */
 
 /**
  * Both dictionaries in a Deno KV database, which the caller opens and closes. Any number of programs may write. A
  * commit is one atomic operation that checks versionstamps, and is on disk when it is acknowledged.
  *
- * Keys begin with the prefix. `['meta', id]` and `['envelope', id]` are a meta record and the head of an envelope, as
- * `codec.js` and `pieces.js` say; `['piece', id, upload, number]` are its pieces. Up to twelve are written with the
- * head, and `upload` is empty. More are written before it, under the mark `['upload', id, upload]`, which goes when the
- * head comes, and comes when the head goes, until all pieces are gone too. What is left when a program ends in between
- * is an orphan envelope without recipients to `check`, and goes by `repair` or `remove`.
+ * Keys begin with the prefix. `['meta', id]` and `['envelope', id]` are a meta record and the manifest of an
+ * envelope, as `codec.js` and `chunks.js` say; `['piece', id, upload, number]` are its chunks. Up to twelve are written
+ * with the manifest, and `upload` is empty. More are written before it, under the mark `['upload', id, upload]`, which
+ * goes when the manifest comes, and comes when the manifest goes, until all chunks are gone too. What is left when a
+ * program ends in between is an orphan envelope without recipients to `check`, and goes by `repair` or `remove`.
  *
  * A value has 65,536 bytes at most, so a message to more than about 520,000 recipients is `too-large`.
  *
@@ -51,13 +39,12 @@ export function denoKvHost(kv, { prefix = ['slimta-queue'] } = {}) {
   if (!Array.isArray(prefix)) {
     throw new TypeError(`prefix: expected an array of parts of a key, got ${describe(prefix)}`);
   }
-  return new DenoKvHost(kv, [...prefix]);
+  return new DenoKvHost(new Database(kv, [...prefix]));
 }
 
 /** @implements {DictHost} */
 class DenoKvHost {
-  #kv;
-  #prefix;
+  #db;
   /**
    * The marks of unfinished uploads that a page has listed. Who has not asked for pages, but for a message, finds none.
    *
@@ -67,13 +54,9 @@ class DenoKvHost {
   /** @type {DictHost['supports']} */
   supports = { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'disk' };
 
-  /**
-   * @param {KvDatabase} kv
-   * @param {Key} prefix
-   */
-  constructor(kv, prefix) {
-    this.#kv = kv;
-    this.#prefix = prefix;
+  /** @param {Database} db */
+  constructor(db) {
+    this.#db = db;
   }
 
   /**
@@ -82,7 +65,7 @@ class DenoKvHost {
    */
   async read(dict, id) {
     if (dict === 'envelope') return this.#readEnvelope(id);
-    const [{ value, versionstamp }] = await this.#get([['meta', id]]);
+    const [{ value, versionstamp }] = await this.#db.get([['meta', id]]);
     return versionstamp === null ? undefined : { value: decodeMeta(value), version: versionstamp };
   }
 
@@ -95,26 +78,26 @@ class DenoKvHost {
     const meta = writes.find(({ dict }) => dict === 'meta');
     const envelope = writes.find(({ dict }) => dict === 'envelope');
     const record = meta?.value === undefined ? undefined : encodeMeta(meta.value);
-    if (record && record.length > LARGEST) throw tooLarge(record.length);
+    refuseTooLarge(record?.length ?? 0, LARGEST);
     refuseTooMany(envelope?.value, LARGEST);
-    const packed = envelope?.value === undefined ? undefined : cut(envelope.value, PIECE);
-    const ahead = packed !== undefined && packed.pieces.length > TOGETHER;
+    const packed = envelope?.value === undefined ? undefined : split(envelope.value, CHUNK);
+    const ahead = packed !== undefined && packed.chunks.length > TOGETHER;
     const fresh = checks.some(({ dict, version }) => dict === 'envelope' && version === null);
     for (;;) {
       if (ahead && !(await this.#hold(checks))) return false;
       const mark = ahead ? await this.#upload(id, packed) : undefined;
-      const old = envelope && !fresh ? (await this.#get([['envelope', id]]))[0] : undefined;
-      const before = old && decodeHead(old.value);
-      const atomic = this.#kv.atomic();
-      for (const { dict, id, version } of checks) atomic.check({ key: this.#key([dict, id]), versionstamp: version });
+      const old = envelope && !fresh ? (await this.#db.get([['envelope', id]]))[0] : undefined;
+      const before = old && decodeManifest(old.value);
+      const atomic = this.#db.atomic();
+      for (const { dict, id, version } of checks) atomic.check({ key: this.#db.key([dict, id]), versionstamp: version });
       if (mark) atomic.check(mark).delete(mark.key);
       if (meta) this.#set(atomic, ['meta', id], record);
       if (old) atomic.check(old);
-      if (before) this.#dropPieces(atomic, id, before);
-      if (envelope) this.#set(atomic, ['envelope', id], packed && encodeHead(packed.head));
-      if (packed && !ahead) packed.pieces.forEach((piece, i) => this.#set(atomic, ['piece', id, '', i], piece));
+      if (before) this.#dropChunks(atomic, id, before);
+      if (envelope) this.#set(atomic, ['envelope', id], packed && encodeManifest(packed.manifest));
+      if (packed && !ahead) packed.chunks.forEach((chunk, i) => this.#set(atomic, ['piece', id, '', i], chunk));
       const done = await this.#make(atomic, id);
-      // What is left of pieces does no harm, and is found where it stays.
+      // What is left of chunks does no harm, and is found where it stays.
       if (done ? old && before?.upload !== '' : mark) await this.#sweep(id).catch(() => {});
       if (done || !(old || mark) || !(await this.#hold(checks))) return done;
     }
@@ -126,70 +109,65 @@ class DenoKvHost {
    * @param {number} limit
    */
   async page(dict, cursor, limit) {
-    const found = await this.#list([dict], { limit }, cursor);
-    const idIn = (/** @type {Entry} */ { key }) => /** @type {string} */ (key[this.#prefix.length + 1]);
+    const found = await this.#db.list([dict], { limit }, cursor);
+    const idIn = (/** @type {Entry} */ entry) => /** @type {string} */ (this.#db.keyOf(entry)[1]);
     /** @type {[string, unknown?][]} */
     let entries = found.map((entry) => [idIn(entry), dict === 'meta' ? decodeMeta(entry.value) : undefined]);
     if (dict === 'envelope') {
-      const marks = await this.#list(['upload'], { limit }, cursor);
-      for (const mark of marks) this.#unfinished.set(idIn(mark), mark.key.slice(this.#prefix.length));
+      const marks = await this.#db.list(['upload'], { limit }, cursor);
+      for (const mark of marks) this.#unfinished.set(idIn(mark), this.#db.keyOf(mark));
       const ids = new Set([...found, ...marks].map(idIn));
       entries = [...ids].sort().slice(0, limit).map((id) => [id]);
     }
-    return entries.length < limit ? { entries } : { entries, next: entries[entries.length - 1][0] };
+    return pageOf(entries, limit);
   }
 
-  async sizes() {
-    const count = async (/** @type {DictName} */ dict) => {
-      let size = 0;
-      for (let page, cursor; !page || (cursor = page.next); size += page.entries.length) {
-        page = await this.page(dict, cursor, 1000);
-      }
-      return size;
-    };
-    return { size: await count('envelope'), metaSize: await count('meta') };
+  sizes() {
+    return countPages(this);
   }
 
   /** @param {string} id */
   async #readEnvelope(id) {
     for (;;) {
-      // Of most messages the first piece is the only one.
-      const [found, first] = await this.#get([['envelope', id], ['piece', id, '', 0]]);
+      // Of most messages the first chunk is the only one.
+      const [found, first] = await this.#db.get([['envelope', id], ['piece', id, '', 0]]);
       const version = found.versionstamp;
       if (version === null) {
         const key = this.#unfinished.get(id);
-        const [mark] = key ? await this.#get([key]) : [];
+        const [mark] = key ? await this.#db.get([key]) : [];
         if (mark?.versionstamp) return { value: { sender: null, recipients: [] }, version: mark.versionstamp };
         this.#unfinished.delete(id);
         return undefined;
       }
-      const head = decodeHead(found.value);
-      if (!head) return { value: {}, version };
-      const pieces = head.upload === '' && head.pieces === 1 ? [first] : await this.#get(piecesOf(id, head));
-      if (pieces.every(({ versionstamp }) => versionstamp !== null)) {
-        return { value: join(head, pieces.map(({ value }) => value)), version };
+      const manifest = decodeManifest(found.value);
+      if (!manifest) return { value: {}, version };
+      const isOne = manifest.upload === '' && manifest.pieces === 1;
+      const chunks = isOne ? [first] : await this.#db.get(chunkKeys(id, manifest));
+      if (chunks.every(({ versionstamp }) => versionstamp !== null)) {
+        return { value: join(manifest, chunks.map(({ value }) => value)), version };
       }
-      const [now] = await this.#get([['envelope', id]]);
+      const [now] = await this.#db.get([['envelope', id]]);
       if (now.versionstamp === version) return { value: {}, version };
     }
   }
 
   /**
-   * Writes pieces ahead of their head, as long as nobody takes their mark away.
+   * Writes chunks ahead of their manifest, as long as nobody takes their mark away.
    *
    * @param {string} id
-   * @param {{ head: Head, pieces: Uint8Array[] }} packed
+   * @param {{ manifest: Manifest, chunks: Uint8Array[] }} packed
    * @returns {Promise<Entry>} the mark
    */
-  async #upload(id, { head, pieces }) {
-    const upload = (head.upload = crypto.randomUUID());
-    const mark = { key: this.#key(['upload', id, upload]), value: pieces.length, versionstamp: null };
-    for (let first = 0; first < pieces.length; first += TOGETHER) {
-      const atomic = this.#kv.atomic().check(mark);
+  async #upload(id, { manifest, chunks }) {
+    const upload = (manifest.upload = crypto.randomUUID());
+    /** @type {Entry} */
+    const mark = { key: this.#db.key(['upload', id, upload]), value: chunks.length, versionstamp: null };
+    for (let first = 0; first < chunks.length; first += TOGETHER) {
+      const atomic = this.#db.atomic().check(mark);
       if (first === 0) atomic.set(mark.key, mark.value);
-      pieces.slice(first, first + TOGETHER)
-        .forEach((piece, i) => this.#set(atomic, ['piece', id, upload, first + i], piece));
-      const { ok, versionstamp } = await patiently(() => atomic.commit());
+      chunks.slice(first, first + TOGETHER)
+        .forEach((chunk, i) => this.#set(atomic, ['piece', id, upload, first + i], chunk));
+      const { ok, versionstamp } = await this.#db.commit(atomic);
       if (!ok) break; // it was cleared: the commit will find that out
       if (first === 0) mark.versionstamp = versionstamp;
     }
@@ -197,32 +175,32 @@ class DenoKvHost {
   }
 
   /**
-   * Lets the pieces of a head go with it, or marks them if they are many.
+   * Lets the chunks of a manifest go with it, or marks them if they are many.
    *
    * @param {any} atomic
    * @param {string} id
-   * @param {Head} head
+   * @param {Manifest} manifest
    */
-  #dropPieces(atomic, id, head) {
-    if (head.upload !== '') atomic.set(this.#key(['upload', id, head.upload]), head.pieces);
-    else for (const key of piecesOf(id, head)) atomic.delete(this.#key(key));
+  #dropChunks(atomic, id, manifest) {
+    if (manifest.upload !== '') atomic.set(this.#db.key(['upload', id, manifest.upload]), manifest.pieces);
+    else for (const key of chunkKeys(id, manifest)) atomic.delete(this.#db.key(key));
   }
 
   /**
-   * Deletes the pieces of a message that are marked, and have no head or none any more.
+   * Deletes the chunks of a message that are marked, and have no manifest or none any more.
    *
    * @param {string} id
    */
   async #sweep(id) {
-    for (const mark of await this.#list(['upload', id], {})) {
-      // Whoever still uploads them, or has just given them a head, has the mark in their checks.
-      const { ok } = await patiently(() => this.#kv.atomic().check(mark).set(mark.key, mark.value).commit());
+    for (const mark of await this.#db.list(['upload', id], {})) {
+      // Whoever still uploads them, or has just given them a manifest, has the mark in their checks.
+      const { ok } = await this.#db.commit(this.#db.atomic().check(mark).set(mark.key, mark.value));
       const keys = ok ? Array.from({ length: mark.value }, (_, i) => ['piece', ...mark.key.slice(-2), i]) : [];
       for (let first = 0; first < keys.length; first += DELETIONS) {
-        const atomic = this.#kv.atomic();
-        for (const key of keys.slice(first, first + DELETIONS)) atomic.delete(this.#key(key));
+        const atomic = this.#db.atomic();
+        for (const key of keys.slice(first, first + DELETIONS)) atomic.delete(this.#db.key(key));
         if (first + DELETIONS >= keys.length) atomic.delete(mark.key);
-        await patiently(() => atomic.commit());
+        await this.#db.commit(atomic);
       }
     }
   }
@@ -234,46 +212,17 @@ class DenoKvHost {
    */
   async #make(atomic, id) {
     try {
-      return (await patiently(() => atomic.commit())).ok;
+      return (await this.#db.commit(atomic)).ok;
     } catch (cause) {
-      if (cause instanceof QueueError && cause.code !== 'host') throw cause;
-      throw new QueueError('unknown-outcome', `unknown-outcome: ${explain(cause)}`, { cause, id });
+      if (isQueueError(cause) && cause.code !== 'host') throw cause;
+      throw unknownOutcome('the commit failed', cause, id);
     }
   }
 
   /** @param {Check[]} checks */
   async #hold(checks) {
-    const found = await this.#get(checks.map(({ dict, id }) => [dict, id]));
+    const found = await this.#db.get(checks.map(({ dict, id }) => [dict, id]));
     return checks.every(({ version }, i) => found[i].versionstamp === version);
-  }
-
-  /**
-   * @param {Key[]} keys
-   * @returns {Promise<Entry[]>}
-   */
-  async #get(keys) {
-    const groups = [];
-    for (let first = 0; first < keys.length; first += READS) {
-      const group = keys.slice(first, first + READS).map((key) => this.#key(key));
-      groups.push(patiently(() => this.#kv.getMany(group)));
-    }
-    return (await Promise.all(groups)).flat();
-  }
-
-  /**
-   * @param {Key} key
-   * @param {{ limit?: number }} options
-   * @param {string} [after] the id after which the list begins
-   * @returns {Promise<Entry[]>}
-   */
-  #list(key, options, after) {
-    const prefix = this.#key(key);
-    const selector = after === undefined ? { prefix } : { prefix, start: [...prefix, `${after}\0`] };
-    return patiently(async () => {
-      const entries = [];
-      for await (const entry of this.#kv.list(selector, options)) entries.push(entry);
-      return entries;
-    });
   }
 
   /**
@@ -282,58 +231,16 @@ class DenoKvHost {
    * @param {Uint8Array | undefined} value none deletes
    */
   #set(atomic, key, value) {
-    if (value) atomic.set(this.#key(key), value);
-    else atomic.delete(this.#key(key));
-  }
-
-  /** @param {Key} key */
-  #key(key) {
-    return [...this.#prefix, ...key];
+    if (value) atomic.set(this.#db.key(key), value);
+    else atomic.delete(this.#db.key(key));
   }
 }
 
 /**
  * @param {string} id
- * @param {Head} head
+ * @param {Manifest} manifest
  * @returns {Key[]}
  */
-function piecesOf(id, { upload, pieces }) {
+function chunkKeys(id, { upload, pieces }) {
   return Array.from({ length: pieces }, (_, i) => ['piece', id, upload, i]);
-}
-
-/**
- * Does something again while another program keeps the database locked, which changes nothing.
- *
- * @template T
- * @param {() => Promise<T>} work
- * @returns {Promise<T>}
- */
-async function patiently(work) {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work();
-    } catch (cause) {
-      const said = explain(cause);
-      if (!/database is locked/.test(said)) throw failure(cause, said);
-      if (tries === TRIES) {
-        throw new QueueError('blocked', 'blocked: another program keeps the database locked', { cause });
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(tries * 4, 100)));
-  }
-}
-
-/**
- * @param {unknown} cause
- * @param {string} said
- */
-function failure(cause, said) {
-  if (/disk is full|quota/i.test(said)) return new QueueError('full', `full: nothing was written: ${said}`, { cause });
-  if (/BadResource|closed/i.test(said)) return new QueueError('closed', `closed: the database is closed`, { cause });
-  return new QueueError('host', `host: ${said}`, { cause });
-}
-
-/** @param {number} length */
-function tooLarge(length) {
-  return new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${length}`);
 }

@@ -1,14 +1,20 @@
-/** @import { Batch, Check, DictHost, DictName } from '../types.js' */
-import { QueueError, describe, explain } from '../errors.js';
-import { decodeMeta, encodeMeta, encodeVersion, refuseTooMany, sameBytes } from './codec.js';
-import { cut, decodeHead, encodeHead, join } from './pieces.js';
+/** @import { Batch, DictHost, DictName } from '../types.js' */
+/** @import { EncodedCommit, Values } from './shared/encoded-commit.js' */
+/** @import { Pending } from './shared/pending-commits.js' */
+import { describe, explain, isQueueError } from '../errors.js';
+import { decodeManifest, encodeManifest, join, split } from './shared/chunks.js';
+import { decodeMeta, encodeMeta, refuseTooMany, sameBytes } from './shared/codec.js';
+import { checkedKeys, encodedCommit, holding } from './shared/encoded-commit.js';
+import { nothingWritten, refuseTooLarge, unknownOutcome } from './shared/failures.js';
+import { countPages, pageOf } from './shared/pages.js';
+import { PendingCommits, TaskGroup } from './shared/pending-commits.js';
 
 /** What a value may have where it may have least: 128 KiB with what the storage adds. */
 const LARGEST = 131_000;
-const PIECE = 120_000;
+const CHUNK = 120_000;
 /** How many keys one call of the storage takes. */
 const KEYS = 128;
-/** How many pieces are put together. */
+/** How many chunks are put together. */
 const BUFFERS = 8;
 /** About how many bytes of several commits are written together. */
 const GROUP_BYTES = 2 ** 22;
@@ -28,24 +34,15 @@ const GROUP_BYTES = 2 ** 22;
  * }} ObjectStorage
  */
 
-/**
- * @typedef {object} Waiting
- * @property {string} id
- * @property {{ key: string, version: Uint8Array | null }[]} checks
- * @property {Map<string, Uint8Array | undefined>} values to put by key; to delete where there is none
- * @property {boolean} replaces whether the pieces of the envelope that is there go
- * @property {number} bytes
- * @property {(done: boolean) => void} resolve
- * @property {(error: unknown) => void} reject
- */
+/** @typedef {EncodedCommit & { replaces: boolean }} Commit `replaces`: the chunks of the envelope that is there go */
 
 /**
  * Both dictionaries in the storage of a Durable Object, be it backed by SQLite or by keys and values. There is one such
  * object, so there is one writer: hosts and storages on one `ctx.storage` take turns.
  *
  * A commit is part of a transaction, with what waits beside it, and acknowledged when that is on disk. A message of any
- * size is cut into pieces of 120,000 bytes, which come and go in the transaction of their head. Keys are `meta:<id>`,
- * `envelope:<id>` and `piece:<id>:<number>`; values are records as `codec.js` and `pieces.js` say.
+ * size is split into chunks of 120,000 bytes, which come and go in the transaction of their manifest. Keys are
+ * `meta:<id>`, `envelope:<id>` and `piece:<id>:<number>`; values are records as `codec.js` and `chunks.js` say.
  *
  * A message to more than about a million recipients is `too-large`.
  *
@@ -69,7 +66,7 @@ class DurableObjectHost {
   /** @param {ObjectStorage} storage */
   constructor(storage) {
     this.#storage = storage;
-    this.#commits = Commits.on(storage);
+    this.#commits = commitsOn(storage);
   }
 
   /**
@@ -84,17 +81,17 @@ class DurableObjectHost {
       return value === undefined || value === null ? undefined : { value, version: value };
     }
     for (;;) {
-      const found = await getAll(this.#storage, [key, pieceOf(id, 0)]);
+      const found = await getAll(this.#storage, [key, chunkKey(id, 0)]);
       const record = found.get(key);
       if (!record) return undefined;
-      const head = decodeHead(record);
-      if (!head) return { value: {}, version: record };
-      const keys = Array.from({ length: head.pieces }, (_, i) => pieceOf(id, i));
-      const pieces = head.pieces > 1 ? await getAll(this.#storage, keys) : found;
-      const now = head.pieces > 1 ? await this.#storage.get(key).catch(fail) : record;
-      // While the pieces were read, the message may have gone, and another one come.
+      const manifest = decodeManifest(record);
+      if (!manifest) return { value: {}, version: record };
+      const keys = Array.from({ length: manifest.pieces }, (_, i) => chunkKey(id, i));
+      const chunks = keys.length > 1 ? await getAll(this.#storage, keys) : found;
+      const now = keys.length > 1 ? await this.#storage.get(key).catch(fail) : record;
+      // While the chunks were read, the message may have gone, and another one come.
       if (!now || !sameBytes(now, record)) continue;
-      return { value: join(head, keys.flatMap((each) => pieces.get(each) ?? [])), version: record };
+      return { value: join(manifest, keys.flatMap((each) => chunks.get(each) ?? [])), version: record };
     }
   }
 
@@ -103,7 +100,7 @@ class DurableObjectHost {
    * @returns {Promise<boolean>}
    */
   async commit({ checks, writes }) {
-    /** @type {Waiting['values']} */
+    /** @type {Values} */
     const values = new Map();
     const [{ id }] = writes;
     for (const { dict, value } of writes) {
@@ -114,22 +111,15 @@ class DurableObjectHost {
         values.set(key, encodeMeta(value));
       } else {
         refuseTooMany(value, LARGEST);
-        const { head, pieces } = cut(value, PIECE);
-        head.upload = crypto.randomUUID(); // tells a reader that between two pieces another message came
-        values.set(key, encodeHead(head));
-        pieces.forEach((piece, i) => values.set(pieceOf(id, i), piece));
+        const { manifest, chunks } = split(value, CHUNK);
+        manifest.upload = crypto.randomUUID(); // tells a reader that between two chunks another message came
+        values.set(key, encodeManifest(manifest));
+        chunks.forEach((chunk, i) => values.set(chunkKey(id, i), chunk));
       }
     }
-    let bytes = 0;
-    for (const value of values.values()) {
-      const length = value?.length ?? 0;
-      if (length > LARGEST) {
-        throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${length}`);
-      }
-      bytes += length;
-    }
+    for (const value of values.values()) refuseTooLarge(value?.length ?? 0, LARGEST);
     const replaces = writes.some(({ dict }) => dict === 'envelope');
-    return this.#commits.add({ id, checks: checks.map(encodeCheck), values, replaces, bytes });
+    return this.#commits.add({ replaces, ...encodedCommit(id, checks, values) });
   }
 
   /**
@@ -146,148 +136,102 @@ class DurableObjectHost {
       const id = key.slice(prefix.length);
       return dict === 'meta' ? [id, decodeMeta(record)] : [id];
     });
-    return entries.length < limit ? { entries } : { entries, next: entries[entries.length - 1][0] };
+    return pageOf(entries, limit);
   }
 
-  async sizes() {
-    const count = async (/** @type {DictName} */ dict) => {
-      let size = 0;
-      for (let page, cursor; !page || (cursor = page.next); size += page.entries.length) {
-        page = await this.page(dict, cursor, 1000);
-      }
-      return size;
-    };
-    return { size: await count('envelope'), metaSize: await count('meta') };
+  sizes() {
+    return countPages(this);
   }
 }
 
-/** The commits on one storage, one transaction after the other. */
-class Commits {
-  #storage;
-  /** @type {Waiting[]} */
-  #waiting = [];
-  #committing = false;
+/** @type {WeakMap<object, PendingCommits<Commit>>} */
+const commitsOf = new WeakMap();
 
-  /** @type {WeakMap<object, Commits>} */
-  static #all = new WeakMap();
-
-  /** @param {ObjectStorage} storage */
-  static on(storage) {
-    let commits = Commits.#all.get(storage);
-    if (!commits) Commits.#all.set(storage, (commits = new Commits(storage)));
-    return commits;
+/**
+ * The commits on one storage, one transaction after the other.
+ *
+ * @param {ObjectStorage} storage
+ */
+function commitsOn(storage) {
+  let commits = commitsOf.get(storage);
+  if (!commits) {
+    commits = new PendingCommits(() => new TaskGroup({ bytes: GROUP_BYTES }, (group) => commitAll(storage, group)));
+    commitsOf.set(storage, commits);
   }
+  return commits;
+}
 
-  /** @param {ObjectStorage} storage */
-  constructor(storage) {
-    this.#storage = storage;
-  }
-
-  /**
-   * @param {Omit<Waiting, 'resolve' | 'reject'>} encoded
-   * @returns {Promise<boolean>}
-   */
-  add(encoded) {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...encoded, resolve, reject });
-      if (!this.#committing) this.#commitAll();
+/**
+ * @param {ObjectStorage} storage
+ * @param {Pending<Commit>[]} group
+ */
+async function commitAll(storage, group) {
+  let written = false;
+  try {
+    const made = await storage.transaction(async (txn) => {
+      const made = await writeAll(txn, group);
+      written = true;
+      return made;
     });
-  }
-
-  async #commitAll() {
-    this.#committing = true;
-    await undefined; // the batches that are handed over together travel together
-    while (this.#waiting.length > 0) {
-      let length = 0;
-      for (let bytes = 0; length < this.#waiting.length && bytes < GROUP_BYTES; length++) {
-        bytes += this.#waiting[length].bytes;
-      }
-      await this.#commitGroup(this.#waiting.splice(0, length));
-    }
-    this.#committing = false;
-  }
-
-  /** @param {Waiting[]} group */
-  async #commitGroup(group) {
-    let written = false;
-    try {
-      const done = await this.#storage.transaction(async (txn) => {
-        const made = await writeAll(txn, group);
-        written = true;
-        return made;
-      });
-      await this.#storage.sync();
-      for (const each of group) each.resolve(done.has(each));
-    } catch (cause) {
-      const error = written
-        ? new QueueError('unknown-outcome', `unknown-outcome: ${explain(cause)}`, { cause })
-        : failure(cause);
-      for (const { reject } of group) reject(error);
-    }
+    await storage.sync();
+    for (const each of group) each.resolve(made.has(each));
+  } catch (cause) {
+    const error = written ? unknownOutcome('the transaction failed', cause) : failure(cause);
+    for (const { reject } of group) reject(error);
   }
 }
 
 /**
- * Makes those of some batches whose checks hold, as if one after the other.
+ * Makes those of some commits whose checks hold, as if one after the other.
  *
  * @param {ObjectTransaction} txn
- * @param {Waiting[]} group
- * @returns {Promise<Set<Waiting>>} those that were made
+ * @param {Commit[]} group
+ * @returns {Promise<Set<Commit>>} those that were made
  */
 async function writeAll(txn, group) {
-  const keys = group.flatMap(({ id, checks, replaces }) => [
-    ...checks.map(({ key }) => key), ...(replaces ? [`envelope:${id}`] : []),
-  ]);
-  const now = await getAll(txn, [...new Set(keys)]);
-  /** @type {Waiting['values']} */
+  const replaced = group.flatMap(({ id, replaces }) => (replaces ? [`envelope:${id}`] : []));
+  const now = await getAll(txn, [...new Set([...checkedKeys(group), ...replaced])]);
+  /** @type {Values} */
   const values = new Map();
-  const done = new Set();
-  for (const each of group) {
-    const holds = each.checks.every(({ key, version }) => {
-      const record = now.get(key);
-      return version === null ? record === undefined : record !== undefined && sameBytes(record, version);
-    });
-    if (!holds) continue;
-    done.add(each);
+  const made = new Set();
+  for (const each of holding(group, now)) {
+    made.add(each);
     const old = each.replaces ? now.get(`envelope:${each.id}`) : undefined;
-    const pieces = (old && decodeHead(old)?.pieces) ?? 0;
-    for (let i = 0; i < pieces; i++) values.set(pieceOf(each.id, i), undefined);
-    for (const [key, value] of each.values) {
-      values.set(key, value);
-      now.set(key, value);
-    }
+    const chunks = (old && decodeManifest(old)?.pieces) ?? 0;
+    for (let i = 0; i < chunks; i++) values.set(chunkKey(each.id, i), undefined);
+    for (const [key, value] of each.values) values.set(key, value);
   }
   await write(txn, values);
-  return done;
+  return made;
 }
 
 /**
  * @param {ObjectTransaction} txn
- * @param {Waiting['values']} values
+ * @param {Values} values
  */
 async function write(txn, values) {
   /** @type {[string, Uint8Array][]} */
   const small = [];
   /** @type {[string, Uint8Array][]} */
-  const pieces = [];
+  const chunks = [];
   /** @type {string[]} */
   const deletions = [];
   for (const [key, value] of values) {
     if (!value) deletions.push(key);
-    else (value.length < PIECE ? small : pieces).push([key, value]);
+    else (value.length < CHUNK ? small : chunks).push([key, value]);
   }
   for (const part of partsOf(deletions, KEYS)) await txn.delete(part);
   // A view of a part would be stored with all that it is a part of.
   for (const part of partsOf(small, KEYS)) {
     await txn.put(Object.fromEntries(part.map(([key, value]) => [key, value.slice()])));
   }
-  // With a copy of each piece a message would take its size in memory once more.
+  // With a copy of each chunk a message would take its size in memory once more.
   /** @type {Uint8Array[]} */
   const buffers = [];
-  for (const part of partsOf(pieces, BUFFERS)) {
+  for (const part of partsOf(chunks, BUFFERS)) {
     await txn.put(Object.fromEntries(part.map(([key, value], i) => {
-      if (value.length > PIECE) return [key, value];
-      buffers[i] ??= new Uint8Array(PIECE);
+      if (value.length > CHUNK) return [key, value];
+      buffers[i] ??= new Uint8Array(CHUNK);
       buffers[i].set(value);
       return [key, buffers[i]];
     })));
@@ -320,23 +264,15 @@ function partsOf(list, size) {
  * @param {string} id
  * @param {number} number
  */
-function pieceOf(id, number) {
+function chunkKey(id, number) {
   return `piece:${id}:${number}`;
-}
-
-/** @param {Check} check */
-function encodeCheck({ dict, id, version }) {
-  const key = `${dict}:${id}`;
-  if (version === null) return { key, version };
-  return { key, version: version instanceof Uint8Array ? version : encodeVersion(version) };
 }
 
 /** @param {unknown} cause */
 function failure(cause) {
-  if (cause instanceof QueueError) return cause;
-  const said = explain(cause);
-  const code = /SQLITE_FULL|is full|storage limit|quota/i.test(said) ? 'full' : 'host';
-  return new QueueError(code, `${code}: nothing was written: ${said}`, { cause });
+  if (isQueueError(cause)) return cause;
+  const isFull = /SQLITE_FULL|is full|storage limit|quota/i.test(explain(cause));
+  return nothingWritten(isFull ? 'full' : 'host', 'the storage failed', cause);
 }
 
 /**

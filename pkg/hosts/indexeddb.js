@@ -1,12 +1,10 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
-/** @import { QueueError } from '../errors.js' */
-/** @import { Waiting } from './group.js' */
 import { describe } from '../errors.js';
-import { Group, waitingFor } from './group.js';
-import { Connection } from './indexeddb-connection.js';
-import { News } from './news.js';
-
-const STORES = /** @type {const} */ (['envelope', 'meta']);
+import { Connection } from './indexeddb/connection.js';
+import { WriteGroup } from './indexeddb/write-group.js';
+import { ChangeChannel } from './shared/change-channel.js';
+import { pageOf } from './shared/pages.js';
+import { PendingCommits } from './shared/pending-commits.js';
 
 /**
  * Both dictionaries in one IndexedDB database: the stores `envelope` and `meta`, opened with the first call. Where there
@@ -41,14 +39,9 @@ export function indexedDBHost(name, {
 
 /** @implements {DictHost} */
 class IndexedDBHost {
-  #options;
   #connection;
-  #news;
-  /** @type {Waiting[]} */
-  #waiting = [];
-  #committing = false;
-  /** @type {Group | undefined} that still takes batches */
-  #group;
+  #channel;
+  #commits;
   /** @type {DictHost['supports']} */
   supports;
 
@@ -58,9 +51,9 @@ class IndexedDBHost {
    * @param {Connection} connection
    */
   constructor(name, durability, connection) {
-    this.#options = { durability };
     this.#connection = connection;
-    this.#news = new News(name);
+    const channel = (this.#channel = new ChangeChannel(name));
+    this.#commits = new PendingCommits(() => new WriteGroup(connection, { durability }, (ids) => channel.tell(ids)));
     this.supports = {
       atomic: true, writers: 'many', exactlyOnceLoad: true, durable: durability === 'strict' ? 'disk' : 'os',
     };
@@ -80,12 +73,7 @@ class IndexedDBHost {
    * @returns {Promise<boolean>}
    */
   commit(batch) {
-    return new Promise((resolve, reject) => {
-      const waiting = waitingFor(batch, resolve, reject);
-      if (this.#group?.take(waiting)) return;
-      this.#waiting.push(waiting);
-      if (!this.#committing) this.#commitWaiting();
-    });
+    return this.#commits.add(batch);
   }
 
   /**
@@ -105,22 +93,23 @@ class IndexedDBHost {
       const [keys] = await this.#ask(['envelope'], (store) => [store('envelope').getAllKeys(range, limit)]);
       entries = keys.map((/** @type {string} */ key) => [key]);
     }
-    return entries.length < limit ? { entries } : { entries, next: entries[entries.length - 1][0] };
+    return pageOf(entries, limit);
   }
 
   async sizes() {
-    const [size, metaSize] = await this.#ask(STORES, (store) => STORES.map((name) => store(name).count()));
+    const [size, metaSize] = await this.#ask(
+      ['envelope', 'meta'], (store) => [store('envelope').count(), store('meta').count()]);
     return { size, metaSize };
   }
 
   /** @param {(id: string) => void} notify */
   subscribe(notify) {
-    return this.#news.subscribe(notify);
+    return this.#channel.subscribe(notify);
   }
 
   async close() {
     this.#connection.close();
-    this.#news.close();
+    this.#channel.close();
   }
 
   /**
@@ -163,42 +152,5 @@ class IndexedDBHost {
         resolve(requests.map(({ result }) => result));
       };
     }));
-  }
-
-  /** Commits what waits, and what comes before the task ends in which the transaction begins; then what came later. */
-  #commitWaiting() {
-    const group = new Group();
-    this.#waiting = this.#waiting.filter((waiting) => !group.take(waiting));
-    this.#group = group;
-    this.#commitGroup(group);
-  }
-
-  /**
-   * @param {Group} group
-   * @returns {Promise<void>}
-   */
-  async #commitGroup(group) {
-    this.#committing = true;
-    const leave = () => {
-      if (this.#group === group) this.#group = undefined;
-    };
-    /** @type {string[]} */
-    let changed;
-    try {
-      await this.#connection.transaction(STORES, 'readwrite', this.#options, (tx, watch) => {
-        queueMicrotask(leave);
-        return group.commit(tx, watch);
-      });
-      changed = group.complete();
-    } catch (error) {
-      leave();
-      const { code } = /** @type {QueueError} */ (error);
-      const removals = code === 'full' ? group.withdrawRemovals() : undefined;
-      changed = group.fail(/** @type {QueueError} */ (error));
-      if (removals) return this.#commitGroup(removals);
-    }
-    this.#committing = false;
-    if (this.#waiting.length > 0) this.#commitWaiting();
-    this.#news.tell(changed);
   }
 }

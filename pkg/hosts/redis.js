@@ -1,16 +1,18 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
-/** @import { Argument, RedisClient } from './redis-clients.js' */
-import { QueueError, describe, explain } from '../errors.js';
-import { decodeEnvelope, decodeMeta, encodeEnvelope, encodeMeta, encodeVersion } from './codec.js';
-import { connectionOf } from './redis-clients.js';
-import { COMMIT } from './redis-scripts.js';
+/** @import { Argument, RedisClient } from './redis/clients.js' */
+/** @import { Pending } from './shared/pending-commits.js' */
+import { QueueError, describe, explain, isQueueError } from '../errors.js';
+import { Buckets, placeOf } from './redis/buckets.js';
+import { connectionOf } from './redis/clients.js';
+import { argumentsOf, runCommits } from './redis/commit-script.js';
+import { decodeEnvelope, decodeMeta } from './shared/codec.js';
+import { closed, nothingWritten, refuseTooLarge, unknownOutcome } from './shared/failures.js';
+import { PendingCommits, TaskGroup } from './shared/pending-commits.js';
 
-const BUCKETS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
 /** How many commits one script makes, and about how many bytes of them: meanwhile nobody else is served. */
-const GROUP = 16;
-const GROUP_BYTES = 2 ** 20;
+const GROUP = { commits: 16, bytes: 2 ** 20 };
 
 /**
  * Both dictionaries on a Redis server or a Redis Cluster, through a client of node-redis or ioredis that the caller has
@@ -44,25 +46,19 @@ export function redisHost(client, { prefix = 'slimta-queue' } = {}) {
   return new RedisHost(connection, prefix);
 }
 
-/**
- * @typedef {object} Waiting
- * @property {string} id
- * @property {Argument[]} args of the script
- * @property {(made: boolean) => void} resolve
- * @property {(error: unknown) => void} reject
- */
+/** @typedef {{ id: string, args: Argument[], bytes: number }} Commit `args` are those of the script */
 
 /** @implements {DictHost} */
 class RedisHost {
   #connection;
   #prefix;
+  #buckets;
   /** @type {Promise<void> | undefined} */
   #opening;
-  /** @type {Waiting[]} */
-  #waiting = [];
-  #bytes = 0;
-  /** Whether a script may make several commits: in a cluster each bucket may be on another server. */
-  #groups = false;
+  /** @type {PendingCommits<Commit>} */
+  #commits = new PendingCommits(() => new TaskGroup(GROUP, (group) => this.#commitAll(group)));
+  /** Whether commits may share a script: in a cluster each bucket may be on another server. */
+  #shares = false;
   /**
    * Not said until the server was asked.
    *
@@ -85,6 +81,7 @@ class RedisHost {
   constructor(connection, prefix) {
     this.#connection = connection;
     this.#prefix = prefix;
+    this.#buckets = new Buckets(prefix, (place, command) => this.#ask(place, command));
   }
 
   /**
@@ -94,7 +91,7 @@ class RedisHost {
    * @returns {Promise<DictHost['supports']>}
    */
   async open() {
-    if (this.#isOpen === false) throw new QueueError('closed', 'closed: the host is closed');
+    if (this.#isOpen === false) throw closed('host');
     this.#opening ??= this.#look().catch((error) => {
       this.#opening = undefined;
       throw failure(error);
@@ -110,7 +107,7 @@ class RedisHost {
    */
   async read(dict, id) {
     await this.open();
-    const place = this.#place(id);
+    const place = placeOf(this.#prefix, id);
     const fields = [`${dict}:${id}`, ...(dict === 'meta' ? [] : [`message:${id}`])];
     const [record, message] = await this.#ask(place, ['HMGET', `${place}records`, ...fields]);
     if (!record) return undefined;
@@ -126,58 +123,37 @@ class RedisHost {
   async commit(batch) {
     const args = argumentsOf(batch);
     const bytes = args.reduce((sum, { length }) => sum + length, 0);
-    if (bytes > LARGEST) {
-      throw new QueueError('too-large', `too-large: expected at most ${LARGEST} bytes, got ${bytes}`);
-    }
+    refuseTooLarge(bytes, LARGEST);
     if (!this.#isOpen) await this.open();
-    return new Promise((resolve, reject) => {
-      const length = this.#waiting.push({ id: batch.writes[0].id, args, resolve, reject });
-      this.#bytes += bytes;
-      if (length === GROUP || this.#bytes > GROUP_BYTES || !this.#groups) this.#commitAll();
-      else if (length === 1) queueMicrotask(() => this.#commitAll());
-    });
+    return this.#commits.add({ id: batch.writes[0].id, args, bytes });
   }
 
-  /** Sends what is handed over together. */
-  #commitAll() {
-    const group = this.#waiting.splice(0);
-    this.#bytes = 0;
-    if (group.length === 0) return;
-    this.#run(group).then((results) => {
+  /**
+   * Sends commits, and does not wait for the answers before others are sent.
+   *
+   * @param {Pending<Commit>[]} commits
+   */
+  #commitAll(commits) {
+    for (const group of this.#shares ? [commits] : commits.map((each) => [each])) this.#commitGroup(group);
+  }
+
+  /** @param {Pending<Commit>[]} group */
+  async #commitGroup(group) {
+    const place = placeOf(this.#prefix, group[0].id);
+    try {
+      // A command that waits for the connection would not tell, if it failed, whether it was sent.
+      if (!this.#connection.isReady()) await this.#ask(place, ['EXISTS', `${place}records`]);
+      const results = await runCommits((command) => this.#connection.ask(place, command), this.#prefix, group);
       group.forEach(({ resolve, reject }, i) => {
         if (typeof results[i] === 'number') resolve(results[i] === 1);
         else reject(failure(new Error(String(results[i]))));
       });
-    }, (cause) => {
-      const known = isReply(cause) || cause instanceof QueueError;
-      const lost = `unknown-outcome: the answer was lost: ${explain(cause)}`;
-      group.forEach(({ id, reject }) => {
-        reject(known ? failure(cause) : new QueueError('unknown-outcome', lost, { cause, id }));
-      });
-    });
-  }
-
-  /**
-   * Runs the script, which the server may have to be told first.
-   *
-   * @param {Waiting[]} group
-   * @returns {Promise<unknown[]>} its answers
-   */
-  async #run(group) {
-    const place = this.#place(group[0].id);
-    /** @type {Argument[]} */
-    const rest = [String(group.length * 3)];
-    for (const { id } of group) {
-      for (const name of ['envelopes', 'metas', 'records']) rest.push(this.#place(id) + name);
+    } catch (cause) {
+      const isKnown = isReply(cause) || isQueueError(cause);
+      for (const { id, reject } of group) {
+        reject(isKnown ? failure(cause) : unknownOutcome('the answer was lost', cause, id));
+      }
     }
-    rest.push(this.#prefix);
-    for (const { args } of group) rest.push(...args);
-    // A command that waits for the connection would not tell, if it failed, whether it was sent.
-    if (!this.#connection.isReady()) await this.#ask(place, ['EXISTS', `${place}records`]);
-    return this.#connection.ask(place, ['EVALSHA', COMMIT.digest, ...rest]).catch((/** @type {any} */ error) => {
-      if (!/^NOSCRIPT/.test(error?.message)) throw error;
-      return this.#connection.ask(place, ['EVAL', COMMIT.text, ...rest]);
-    });
   }
 
   /**
@@ -187,33 +163,12 @@ class RedisHost {
    */
   async page(dict, cursor, limit) {
     await this.open();
-    /** @type {[string, unknown?][]} */
-    const entries = [];
-    let { cards = await this.#cards(dict), bucket = 0, after = '' } = cursor ?? {};
-    while (entries.length === 0 && bucket < BUCKETS.length) {
-      // As many buckets together as fit. What has more than it had, because others write, is looked at again.
-      const parts = [];
-      for (let left = limit, i = bucket; i < BUCKETS.length && left > 0; i++) {
-        const quota = Math.min(cards[i] + 1, left);
-        parts.push({ i, quota, ask: cards[i] > 0 ? this.#part(dict, i, i === bucket ? after : '', quota) : [] });
-        if (cards[i] > 0) left -= quota;
-      }
-      const found = await Promise.all(parts.map(({ ask }) => ask));
-      for (const [n, { i, quota }] of parts.entries()) {
-        entries.push(...found[n].filter(([, value]) => dict === 'envelope' || value !== undefined));
-        [bucket, after] = [i + 1, ''];
-        if (found[n].length < quota) continue;
-        [bucket, after] = [i, found[n][quota - 1][0]];
-        break;
-      }
-    }
-    return { entries, next: bucket < BUCKETS.length ? { cards, bucket, after } : undefined };
+    return this.#buckets.page(dict, cursor, limit);
   }
 
   async sizes() {
     await this.open();
-    const count = async (/** @type {DictName} */ dict) => (await this.#cards(dict)).reduce((sum, card) => sum + card);
-    return { size: await count('envelope'), metaSize: await count('meta') };
+    return this.#buckets.sizes();
   }
 
   /**
@@ -242,22 +197,13 @@ class RedisHost {
     this.#connection.close();
   }
 
-  /**
-   * Where the keys of a bucket begin.
-   *
-   * @param {string} id of a message in it, or its own digits
-   */
-  #place(id) {
-    return `{${this.#prefix}:${id.slice(0, 2)}}:`;
-  }
-
   /** The worst that any server of the queue says of itself. */
   async #look() {
     const servers = await this.#connection.servers();
     const found = await Promise.all(servers.map(async (ask) => {
       const [info, fsync] = await Promise.all([ask('INFO'), ask('CONFIG', 'GET', 'appendfsync')].map(permitted));
       const [, policy] = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info) ?? [];
-      this.#groups = /cluster_enabled:0/.test(info); // a client of one server may have a cluster of one
+      this.#shares = /cluster_enabled:0/.test(info); // a client of one server may have a cluster of one
       if (policy) {
         throw new QueueError('host', `host: maxmemory-policy: ${policy} evicts mail`);
       }
@@ -265,38 +211,6 @@ class RedisHost {
     }));
     const levels = /** @type {const} */ (['none', 'os', 'disk']);
     this.supports.durable = levels.find((level) => found.includes(level)) ?? 'none';
-  }
-
-  /**
-   * How many ids each bucket has.
-   *
-   * @param {DictName} dict
-   * @returns {Promise<number[]>}
-   */
-  #cards(dict) {
-    return Promise.all(BUCKETS.map((bucket) => {
-      const place = this.#place(bucket);
-      return this.#ask(place, ['ZCARD', `${place}${dict}s`]);
-    }));
-  }
-
-  /**
-   * @param {DictName} dict
-   * @param {number} bucket
-   * @param {string} after
-   * @param {number} limit
-   * @returns {Promise<[string, unknown?][]>}
-   */
-  async #part(dict, bucket, after, limit) {
-    const place = this.#place(BUCKETS[bucket]);
-    const [from, most] = [after ? `(${after}` : '-', String(limit)];
-    /** @type {string[]} */
-    const ids = (await this.#ask(place, ['ZRANGEBYLEX', `${place}${dict}s`, from, '+', 'LIMIT', '0', most]))
-      .map(String);
-    if (dict === 'envelope' || ids.length === 0) return ids.map((id) => [id]);
-    // A record that is gone by now is that of a message which was removed.
-    const records = await this.#ask(place, ['HMGET', `${place}records`, ...ids.map((id) => `meta:${id}`)]);
-    return ids.map((id, i) => [id, records[i] ? decodeMeta(records[i]) : undefined]);
   }
 
   /**
@@ -308,27 +222,6 @@ class RedisHost {
       throw failure(cause);
     });
   }
-}
-
-/**
- * What the script takes for a batch.
- *
- * @param {Batch} batch
- * @returns {Argument[]}
- */
-function argumentsOf({ checks, writes }) {
-  /** @type {Argument[]} */
-  const args = [writes[0].id, '.', '.', '.', '.', ''];
-  for (const { dict, version } of checks) {
-    args[dict === 'meta' ? 2 : 1] = version === null ? '-' : encodeVersion(version);
-  }
-  for (const { dict, value } of writes) {
-    const place = dict === 'meta' ? 4 : 3;
-    if (value === undefined) args[place] = '-';
-    else if (dict === 'meta') args[place] = encodeMeta(value);
-    else ({ record: args[place], message: args[5] = '' } = encodeEnvelope(value));
-  }
-  return args;
 }
 
 /**
@@ -356,9 +249,8 @@ function isReply(error) {
 
 /** @param {unknown} cause */
 function failure(cause) {
-  if (cause instanceof QueueError) return cause;
-  const said = explain(cause);
-  const isFull = isReply(cause) && /\bOOM\b|No space left/.test(said);
-  const reason = isFull ? 'full: the server is full' : 'host: the server failed or is not there';
-  return new QueueError(isFull ? 'full' : 'host', `${reason}; nothing was written: ${said}`, { cause });
+  if (isQueueError(cause)) return cause;
+  const isFull = isReply(cause) && /\bOOM\b|No space left/.test(explain(cause));
+  return isFull ? nothingWritten('full', 'the server is full', cause)
+    : nothingWritten('host', 'the server failed or is not there', cause);
 }

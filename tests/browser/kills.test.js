@@ -57,7 +57,7 @@ describe('Kills of Chromium in the middle of a record', { skip: chromium.skip },
     assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
   });
 
-  test('it is there, too, when the browser did nothing but read in between', { timeout: 60_000 }, async () => {
+  test('it is there, too, when the browser did nothing but read in between', { timeout: 300_000 }, async () => {
     const plan = { engine: chromium, times: 4, most: 20, reads: (number) => number % 2 === 1 };
     const ledger = await crash({ ...plan, random: new Random(SEED), disk: new TornLog() });
     assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);

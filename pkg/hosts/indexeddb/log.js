@@ -32,6 +32,7 @@ export class Log {
   #begun;
   /** @type {Promise<void> | undefined} the end of the log before */
   #ended;
+  /** Whether the lock tells all that may have happened to the log. */
   #isKnown = true;
   /** Whether the disk may have room for more logs: it is not filled again to find that out. */
   #isRoom = true;

@@ -14,9 +14,9 @@
  * recipient at position i is delivered.
  */
 import { Tokenizer, decode, decodeFirst } from 'cborg';
+import { encode } from 'cborg/extended';
 import { bigIntDecoder, bigNegIntDecoder, mapDecoder, setDecoder } from 'cborg/taglib';
-import { QueueError } from '../errors.js';
-import { encodeAll, refuseMalformed } from './cbor.js';
+import { QueueError } from '../../errors.js';
 
 const FORMAT = 1;
 const BYTES = 0;
@@ -25,6 +25,12 @@ const TEXT = 1;
 const LAST_POSITION = 2 ** 24;
 /** What a meta record takes besides its marks, its lease's owner excepted. */
 const META_BYTES = 160;
+
+/** UTF-8 has no lone surrogates. A library that puts something else in their place would change an address. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** What leaves a value to the library gives nothing back. Bytes are no values with a tag. */
+const typeEncoders = { string: refuseMalformed, Uint8Array: () => null };
 
 const tags = {
   1: (/** @type {() => unknown} */ seconds) => dateOf(/** @type {number} */ (seconds())),
@@ -72,12 +78,14 @@ export function decodeEnvelope(record, message) {
 }
 
 /**
- * What stands in the engine if a record is what `version` says: one that was read from it, or one that was written.
+ * What stands in the engine if a record is what `version` says: one that was read from it, one that was written, or its
+ * bytes.
  *
  * @param {any} version
  * @returns {Uint8Array}
  */
 export function encodeVersion(version) {
+  if (version instanceof Uint8Array) return version;
   return sources.get(version) ?? encodeMeta(version);
 }
 
@@ -140,7 +148,8 @@ export function sameBytes(one, other) {
  * @param {number} [format]
  */
 export function encodeRecord(record, format = FORMAT) {
-  return encodeAll([format, record]);
+  const bytes = encode([format, record], { typeEncoders });
+  return new Uint8Array(bytes.subarray(1)); // a list of two is a sequence of two with one byte before it
 }
 
 /**
@@ -151,6 +160,12 @@ export function decodeRecord(bytes) {
   const [format, body] = decodeFirst(bytes);
   if (format !== FORMAT) return format > FORMAT ? { format } : {};
   return decode(body, { tags, tokenizer: new MarkingTokenizer(body, { retainStringBytes: true }) });
+}
+
+/** @param {string} text */
+function refuseMalformed(text) {
+  if (LONE_SURROGATE.test(text)) throw new TypeError('text: expected no lone surrogates');
+  return null;
 }
 
 /** The library takes a byte order mark off the text that begins with one; here it is part of the text. */

@@ -17,9 +17,9 @@ use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 use crate::clock;
 use crate::envelope::Envelope;
 use crate::host::{BatchOf, Dict, Host, Page, Record, Sizes, Stored, Write};
+use crate::hosts::record::{decode_envelope, decode_meta, encode_meta};
 use crate::id::Id;
 use crate::meta::Meta;
-use crate::record::{decode_envelope, decode_meta, encode_meta};
 use crate::sync::{Mutex, lock};
 
 pub use error::RedbError;

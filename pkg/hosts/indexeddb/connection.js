@@ -1,7 +1,9 @@
-/** @import { DictName } from '../types.js' */
-import { QueueError, explain, isQueueError } from '../errors.js';
-import { Log } from './indexeddb-log.js';
-import { Watch } from './indexeddb-watch.js';
+/** @import { DictName } from '../../types.js' */
+import { QueueError, isQueueError } from '../../errors.js';
+import { closed } from '../shared/failures.js';
+import { failure, isLoss } from './failures.js';
+import { Log } from './log.js';
+import { Watch } from './watch.js';
 import { within } from './within.js';
 
 const VERSION = 1;
@@ -9,8 +11,6 @@ const VERSION = 1;
 const PATIENCE = 1_000;
 /** How long an open, or a log that begins, may say nothing before it is given up. */
 const SILENCE = 20_000;
-/** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
-const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
 
 /**
  * @typedef {object} Opening
@@ -83,12 +83,12 @@ export class Connection {
   close() {
     this.#closed = true;
     if (this.#db) this.#drop(this.#db);
-    this.#opening?.reject(closed());
+    this.#opening?.reject(closed('host'));
   }
 
   /** @returns {Promise<IDBDatabase>} */
   async #open() {
-    if (this.#closed) throw closed();
+    if (this.#closed) throw closed('host');
     if (this.#db) return this.#db;
     const opening = (this.#opening ??= this.#begin());
     let db = await within(PATIENCE, opening.promise);
@@ -172,31 +172,4 @@ export class Connection {
     if (this.#db === db) this.#db = undefined;
     db.close();
   }
-}
-
-/**
- * Whether the connection may be at fault, so that a new one may help.
- *
- * @param {unknown} error
- */
-export function isLoss(error) {
-  return LOSSES.has(/** @type {any} */ (error)?.name);
-}
-
-function closed() {
-  return new QueueError('closed', 'closed: the host is closed');
-}
-
-/**
- * What an error of IndexedDB that left nothing written is to the caller.
- *
- * @param {unknown} cause
- */
-export function failure(cause) {
-  if (isQueueError(cause)) return cause;
-  const [code, reason] = {
-    QuotaExceededError: ['full', 'there is no space left'],
-    VersionError: ['newer-format', 'a newer version made the database'],
-  }[String(/** @type {any} */ (cause)?.name)] ?? ['host', 'IndexedDB refuses'];
-  return new QueueError(code, `${code}: ${reason}; nothing was written: ${explain(cause)}`, { cause });
 }

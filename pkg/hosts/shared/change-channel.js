@@ -1,8 +1,8 @@
 /** How long after telling others of changes, in milliseconds, the next ones are collected. */
 const PAUSE = 50;
 
-/** What contexts of one site tell each other: which messages have changed, or may have. */
-export class News {
+/** Where the contexts of one site tell each other which messages have changed, or may have. */
+export class ChangeChannel {
   #name;
   #closed = false;
   /** @type {BroadcastChannel | undefined} */

@@ -1,19 +1,54 @@
-/**
- * What the Redis host has the server do in one step, with the SHA-1 by which the server knows it.
- *
- * @typedef {{ text: string, digest: string }} Script
- */
+/** @import { Batch } from '../../types.js' */
+/** @import { Argument } from './clients.js' */
+import { encodeEnvelope, encodeMeta, encodeVersion } from '../shared/codec.js';
+import { placeOf } from './buckets.js';
 
 /**
- * Checks and writes some batches, each by itself. KEYS, three a batch: the ids of envelopes, those of meta records, the
+ * Runs the script for some batches. The server may have to be told first what the script is.
+ *
+ * @param {(command: Argument[]) => Promise<any>} ask
+ * @param {string} prefix
+ * @param {{ id: string, args: Argument[] }[]} commits
+ * @returns {Promise<unknown[]>} its answers
+ */
+export async function runCommits(ask, prefix, commits) {
+  const keys = commits.flatMap(({ id }) => ['envelopes', 'metas', 'records'].map((name) => placeOf(prefix, id) + name));
+  const rest = [String(keys.length), ...keys, prefix, ...commits.flatMap(({ args }) => args)];
+  return ask(['EVALSHA', COMMIT.digest, ...rest]).catch((error) => {
+    if (!/^NOSCRIPT/.test(error?.message)) throw error;
+    return ask(['EVAL', COMMIT.text, ...rest]);
+  });
+}
+
+/**
+ * What the script takes for a batch.
+ *
+ * @param {Batch} batch
+ * @returns {Argument[]}
+ */
+export function argumentsOf({ checks, writes }) {
+  /** @type {Argument[]} */
+  const args = [writes[0].id, '.', '.', '.', '.', ''];
+  for (const { dict, version } of checks) {
+    args[dict === 'meta' ? 2 : 1] = version === null ? '-' : encodeVersion(version);
+  }
+  for (const { dict, value } of writes) {
+    const place = dict === 'meta' ? 4 : 3;
+    if (value === undefined) args[place] = '-';
+    else if (dict === 'meta') args[place] = encodeMeta(value);
+    else ({ record: args[place], message: args[5] = '' } = encodeEnvelope(value));
+  }
+  return args;
+}
+
+/**
+ * Checks and writes some batches, each by itself, in one step, with the SHA-1 by which the server knows it. KEYS, three a batch: the ids of envelopes, those of meta records, the
  * records. ARGV: the channel; then, six a batch, its id, what the envelope and the meta record are now, and what the
  * envelope, the meta record and the message beside it become. `-` is nothing and `.` whatever it is, neither of which
  * begins a record. Answers with 1, 0 or an error for each.
  *
  * What fails after a write would leave that write, so keys of the wrong kind show before. What was there is among the
  * ids.
- *
- * @type {Script}
  */
 export const COMMIT = {
   digest: '20c676bf9b3159dca6d901390f67c0b826abd212',

@@ -11,11 +11,12 @@ use redb::{
     Database, ReadableDatabase, ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction,
 };
 
-use super::{RedbError, RedbHost};
+use super::error::RedbError;
 use crate::envelope::Envelope;
-use crate::host::{Batch, BatchOf, Check, Dict, Write};
-use crate::record::{encode_envelope, encode_meta};
+use crate::host::{Batch, Check, Dict, Write};
+use crate::hosts::record::{encode_envelope, encode_meta};
 
+type FileBatch = Batch<Envelope, Arc<[u8]>>;
 type Records = TableDefinition<'static, u128, &'static [u8]>;
 pub(super) const ENVELOPES: Records = TableDefinition::new("envelope");
 pub(super) const MESSAGES: Records = TableDefinition::new("message");
@@ -99,7 +100,7 @@ impl RedbFile {
     }
 
     /// Makes those of some batches whose checks hold, as if one after the other, and says which.
-    pub(super) fn commit(&self, batches: &[BatchOf<RedbHost>]) -> Result<Vec<bool>, RedbError> {
+    pub(super) fn commit(&self, batches: &[FileBatch]) -> Result<Vec<bool>, RedbError> {
         let committing = Cell::new(None);
         let failed = match self.with(|db| commit(db, batches, &committing)) {
             Ok(made) => return Ok(made),
@@ -165,11 +166,7 @@ fn transactions(db: &Database) -> Result<u64, Failure> {
 }
 
 /// Leaves in `committing` how far it came.
-fn commit(
-    db: &Database,
-    batches: &[BatchOf<RedbHost>],
-    committing: &Cell<Option<Committing>>,
-) -> Result<Vec<bool>, Failure> {
+fn commit(db: &Database, batches: &[FileBatch], committing: &Cell<Option<Committing>>) -> Result<Vec<bool>, Failure> {
     let transaction = db.begin_write()?;
     let made = Tables::of(&transaction)?.make_all(batches)?;
     if !made.contains(&true) {
@@ -201,7 +198,7 @@ impl<'a> Tables<'a> {
         Ok(Self { envelopes: envelopes?, messages: messages?, metas: metas? })
     }
 
-    fn make_all(mut self, batches: &[BatchOf<RedbHost>]) -> Result<Vec<bool>, StorageError> {
+    fn make_all(mut self, batches: &[FileBatch]) -> Result<Vec<bool>, StorageError> {
         let mut made = Vec::with_capacity(batches.len());
         for Batch { id, checks, writes } in batches {
             let key = id.as_u128();

@@ -1,4 +1,6 @@
-import { QueueError } from '../errors.js';
+import { QueueError } from '../../errors.js';
+import { unknownOutcome } from '../shared/failures.js';
+import { lost } from './failures.js';
 
 /** How often, in milliseconds, transactions are looked at. */
 const LOOK = 1_000;
@@ -30,7 +32,7 @@ export class Watch {
     /** @param {QueueError | DOMException} error */
     const fail = (error) => {
       end();
-      reject(interrupted || error.name === 'QuotaExceededError' ? error : unknownOutcome(error));
+      reject(interrupted || error.name === 'QuotaExceededError' ? error : unknownOutcome('the database broke off while committing', error));
     };
     /** @type {Watched} */
     const watched = {
@@ -93,13 +95,4 @@ export function abort(tx) {
 
 function silent() {
   return new QueueError('timeout', 'timeout: the database does not answer; nothing was written');
-}
-
-export function lost() {
-  return new DOMException('the connection was lost', 'AbortError');
-}
-
-/** @param {unknown} cause */
-function unknownOutcome(cause) {
-  return new QueueError('unknown-outcome', 'unknown-outcome: the database broke off while committing', { cause });
 }

@@ -1,0 +1,33 @@
+import { isQueueError } from '../../errors.js';
+import { nothingWritten } from '../shared/failures.js';
+
+/** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
+const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
+
+/**
+ * Whether the connection may be at fault, so that a new one may help.
+ *
+ * @param {unknown} error
+ */
+export function isLoss(error) {
+  return LOSSES.has(/** @type {any} */ (error)?.name);
+}
+
+/** What nobody has said of a connection that is no more. */
+export function lost() {
+  return new DOMException('the connection was lost', 'AbortError');
+}
+
+/**
+ * What an error of IndexedDB that left nothing written is to the caller.
+ *
+ * @param {unknown} cause
+ */
+export function failure(cause) {
+  if (isQueueError(cause)) return cause;
+  const [code, reason] = {
+    QuotaExceededError: ['full', 'there is no space left'],
+    VersionError: ['newer-format', 'a newer version made the database'],
+  }[String(/** @type {any} */ (cause)?.name)] ?? ['host', 'IndexedDB refuses'];
+  return nothingWritten(code, reason, cause);
+}

@@ -1,0 +1,154 @@
+/** @import { Batch } from '../../types.js' */
+/** @import { Pending } from '../shared/pending-commits.js' */
+/** @import { Connection } from './connection.js' */
+/** @import { Stores } from './member.js' */
+/** @import { Watch } from './watch.js' */
+import { QueueError } from '../../errors.js';
+import { Member } from './member.js';
+import { abort } from './watch.js';
+
+const STORES = /** @type {const} */ (['envelope', 'meta']);
+
+/**
+ * The batches that share one transaction: those that are there when it begins, and those that come before the task ends
+ * in which it does. Each is checked and written on its own; they are committed together.
+ *
+ * To wait for less one would call `commit()` early, but where a request fails after that (for want of space, say)
+ * Firefox 153 completes the transaction without it.
+ */
+export class WriteGroup {
+  #connection;
+  #options;
+  #tell;
+  /** @type {Map<string, Member>} by the message that they are about */
+  #members = new Map();
+  #isOpen = true;
+  #isFinal = false;
+  /** @type {Stores | undefined} while requests can be made */
+  #stores;
+  /** @type {(error: unknown) => void} */
+  #abort = () => {};
+
+  /**
+   * @param {Connection} connection
+   * @param {IDBTransactionOptions} options
+   * @param {(ids: string[]) => void} tell which messages have changed, or may have
+   */
+  constructor(connection, options, tell) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#tell = tell;
+  }
+
+  /**
+   * Requests are made at once, if they can be: they are worked on while the next batch is prepared.
+   *
+   * @param {Pending<Batch>} pending
+   */
+  take(pending) {
+    const { id } = pending.writes[0];
+    // Batches on one message follow each other: the next one has to read what this one wrote.
+    if (!this.#isOpen || this.#members.has(id)) return false;
+    const member = new Member(pending);
+    this.#members.set(id, member);
+    this.#request(member);
+    return true;
+  }
+
+  async commit() {
+    try {
+      await this.#connection.transaction(STORES, 'readwrite', this.#options, (tx, watch) => {
+        queueMicrotask(() => (this.#isOpen = false));
+        return this.#write(tx, watch);
+      });
+      for (const member of this.#members.values()) member.resolve();
+      this.#tell(this.#changed());
+    } catch (error) {
+      await this.#fail(/** @type {QueueError} */ (error));
+    }
+  }
+
+  /**
+   * Makes everybody's requests, anew if they were made in another transaction before.
+   *
+   * @param {IDBTransaction} tx that is active
+   * @param {Watch} watch
+   * @returns {Promise<void>}
+   */
+  #write(tx, watch) {
+    return new Promise((resolve, reject) => {
+      this.#stores = { envelope: tx.objectStore('envelope'), meta: tx.objectStore('meta') };
+      // One handler for all requests: one for each would cost more than what it is for.
+      const end = watch.over(tx, reject, (event) => this.#excuse(event));
+      tx.oncomplete = () => {
+        end();
+        resolve();
+      };
+      this.#abort = (error) => {
+        if (!this.#stores) return;
+        this.#stores = undefined;
+        if (!abort(tx)) return; // it has ended in another way, and says so itself
+        end();
+        reject(error);
+      };
+      for (const member of this.#members.values()) this.#request(member);
+    });
+  }
+
+  /** @param {Member} member */
+  #request(member) {
+    if (this.#stores) member.request(this.#stores, this.#abort);
+  }
+
+  /**
+   * A record to insert is there.
+   *
+   * @param {Event} event
+   * @returns {boolean} whether the transaction goes on
+   */
+  #excuse(event) {
+    const request = /** @type {IDBRequest} */ (event.target);
+    if (request.error?.name !== 'ConstraintError') return false;
+    for (const member of this.#members.values()) {
+      if (!member.excuse(request)) continue;
+      event.preventDefault();
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Nothing was written, or that is not known.
+   *
+   * @param {QueueError} error
+   */
+  async #fail({ code, message, cause }) {
+    this.#isOpen = false;
+    const removals = code === 'full' && !this.#isFinal ? this.#withdrawRemovals() : undefined;
+    for (const [id, member] of this.#members) member.reject(new QueueError(code, message, { cause, id }));
+    if (code === 'unknown-outcome') this.#tell(this.#changed());
+    await removals?.commit();
+  }
+
+  /**
+   * Takes those out that only remove, after the transaction found no space: removing is to free some, and what the
+   * others ask for undoes it. Even by itself it may take space for a moment, so it is tried once more in any case.
+   *
+   * @returns {WriteGroup | undefined} of these, if there are any
+   */
+  #withdrawRemovals() {
+    const removals = new WriteGroup(this.#connection, this.#options, this.#tell);
+    removals.#isOpen = false;
+    removals.#isFinal = true;
+    for (const [id, member] of this.#members) {
+      if (!member.onlyRemoves) continue;
+      removals.#members.set(id, member);
+      this.#members.delete(id);
+    }
+    return removals.#members.size > 0 ? removals : undefined;
+  }
+
+  #changed() {
+    return [...this.#members].filter(([, { made }]) => made).map(([id]) => id);
+  }
+}
