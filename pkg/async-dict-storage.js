@@ -8,10 +8,10 @@ import { copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp } 
 import { copyEnvelope } from './binding/envelope.js';
 import { HostAdapter } from './binding/host.js';
 import { WasmHalf } from './binding/instance.js';
+import { keepParts } from './binding/storages.js';
 import { refuseId, writeId } from './dict-storage.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { Listing } from './listing.js';
-import { LOOK } from './look.js';
 import { Waiter } from './waiter.js';
 
 const MINUTE = 60_000;
@@ -62,6 +62,7 @@ export class AsyncDictStorage {
     const own = /** @type {DictHost} */ (this.#host);
     this.#wasm = new WasmHalf(({ glue, gate }) => new glue.Storage(new HostAdapter(own, false, gate), false, deadline));
     this.#every = subscribes ? MINUTE : poll;
+    keepParts(this, { wasm: this.#wasm, every: this.#every, listen: () => this.#listen() });
   }
 
   /**
@@ -167,16 +168,6 @@ export class AsyncDictStorage {
   }
 
   /**
-   * What the meta record of a message says; for a `Queue`.
-   *
-   * @param {string} id
-   * @returns {Promise<import('./types.js').Looked>}
-   */
-  async [LOOK](id) {
-    return this.#wasm.call((storage) => storage.getMeta(id), id);
-  }
-
-  /**
    * Counts the envelopes and the messages.
    *
    * @returns {Promise<Info>}
@@ -223,16 +214,21 @@ export class AsyncDictStorage {
     return this.#wasm.call((storage) => storage.loadPage(cursor));
   }
 
+  /** Hears of what others change, where the host tells of it. */
+  #listen() {
+    this.#unsubscribe ??= /** @type {DictHost} */ (this.#host).subscribe?.((id) => this.#notify(id));
+  }
+
+  /** @param {string} [id] none where the host has missed some changes and does not know which */
+  #notify(id = '') {
+    if (typeof id === 'string') this.#wasm.call((storage) => storage.notify(id));
+  }
+
   /** @returns {import('./waiter.js').Waited} */
   #beginToWait() {
-    const host = /** @type {DictHost} */ (this.#host);
-    /** @param {string} [id] none where the host has missed some changes and does not know which */
-    const notify = (id = '') => {
-      if (typeof id === 'string') this.#wasm.call((storage) => storage.notify(id));
-    };
-    this.#unsubscribe ??= host.subscribe?.(notify);
+    this.#listen();
     const waiting = new WasmHalf(() => this.#wasm.call((storage) => storage.wait(this.#every)));
-    const look = () => document.visibilityState === 'visible' && notify();
+    const look = () => document.visibilityState === 'visible' && this.#notify();
     if (typeof document === 'object') document.addEventListener('visibilitychange', look);
     return {
       next: async () => waiting.call((half) => half.next()),

@@ -5,9 +5,9 @@ import { copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, f
 import { copyEnvelope } from './binding/envelope.js';
 import { HostAdapter } from './binding/host.js';
 import { WasmHalf } from './binding/instance.js';
+import { keepParts } from './binding/storages.js';
 import { refused } from './errors.js';
 import { SyncMapsHost } from './hosts/maps.js';
-import { LOOK } from './look.js';
 
 /**
  * A mail queue's storage over two dictionaries that answer at once, for example two Maps: envelopes in one, what
@@ -34,6 +34,7 @@ export class DictStorage {
     this.metaDb = dictionary('metaDb', metaDb);
     const host = new SyncMapsHost(this.envelopeDb, this.metaDb);
     this.#wasm = new WasmHalf(({ glue, gate }) => new glue.Storage(new HostAdapter(host, true, gate), true, 0));
+    keepParts(this, { wasm: this.#wasm, every: undefined, listen() {} });
   }
 
   /**
@@ -136,16 +137,6 @@ export class DictStorage {
   remove(id) {
     const key = copyId('id', id);
     this.#wasm.call((storage) => storage.remove(key), key);
-  }
-
-  /**
-   * What the meta record of a message says; for a `Queue`.
-   *
-   * @param {string} id
-   * @returns {import('./types.js').Looked}
-   */
-  [LOOK](id) {
-    return this.#wasm.call((storage) => storage.getMeta(id), id);
   }
 
   /**

@@ -1,17 +1,14 @@
-/** @import { Envelope, MaybePromise, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
-import { QueueError } from './errors.js';
-import { idToQueue, keptOf } from './queue/dead-letters.js';
-import { Delivery } from './queue/delivery.js';
-import { Intake } from './queue/intake.js';
-import { openDecisions, openFrame } from './queue/module.js';
-import { News } from './queue/news.js';
-import { having, queueOptionsOf, relayOf, storageOf } from './queue/options.js';
-import { Pool } from './queue/pool.js';
-import { Renewals } from './queue/renewals.js';
-import { Turns } from './queue/turns.js';
-import { Ask } from './queue/names.js';
+/** @import { Envelope, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
+import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './arguments.js';
+import { copyId } from './binding/arguments.js';
+import { Callbacks } from './binding/callbacks.js';
+import { copyEnvelope, without } from './binding/envelope.js';
+import { Failed } from './binding/errors.js';
+import { WasmHalf, restarted } from './binding/instance.js';
+import { partsOf } from './binding/storages.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
+const NONE = new Uint32Array();
 
 /**
  * Attempts the messages of a storage, tries again, gives up and tells the sender. After slimta's Queue
@@ -24,63 +21,52 @@ const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** 
  * `timestamp` of the next attempt), `failed`; `bounced` with the `bounce` and its `bounceId`; `error` with the `error`.
  */
 export class Queue extends Target {
-  #decisions;
+  #wasm;
   #storage;
   #relay;
-  #options;
-  /** @type {import('./queue/context.js').Context} */
-  #context;
-  #intake;
+  /** @type {Policy[]} */
+  #policies = [];
   /** @type {Set<string>} */
   #heard = new Set();
-  /** @type {Set<Promise<void>>} */
-  #underWay = new Set();
-  /** @type {Set<() => void>} */
-  #rests = new Set();
-  /** @type {News | undefined} */
-  #news;
   #started = false;
-  #paused = false;
-  #flushes = 0;
-  #turns = new Turns(() => this.#pump());
-  #poked = false;
-  #ready = Promise.resolve();
-  /** @type {((value?: unknown) => void)[]} */
-  #pumped = [];
-  #pumping = false;
 
   /**
-   * @param {QueueStorage} storage a `DictStorage`, an `AsyncDictStorage`, or an object with their methods
+   * @param {QueueStorage} storage a `DictStorage` or an `AsyncDictStorage` of this copy of the package
    * @param {Relay | null} [relay] delivers; without one messages are only stored
    * @param {QueueOptions} [options]
    * @throws {TypeError} for what is no storage, relay or option, a RangeError for a number out of range
    */
   constructor(storage, relay, options) {
     super();
-    this.#storage = storageOf('storage', storage);
+    this.#storage = partsOf('storage', storage);
     this.#relay = relayOf(relay);
-    this.#options = queueOptionsOf(options);
-    const { backoff, bounceFactory, deadLetter, lease, relayPool, storePool } = this.#options;
+    const { backoff, bounceFactory, bounceQueue, deadLetter, ...numbers } = queueOptionsOf(options);
+    const { wasm, every } = this.#storage;
+    const deadLetters = deadLetter ? partsOf('options.deadLetter', deadLetter).wasm : undefined;
+    // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
     const owner = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
-    this.#decisions = openDecisions(owner, lease, Math.min(relayPool, 1e6), Boolean(backoff), Boolean(deadLetter));
-    this.#context = {
-      decisions: this.#decisions, frame: openFrame(this.#decisions),
-      storage: this.#storage,
-      relay: /** @type {Relay} */ (this.#relay), owner,
-      storePool: storePool === Infinity ? undefined : new Pool(storePool),
-      backoff, bounceFactory, deadLetter: /** @type {any} */ (deadLetter ?? undefined),
-      tick: () => this.#tick(),
-      rest: (milliseconds) => this.#rest(milliseconds),
-      storeBounce: (bounce, id) => this.#storeBounce(bounce, id),
-      sendBounces: (ids) => this.#sendBounces(ids),
-      renewals: new Renewals(lease),
-      hears: (type) => this.#heard.has(type),
-      dispatch: (type, detail) => this.#dispatch(type, detail),
-      complain: (error, detail) => this.#dispatch('error', () => ({ ...detail, error })),
-      leaseLost: (id) => new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }),
+    const own = {
+      ...numbers, owner, scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
+      hasBounceQueue: Boolean(bounceQueue),
     };
-    this.#intake = new Intake(this.#context, (timestamp, id) => this.#put(timestamp, id));
-    this.#tick();
+    const functions = {
+      relay: this.#relay, backoff, bounceFactory, policies: this.#policies, heard: this.#heard, relayed: new Map(),
+      enqueueBounce: bounceQueue && ((/** @type {[Envelope, string, number]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
+      sendBounce: bounceQueue && (async (/** @type {string} */ id) => {
+        if (bounceQueue instanceof Queue) await bounceQueue.retry(id);
+      }),
+      dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => {
+        this.dispatchEvent(new CustomEvent(type, { detail }));
+      },
+    };
+    this.#wasm = new WasmHalf((now) => {
+      const callbacks = new Callbacks(functions, now.gate);
+      const queue = now.glue.Queue.open(wasm.in(now), deadLetters?.in(now).share(), callbacks, own);
+      if (queue instanceof Failed) return queue;
+      this.#policies.forEach((_, number) => queue.addPolicy(number));
+      if (this.#started) queue.start();
+      return queue;
+    });
   }
 
   /**
@@ -90,7 +76,8 @@ export class Queue extends Target {
    * @returns {void}
    */
   addPolicy(policy) {
-    this.#intake.addPolicy(having('policy', 'a policy', policy, ['apply']));
+    this.#policies.push(having('policy', 'a policy', policy, ['apply']));
+    this.#wasm.call((queue) => queue.addPolicy(this.#policies.length - 1));
   }
 
   /**
@@ -101,11 +88,25 @@ export class Queue extends Target {
    * of the program have its turn in between.
    *
    * @param {Envelope} envelope
-   * @returns {Promise<[envelope: Envelope, id: string | QueueError][]>}
+   * @returns {Promise<[envelope: Envelope, id: string | import('./errors.js').QueueError][]>}
    */
   async enqueue(envelope) {
-    const accepted = this.#intake.accept(envelope);
-    return this.#turns.others ? this.#afterOthers(accepted) : accepted;
+    return this.#enqueue(envelope);
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {string} [id] of the first message that it becomes; those of the others follow from it
+   * @param {number} [at] when it is due
+   */
+  async #enqueue(envelope, id, at) {
+    const copy = copyEnvelope(envelope);
+    /** @type {[Envelope, string | Failed][]} */
+    const stored = await this.#wasm.call((queue) => queue.enqueue(copy, id, at));
+    return stored.map(([made, id]) => {
+      const shown = this.#policies.length === 0 ? envelope : without(made, NONE);
+      return /** @type {[Envelope, any]} */ ([shown, id instanceof Failed ? id.error : id]);
+    });
   }
 
   /**
@@ -116,16 +117,13 @@ export class Queue extends Target {
    */
   start() {
     if (this.#started || !this.#relay) return;
+    this.#storage.listen();
+    this.#wasm.call((queue) => queue.start());
     this.#started = true;
-    const news = new News(this.#storage, (timestamp, id) => this.#put(timestamp, id), (error) => {
-      this.#context.complain(error, {});
-    });
-    this.#news = news;
-    news.listen();
+    restarted.add(this.#visible);
     const { addEventListener: listen, document } = globalThis;
     listen?.call(globalThis, 'online', this.#online);
     document?.addEventListener('visibilitychange', this.#visible);
-    this.#openOrClose();
   }
 
   /**
@@ -135,37 +133,25 @@ export class Queue extends Target {
    * @returns {Promise<void>}
    */
   async flush() {
-    if (!this.#relay) return;
-    if (!this.#started) await new News(this.#storage, (timestamp, id) => this.#put(timestamp, id), () => {}).look();
-    this.#flushes++;
-    try {
-      this.#hurry();
-      while (this.#ask(Ask.Hurrying) && this.#isOpen()) await new Promise((resolve) => this.#pumped.push(resolve));
-      await Promise.all(this.#underWay);
-    } finally {
-      this.#flushes--;
-      this.#openOrClose();
-    }
-    // What has begun meanwhile; no other one does, unless the queue was started.
-    while (!this.#isOpen() && this.#underWay.size > 0) await Promise.all(this.#underWay);
+    if (this.#relay) await this.#wasm.call((queue) => queue.flush());
   }
 
   /**
    * Begins no more attempts, and resolves when those under way have ended. The queue can be started again.
    *
+   * @param {{ timeout?: number }} [options] `timeout`: attempts that last longer than so many milliseconds end then,
+   *   their relays hear of it by their signal, and their messages are tried again later
    * @returns {Promise<void>}
    */
-  async stop() {
-    if (this.#started) {
-      this.#started = false;
-      this.#news?.end();
-      const { removeEventListener: leave, document } = globalThis;
-      leave?.call(globalThis, 'online', this.#online);
-      document?.removeEventListener('visibilitychange', this.#visible);
-      this.#openOrClose();
-    }
-    for (const wake of this.#rests) wake();
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  async stop(options) {
+    const { timeout } = /** @type {{ timeout?: number }} */ (optionsOf(options));
+    const time = timeout === undefined ? undefined : milliseconds('options.timeout', timeout, 0);
+    this.#started = false;
+    restarted.delete(this.#visible);
+    const { removeEventListener: leave, document } = globalThis;
+    leave?.call(globalThis, 'online', this.#online);
+    document?.removeEventListener('visibilitychange', this.#visible);
+    await this.#wasm.call((queue) => queue.stop(time));
   }
 
   /**
@@ -174,14 +160,12 @@ export class Queue extends Target {
    * @returns {void}
    */
   pause() {
-    this.#paused = true;
-    this.#openOrClose();
+    this.#wasm.call((queue) => queue.pause());
   }
 
   /** @returns {void} */
   resume() {
-    this.#paused = false;
-    this.#openOrClose();
+    this.#wasm.call((queue) => queue.resume());
   }
 
   /**
@@ -192,25 +176,8 @@ export class Queue extends Target {
    * @returns {Promise<void>}
    */
   async retry(id) {
-    const { deadLetter, storage } = this.#context;
-    const ids = [];
-    if (deadLetter) {
-      const kept = [];
-      for await (const one of keptOf(deadLetter, id)) kept.push(one);
-      // The first one goes last: by it the others are found.
-      for (const { place, envelope } of kept.reverse()) {
-        const as = await idToQueue(deadLetter, storage, place);
-        // If this ends before it is taken off, a repeat finds it here.
-        ids.push(await this.#intake.write(envelope, as, 2 * this.#options.lease));
-        await deadLetter.remove(place);
-      }
-    }
-    if (ids.length === 0) ids.push(id);
-    const now = Date.now();
-    for (const one of ids) {
-      await storage.setTimestamp(one, now);
-      this.#put(now, one);
-    }
+    const key = copyId('id', id);
+    await this.#wasm.call((queue) => queue.retry(key), key);
   }
 
   /**
@@ -220,9 +187,7 @@ export class Queue extends Target {
    * @returns {QueueInfo}
    */
   getInfo() {
-    this.#ask(Ask.Info);
-    const [size, inAttempt, delivered, deferred, failed, due] = this.#decisions.numbers();
-    return { size, oldestDue: Number.isNaN(due) ? null : due, inAttempt, delivered, deferred, failed };
+    return this.#wasm.call((queue) => queue.getInfo());
   }
 
   /**
@@ -234,157 +199,23 @@ export class Queue extends Target {
     super.addEventListener(...listener);
   }
 
-  /**
-   * @template T
-   * @param {MaybePromise<T>} accepted
-   */
-  async #afterOthers(accepted) {
-    const result = await accepted;
-    if (this.#isOpen()) await this.#turns.others;
-    return result;
-  }
-
-  // ---- bounces ----
+  #online = () => this.#wasm.call((queue) => queue.wake());
+  #visible = () => this.#wasm.call((queue) => queue.checkClocks());
 
   /**
-   * Stores a bounce that waits until its message is marked: if this crashes in between, a repeat finds it there.
+   * Stores a bounce in a queue, due at a time if that is one of ours, and resolves with the ids of what it has become.
    *
+   * @param {NonNullable<QueueOptions['bounceQueue']>} queue
    * @param {Envelope} bounce
    * @param {string} id
-   * @returns {Promise<string[]>} the ids of what it has become
+   * @param {number} at
+   * @returns {Promise<string[]>}
    */
-  async #storeBounce(bounce, id) {
-    const { bounceQueue = this, lease } = this.#options;
-    const accepted = await (bounceQueue instanceof Queue
-      ? bounceQueue.#intake.accept(bounce, id, 2 * lease) : bounceQueue.enqueue(bounce));
-    return accepted.map(([, id]) => {
+  static async #enqueueBounce(queue, bounce, id, at) {
+    const stored = queue instanceof Queue ? await queue.#enqueue(bounce, id, at) : await queue.enqueue(bounce);
+    return stored.map(([, id]) => {
       if (typeof id !== 'string') throw id;
       return id;
     });
-  }
-
-  /** @param {string[]} ids */
-  async #sendBounces(ids) {
-    const { bounceQueue = this } = this.#options;
-    if (!(bounceQueue instanceof Queue)) return;
-    const now = Date.now();
-    for (const id of ids) {
-      try {
-        await bounceQueue.#storage.setTimestamp(id, now);
-        bounceQueue.#put(now, id);
-      } catch (error) {
-        this.#context.complain(error, { id }); // it is sent later
-      }
-    }
-  }
-
-  /**
-   * @param {number} timestamp
-   * @param {string} id
-   */
-  #put(timestamp, id) {
-    this.#context.frame.putId(id);
-    this.#ask(Ask.Put, timestamp);
-    if (this.#isOpen()) this.#poke();
-  }
-
-  // ---- attempts ----
-
-  #isOpen() {
-    return (this.#started || this.#flushes > 0) && !this.#paused;
-  }
-
-  #openOrClose() {
-    this.#ask(Ask.Open, this.#isOpen() ? 1 : 0);
-    this.#pump();
-  }
-
-  #hurry() {
-    this.#tick();
-    this.#ask(Ask.Hurry);
-    this.#openOrClose();
-  }
-
-  #online = () => this.#hurry();
-  #visible = () => this.#pump();
-  #unpoke = () => {
-    this.#poked = false;
-    this.#pump();
-  };
-
-  /** Looks for attempts to begin when nothing else runs any more. */
-  #poke() {
-    if (this.#poked) return;
-    this.#poked = true;
-    this.#ready.then(this.#unpoke);
-  }
-
-  /** Begins the attempts that may begin, and comes back for the next one. */
-  #pump() {
-    if (this.#pumping || !this.#turns.begin()) return;
-    this.#pumping = true;
-    this.#ask(Ask.Tick, Date.now(), this.#turns.now);
-    try {
-      for (let number; (number = this.#ask(Ask.Take)) >= 0; ) {
-        this.#begin(number);
-        if (!this.#turns.goesOn()) break;
-      }
-    } finally {
-      this.#pumping = false;
-      this.#turns.end(this.#ask(Ask.Idle));
-    }
-    if (this.#pumped.length > 0) for (const resolve of this.#pumped.splice(0)) resolve();
-  }
-
-  /** @param {number} number */
-  #begin(number) {
-    const work = new Delivery(this.#context, number).run();
-    if (!work) return;
-    const ended = work.finally(() => {
-      this.#underWay.delete(ended);
-      this.#pump();
-    });
-    this.#underWay.add(ended);
-  }
-
-  /**
-   * @param {number} milliseconds
-   * @returns {Promise<boolean>} false if the queue does not wait
-   */
-  async #rest(milliseconds) {
-    if (!this.#started && this.#flushes === 0) return false;
-    await new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        this.#rests.delete(end);
-        resolve(undefined);
-      };
-      const timer = setTimeout(end, milliseconds);
-      this.#rests.add(end);
-    });
-    return true;
-  }
-
-  // ---- what is shared ----
-
-  #tick() {
-    this.#ask(Ask.Tick, Date.now(), performance.now());
-  }
-
-  /**
-   * @param {number} ask
-   * @param {number} [x]
-   * @param {number} [y]
-   */
-  #ask(ask, x = 0, y = 0) {
-    return this.#decisions.ask(ask, 0, x, y);
-  }
-
-  /**
-   * @param {string} type
-   * @param {() => object} detail
-   */
-  #dispatch(type, detail) {
-    if (this.#heard.has(type)) this.dispatchEvent(new CustomEvent(type, { detail: detail() }));
   }
 }

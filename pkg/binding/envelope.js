@@ -208,3 +208,23 @@ export function without(stored, delivered) {
   }
   return copy;
 }
+
+/**
+ * An envelope with some of its recipients; the rest is shared.
+ *
+ * @param {Envelope} envelope a copy
+ * @param {Uint32Array} places of these recipients, ascending
+ * @returns {Envelope}
+ */
+export function withRecipients(envelope, places) {
+  return { ...envelope, recipients: Array.from(places, (place) => envelope.recipients[place]) };
+}
+
+/**
+ * What a notification of a failure takes from an envelope.
+ *
+ * @param {Envelope} envelope a copy
+ */
+export function partsOf({ sender, recipients, headers = [], receiver = null }) {
+  return { sender, recipients, headers, receiver };
+}

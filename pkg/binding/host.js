@@ -1,32 +1,9 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
 /** @import { Gate } from './instance.js' */
 import { QueueError, describe } from '../errors.js';
-import { Failed, count, unexpected } from './errors.js';
+import { count, unexpected } from './errors.js';
+import { answerOf, laterIfPromise } from './later.js';
 import { copyMeta } from './meta.js';
-
-/**
- * An answer that is not there yet. It never rejects, and it calls back only to the instance that waits for it.
- *
- * @template T
- */
-export class Later {
-  #answer;
-  #gate;
-
-  /**
-   * @param {Promise<T>} answer
-   * @param {Gate} gate
-   */
-  constructor(answer, gate) {
-    this.#answer = answer;
-    this.#gate = gate;
-  }
-
-  /** @param {(answer: T) => unknown} resolve */
-  then(resolve) {
-    return this.#answer.then(this.#gate(resolve));
-  }
-}
 
 /**
  * A host as the core sees it: every method answers with an inert value, with a `Failed` that keeps what the host threw,
@@ -83,18 +60,23 @@ export class HostAdapter {
    * @template T
    * @param {() => any} ask
    * @param {(answer: any) => T} read
-   * @returns {T | Failed | Later<T | Failed>}
    */
   #answer(ask, read) {
-    try {
-      const answer = ask();
-      if (typeof answer?.then !== 'function') return read(answer);
-      if (this.isSync) throw needsAsync(answer);
-      return new Later(Promise.resolve(answer).then(read).catch((error) => new Failed(error)), this.#gate);
-    } catch (error) {
-      return new Failed(error);
-    }
+    const askHost = this.isSync ? () => now(ask()) : ask;
+    return laterIfPromise(answerOf(askHost, read), this.#gate);
   }
+}
+
+/**
+ * What answered at once.
+ *
+ * @template T
+ * @param {T} answer
+ * @returns {T}
+ */
+export function now(answer) {
+  if (typeof (/** @type {any} */ (answer)?.then) === 'function') throw needsAsync(/** @type {any} */ (answer));
+  return answer;
 }
 
 /**
@@ -103,7 +85,7 @@ export class HostAdapter {
  *
  * @param {PromiseLike<unknown>} promise
  */
-export function needsAsync(promise) {
+function needsAsync(promise) {
   promise.then(undefined, () => {});
   return new QueueError(
     'needs-async', 'a dictionary returned a promise: use AsyncDictStorage for dictionaries that do',

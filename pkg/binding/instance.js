@@ -1,8 +1,9 @@
 import { KeyError, QueueError } from '../errors.js';
 import { instantiate } from '../wasm/glue.js';
-import { countRecipients, hasSender, texts, without } from './envelope.js';
+import { countRecipients, hasSender, partsOf, texts, withRecipients, without } from './envelope.js';
 import { Failed, failed, refusedNumber, refusedText } from './errors.js';
-import { Later } from './host.js';
+import { leaseLost, noDelay, unrecognised } from './callbacks.js';
+import { Later } from './later.js';
 import { withUnknown } from './meta.js';
 
 /** @import { Glue, InitOutput } from '../wasm/glue.js' */
@@ -12,9 +13,16 @@ const DEEPEST = 32;
 
 /** What the core calls by name, see `js_namespace = binding` in src/wasm. */
 const BINDING = {
-  Failed, failed, refusedNumber, refusedText, Later, texts, hasSender, countRecipients, without, withUnknown,
-  now: () => performance.now(),
+  Failed, failed, refusedNumber, refusedText, leaseLost, noDelay, unrecognised, Later, texts, hasSender,
+  countRecipients, without, withRecipients, withUnknown, partsOf, now: () => performance.now(),
 };
+
+/**
+ * Is called when a fresh instance has taken the place of one that is gone: those who work by themselves go on.
+ *
+ * @type {Set<() => void>}
+ */
+export const restarted = new Set();
 
 /**
  * Makes a function of a module's instance one that can be called when that instance may be gone.
@@ -60,6 +68,7 @@ export function instance() {
   if (current) lostCalls = new Set([...lostCalls, ...current.calls]);
   current = fresh;
   if (lostCalls.size > 0) endLostCalls();
+  if (restarted.size > 0) queueMicrotask(() => restarted.forEach((restart) => restart()));
   return fresh;
 }
 
@@ -80,6 +89,14 @@ function endLostCalls() {
 function lost(id) {
   const reason = 'the stack or the memory of the program has ended while calls were under way';
   return new QueueError('unknown-outcome', `unknown-outcome: ${reason}`, { id });
+}
+
+/** Resolves when everything else of the program had its turn. */
+function soon() {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
 }
 
 /**
@@ -112,7 +129,7 @@ export class Instance {
   constructor(module) {
     const { gate } = this;
     this.glue = instantiate(
-      BINDING,
+      { ...BINDING, soon: () => new Later(soon(), gate) },
       (task) => queueMicrotask(/** @type {() => void} */ (gate(task))),
       (task, delay) => setTimeout(gate(task), delay),
       clearTimeout,
@@ -158,7 +175,7 @@ export class Instance {
         // Nobody is there to hear of it but the calls under way.
       }
     }
-    if (this.calls.size > 0) instance();
+    if (this.calls.size > 0 || restarted.size > 0) instance();
   };
 
   /**
@@ -194,7 +211,7 @@ export class WasmHalf {
   /** @type {Instance | undefined} */
   #instance;
 
-  /** @param {(instance: Instance) => T} make */
+  /** @param {(instance: Instance) => T | Failed} make */
   constructor(make) {
     loader(); // who forgot to give a module learns of it here
     this.#make = make;
@@ -212,18 +229,30 @@ export class WasmHalf {
     if (now.isTooDeep) {
       throw new QueueError('conflict', 'conflict: a dictionary calls the storage again and again', { id });
     }
-    let half = this.#half;
-    if (half === undefined || this.#instance !== now) {
-      half = now.enter(() => this.#make(now));
-      this.#half = half;
-      this.#instance = now;
-    }
-    const made = half;
-    const result = now.enter(() => method(made));
+    const half = this.in(now);
+    const result = now.enter(() => method(half));
     if (!now.isAlive) throw lost(id); // a call within this one has ended the instance
     if (result instanceof Failed) throw result.error;
     if (result === null) throw new KeyError(/** @type {string} */ (id)); // it is no message's
     return result instanceof Promise ? now.track(result, id) : result;
+  }
+
+  /**
+   * The half in an instance.
+   *
+   * @param {Instance} now
+   * @returns {T}
+   */
+  in(now) {
+    let half = this.#half;
+    if (half === undefined || this.#instance !== now) {
+      const made = now.enter(() => this.#make(now));
+      if (made instanceof Failed) throw made.error;
+      half = made;
+      this.#half = half;
+      this.#instance = now;
+    }
+    return half;
   }
 
   /** Gives its memory back; the next call makes it again. */

@@ -1,5 +1,5 @@
 /** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
-import { needsAsync } from '../binding/host.js';
+import { now } from '../binding/host.js';
 import { QueueError } from '../errors.js';
 
 /**
@@ -169,18 +169,6 @@ export class SyncMapsHost {
   #dict(dict) {
     return dict === 'meta' ? this.#meta : this.#envelopes;
   }
-}
-
-/**
- * What a dictionary answered, unless it is a promise.
- *
- * @template T
- * @param {T} answer
- * @returns {T}
- */
-function now(answer) {
-  if (typeof (/** @type {any} */ (answer)?.then) === 'function') throw needsAsync(/** @type {any} */ (answer));
-  return answer;
 }
 
 /**

@@ -1,12 +1,16 @@
 //! Envelopes as handles: their bodies never come into wasm memory.
 
+use serde::{Deserialize, Serialize};
+use serde_wasm_bindgen::from_value;
 use wasm_bindgen::prelude::*;
 
 use super::error::refused;
+use super::meta::to_js;
 use crate::envelope::{
-    ADDRESS, EnvelopeHandle, HEADER_NAME, HEADER_VALUE, is_address, is_header_name, is_header_value,
+    ADDRESS, Envelope, EnvelopeHandle, HEADER_NAME, HEADER_VALUE, is_address, is_header_name, is_header_value,
 };
 use crate::error::{Got, Invalid};
+use crate::queue::{Parts, QueueEnvelope};
 
 #[wasm_bindgen]
 extern "C" {
@@ -22,6 +26,16 @@ extern "C" {
     /// A copy without the recipients at these positions; `undefined` if it is no envelope.
     #[wasm_bindgen(js_namespace = binding)]
     fn without(envelope: &JsValue, delivered: Vec<u32>) -> JsValue;
+    /// The same with the recipients at these places alone.
+    #[wasm_bindgen(js_namespace = binding, js_name = withRecipients)]
+    fn with_recipients(envelope: &JsValue, places: Vec<u32>) -> JsValue;
+    /// Sender, recipients, headers and receiver.
+    #[wasm_bindgen(js_namespace = binding, js_name = partsOf)]
+    fn parts_of(envelope: &JsValue) -> JsValue;
+
+    type Fields;
+    #[wasm_bindgen(method, getter)]
+    fn sender(this: &Fields) -> JsValue;
 }
 
 /// An envelope in JavaScript: an inert copy of a caller's, or a value that a host keeps.
@@ -81,4 +95,48 @@ impl EnvelopeHandle for JsEnvelope {
     fn check(&self) -> Result<(), Invalid> {
         Ok(()) // judged where it came in
     }
+}
+
+impl QueueEnvelope for JsEnvelope {
+    fn has_sender(&self) -> bool {
+        self.0.unchecked_ref::<Fields>().sender().is_truthy()
+    }
+
+    fn parts(&self) -> Parts {
+        let JsParts { sender, recipients, headers, receiver } = from_value(parts_of(&self.0)).unwrap_or_default();
+        Parts { sender, recipients, headers, receiver }
+    }
+
+    fn with_recipients(&self, places: &[usize]) -> Self {
+        let places = places.iter().filter_map(|place| u32::try_from(*place).ok()).collect();
+        Self(with_recipients(&self.0, places))
+    }
+
+    fn of(envelope: Envelope) -> Self {
+        let Envelope { sender, recipients, headers, message, .. } = envelope;
+        Self(to_js(&JsBounce {
+            sender: sender.unwrap_or_default(),
+            recipients,
+            headers,
+            message: String::from_utf8_lossy(&message).into_owned(),
+        }))
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct JsParts {
+    sender: Option<String>,
+    recipients: Vec<String>,
+    headers: Vec<(String, String)>,
+    receiver: Option<String>,
+}
+
+/// A notification as the core makes them; its message is text.
+#[derive(Serialize)]
+struct JsBounce {
+    sender: String,
+    recipients: Vec<String>,
+    headers: Vec<(String, String)>,
+    message: String,
 }

@@ -55,7 +55,7 @@ impl JsHost {
 }
 
 /// An answer, once it is there.
-async fn settled(answer: JsValue) -> Result<JsValue, Failed> {
+pub(super) async fn settled(answer: JsValue) -> Result<JsValue, Failed> {
     let answer = if answer.is_instance_of::<Later>() {
         // A `Later` never rejects: its `Failed` is an answer, too.
         JsFuture::from(answer.unchecked_into::<Promise>()).await.unwrap_or_else(|failed| failed)

@@ -224,16 +224,3 @@ pub fn change(expect: JsValue, next: JsValue) -> Result<Change, JsValue> {
         delivered: next.delivered,
     })
 }
-
-/// What a meta record says to a queue; null if there is none.
-#[derive(Serialize)]
-struct JsLook {
-    timestamp: f64,
-    attempts: u32,
-    lease: Option<JsLease>,
-}
-
-/// The record for a queue.
-pub fn look_to_js(meta: &Meta) -> JsValue {
-    to_js(&JsLook { timestamp: meta.timestamp, attempts: meta.attempts, lease: meta.lease.as_ref().map(JsLease::from) })
-}

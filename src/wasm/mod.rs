@@ -9,5 +9,10 @@ mod envelope;
 mod error;
 mod host;
 mod meta;
+mod queue;
+mod relay;
 mod storage;
 mod timer;
+
+#[global_allocator]
+static MEMORY: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

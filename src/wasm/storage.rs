@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,7 +16,6 @@ use super::error::{Failed, failure, needs_async};
 use super::host::{Adapter, JsHost};
 use super::meta;
 use crate::error::Error;
-use crate::host::Stored;
 use crate::id::Id;
 use crate::integrity::Repair;
 use crate::load::Position;
@@ -23,7 +23,7 @@ use crate::meta::Change;
 use crate::storage::DictStorage;
 use crate::watch::{Subscriber, Wait};
 
-type Shared = Rc<DictStorage<JsHost>>;
+type Shared = Arc<DictStorage<JsHost>>;
 type Work = Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>;
 
 /// The result of a call: what it came to, a `Failed`, or, where it waits, a promise of these.
@@ -37,9 +37,9 @@ pub(super) fn now_or_later(mut work: Work, is_sync: bool) -> JsValue {
 }
 
 /// What a method returns whose id is none: there is no such message, whatever the text is.
-const NO_SUCH_MESSAGE: JsValue = JsValue::NULL;
+pub(super) const NO_SUCH_MESSAGE: JsValue = JsValue::NULL;
 
-fn id_to_js(id: Id) -> JsValue {
+pub(super) fn id_to_js(id: Id) -> JsValue {
     JsValue::from_str(id.encode(&mut [0; 32]))
 }
 
@@ -48,7 +48,7 @@ fn id_to_js(id: Id) -> JsValue {
 #[allow(missing_debug_implementations)]
 pub struct Storage {
     pub(super) storage: Shared,
-    is_sync: bool,
+    pub(super) is_sync: bool,
 }
 
 impl Storage {
@@ -56,7 +56,7 @@ impl Storage {
     where
         F: Future<Output = Result<T, Error<Failed>>> + 'static,
     {
-        let work = work(Rc::clone(&self.storage));
+        let work = work(Arc::clone(&self.storage));
         now_or_later(Box::pin(async move { work.await.map(result).map_err(failure) }), self.is_sync)
     }
 
@@ -70,12 +70,18 @@ impl Storage {
 impl Storage {
     /// `deadline` is in milliseconds; a synchronous host has none.
     #[wasm_bindgen(constructor)]
+    #[allow(clippy::arc_with_non_send_sync)] // threads are for programs that are not JavaScript
     pub fn new(adapter: Adapter, is_sync: bool, deadline: f64) -> Self {
         let mut storage = DictStorage::new(JsHost::new(adapter));
         if !is_sync && let Ok(deadline) = Duration::try_from_secs_f64(deadline / 1000.0) {
             storage = storage.with_deadline(deadline);
         }
-        Self { storage: Rc::new(storage), is_sync }
+        Self { storage: Arc::new(storage), is_sync }
+    }
+
+    /// The same storage, for somebody who takes what is handed over.
+    pub fn share(&self) -> Self {
+        Self { storage: Arc::clone(&self.storage), is_sync: self.is_sync }
     }
 
     /// Resolves with the id; undefined if the given one is none.
@@ -126,23 +132,6 @@ impl Storage {
         )
     }
 
-    /// Resolves with timestamp, attempts and lease; undefined if there is no such message.
-    #[wasm_bindgen(js_name = getMeta)]
-    pub fn get_meta(&self, id: &str) -> JsValue {
-        let Ok(id) = id.parse::<Id>() else { return NO_SUCH_MESSAGE };
-        self.call(
-            move |storage| async move {
-                match storage.get_meta(&id).await? {
-                    None => Err(Error::NoSuchMessage(id)),
-                    Some(Stored::Good(meta)) => Ok(meta),
-                    Some(Stored::Corrupt) => Err(Error::Corrupt(id)),
-                    Some(Stored::Newer) => Err(Error::NewerFormat(id)),
-                }
-            },
-            |meta| meta::look_to_js(&meta),
-        )
-    }
-
     pub fn remove(&self, id: &str) -> JsValue {
         let Ok(id) = id.parse::<Id>() else { return JsValue::UNDEFINED };
         self.call(move |storage| async move { storage.remove(&id).await }, |()| JsValue::UNDEFINED)
@@ -189,7 +178,7 @@ impl Storage {
     pub fn wait(&self, every: f64) -> Waiting {
         let wait = self.storage.wait(Duration::try_from_secs_f64(every / 1000.0).unwrap_or(Duration::MAX));
         let subscriber = wait.subscriber();
-        Waiting { storage: Rc::clone(&self.storage), wait: Rc::new(Cell::new(Some(Box::new(wait)))), subscriber }
+        Waiting { storage: Arc::clone(&self.storage), wait: Rc::new(Cell::new(Some(Box::new(wait)))), subscriber }
     }
 
     /// Somebody else has changed a message; which one is not known if this is no id.
@@ -215,7 +204,7 @@ pub struct Waiting {
 impl Waiting {
     /// Resolves with the next timestamp and id; undefined at the end. One call at a time.
     pub fn next(&self) -> JsValue {
-        let (storage, place) = (Rc::clone(&self.storage), Rc::clone(&self.wait));
+        let (storage, place) = (Arc::clone(&self.storage), Rc::clone(&self.wait));
         let work = async move {
             let Some(mut wait) = place.take() else { return Ok(JsValue::UNDEFINED) };
             let next = wait.next(&storage).await;

@@ -1,0 +1,207 @@
+/** @import { Envelope, MaybePromise, Policy, QueueOptions, Relay, Reply } from '../types.js' */
+/** @import { AnswerCopy } from './answers.js' */
+/** @import { Gate } from './instance.js' */
+import { QueueError } from '../errors.js';
+import { copyAnswer, copyThrown } from './answers.js';
+import { copyEnvelope, without } from './envelope.js';
+import { Failed } from './errors.js';
+import { answerOf, laterIfPromise } from './later.js';
+
+/**
+ * The functions that a queue calls, and what they have under way. It outlasts an instance of the module.
+ *
+ * @typedef {object} Functions
+ * @property {Relay | undefined} relay
+ * @property {QueueOptions['backoff']} backoff
+ * @property {QueueOptions['bounceFactory']} bounceFactory
+ * @property {((bounce: Envelope, id: string, at: number) => Promise<string[]>) | undefined} enqueueBounce
+ * @property {((id: string) => Promise<void>) | undefined} sendBounce
+ * @property {Policy[]} policies
+ * @property {Set<string>} heard types of events that somebody listens to
+ * @property {(type: string, detail: object) => void} dispatch
+ * @property {Map<string, RelayedAttempt>} relayed by message, the attempts that have not ended
+ */
+
+/** An attempt that the relay has. It answers once, whichever instance asks. */
+class RelayedAttempt {
+  /** @type {MaybePromise<AnswerCopy>} */
+  answer;
+  /** @type {AbortController | undefined} */
+  #controller;
+
+  /**
+   * @param {Relay | undefined} relay
+   * @param {Envelope} envelope
+   * @param {number} attempts
+   * @param {string} id
+   */
+  constructor(relay, envelope, attempts, id) {
+    const recipients = envelope.recipients.slice();
+    const controller = () => (this.#controller ??= new AbortController());
+    const attempt = {
+      id,
+      get signal() {
+        return controller().signal;
+      },
+    };
+    const answer = answerOf(
+      () => relay?.attempt(shared(envelope), attempts, attempt), (answer) => copyAnswer(answer, recipients),
+    );
+    this.answer = answer instanceof Promise ? answer.then(orThrown) : orThrown(answer);
+  }
+
+  abort() {
+    this.#controller?.abort();
+  }
+}
+
+/**
+ * @param {AnswerCopy | Failed} answer
+ * @returns {AnswerCopy}
+ */
+function orThrown(answer) {
+  return answer instanceof Failed ? copyThrown(answer.error) : answer;
+}
+
+/**
+ * An envelope for a function that may change its own; the body is the same.
+ *
+ * @param {Envelope} envelope
+ * @returns {Envelope}
+ */
+function shared(envelope) {
+  const copy = { ...envelope, recipients: envelope.recipients.slice() };
+  if (envelope.headers) copy.headers = envelope.headers.map(([name, value]) => [name, value]);
+  return copy;
+}
+
+/** The functions of a queue as the core calls them: none throws, and each answers with inert values. */
+export class Callbacks {
+  #functions;
+  #gate;
+
+  /**
+   * @param {Functions} functions
+   * @param {Gate} gate
+   */
+  constructor(functions, gate) {
+    this.#functions = functions;
+    this.#gate = gate;
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {number} attempts
+   * @param {string} id
+   */
+  attempt(envelope, attempts, id) {
+    const { relay, relayed } = this.#functions;
+    let attempt = relayed.get(id);
+    if (!attempt) relayed.set(id, (attempt = new RelayedAttempt(relay, envelope, attempts, id)));
+    return laterIfPromise(attempt.answer, this.#gate);
+  }
+
+  /** @param {string} id */
+  abort(id) {
+    this.#functions.relayed.get(id)?.abort();
+  }
+
+  /** @param {string} id of a message whose attempt has ended */
+  settle(id) {
+    this.#functions.relayed.delete(id);
+  }
+
+  /**
+   * @param {number} number
+   * @param {Envelope} envelope
+   */
+  policy(number, envelope) {
+    const copy = shared(envelope);
+    return this.#answer(() => this.#functions.policies[number].apply(copy), (made) => (
+      Array.from(made === undefined || made === null ? [copy] : made, copyEnvelope)));
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {number} attempts
+   * @param {Reply[]} replies
+   */
+  backoff(envelope, attempts, replies) {
+    return answerOf(() => {
+      const delay = this.#functions.backoff?.(shared(envelope), attempts, replies);
+      if (delay === undefined || delay === null || typeof delay === 'number') return delay ?? null;
+      throw noDelay(delay).error;
+    }, (delay) => delay);
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {Reply} reply
+   */
+  bounce(envelope, reply) {
+    return this.#answer(() => this.#functions.bounceFactory?.(shared(envelope), reply), (bounce) => (
+      bounce === undefined || bounce === null ? null : copyEnvelope(bounce)));
+  }
+
+  /**
+   * @param {Envelope} bounce
+   * @param {string} id
+   * @param {number} at
+   */
+  enqueueBounce(bounce, id, at) {
+    return this.#answer(() => this.#functions.enqueueBounce?.(bounce, id, at), (ids) => ids);
+  }
+
+  /** @param {string} id */
+  sendBounce(id) {
+    return this.#answer(() => this.#functions.sendBounce?.(id), () => undefined);
+  }
+
+  /** @param {string} type */
+  hears(type) {
+    return this.#functions.heard.has(type);
+  }
+
+  /**
+   * @param {string} type
+   * @param {any} told
+   */
+  emit(type, { places, replies, failed, ...detail }) {
+    const { envelope } = detail;
+    if (type === 'queued') detail.envelope = without(envelope, NONE); // the host may have this very object
+    if (places) {
+      detail.recipients = places.map((/** @type {number} */ place) => envelope.recipients[place]);
+      detail.replies = replies.map((/** @type {Reply | null} */ reply) => reply ?? undefined);
+      const reply = detail.replies.find((/** @type {Reply | undefined} */ reply) => reply !== undefined);
+      if (reply) detail.reply = reply;
+    }
+    if (failed) detail.error = failed.error;
+    this.#functions.dispatch(type, detail);
+  }
+
+  /**
+   * @template T
+   * @param {() => any} ask
+   * @param {(answer: any) => T} read
+   */
+  #answer(ask, read) {
+    return laterIfPromise(answerOf(ask, read), this.#gate);
+  }
+}
+
+const NONE = new Uint32Array();
+
+/** @param {string | undefined} id */
+export function leaseLost(id) {
+  return new Failed(new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }));
+}
+
+/** @param {string} reason */
+export function unrecognised(reason) {
+  return new Failed(new TypeError(reason));
+}
+
+/** @param {unknown} delay */
+export function noDelay(delay) {
+  return new Failed(new RangeError(`backoff: expected a number of milliseconds or null, got ${String(delay)}`));
+}

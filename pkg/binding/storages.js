@@ -1,0 +1,35 @@
+/** @import { Glue } from '../wasm/glue.js' */
+/** @import { WasmHalf } from './instance.js' */
+import { describe } from '../errors.js';
+
+/**
+ * What a queue uses of a storage.
+ *
+ * @typedef {object} StorageParts
+ * @property {WasmHalf<Glue.Storage>} wasm
+ * @property {number | undefined} every how often a queue looks through everything, in milliseconds; never unless given
+ * @property {() => void} listen hears of what others do from now on, where the host tells of it
+ */
+
+/** @type {WeakMap<object, StorageParts>} */
+const partsByStorage = new WeakMap();
+
+/**
+ * @param {object} storage
+ * @param {StorageParts} parts
+ */
+export function keepParts(storage, parts) {
+  partsByStorage.set(storage, parts);
+}
+
+/**
+ * @param {string} name
+ * @param {any} storage
+ * @returns {StorageParts}
+ */
+export function partsOf(name, storage) {
+  const parts = typeof storage === 'object' && storage ? partsByStorage.get(storage) : undefined;
+  if (parts) return parts;
+  const expected = 'a DictStorage or AsyncDictStorage of this copy of the package';
+  throw new TypeError(`${name}: expected ${expected}, got ${describe(storage)}`);
+}

@@ -1,0 +1,333 @@
+//! The queue as JavaScript sees it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use js_sys::Array;
+use serde::{Deserialize, Serialize};
+use serde_wasm_bindgen::{from_value, preserve};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+use super::envelope::JsEnvelope;
+use super::error::{Failed, failure, unreadable};
+use super::host::JsHost;
+use super::meta::to_js;
+use super::relay::{Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, make_bounce};
+use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, now_or_later};
+use super::timer::JsTimer;
+use crate::id::Id;
+use crate::queue::{
+    BoxError, Cause, EnqueueOptions, Enqueued, Event, Info, Kind, Options, Queue as CoreQueue, Recipient, Reply,
+};
+
+type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
+
+/// What a queue is told; the functions stay in JavaScript. Times are in milliseconds.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct JsOptions {
+    owner: String,
+    lease: f64,
+    relay_pool: f64,
+    store_pool: Option<f64>,
+    attempt_timeout: Option<f64>,
+    has_backoff: bool,
+    has_bounce_factory: bool,
+    has_bounce_queue: bool,
+    scan: Option<f64>,
+}
+
+/// A number of milliseconds; for ever where it is no time that a timer knows.
+fn duration(milliseconds: f64) -> Duration {
+    Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(Duration::MAX)
+}
+
+/// A queue over a storage. Its functions are called through `Callbacks`.
+#[wasm_bindgen]
+#[allow(missing_debug_implementations)]
+pub struct Queue {
+    core: Rc<Core>,
+    callbacks: Callbacks,
+    is_sync: bool,
+}
+
+#[wasm_bindgen]
+impl Queue {
+    /// `options` is an inert copy; what is returned is a `Queue` or a `Failed`.
+    pub fn open(storage: &Storage, dead_letter: Option<Storage>, callbacks: Callbacks, options: JsValue) -> JsValue {
+        let options: JsOptions = match from_value(options) {
+            Ok(options) => options,
+            Err(error) => return unreadable("options", &error),
+        };
+        let dead_letter = dead_letter.map(|storage| Arc::clone(&storage.storage));
+        let options = options_of(options, dead_letter, &callbacks);
+        match Core::with_timer(Arc::clone(&storage.storage), JsRelay(callbacks.clone()), options, JsTimer) {
+            Ok(core) => Self { core: Rc::new(core), callbacks, is_sync: storage.is_sync }.into(),
+            Err(error) => failure(error),
+        }
+    }
+
+    /// Adds the policy of this number in `Callbacks`.
+    #[wasm_bindgen(js_name = addPolicy)]
+    #[allow(clippy::arc_with_non_send_sync)]
+    pub fn add_policy(&self, number: u32) {
+        let callbacks = self.callbacks.clone();
+        self.core.add_policy(Arc::new(move |envelope| Box::pin(apply_policy(callbacks.clone(), number, envelope))));
+    }
+
+    /// Resolves with pairs of an envelope and its id, or the `Failed` that kept it from being stored.
+    pub fn enqueue(&self, envelope: JsValue, id: Option<String>, at: Option<f64>) -> JsValue {
+        let envelope = match JsEnvelope::argument(envelope) {
+            Ok(envelope) => envelope,
+            Err(failed) => return failed,
+        };
+        let options = EnqueueOptions { id: id.and_then(|id| id.parse().ok()), at };
+        let core = Rc::clone(&self.core);
+        let work = async move { core.enqueue_with(envelope, options).await.map(stored_to_js).map_err(callback_failure) };
+        now_or_later(Box::pin(work), false)
+    }
+
+    /// Begins to make attempts, until `stop`.
+    pub fn start(&self) {
+        let core = Rc::clone(&self.core);
+        spawn_local(async move {
+            // Ends by a stop, or because the storage is closed.
+            let _ = core.start().await;
+        });
+    }
+
+    /// Resolves when the attempts under way have ended; those that last longer than so many
+    /// milliseconds are ended then.
+    pub fn stop(&self, timeout: Option<f64>) -> JsValue {
+        let core = Rc::clone(&self.core);
+        let work = async move {
+            match timeout {
+                Some(timeout) => core.stop_within(duration(timeout)).await,
+                None => core.stop().await,
+            }
+            Ok(JsValue::UNDEFINED)
+        };
+        now_or_later(Box::pin(work), false)
+    }
+
+    /// Resolves when everything that waits was attempted once.
+    pub fn flush(&self) -> JsValue {
+        let core = Rc::clone(&self.core);
+        let work = async move { core.flush().await.map(|()| JsValue::UNDEFINED).map_err(failure) };
+        now_or_later(Box::pin(work), false)
+    }
+
+    /// Lets everything that waits be due now.
+    pub fn wake(&self) {
+        self.core.wake();
+    }
+
+    /// Looks at the clocks now: the machine may have slept.
+    #[wasm_bindgen(js_name = checkClocks)]
+    pub fn check_clocks(&self) {
+        self.core.check_clocks();
+    }
+
+    pub fn pause(&self) {
+        self.core.pause();
+    }
+
+    pub fn resume(&self) {
+        self.core.resume();
+    }
+
+    /// Resolves when a dead letter is queued again, or a message that waits is due now.
+    pub fn retry(&self, id: &str) -> JsValue {
+        let Ok(id) = id.parse::<Id>() else { return NO_SUCH_MESSAGE };
+        let core = Rc::clone(&self.core);
+        let work = async move { core.retry(&id).await.map(|()| JsValue::UNDEFINED).map_err(failure) };
+        now_or_later(Box::pin(work), false)
+    }
+
+    #[wasm_bindgen(js_name = getInfo)]
+    pub fn get_info(&self) -> JsValue {
+        to_js(&JsInfo::from(self.core.get_info()))
+    }
+}
+
+fn options_of(
+    given: JsOptions,
+    dead_letter: Option<Arc<crate::storage::DictStorage<JsHost>>>,
+    callbacks: &Callbacks,
+) -> Options<JsHost> {
+    let mut options = Options::<JsHost> {
+        owner: Some(given.owner),
+        lease: duration(given.lease),
+        relay_pool: given.relay_pool as usize,
+        store_pool: given.store_pool.map(|size| size as usize),
+        attempt_timeout: given.attempt_timeout.map(duration),
+        dead_letter,
+        scan: given.scan.map_or(Duration::MAX, duration),
+        ..Options::default()
+    };
+    if given.has_backoff {
+        let callbacks = callbacks.clone();
+        options.backoff = Some(Box::new(move |envelope: &JsEnvelope, attempts, replies: &[Arc<Reply>]| {
+            let replies: Vec<JsReply<'_>> = replies.iter().map(|reply| JsReply::from(&**reply)).collect();
+            let delay = callbacks.backoff(&envelope.0, attempts, to_js(&replies));
+            match delay.dyn_into::<Failed>() {
+                Ok(failed) => Err(Box::new(super::relay::Thrown(failed)) as BoxError),
+                Err(delay) => Ok(delay.as_f64()),
+            }
+        }));
+    }
+    if given.has_bounce_factory {
+        let callbacks = callbacks.clone();
+        options.bounce_factory = Some(Box::new(move |envelope: &JsEnvelope, reply| {
+            Box::pin(make_bounce(callbacks.clone(), envelope.clone(), to_js(&JsReply::from(reply))))
+        }));
+    }
+    if given.has_bounce_queue {
+        options.bounce_queue = Some(Box::new(JsBounceQueue(callbacks.clone())));
+    }
+    let callbacks = callbacks.clone();
+    options.listener = Some(Box::new(move |event| emit(&callbacks, event)));
+    options
+}
+
+#[derive(Serialize)]
+struct JsReply<'a> {
+    code: u16,
+    message: &'a str,
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    retry_after: Option<f64>,
+}
+
+impl<'a> From<&'a Reply> for JsReply<'a> {
+    fn from(reply: &'a Reply) -> Self {
+        let retry_after = reply.retry_after.map(|time| time.as_secs_f64() * 1000.0);
+        Self { code: reply.code, message: &reply.message, retry_after }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsInfo {
+    size: f64,
+    oldest_due: Option<f64>,
+    in_attempt: f64,
+    delivered: f64,
+    deferred: f64,
+    failed: f64,
+}
+
+impl From<Info> for JsInfo {
+    fn from(info: Info) -> Self {
+        Self {
+            size: info.size as f64,
+            oldest_due: info.oldest_due,
+            in_attempt: info.in_attempt as f64,
+            delivered: info.delivered as f64,
+            deferred: info.deferred as f64,
+            failed: info.failed as f64,
+        }
+    }
+}
+
+fn stored_to_js(stored: Enqueued<JsHost>) -> JsValue {
+    let pair = |(envelope, id): (JsEnvelope, Result<Id, _>)| Array::of2(&envelope.0, &id.map_or_else(failure, id_to_js));
+    stored.into_iter().map(pair).collect::<Array>().into()
+}
+
+fn callback_failure(error: BoxError) -> JsValue {
+    as_failed(&error).map_or(JsValue::UNDEFINED, |failed| failed.clone().into())
+}
+
+/// What an event tells; `pkg/binding/callbacks.js` adds the recipients at these places.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
+    envelope: JsValue,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    places: Option<Vec<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indexes: Option<Vec<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replies: Option<Vec<Option<JsReply<'a>>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<f64>,
+    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
+    bounce: JsValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bounce_id: Option<String>,
+    /// A `Failed`.
+    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
+    failed: JsValue,
+}
+
+impl<'a> Detail<'a> {
+    fn tell(&mut self, recipients: &'a [Recipient]) {
+        self.places = Some(recipients.iter().map(|recipient| recipient.place).collect());
+        self.indexes = Some(recipients.iter().map(|recipient| recipient.index).collect());
+        let reply = |recipient: &'a Recipient| recipient.reply.as_deref().map(JsReply::from);
+        self.replies = Some(recipients.iter().map(reply).collect());
+    }
+}
+
+fn emit(callbacks: &Callbacks, event: &Event<'_, JsEnvelope, Failed>) {
+    let name = event.kind.name();
+    if !callbacks.hears(name) {
+        return;
+    }
+    let mut detail = Detail {
+        id: event.id.map(|id| id.to_string()),
+        envelope: event.envelope.map_or(JsValue::UNDEFINED, |envelope| envelope.0.clone()),
+        attempts: event.attempts,
+        places: None,
+        indexes: None,
+        replies: None,
+        timestamp: None,
+        bounce: JsValue::UNDEFINED,
+        bounce_id: None,
+        failed: JsValue::UNDEFINED,
+    };
+    match &event.kind {
+        Kind::Queued | Kind::Attempt => {}
+        Kind::Delivered(recipients) | Kind::Failed(recipients) => detail.tell(recipients),
+        Kind::Deferred { recipients, timestamp } => {
+            detail.tell(recipients);
+            detail.timestamp = Some(*timestamp);
+        }
+        Kind::Bounced { recipients, bounce, id, .. } => {
+            detail.tell(recipients);
+            detail.bounce = bounce.0.clone();
+            detail.bounce_id = Some(id.to_string());
+        }
+        Kind::Error(cause) => detail.failed = cause_to_js(cause, event.id),
+    }
+    callbacks.emit(name, to_js(&detail));
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = binding, js_name = leaseLost)]
+    fn lease_lost(id: Option<String>) -> JsValue;
+    #[wasm_bindgen(js_namespace = binding)]
+    fn unrecognised(reason: &str) -> JsValue;
+    #[wasm_bindgen(js_namespace = binding, js_name = noDelay)]
+    fn no_delay(delay: f64) -> JsValue;
+}
+
+fn cause_to_js(cause: &Cause<Failed>, id: Option<Id>) -> JsValue {
+    match cause {
+        Cause::Storage(error) => failure(error.clone()),
+        Cause::LeaseLost => lease_lost(id.map(|id| id.to_string())),
+        Cause::Unrecognised(reason) => unrecognised(reason),
+        Cause::Backoff(delay) => no_delay(*delay),
+        Cause::Relay(error) | Cause::Callback(error) => match as_failed(error) {
+            Some(failed) => failed.clone().into(),
+            None => unrecognised(&error.to_string()),
+        },
+    }
+}

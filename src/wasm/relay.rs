@@ -1,0 +1,186 @@
+//! The functions of the caller that a queue calls: relay, policies, backoff, bounce factory, bounce
+//! queue, listeners.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use js_sys::Array;
+use serde::Deserialize;
+use serde_wasm_bindgen::{from_value, preserve};
+use wasm_bindgen::prelude::*;
+
+use super::envelope::JsEnvelope;
+use super::error::Failed;
+use super::host::settled;
+use crate::id::Id;
+use crate::queue::{Answer, Attempt, BounceQueue, BoxError, BoxFuture, Foreign, Relay, Verdict};
+
+#[wasm_bindgen]
+extern "C" {
+    /// What a queue calls, as `pkg/binding/callbacks.js` wraps it. Its methods answer with an inert
+    /// value, a `Failed`, or a `Later` of one of these.
+    #[derive(Clone)]
+    pub type Callbacks;
+    #[wasm_bindgen(method)]
+    fn attempt(this: &Callbacks, envelope: &JsValue, attempts: u32, id: &str) -> JsValue;
+    #[wasm_bindgen(method)]
+    fn abort(this: &Callbacks, id: &str);
+    #[wasm_bindgen(method)]
+    fn settle(this: &Callbacks, id: &str);
+    #[wasm_bindgen(method)]
+    fn policy(this: &Callbacks, number: u32, envelope: JsValue) -> JsValue;
+    #[wasm_bindgen(method)]
+    pub fn backoff(this: &Callbacks, envelope: &JsValue, attempts: u32, replies: JsValue) -> JsValue;
+    #[wasm_bindgen(method)]
+    fn bounce(this: &Callbacks, envelope: &JsValue, reply: JsValue) -> JsValue;
+    #[wasm_bindgen(method, js_name = enqueueBounce)]
+    fn enqueue_bounce(this: &Callbacks, bounce: JsValue, id: &str, at: f64) -> JsValue;
+    #[wasm_bindgen(method, js_name = sendBounce)]
+    fn send_bounce(this: &Callbacks, id: &str) -> JsValue;
+    #[wasm_bindgen(method)]
+    pub fn hears(this: &Callbacks, event: &str) -> bool;
+    #[wasm_bindgen(method)]
+    pub fn emit(this: &Callbacks, event: &str, detail: JsValue);
+}
+
+/// What a function of the caller threw.
+#[derive(Debug)]
+pub struct Thrown(pub Failed);
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a function of the caller failed")
+    }
+}
+
+impl std::error::Error for Thrown {}
+
+fn thrown(failed: Failed) -> BoxError {
+    Box::new(Thrown(failed))
+}
+
+/// What was thrown, if that is the error.
+pub fn as_failed(error: &BoxError) -> Option<&Failed> {
+    error.downcast_ref::<Thrown>().map(|Thrown(failed)| failed)
+}
+
+/// The relay of the caller.
+pub struct JsRelay(pub Callbacks);
+
+/// What a relay answered, as `pkg/binding/answers.js` copies it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum JsAnswer {
+    All(Option<Foreign>),
+    /// A recipient that is left out has an answer that means nothing.
+    Each(Vec<Entry>),
+    ByAddress(HashMap<String, Entry>),
+    /// What it threw, and what that means.
+    Thrown(JsThrown),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Entry {
+    Missing,
+    Is(Option<Foreign>),
+}
+
+#[derive(Deserialize)]
+struct JsThrown {
+    answer: Foreign,
+    #[serde(with = "preserve")]
+    failed: JsValue,
+}
+
+fn verdict(answer: Option<Foreign>) -> Verdict {
+    answer.map_or(Verdict::Delivered(None), Verdict::from)
+}
+
+impl From<Entry> for Verdict {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Missing => Self::Missing,
+            Entry::Is(answer) => verdict(answer),
+        }
+    }
+}
+
+fn answer(copy: JsValue) -> Result<Answer, BoxError> {
+    Ok(match from_value(copy) {
+        Ok(JsAnswer::All(answer)) => verdict(answer).into(),
+        Ok(JsAnswer::Each(each)) => Answer::Each(each.into_iter().map(Verdict::from).collect()),
+        Ok(JsAnswer::ByAddress(all)) => {
+            Answer::ByAddress(all.into_iter().map(|(address, entry)| (address, entry.into())).collect())
+        }
+        Ok(JsAnswer::Thrown(JsThrown { answer, failed })) => match Verdict::from(answer) {
+            Verdict::Unrecognised => return Err(thrown(failed.unchecked_into())),
+            verdict => verdict.into(),
+        },
+        Err(_) => Verdict::Unrecognised.into(),
+    })
+}
+
+impl Relay<JsEnvelope> for JsRelay {
+    async fn attempt(&self, envelope: &JsEnvelope, attempt: Attempt) -> Result<Answer, BoxError> {
+        let mut digits = [0; 32];
+        let id = attempt.id.encode(&mut digits);
+        let answering = self.0.attempt(&envelope.0, attempt.attempts, id);
+        let mut answering = std::pin::pin!(settled(answering));
+        let aborted = std::pin::pin!(attempt.signal.aborted());
+        let answered = match futures_util::future::select(answering.as_mut(), aborted).await {
+            futures_util::future::Either::Left((answered, _)) => answered,
+            futures_util::future::Either::Right(_) => {
+                self.0.abort(id);
+                answering.await
+            }
+        };
+        answered.map_err(thrown).and_then(answer)
+    }
+
+    fn settled(&self, id: Id) {
+        self.0.settle(id.encode(&mut [0; 32]));
+    }
+}
+
+/// The envelopes that a policy makes of one, in the place of that.
+pub async fn apply_policy(callbacks: Callbacks, number: u32, envelope: JsEnvelope) -> Result<Vec<JsEnvelope>, BoxError> {
+    let answer = callbacks.policy(number, envelope.0);
+    let made: Array = settled(answer).await.map_err(thrown)?.unchecked_into();
+    let argument = |copy| JsEnvelope::argument(copy).map_err(|failed| thrown(failed.unchecked_into()));
+    made.iter().map(argument).collect()
+}
+
+/// The bounce that the factory makes; nothing for none.
+pub async fn make_bounce(
+    callbacks: Callbacks,
+    envelope: JsEnvelope,
+    reply: JsValue,
+) -> Result<Option<JsEnvelope>, BoxError> {
+    let answer = callbacks.bounce(&envelope.0, reply);
+    let bounce = settled(answer).await.map_err(thrown)?;
+    if bounce.is_null() {
+        return Ok(None);
+    }
+    JsEnvelope::argument(bounce).map(Some).map_err(|failed| thrown(failed.unchecked_into()))
+}
+
+/// The queue of the caller that takes bounces.
+pub struct JsBounceQueue(pub Callbacks);
+
+impl BounceQueue<JsEnvelope> for JsBounceQueue {
+    fn enqueue(&self, bounce: JsEnvelope, id: Id, at: f64) -> BoxFuture<'_, Result<Vec<Id>, BoxError>> {
+        Box::pin(async move {
+            let answer = self.0.enqueue_bounce(bounce.0, id.encode(&mut [0; 32]), at);
+            let ids: Array = settled(answer).await.map_err(thrown)?.unchecked_into();
+            Ok(ids.iter().filter_map(|id| id.as_string()?.parse().ok()).collect())
+        })
+    }
+
+    fn send(&self, id: Id) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(async move {
+            let answer = self.0.send_bounce(id.encode(&mut [0; 32]));
+            settled(answer).await.map(drop).map_err(thrown)
+        })
+    }
+}
