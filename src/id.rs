@@ -79,11 +79,10 @@ impl Id {
         Self(Uuid::from_u128(number))
     }
 
-    /// One of `places`, the same for the same id; drawn ids are spread evenly.
-    pub(crate) fn spread(self, places: usize) -> usize {
-        let (high, low) = self.0.as_u64_pair();
-        let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_shr(40);
-        (mixed as usize).checked_rem(places).unwrap_or(0)
+    /// The id that follows from another one and a name: a version 5 UUID
+    /// ([RFC 9562, section 5.5](https://www.rfc-editor.org/rfc/rfc9562#section-5.5)).
+    pub(crate) fn new_v5(of: Self, name: &[u8]) -> Self {
+        Self(Uuid::new_v5(&of.0, name))
     }
 }
 

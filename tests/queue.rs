@@ -1,178 +1,111 @@
-//! The native queue: one behaviour a test, on the in-memory host and a clock of the tests.
+//! The queue of Rust programs: one behaviour a test, on the in-memory host.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+#[path = "support/queues.rs"]
+mod queues;
 mod support;
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use slimta_queue_dict::queue::{Answer, Event, Kind, Options, Queue, Relay, Reply, Said};
-use slimta_queue_dict::{Change, DictStorage, Envelope, Error, Expect, Id, Lease, MemoryHost};
-use support::{Fault, FaultHost, Traits, Trouble, envelope};
-
-/// Answers with what a function says.
-struct Saying<F>(F);
-
-impl<F: Fn(&Envelope, u32) -> Answer> Relay for Saying<F> {
-    async fn attempt(&self, envelope: &Envelope, attempts: u32) -> Answer {
-        self.0(envelope, attempts)
-    }
-}
-
-fn refused() -> Said {
-    Said::Reply(Reply::new(550, "5.1.1 no such user"))
-}
-
-fn later() -> Said {
-    Said::Reply(Reply::new(450, "4.2.0 later"))
-}
-
-type Events = Arc<Mutex<Vec<Event>>>;
-
-/// Options that collect events.
-fn watched() -> (Options<MemoryHost>, Events) {
-    let events = Events::default();
-    let heard = events.clone();
-    let options = Options {
-        listener: Some(Box::new(move |event: &Event| heard.lock().unwrap().push(event.clone()))),
-        ..Options::default()
-    };
-    (options, events)
-}
-
-fn kinds(events: &Events) -> Vec<String> {
-    let name = |event: &Event| {
-        let text = format!("{:?}", event.kind);
-        text.split(['(', ' ']).next().unwrap().to_owned()
-    };
-    events.lock().unwrap().iter().map(name).collect()
-}
-
-async fn left(host: &MemoryHost) -> u64 {
-    DictStorage::new(host.clone()).get_info().await.unwrap().meta_size
-}
+use queues::{Answering, Events, id_of, later, left, no_user, queue_on, watched, with_messages};
+use slimta_queue_dict::queue::{
+    Answer, Attempt, BounceQueue, BoxError, BoxFuture, BoxRelay, EnqueueOptions, Options, Queue, Relay, Verdict,
+    relay_fn,
+};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, MemoryHost};
+use support::{Fault, FaultHost, Traits, Trouble, envelope, poll_once, yields};
 
 #[tokio::test]
 async fn what_is_delivered_is_removed_after_the_events_of_its_way() {
     let host = MemoryHost::new();
     let (options, events) = watched();
-    let relay = Saying(|_: &Envelope, _| Answer::All(Said::Nothing));
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
-    queue.enqueue(envelope(2, "hello")).await[0].1.as_ref().unwrap();
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), options);
+    id_of(&queue.enqueue(envelope(2, "hello")).await);
     queue.flush().await.unwrap();
-    assert_eq!(kinds(&events), ["Queued", "Attempt", "Delivered"]);
+    assert_eq!(events.names(), ["queued", "attempt", "delivered"]);
     assert_eq!(left(&host).await, 0);
-    assert_eq!(queue.get_info().tally.delivered, 1);
+    assert_eq!(queue.get_info().delivered, 1);
 }
 
 #[tokio::test]
 async fn each_recipient_has_its_own_outcome_and_keeps_its_original_index() {
     let host = MemoryHost::new();
     let (options, events) = watched();
-    let relay = Saying(|envelope: &Envelope, attempts| match (envelope.recipients.len(), attempts) {
-        (3, 0) => Answer::Each(vec![Said::Nothing, later(), refused()]),
-        _ => Answer::All(Said::Nothing),
+    let relay = Answering(|envelope: &Envelope, attempts| match (envelope.recipients.len(), attempts) {
+        (3, 0) => Answer::Each(vec![Verdict::Delivered(None), later(), no_user()]),
+        _ => Answer::delivered(),
     });
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
-    let id = *queue.enqueue(envelope(3, "hello")).await[0].1.as_ref().unwrap();
+    let queue = queue_on(&host, relay, options);
+    let id = id_of(&queue.enqueue(envelope(3, "hello")).await);
     queue.flush().await.unwrap();
-    let storage = DictStorage::new(host.clone());
-    let waiting = storage.get(&id).await.unwrap();
+    let waiting = queue.storage().get(&id).await.unwrap();
     assert_eq!((waiting.attempts, waiting.indexes), (1, vec![1]));
     queue.flush().await.unwrap();
     assert_eq!(left(&host).await, 0);
-    let events = events.lock().unwrap();
-    let of = |kind: fn(&Kind) -> Option<Vec<u32>>| -> Vec<Vec<u32>> {
-        events.iter().filter(|event| event.id == id).filter_map(|event| kind(&event.kind)).collect()
-    };
-    assert_eq!(
-        of(|kind| match kind {
-            Kind::Delivered(list) => Some(list.iter().map(|one| one.index).collect()),
-            _ => None,
-        }),
-        [[0], [1]]
-    );
-    assert_eq!(
-        of(|kind| match kind {
-            Kind::Failed(list) => Some(list.iter().map(|one| one.index).collect()),
-            _ => None,
-        }),
-        [[2]]
-    );
+    let indexes = |name| events.of(name).into_iter().filter(|event| event.id == Some(id)).map(|event| event.indexes);
+    assert_eq!(indexes("delivered").collect::<Vec<_>>(), [[0], [1]]);
+    assert_eq!(indexes("failed").collect::<Vec<_>>(), [[2]]);
 }
 
 #[tokio::test]
 async fn a_bounce_names_the_recipient_and_is_never_bounced() {
     let host = MemoryHost::new();
     let (options, events) = watched();
-    let relay = Saying(|_: &Envelope, _| Answer::All(refused()));
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
-    queue.enqueue(envelope(1, "hello")).await[0].1.as_ref().unwrap();
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| no_user().into()), options);
+    id_of(&queue.enqueue(envelope(1, "hello")).await);
     queue.flush().await.unwrap();
-    let bounce = {
-        let events = events.lock().unwrap();
-        let Some(Kind::Bounced(id)) =
-            events.iter().map(|event| event.kind.clone()).find(|kind| matches!(kind, Kind::Bounced(_)))
-        else {
-            panic!("no bounce in {events:?}")
-        };
-        id
-    };
-    if let Ok(bounce) = DictStorage::new(host.clone()).get(&bounce).await {
+    let bounce = events.of("bounced").pop().unwrap().bounce.unwrap();
+    if let Ok(bounce) = queue.storage().get(&bounce).await {
         assert_eq!(bounce.envelope.sender.as_deref(), Some(""));
         assert_eq!(bounce.envelope.recipients, ["sender@example.com"]);
         let text = String::from_utf8(bounce.envelope.message).unwrap();
-        assert!(
-            text.contains("Final-Recipient: rfc822; 0@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n"),
-            "{text}"
-        );
+        let fields = "Final-Recipient: rfc822; 0@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n";
+        assert!(text.contains(fields), "{text}");
     }
     queue.flush().await.unwrap();
-    assert_eq!(left(&host).await, 0);
-    assert_eq!(kinds(&events).iter().filter(|kind| *kind == "Bounced").count(), 1);
+    assert_eq!((left(&host).await, events.of("bounced").len()), (0, 1));
 }
 
 #[tokio::test]
 async fn what_another_one_holds_is_left_to_it_until_its_lease_ends() {
-    let host = MemoryHost::new();
-    let relay = Saying(|_: &Envelope, _| Answer::All(Said::Nothing));
-    let storage = DictStorage::new(host.clone());
-    let id = storage.write(envelope(1, "hello"), 0.0, Some(Id::from_u128(5))).await.unwrap();
+    let host = with_messages(1).await;
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), Options::default());
+    let id = queue.storage().load().next().await.unwrap().unwrap().1;
     let lease = |until| Change { lease: Some(Some(Lease { until, owner: "another".into() })), ..Change::default() };
-    storage.change(&id, lease(1e15)).await.unwrap();
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, Options::default()).unwrap();
+    queue.storage().change(&id, lease(1e15)).await.unwrap();
     queue.flush().await.unwrap();
-    assert_eq!(storage.get(&id).await.unwrap().attempts, 0);
-    storage.change(&id, lease(5.0)).await.unwrap();
+    assert_eq!(queue.storage().get(&id).await.unwrap().attempts, 0);
+    queue.storage().change(&id, lease(5.0)).await.unwrap();
     queue.flush().await.unwrap();
     assert_eq!(left(&host).await, 0);
 }
 
 #[tokio::test]
-async fn a_late_owner_adds_its_marks_and_changes_nothing_else() {
+async fn one_whose_lease_is_lost_adds_its_marks_and_changes_nothing_else() {
     let host = MemoryHost::new();
     let (options, events) = watched();
     let other = DictStorage::new(host.clone());
     let lease = Lease { until: 1e15, owner: "another".into() };
     struct Stealing(DictStorage<MemoryHost>, Lease);
-    impl Relay for Stealing {
-        async fn attempt(&self, _: &Envelope, _: u32) -> Answer {
+    impl Relay<Envelope> for Stealing {
+        async fn attempt(&self, _: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
             let change = Change {
                 lease: Some(Some(self.1.clone())),
-                attempts: Some(slimta_queue_dict::Attempts::Set(2)),
+                attempts: Some(Attempts::Set(2)),
                 timestamp: Some(77.0),
                 ..Change::default()
             };
-            assert!(self.0.change(&Id::from_u128(5), change).await.unwrap());
-            Answer::Each(vec![Said::Nothing, later()])
+            assert!(self.0.change(&attempt.id, change).await?);
+            Ok(Answer::Each(vec![Verdict::Delivered(None), later()]))
         }
     }
-    let id = other.write(envelope(2, "hello"), 0.0, Some(Id::from_u128(5))).await.unwrap();
-    let relay = Stealing(DictStorage::new(host.clone()), lease.clone());
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
+    let queue = queue_on(&host, Stealing(DictStorage::new(host.clone()), lease.clone()), options);
+    let id = id_of(&queue.enqueue(envelope(2, "hello")).await);
     queue.flush().await.unwrap();
-    assert!(kinds(&events).contains(&"LeaseLost".to_owned()));
+    assert_eq!(events.of("error").pop().unwrap().cause, "LeaseLost");
     let waiting = other.get(&id).await.unwrap();
     assert_eq!((waiting.attempts, waiting.indexes), (2, vec![1]));
     let same = Expect { timestamp: Some(77.0), lease: Some(Some(lease)), ..Expect::default() };
@@ -183,19 +116,19 @@ async fn a_late_owner_adds_its_marks_and_changes_nothing_else() {
 async fn what_is_given_up_is_kept_and_can_be_queued_again() {
     let host = MemoryHost::new();
     let kept = MemoryHost::new();
-    let good = Arc::new(Mutex::new(false));
+    let good = Arc::new(AtomicBool::new(false));
     let now = good.clone();
-    let relay = Saying(move |envelope: &Envelope, _| match envelope.sender.as_deref() {
-        Some("sender@example.com") if !*now.lock().unwrap() => Answer::All(refused()),
-        _ => Answer::All(Said::Nothing),
+    let relay = Answering(move |envelope: &Envelope, _| match envelope.sender.as_deref() {
+        Some("sender@example.com") if !now.load(Ordering::Relaxed) => no_user().into(),
+        _ => Answer::delivered(),
     });
-    let options = Options { dead_letters: Some(DictStorage::new(kept.clone())), ..Options::default() };
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
-    let id = *queue.enqueue(envelope(1, "hello")).await[0].1.as_ref().unwrap();
+    let dead_letter = Some(Arc::new(DictStorage::new(kept.clone())));
+    let queue = queue_on(&host, relay, Options { dead_letter, ..Options::default() });
+    let id = id_of(&queue.enqueue(envelope(1, "hello")).await);
     queue.flush().await.unwrap();
     queue.flush().await.unwrap();
     assert_eq!((left(&host).await, left(&kept).await), (0, 1));
-    *good.lock().unwrap() = true;
+    good.store(true, Ordering::Relaxed);
     queue.retry(&id).await.unwrap();
     queue.flush().await.unwrap();
     assert_eq!((left(&host).await, left(&kept).await), (0, 0));
@@ -203,81 +136,140 @@ async fn what_is_given_up_is_kept_and_can_be_queued_again() {
 }
 
 #[tokio::test]
-async fn a_message_that_ended_every_deliverer_is_given_up_some_day() {
-    let host = MemoryHost::new();
-    let (options, events) = watched();
-    let relay = Saying(|envelope: &Envelope, _| match envelope.sender.as_deref() {
-        Some("") => Answer::All(Said::Nothing),
-        _ => panic!("it was attempted again"),
-    });
-    let storage = DictStorage::new(host.clone());
-    let id = storage.write(envelope(1, "hello"), 0.0, Some(Id::from_u128(5))).await.unwrap();
-    let change = Change {
-        lease: Some(Some(Lease { until: 5.0, owner: "dead".into() })),
-        attempts: Some(slimta_queue_dict::Attempts::Set(40)),
-        ..Change::default()
-    };
-    storage.change(&id, change).await.unwrap();
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
-    queue.flush().await.unwrap();
-    queue.flush().await.unwrap();
-    assert_eq!(left(&host).await, 0);
-    assert!(kinds(&events).contains(&"Bounced".to_owned()));
+async fn a_dead_letter_is_queued_once_wherever_its_retry_was_cut_short() {
+    for remains in [false, true] {
+        let (host, kept) = (FaultHost::new(Traits::default()), FaultHost::new(Traits::default()));
+        let relay = Answering(move |_: &Envelope, _| match remains {
+            true => Answer::Each(vec![no_user(), later()]),
+            false => Answer::Each(vec![no_user(), Verdict::Delivered(None)]),
+        });
+        let options = Options {
+            dead_letter: Some(Arc::new(DictStorage::new(kept.clone()))),
+            bounce_factory: Some(Box::new(|_, _| Box::pin(async { Ok(None) }))),
+            ..Options::default()
+        };
+        let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
+        let id = id_of(&queue.enqueue(envelope(2, "hello")).await);
+        queue.flush().await.unwrap();
+        assert_eq!((host.dicts().meta.len(), kept.dicts().meta.len()), (usize::from(remains), 1));
+        for host in [&host, &kept] {
+            host.plan(|_, _| Fault::After(Trouble::Late(1))); // it can be cut between any two steps
+        }
+        for polls in 1.. {
+            let mut retry = Box::pin(queue.retry(&id));
+            if (0..polls).any(|_| poll_once(retry.as_mut()).is_ready()) {
+                break;
+            }
+        }
+        assert_eq!((host.dicts().meta.len(), kept.dicts().meta.len()), (if remains { 2 } else { 1 }, 0));
+    }
 }
 
 #[tokio::test]
-async fn a_queue_that_runs_delivers_what_comes_and_ends_when_it_is_stopped() {
-    let host = MemoryHost::new();
-    let delivered = Arc::new(tokio::sync::Notify::new());
-    let heard = delivered.clone();
-    let relay = Saying(move |_: &Envelope, _| {
-        heard.notify_one();
-        Answer::All(Said::Nothing)
+async fn a_message_that_ended_every_deliverer_is_given_up_some_day() {
+    let host = with_messages(1).await;
+    let (options, events) = watched();
+    let relay = Answering(|envelope: &Envelope, _| match envelope.sender.as_deref() {
+        Some("") => Answer::delivered(),
+        _ => panic!("it was attempted again"),
     });
-    let options = Options { lease: Duration::from_secs(9), ..Options::default() };
-    let queue = Arc::new(Queue::new(DictStorage::new(host.clone()), relay, options).unwrap());
-    let work = async { queue.start().await };
-    let test = async {
-        queue.enqueue(envelope(1, "hello")).await[0].1.as_ref().unwrap();
-        delivered.notified().await;
-        queue.stop().await;
+    let queue = queue_on(&host, relay, options);
+    let id = queue.storage().load().next().await.unwrap().unwrap().1;
+    let change = Change {
+        lease: Some(Some(Lease { until: 5.0, owner: "dead".into() })),
+        attempts: Some(Attempts::Set(40)),
+        ..Change::default()
     };
-    tokio::join!(work, test);
+    queue.storage().change(&id, change).await.unwrap();
+    queue.flush().await.unwrap();
+    queue.flush().await.unwrap();
+    assert_eq!((left(&host).await, events.of("bounced").len()), (0, 1));
+}
+
+// ---- starting and stopping ----
+
+#[tokio::test]
+async fn a_queue_that_runs_as_a_task_delivers_what_comes_and_ends_when_it_is_stopped() {
+    let host = MemoryHost::new();
+    let (options, events) = watched();
+    let relay = Answering(|_: &Envelope, _| Answer::delivered());
+    let queue = Arc::new(queue_on(&host, relay, Options { lease: Duration::from_secs(9), ..options }));
+    let running = queue.clone();
+    let task = tokio::spawn(async move { running.start().await });
+    id_of(&queue.enqueue(envelope(1, "hello")).await);
+    events.until("delivered").await;
+    queue.stop().await;
+    assert_eq!(task.await.unwrap(), Ok(()));
     assert_eq!(left(&host).await, 0);
 }
 
-/// A host on which so many messages wait, each for one recipient.
-async fn with_messages(count: usize) -> MemoryHost {
+#[tokio::test]
+async fn a_queue_hears_of_what_is_written_beside_it() {
     let host = MemoryHost::new();
-    let storage = DictStorage::new(host.clone());
-    for number in 0..count {
-        storage.write(envelope(1, &format!("{number}")), 0.0, None).await.unwrap();
-    }
-    host
+    let (options, events) = watched();
+    let queue = Arc::new(queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), options));
+    let running = queue.clone();
+    let task = tokio::spawn(async move { running.start().await });
+    queue.storage().write(envelope(1, "hello"), 0.0, None).await.unwrap();
+    events.until("delivered").await;
+    queue.storage().close().await.unwrap();
+    assert_eq!(task.await.unwrap(), Err(Error::Closed));
 }
 
-fn subject(envelope: &Envelope) -> &str {
-    &envelope.headers[0].1
+#[tokio::test]
+async fn a_flush_of_a_queue_that_runs_ends_when_what_waited_was_attempted() {
+    let host = MemoryHost::new();
+    let queue = Arc::new(queue_on(&host, Slow(20), Options::default()));
+    for _ in 0..3 {
+        queue.enqueue_with(envelope(1, "hello"), EnqueueOptions { at: Some(1e15), id: None }).await.unwrap();
+    }
+    let running = queue.clone();
+    let task = tokio::spawn(async move { running.start().await });
+    queue.flush().await.unwrap();
+    assert_eq!((queue.get_info().in_attempt, left(&host).await), (0, 0));
+    queue.stop().await;
+    task.await.unwrap().unwrap();
 }
 
-/// Yields a few times before it answers.
-struct Slow(u32);
+#[tokio::test]
+async fn what_waits_is_attempted_when_the_queue_is_woken() {
+    let host = MemoryHost::new();
+    let (options, events) = watched();
+    let relay = Answering(|_: &Envelope, attempts| match attempts {
+        0 => later().into(),
+        _ => Answer::delivered(),
+    });
+    let queue = Arc::new(queue_on(&host, relay, options));
+    let running = queue.clone();
+    let task = tokio::spawn(async move { running.start().await });
+    id_of(&queue.enqueue(envelope(1, "hello")).await);
+    events.until("deferred").await;
+    queue.wake();
+    events.until("delivered").await;
+    queue.stop().await;
+    task.await.unwrap().unwrap();
+}
 
-impl Relay for Slow {
-    async fn attempt(&self, _: &Envelope, _: u32) -> Answer {
-        support::yields(self.0).await;
-        Answer::All(Said::Nothing)
-    }
+#[tokio::test]
+async fn a_pause_keeps_claims_from_beginning_until_the_queue_goes_on() {
+    let host = with_messages(2).await;
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), Options::default());
+    queue.pause();
+    queue.flush().await.unwrap();
+    assert_eq!(left(&host).await, 2);
+    queue.resume();
+    queue.flush().await.unwrap();
+    assert_eq!(left(&host).await, 0);
 }
 
 #[tokio::test]
 async fn a_flush_that_is_dropped_gives_back_what_it_had_begun_to_attempt() {
     for polls in 1..8 {
         let host = with_messages(6).await;
-        let queue = Queue::new(DictStorage::new(host.clone()), Slow(100), Options::default()).unwrap();
+        let queue = queue_on(&host, Slow(100), Options::default());
         let mut flush = Box::pin(queue.flush());
         for _ in 0..polls {
-            assert!(support::poll_once(flush.as_mut()).is_pending());
+            assert!(poll_once(flush.as_mut()).is_pending());
         }
         assert!(queue.get_info().in_attempt > 0);
         drop(flush);
@@ -288,120 +280,309 @@ async fn a_flush_that_is_dropped_gives_back_what_it_had_begun_to_attempt() {
 }
 
 #[tokio::test]
-async fn a_relay_that_panics_defers_its_message_and_ends_no_other_attempt() {
-    struct Panicking;
-    impl Relay for Panicking {
-        async fn attempt(&self, envelope: &Envelope, _: u32) -> Answer {
-            support::yields(3).await;
-            assert_ne!(subject(envelope), "1", "a relay that panics");
-            support::yields(3).await;
-            Answer::All(Said::Nothing)
-        }
-    }
-    let host = with_messages(3).await;
-    let (options, events) = watched();
-    let queue = Queue::new(DictStorage::new(host.clone()), Panicking, options).unwrap();
-    queue.flush().await.unwrap();
-    assert_eq!((left(&host).await, queue.get_info().in_attempt), (1, 0));
-    let about: Vec<String> = {
-        let events = events.lock().unwrap();
-        let of = events.iter().filter(|event| event.envelope.headers.iter().any(|(_, text)| text == "1"));
-        of.map(|event| format!("{:?}", event.kind)).collect()
-    };
-    assert_eq!(about.len(), 3, "{about:?}");
-    assert!(about[0].starts_with("Attempt") && about[1].starts_with("Trouble") && about[2].starts_with("Deferred"));
-}
-
-#[tokio::test]
-async fn a_listener_that_panics_harms_nobody() {
-    let host = with_messages(3).await;
-    let options =
-        Options { listener: Some(Box::new(|_: &Event| panic!("a listener that panics"))), ..Options::default() };
-    let relay = Saying(|_: &Envelope, _| Answer::All(Said::Nothing));
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
-    queue.flush().await.unwrap();
-    assert_eq!((left(&host).await, queue.get_info().in_attempt), (0, 0));
-}
-
-#[tokio::test]
-async fn a_backoff_that_panics_is_told_of_and_replaced_by_the_usual_one() {
-    let host = with_messages(1).await;
-    let (options, events) = watched();
-    let options = Options { backoff: Some(Box::new(|_, _, _| panic!("a backoff that panics"))), ..options };
-    let queue = Queue::new(DictStorage::new(host), Saying(|_: &Envelope, _| Answer::All(later())), options).unwrap();
-    queue.flush().await.unwrap();
-    assert_eq!(kinds(&events), ["Attempt", "Trouble", "Deferred"]);
-}
-
-#[tokio::test]
-async fn a_bounce_factory_that_panics_is_told_of_and_replaced_by_the_usual_one() {
-    let host = with_messages(1).await;
-    let (options, events) = watched();
-    let options = Options { bounce_factory: Some(Box::new(|_, _| panic!("a factory that panics"))), ..options };
-    let relay = Saying(|envelope: &Envelope, _| match envelope.sender.as_deref() {
-        Some("") => Answer::All(Said::Nothing),
-        _ => Answer::All(refused()),
-    });
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
-    queue.flush().await.unwrap();
-    queue.flush().await.unwrap();
-    assert_eq!(left(&host).await, 0);
-    assert_eq!(kinds(&events)[..4], ["Attempt", "Trouble", "Queued", "Bounced"]);
-}
-
-#[tokio::test]
-async fn a_dead_letter_is_queued_once_wherever_its_retry_was_cut_short() {
-    for remains in [false, true] {
-        let (host, kept) = (FaultHost::new(Traits::default()), FaultHost::new(Traits::default()));
-        let relay = Saying(move |_: &Envelope, _| match remains {
-            true => Answer::Each(vec![refused(), later()]),
-            false => Answer::Each(vec![refused(), Said::Nothing]),
-        });
-        let options = Options {
-            dead_letters: Some(DictStorage::new(kept.clone())),
-            bounce_factory: Some(Box::new(|_, _| None)),
-            ..Options::default()
-        };
-        let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
-        let id = *queue.enqueue(envelope(2, "hello")).await[0].1.as_ref().unwrap();
-        queue.flush().await.unwrap();
-        assert_eq!((host.dicts().meta.len(), kept.dicts().meta.len()), (usize::from(remains), 1));
-        for host in [&host, &kept] {
-            host.plan(|_, _| Fault::After(Trouble::Late(1))); // it can be cut between any two steps
-        }
-        for polls in 1.. {
-            let mut retry = Box::pin(queue.retry(&id));
-            if (0..polls).any(|_| support::poll_once(retry.as_mut()).is_ready()) {
-                break;
-            }
-        }
-        let messages = host.dicts().meta.len();
-        assert_eq!((messages, kept.dicts().meta.len()), (if remains { 2 } else { 1 }, 0));
-    }
-}
-
-#[tokio::test]
 async fn a_queue_whose_stop_was_cut_short_can_be_started_again() {
     let host = with_messages(1).await;
-    let relay = Slow(100);
-    let queue = Queue::new(DictStorage::new(host.clone()), relay, Options::default()).unwrap();
+    let queue = queue_on(&host, Slow(100), Options::default());
     let mut first = Box::pin(queue.start());
-    assert!(support::poll_once(first.as_mut()).is_pending());
+    assert!(poll_once(first.as_mut()).is_pending());
     let mut stop = Box::pin(queue.stop());
-    assert!(support::poll_once(stop.as_mut()).is_pending());
+    assert!(poll_once(stop.as_mut()).is_pending());
     drop(stop);
-    first.await;
+    first.await.unwrap();
     assert_eq!(left(&host).await, 0);
-    queue.enqueue(envelope(1, "hello")).await[0].1.as_ref().unwrap();
+    id_of(&queue.enqueue(envelope(1, "hello")).await);
     let mut again = Box::pin(queue.start());
-    assert!(support::poll_once(again.as_mut()).is_pending(), "it ends at once");
+    assert!(poll_once(again.as_mut()).is_pending(), "it ends at once");
     let delivered = async {
         while left(&host).await > 0 {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
-        () = again.as_mut() => panic!("it has ended"),
+        _ = again.as_mut() => panic!("it has ended"),
         () = delivered => {}
     }
+}
+
+/// Says by its signal when an attempt is out of time, and never answers.
+struct Endless(Arc<AtomicUsize>);
+
+impl Relay<Envelope> for Endless {
+    async fn attempt(&self, _: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
+        attempt.signal.aborted().await;
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_out_of_time_is_deferred_and_its_relay_hears_of_it() {
+    let host = with_messages(2).await;
+    let (options, events) = watched();
+    let aborted = Arc::new(AtomicUsize::new(0));
+    let options = Options { attempt_timeout: Some(Duration::from_millis(1)), ..options };
+    let queue = queue_on(&host, Endless(aborted.clone()), options);
+    queue.flush().await.unwrap();
+    assert_eq!((aborted.load(Ordering::Relaxed), events.of("deferred").len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_stop_within_a_time_ends_the_attempts_that_take_longer() {
+    let host = with_messages(1).await;
+    let (options, events) = watched();
+    let aborted = Arc::new(AtomicUsize::new(0));
+    let queue = Arc::new(queue_on(&host, Endless(aborted.clone()), options));
+    let running = queue.clone();
+    let task = tokio::spawn(async move { running.start().await });
+    events.until("attempt").await;
+    queue.stop_within(Duration::from_millis(1)).await;
+    task.await.unwrap().unwrap();
+    assert_eq!((aborted.load(Ordering::Relaxed), events.of("deferred").len()), (1, 1));
+    let id = queue.storage().load().next().await.unwrap().unwrap().1;
+    let nobody = Expect { lease: Some(None), ..Expect::default() };
+    assert!(queue.storage().change(&id, Change { expect: nobody, ..Change::default() }).await.unwrap());
+}
+
+// ---- what callers hand over ----
+
+/// Yields so often before it answers.
+struct Slow(u32);
+
+impl Relay<Envelope> for Slow {
+    async fn attempt(&self, _: &Envelope, _: Attempt) -> Result<Answer, BoxError> {
+        yields(self.0).await;
+        Ok(Answer::delivered())
+    }
+}
+
+#[tokio::test]
+async fn a_relay_may_be_a_function_shared_or_chosen_while_the_program_runs() {
+    let by_function = relay_fn(|envelope: &Envelope, _: Attempt| {
+        let count = envelope.recipients.len();
+        async move { Ok(Answer::Each(vec![Verdict::Delivered(None); count])) }
+    });
+    let any: BoxRelay<Envelope> = Box::new(by_function);
+    for relay in [Arc::new(any)] {
+        let host = with_messages(2).await;
+        let queue = Arc::new(queue_on(&host, relay.clone(), Options::default()));
+        let flushed = queue.clone();
+        tokio::spawn(async move { flushed.flush().await }).await.unwrap().unwrap();
+        assert_eq!(left(&host).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_fails_or_panics_defers_its_message_and_ends_no_other_attempt() {
+    struct Failing;
+    impl Relay<Envelope> for Failing {
+        async fn attempt(&self, envelope: &Envelope, _: Attempt) -> Result<Answer, BoxError> {
+            yields(3).await;
+            match envelope.headers[0].1.as_str() {
+                "1" => panic!("a relay that panics"),
+                "2" => Err("no route".into()),
+                _ => {
+                    yields(3).await;
+                    Ok(Answer::delivered())
+                }
+            }
+        }
+    }
+    let host = with_messages(4).await;
+    let (options, events) = watched();
+    let queue = queue_on(&host, Failing, options);
+    queue.flush().await.unwrap();
+    assert_eq!((left(&host).await, queue.get_info().in_attempt), (2, 0));
+    for (subject, cause) in [("1", "Relay(\"panicked: a relay that panics\")"), ("2", "Relay(\"no route\")")] {
+        let about: Vec<_> = events.all().into_iter().filter(|event| event.subject == subject).collect();
+        let names: Vec<_> = about.iter().map(|event| event.name).collect();
+        assert_eq!(names, ["attempt", "error", "deferred"]);
+        assert_eq!(about[1].cause, cause);
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_panics_harms_nobody() {
+    let host = with_messages(3).await;
+    let options = Options { listener: Some(Box::new(|_| panic!("a listener that panics"))), ..Options::default() };
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), options);
+    queue.flush().await.unwrap();
+    assert_eq!((left(&host).await, queue.get_info().in_attempt), (0, 0));
+}
+
+#[tokio::test]
+async fn a_backoff_that_gives_no_time_is_told_of_and_replaced_by_the_usual_one() {
+    type Failing = fn() -> Result<Option<f64>, BoxError>;
+    let failing: [(Failing, &str); 4] = [
+        (|| panic!("a backoff that panics"), "Callback(\"panicked: a backoff that panics\")"),
+        (|| Err("no idea".into()), "Callback(\"no idea\")"),
+        (|| Ok(Some(f64::NAN)), "Backoff(NaN)"),
+        (|| Ok(Some(-1.0)), "Backoff(-1.0)"),
+    ];
+    for (backoff, cause) in failing {
+        let host = with_messages(1).await;
+        let (options, events) = watched();
+        let options = Options { backoff: Some(Box::new(move |_, _, _| backoff())), ..options };
+        let queue = queue_on(&host, Answering(|_: &Envelope, _| later().into()), options);
+        queue.flush().await.unwrap();
+        assert_eq!(events.names(), ["attempt", "error", "deferred"]);
+        assert_eq!(events.of("error")[0].cause, cause);
+    }
+}
+
+#[tokio::test]
+async fn a_bounce_factory_may_take_its_time_and_one_that_fails_is_replaced_by_the_usual_one() {
+    type Factory = fn(&Envelope) -> BoxFuture<'static, Result<Option<Envelope>, BoxError>>;
+    let own: Factory = |failed| {
+        let bounce = Envelope { sender: None, recipients: vec!["me@example.com".into()], ..failed.clone() };
+        Box::pin(async {
+            yields(3).await;
+            Ok(Some(bounce))
+        })
+    };
+    let panicking: Factory = |_| panic!("a factory that panics");
+    let failing: Factory = |_| Box::pin(async { Err("no idea".into()) });
+    let none: Factory = |_| Box::pin(async { Ok(None) });
+    for (factory, names) in [
+        (own, &["attempt", "queued", "bounced", "failed"][..]),
+        (panicking, &["attempt", "error", "queued", "bounced", "failed"]),
+        (failing, &["attempt", "error", "queued", "bounced", "failed"]),
+        (none, &["attempt", "failed"]),
+    ] {
+        let host = with_messages(1).await;
+        let (options, events) = watched();
+        let options = Options { bounce_factory: Some(Box::new(move |failed, _| factory(failed))), ..options };
+        let relay = Answering(|envelope: &Envelope, _| match envelope.sender.as_deref() {
+            Some("sender@example.com") => no_user().into(),
+            _ => Answer::delivered(),
+        });
+        let queue = queue_on(&host, relay, options);
+        queue.flush().await.unwrap();
+        assert_eq!(events.names()[..names.len()], *names);
+        queue.flush().await.unwrap();
+        assert_eq!(left(&host).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn policies_may_take_their_time_and_put_other_envelopes_in_the_place_of_one() {
+    let host = MemoryHost::new();
+    let queue = queue_on(&host, (), Options::default());
+    queue.add_policy(Arc::new(|envelope: Envelope| {
+        Box::pin(async move {
+            yields(2).await;
+            let one = |to: &String| Envelope { recipients: vec![to.clone()], ..envelope.clone() };
+            Ok(envelope.recipients.iter().map(one).collect())
+        })
+    }));
+    let given = EnqueueOptions { id: Some(Id::from_u128(5)), at: Some(77.0) };
+    for _ in 0..2 {
+        let stored = queue.enqueue_with(envelope(2, "hello"), given).await.unwrap();
+        let ids: Vec<Id> = stored.iter().map(|(_, id)| *id.as_ref().unwrap()).collect();
+        assert_eq!(ids[0], Id::from_u128(5));
+        assert_eq!(queue.storage().get(&ids[1]).await.unwrap().envelope.recipients, ["1@example.com"]);
+    }
+    assert_eq!(left(&host).await, 2);
+    queue.add_policy(Arc::new(|_| Box::pin(async { Err("not that one".into()) })));
+    assert_eq!(queue.enqueue(envelope(1, "hello")).await.unwrap_err().to_string(), "not that one");
+    assert_eq!(left(&host).await, 2);
+}
+
+#[tokio::test]
+async fn bounces_go_to_another_queue_if_one_is_given_and_are_sent_after_their_message_is_marked() {
+    #[derive(Clone, Default)]
+    struct Other(Arc<Mutex<Vec<(Id, &'static str)>>>);
+    impl BounceQueue<Envelope> for Other {
+        fn enqueue(&self, bounce: Envelope, id: Id, _: f64) -> BoxFuture<'_, Result<Vec<Id>, BoxError>> {
+            assert_eq!(bounce.recipients, ["sender@example.com"]);
+            self.0.lock().unwrap().push((id, "stored"));
+            Box::pin(async move { Ok(vec![id]) })
+        }
+        fn send(&self, id: Id) -> BoxFuture<'_, Result<(), BoxError>> {
+            self.0.lock().unwrap().push((id, "sent"));
+            Box::pin(async { Ok(()) })
+        }
+    }
+    let host = with_messages(1).await;
+    let (options, events) = watched();
+    let other = Other::default();
+    let options = Options { bounce_queue: Some(Box::new(other.clone())), ..options };
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| no_user().into()), options);
+    queue.flush().await.unwrap();
+    let id = events.of("bounced")[0].bounce.unwrap();
+    assert_eq!(*other.0.lock().unwrap(), [(id, "stored"), (id, "sent")]);
+    assert_eq!(left(&host).await, 0);
+}
+
+#[tokio::test]
+async fn no_more_operations_of_the_storage_are_under_way_than_the_store_pool_has_room_for() {
+    for (store_pool, most) in [(Some(2), 2), (None, 12)] {
+        let host = FaultHost::new(Traits::default());
+        host.plan(|_, _| Fault::Before(Trouble::Late(3)));
+        let queue =
+            Queue::new(DictStorage::new(host.clone()), (), Options { store_pool, ..Options::default() }).unwrap();
+        let mut writing: Vec<_> = (0..12).map(|_| Box::pin(queue.enqueue(envelope(1, "hello")))).collect();
+        for one in &mut writing {
+            assert!(poll_once(one.as_mut()).is_pending());
+        }
+        assert_eq!(host.steps().len(), most);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_is_renewed_while_the_relay_takes_its_time() {
+    let host = with_messages(1).await;
+    struct Patient(DictStorage<MemoryHost>);
+    impl Relay<Envelope> for Patient {
+        async fn attempt(&self, _: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
+            let mut seen: Vec<f64> = Vec::new();
+            while seen.len() < 4 {
+                let due = self.0.load().next().await?.map(|(timestamp, _)| timestamp).unwrap();
+                if seen.last() != Some(&due) {
+                    seen.push(due);
+                }
+                yields(1).await;
+            }
+            assert!(seen.is_sorted(), "{attempt:?}");
+            Ok(Answer::delivered())
+        }
+    }
+    let relay = Patient(DictStorage::new(host.clone()));
+    let queue = queue_on(&host, relay, Options { lease: Duration::from_millis(40), ..Options::default() });
+    queue.flush().await.unwrap();
+    assert_eq!(left(&host).await, 0);
+}
+
+#[tokio::test]
+async fn a_storage_that_fails_is_told_of_and_the_message_waits() {
+    let host = FaultHost::new(Traits::default());
+    let events = Events::default();
+    let heard = events.clone();
+    let options = Options { listener: Some(Box::new(move |event| heard.push(event))), ..Options::default() };
+    let relay = Answering(|_: &Envelope, _| Answer::delivered());
+    let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
+    id_of(&queue.enqueue(envelope(1, "hello")).await);
+    host.fault_once(support::Step::Commit, Fault::Before(Trouble::Fail));
+    queue.flush().await.unwrap();
+    assert_eq!(events.names(), ["queued", "error"]);
+    assert!(events.of("error")[0].cause.starts_with("Storage(Host("));
+    assert_eq!((queue.get_info().size, queue.get_info().in_attempt), (1, 0));
+    queue.flush().await.unwrap();
+    assert_eq!(host.dicts().meta.len(), 0);
+}
+
+#[tokio::test]
+async fn a_queue_that_takes_the_name_of_one_that_is_no_more_takes_what_that_had_claimed() {
+    let host = with_messages(1).await;
+    let named = || Options { owner: Some("me".into()), ..Options::default() };
+    let first = queue_on(&host, Slow(100), named());
+    let mut flush = Box::pin(first.flush());
+    for _ in 0..4 {
+        assert!(poll_once(flush.as_mut()).is_pending());
+    }
+    std::mem::forget(flush); // it is no more, and has released nothing
+    let stranger = queue_on(&host, Slow(0), Options::default());
+    stranger.flush().await.unwrap();
+    assert_eq!(left(&host).await, 1);
+    queue_on(&host, Slow(0), named()).flush().await.unwrap();
+    assert_eq!(left(&host).await, 0);
 }

@@ -339,7 +339,7 @@ for (const { name, open } of storages) {
       let most = 0;
       const relay = { async attempt() {
         most = Math.max(most, ++now);
-        for (let i = 0; i < 10; i++) await undefined;
+        for (let i = 0; i < 10; i++) await new Promise(setImmediate); // longer than the storage takes
         now--;
       } };
       const { queue } = make(relay, { relayPool: 3, storePool: 2 });

@@ -7,6 +7,7 @@
 mod simulation;
 
 use std::cell::Cell;
+use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,29 +24,32 @@ const HOUR: f64 = 3_600_000.0;
 
 /// Begins the life of a deliverer in the place of another one.
 fn begin(world: &Shared, executor: &Executor, place: usize, deliverer: u64, skew: &Rc<Cell<f64>>, lease: f64) {
-    let (most, foretells) = {
+    let (most, foretells, store_pool) = {
         let random = &mut world.borrow_mut().random;
-        (random.below(4) + 1, random.chance(50))
+        (random.below(4) + 1, random.chance(50), random.chance(30).then(|| random.below(3) as usize + 1))
     };
     let options = Options {
         lease: Duration::from_millis(lease as u64),
         relay_pool: most as usize,
+        store_pool,
         backoff: Some(Box::new(|_, attempts, _| match attempts {
-            7.. => None,
-            3 => Some(f64::NAN),
-            more => Some(f64::from(more) * 4.0 * SECOND),
+            7.. => Ok(None),
+            3 => Ok(Some(f64::NAN)),
+            4 => Err("no idea".into()),
+            more => Ok(Some(f64::from(more) * 4.0 * SECOND)),
         })),
         bounce_factory: Some(Box::new(|envelope, reply| {
             let of = id_of(envelope);
             let indexes: Vec<u32> = envelope.recipients.iter().map(|address| index_of(address)).collect();
             let id = bounce_id(of, &indexes, reply);
             let named: Vec<String> = indexes.iter().map(u32::to_string).collect();
-            Some(Envelope {
+            let bounce = Envelope {
                 sender: None,
                 recipients: vec!["0@sender".into()],
                 headers: vec![(NAME.into(), id.to_string()), (FAILED.into(), format!("{of} {}", named.join(" ")))],
                 ..Envelope::default()
-            })
+            };
+            Box::pin(ready(Ok(Some(bounce))))
         })),
         scan: Duration::from_secs(45),
         ..Options::default()
@@ -55,7 +59,7 @@ fn begin(world: &Shared, executor: &Executor, place: usize, deliverer: u64, skew
     let relay = SimRelay { world: world.clone(), deliverer, lease };
     let timer = SimTimer { world: world.clone(), skew: skew.clone() };
     let queue = Queue::with_timer(storage, relay, options, timer).unwrap();
-    executor.spawn(place, async move { queue.start().await });
+    executor.spawn(place, async move { queue.start().await.unwrap() });
 }
 
 /// Writes a message until that is acknowledged.

@@ -3,21 +3,22 @@
 //! The numbers of a step are in the frame; see `pkg/queue/module.js`.
 
 mod asks;
+mod decisions;
 mod draft;
 mod words;
 
 use wasm_bindgen::prelude::*;
 
 use self::asks::{Ask, Told};
+use self::decisions::{
+    Attempt, Command, Delay, Deliveries, End, Failure, Input, Record, Reply, Said, Settings, Verdict, Verdicts,
+    bounce_id, derived,
+};
 use self::draft::Draft;
 use self::words::{Fate, Result, Saying, Step};
 use super::frame::Frame;
 use crate::id::Id;
 use crate::meta::{Attempts, Change, Lease};
-use crate::queue::{
-    Attempt, Command, Delay, Deliveries, End, Failure, Input, Record, Reply, Said, Settings, Verdict, Verdicts,
-    bounce_id, derived,
-};
 
 /// A queue's decisions.
 #[wasm_bindgen]

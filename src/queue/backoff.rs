@@ -2,7 +2,7 @@
 
 /// What follows an attempt that left recipients waiting.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Delay {
+pub(super) enum Delay {
     /// Another attempt after so many milliseconds.
     After(f64),
     /// No other attempt.
@@ -31,8 +31,7 @@ impl Delay {
     /// when the waits have come to five days, which the 36th attempt ends.
     ///
     /// `attempts` counts those made, `random` is a number from 0 to 1.
-    #[must_use]
-    pub fn usual(attempts: u32, random: f64) -> Self {
+    pub(super) fn usual(attempts: u32, random: f64) -> Self {
         let made = usize::try_from(attempts.max(1)).unwrap_or(usize::MAX);
         let wait = |number: usize| FIRST.get(number).copied().unwrap_or(LONGEST);
         let early: f64 = FIRST.iter().take(made).sum();
@@ -46,8 +45,7 @@ impl Delay {
 
     /// What a caller's function has answered, `None` standing for giving up. Nothing if that is no
     /// time to wait: not a number, negative or infinite.
-    #[must_use]
-    pub fn answered(milliseconds: Option<f64>) -> Option<Self> {
+    pub(super) fn answered(milliseconds: Option<f64>) -> Option<Self> {
         match milliseconds {
             None => Some(Self::GiveUp),
             Some(wait) if wait.is_finite() && wait >= 0.0 => Some(Self::After(wait.clamp(SHORTEST, ENDLESS))),

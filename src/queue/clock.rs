@@ -7,7 +7,7 @@
 /// went further: nothing waits longer because the first was set back, and what became due during a
 /// sleep is due at the end of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Clock {
+pub(super) struct Clock {
     wall: f64,
     steady: f64,
     now: f64,
@@ -16,7 +16,7 @@ pub struct Clock {
 
 impl Clock {
     /// Reads both clocks, in milliseconds, and returns the time of the schedule.
-    pub fn tick(&mut self, wall: f64, steady: f64) -> f64 {
+    pub(super) fn tick(&mut self, wall: f64, steady: f64) -> f64 {
         let passed = forward(self.steady, steady);
         if !self.began && wall.is_finite() {
             (self.began, self.now, self.wall) = (true, wall, wall);
@@ -34,20 +34,17 @@ impl Clock {
     }
 
     /// The time of the schedule, as it was read last.
-    #[must_use]
-    pub fn now(&self) -> f64 {
+    pub(super) fn now(&self) -> f64 {
         self.now
     }
 
     /// What the clock on the wall said last.
-    #[must_use]
-    pub fn wall(&self) -> f64 {
+    pub(super) fn wall(&self) -> f64 {
         self.wall
     }
 
     /// When it is, on the clock of the schedule, that the wall says `timestamp`.
-    #[must_use]
-    pub fn due(&self, timestamp: f64) -> f64 {
+    pub(super) fn due(&self, timestamp: f64) -> f64 {
         self.now + (timestamp - self.wall)
     }
 }

@@ -1,29 +1,29 @@
 //! What a queue tells of.
 
 use std::sync::Arc;
-use std::vec::Vec;
 
+use super::boxed::BoxError;
 use super::reply::Reply;
-use crate::envelope::Envelope;
+use crate::error::Error;
 use crate::id::Id;
 
-/// A transition of a message.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event {
-    /// Which message.
-    pub id: Id,
-    /// Its envelope, with the recipients of the attempt.
-    pub envelope: Arc<Envelope>,
+/// A transition of a message. `E` is what the host keeps as an envelope, `X` what it throws.
+#[derive(Debug)]
+pub struct Event<'a, E, X> {
+    /// Which message, where it is about one.
+    pub id: Option<Id>,
+    /// Its envelope, with the recipients of the attempt, once it was read.
+    pub envelope: Option<&'a E>,
     /// How often delivery was attempted.
     pub attempts: u32,
     /// What happened.
-    pub kind: Kind,
+    pub kind: Kind<'a, E, X>,
 }
 
 /// What happened to a message.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum Kind<'a, E, X> {
     /// It was stored.
     Queued,
     /// An attempt begins: the message is claimed.
@@ -39,13 +39,53 @@ pub enum Kind {
     },
     /// Recipients were given up.
     Failed(Vec<Recipient>),
-    /// A bounce was stored under this id.
-    Bounced(Id),
-    /// The storage failed, or the relay gave no answer; the code of the storage's error or what was
-    /// wrong with the answer.
-    Trouble(&'static str),
+    /// A bounce was stored.
+    Bounced {
+        /// Who was given up.
+        recipients: Vec<Recipient>,
+        /// What was said of them.
+        reply: &'a Reply,
+        /// What tells the sender.
+        bounce: &'a E,
+        /// The id of the bounce.
+        id: Id,
+    },
+    /// Something went wrong, and the queue goes on.
+    Error(Cause<X>),
+}
+
+impl<E, X> Kind<'_, E, X> {
+    /// The name of the event, the same that JavaScript sees as its type.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Attempt => "attempt",
+            Self::Delivered(_) => "delivered",
+            Self::Deferred { .. } => "deferred",
+            Self::Failed(_) => "failed",
+            Self::Bounced { .. } => "bounced",
+            Self::Error(_) => "error",
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause<X> {
+    /// The storage failed.
+    Storage(Error<X>),
     /// Somebody else had claimed the message before its outcome was stored.
     LeaseLost,
+    /// The relay failed without an answer for the recipients.
+    Relay(BoxError),
+    /// The answer of the relay means nothing, for this reason.
+    Unrecognised(&'static str),
+    /// The backoff has answered with what is no number of milliseconds.
+    Backoff(f64),
+    /// Another function of the caller failed.
+    Callback(BoxError),
 }
 
 /// A recipient and what was said of it.
@@ -56,5 +96,5 @@ pub struct Recipient {
     /// Its position in the envelope of the attempt.
     pub place: usize,
     /// The reply of the relay, if there was one.
-    pub reply: Option<Reply>,
+    pub reply: Option<Arc<Reply>>,
 }

@@ -1,34 +1,52 @@
 //! The queue: attempts, backoff, partial delivery, bounces, several deliverers on one storage.
 //!
-//! What decides is here and pure, with the time passed in: [`Deliveries`] knows what is due,
-//! [`Attempt`] is the one home of the steps of an attempt, [`Verdicts`] say what a relay's answer
-//! means, [`Delay`] when to try again, [`Failure`] what a sender is told. What has effects are two
-//! thin drivers: `Queue` for Rust programs, and `pkg/queue.js` for JavaScript.
+//! [`Queue`] is what programs see. A worker makes its attempts, each of them a delivery, against
+//! storage, relay and the functions of the caller. What decides is pure and has the time passed in:
+//! the scheduler says which message is next, the attempt which step is next, the outcome what the
+//! answer of a relay means, the backoff when to try again, the DSN what a sender is told.
 
 mod attempt;
 mod backoff;
-mod bounce;
+mod bounce_queue;
+mod boxed;
+mod callback;
 mod clock;
 mod command;
-mod deliveries;
-mod driver;
+mod date;
+mod dead_letter;
+mod delivery;
+mod dsn;
+mod envelope;
 mod event;
+mod info;
+mod on_drop;
+mod options;
 mod outcome;
 #[allow(clippy::module_inception)]
 mod queue;
+mod relay;
 mod reply;
 mod schedule;
-mod time;
+mod scheduler;
+mod signal;
+mod state;
+mod timer;
+mod watcher;
+mod worker;
 
-pub use attempt::Attempt;
-pub use backoff::Delay;
-pub use bounce::{Failure, bounce_id, date, derived};
-pub use clock::Clock;
-pub use command::{Command, End, Input, Moment, Record, Settings};
-pub use deliveries::{Deliveries, Tally};
-pub use event::{Event, Kind, Recipient};
-pub use outcome::{Answer, Said, Verdict, Verdicts};
-pub use queue::{Backoff, BounceFactory, Info, Listener, Options, Policy, Queue, Relay};
+pub use bounce_queue::BounceQueue;
+pub use boxed::{BoxError, BoxFuture};
+pub use callback::{Backoff, BounceFactory, Listener, Policy};
+pub use dsn::bounce_id;
+pub use envelope::{Parts, QueueEnvelope};
+pub use event::{Cause, Event, Kind, Recipient};
+pub use info::Info;
+pub use options::{EnqueueOptions, Options};
+pub use outcome::{Answer, Foreign, Verdict};
+pub use queue::{Enqueued, Queue};
+pub use relay::{Attempt, BoxRelay, DynRelay, Relay, RelayFn, relay_fn};
 pub use reply::Reply;
-pub use schedule::{Schedule, Waiting};
-pub use time::{SystemTimer, Timer};
+pub use signal::AbortSignal;
+#[cfg(not(target_family = "wasm"))]
+pub use timer::SystemTimer;
+pub use timer::Timer;

@@ -1,345 +1,325 @@
 //! What a relay's answer means for each recipient.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::reply::Reply;
 
-/// What a relay has said of one recipient, or of all of them.
+/// What a relay's answer says of one recipient, or of all of them.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Said {
-    /// Nothing, which means delivered.
-    Nothing,
-    /// A reply, whose code decides: 2xx delivered, 5xx refused, everything else deferred.
-    Reply(Reply),
-    /// To be tried again, whatever the code.
-    Transient(Reply),
-    /// Refused, whatever the code.
-    Permanent(Reply),
-    /// Something that means nothing.
-    Strange,
+pub enum Verdict {
+    /// It has the message.
+    Delivered(Option<Reply>),
+    /// It is tried again, whatever the code.
+    Deferred(Reply),
+    /// It is given up, whatever the code.
+    Failed(Reply),
+    /// Nobody knows what that means: it is tried again.
+    Unrecognised,
+    /// The answer leaves it out: it is tried again.
+    Missing,
+}
+
+impl From<Reply> for Verdict {
+    /// The code decides: 2xx delivered, 5xx failed, everything else deferred.
+    fn from(reply: Reply) -> Self {
+        match reply.code {
+            200..=299 => Self::Delivered(Some(reply)),
+            500..=599 => Self::Failed(reply),
+            _ => Self::Deferred(reply),
+        }
+    }
+}
+
+/// Something that came as an answer for a recipient from outside of Rust: what of it may mean
+/// something. Of an error that has a reply, code, text and time are those of the reply.
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Foreign {
+    /// What it is called, if it is an error.
+    pub name: Option<String>,
+    /// Its code, if it has one.
+    pub code: Option<f64>,
+    /// Its text, if it has one.
+    pub message: Option<String>,
+    /// For how many milliseconds the other side asks to be left alone.
+    pub retry_after: Option<f64>,
+}
+
+impl From<Foreign> for Verdict {
+    fn from(foreign: Foreign) -> Self {
+        let Foreign { name, code, message, retry_after } = foreign;
+        let reply = |code| Reply::foreign(code, message.unwrap_or_default(), retry_after);
+        // By name: the class may be of another copy of the package.
+        match (name.as_deref(), code) {
+            (Some("PermanentRelayError"), code) => Self::Failed(reply(code.unwrap_or(550.0))),
+            (Some("TransientRelayError"), code) => Self::Deferred(reply(code.unwrap_or(450.0))),
+            (_, Some(code)) => reply(code).into(),
+            (_, None) => Self::Unrecognised,
+        }
+    }
 }
 
 /// A relay's answer to an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// One for everybody.
-    All(Said),
+    All(Verdict),
     /// One for each recipient, by its position in the envelope that the relay was given.
-    Each(Vec<Said>),
+    Each(Vec<Verdict>),
     /// By address; one stands for every recipient of that address.
-    ByAddress(BTreeMap<String, Said>),
+    ByAddress(BTreeMap<String, Verdict>),
+}
+
+impl Answer {
+    /// Everybody has the message.
+    #[must_use]
+    pub fn delivered() -> Self {
+        Self::All(Verdict::Delivered(None))
+    }
+}
+
+impl<V: Into<Verdict>> From<V> for Answer {
+    fn from(verdict: V) -> Self {
+        Self::All(verdict.into())
+    }
 }
 
 /// What an attempt came to for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Status {
     /// It needs no more attempts.
     Delivered,
     /// It is tried again.
     Deferred,
     /// It is given up.
-    Refused,
+    Failed,
 }
 
 /// What an attempt came to, by the positions of the recipients in the envelope that the relay was
 /// given.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdicts {
+pub(super) struct Outcome {
     places: Vec<Place>,
-    replies: Replies,
-    /// What was wrong with the answer, if something was. It was taken to mean "not now".
-    pub wrong: Option<&'static str>,
+    replies: Vec<Arc<Reply>>,
+    /// Why the answer was taken to mean "not now", if it was.
+    pub(super) unrecognised: Option<&'static str>,
     /// For how many milliseconds those who defer asked to be left alone.
-    rest: f64,
+    retry_after: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Place {
-    verdict: Verdict,
+    status: Status,
     /// Number of its reply; none if there is no such.
-    reply: Option<u32>,
+    reply: Option<usize>,
 }
 
-const LONGEST_REST: f64 = 86_400_000.0;
+/// The numbers of the replies so far: a relay may say something else of each recipient, or the same
+/// of a hundred thousand.
+type Numbers = HashMap<Arc<Reply>, usize>;
+
+const LONGEST_RETRY_AFTER: f64 = 86_400_000.0;
 
 const MISSING: &str = "4.3.0 the relay's answer leaves out a recipient";
 const LENGTH: &str = "4.3.0 the relay's answer has another length than the list of recipients";
-const STRANGE: &str = "4.3.0 the relay's answer is no reply";
+const UNRECOGNISED: &str = "4.3.0 the relay's answer is no reply";
 
-impl Verdicts {
-    /// Room for what is said of so many recipients, one after another.
-    #[must_use]
-    pub fn new(recipients: usize) -> Self {
-        Self { places: Vec::with_capacity(recipients), ..Self::default() }
-    }
-
-    /// What an answer means for these recipients.
-    #[must_use]
-    pub fn of(answer: Answer, recipients: &[String]) -> Self {
-        let mut verdicts = Self::new(recipients.len());
+impl Outcome {
+    /// What an answer means for so many recipients, whose addresses are asked for if they matter.
+    pub(super) fn of(answer: Answer, count: usize, addresses: impl FnOnce() -> Vec<String>) -> Self {
+        let (mut outcome, mut numbers) = (Self::default(), Numbers::new());
         match answer {
-            Answer::All(said) => verdicts.all(said, recipients.len()),
-            Answer::Each(each) => {
-                let count = each.len();
-                each.into_iter().for_each(|said| verdicts.say(Some(said)));
-                verdicts.end(count, recipients.len());
+            Answer::All(verdict) => outcome.fill(verdict, count),
+            Answer::Each(each) if each.len() == count => {
+                each.into_iter().for_each(|verdict| outcome.push(verdict, &mut numbers));
+            }
+            // Nobody knows who is meant.
+            Answer::Each(_) => {
+                outcome.unrecognised = Some(reason(LENGTH));
+                outcome.fill(Verdict::Deferred(Reply::new(451, LENGTH)), count);
             }
             Answer::ByAddress(by_address) => {
-                for recipient in recipients {
-                    verdicts.say(by_address.get(recipient).cloned());
+                for address in addresses() {
+                    let verdict = by_address.get(&address).cloned().unwrap_or(Verdict::Missing);
+                    outcome.push(verdict, &mut numbers);
                 }
             }
         }
-        verdicts
+        outcome
     }
 
-    /// The same is said of everybody.
-    pub fn all(&mut self, said: Said, recipients: usize) {
-        if let Some(others) = recipients.checked_sub(1) {
-            self.say(Some(said));
-            let last = self.places.last().copied();
-            self.places.extend(std::iter::repeat_n(last, others).flatten());
+    fn fill(&mut self, verdict: Verdict, count: usize) {
+        if count > 0 {
+            self.push(verdict, &mut Numbers::new());
+            let first = self.places.first().copied();
+            self.places.extend(std::iter::repeat_n(first, count.saturating_sub(1)).flatten());
         }
     }
 
-    /// Something is said of the next recipient; `None` if the answer leaves it out.
-    pub fn say(&mut self, said: Option<Said>) {
-        let (verdict, reply) = match said {
-            Some(Said::Nothing) => (Verdict::Delivered, None),
-            Some(Said::Reply(reply)) => (verdict_of(reply.code), Some(reply)),
-            Some(Said::Transient(reply)) => (Verdict::Deferred, Some(reply)),
-            Some(Said::Permanent(reply)) => (Verdict::Refused, Some(reply)),
-            Some(Said::Strange) => return self.not_understood(STRANGE),
-            None => return self.not_understood(MISSING),
+    fn push(&mut self, verdict: Verdict, numbers: &mut Numbers) {
+        let (status, reply) = match verdict {
+            Verdict::Delivered(reply) => (Status::Delivered, reply),
+            Verdict::Deferred(reply) => (Status::Deferred, Some(reply)),
+            Verdict::Failed(reply) => (Status::Failed, Some(reply)),
+            Verdict::Unrecognised => (Status::Deferred, Some(self.unrecognised(UNRECOGNISED))),
+            Verdict::Missing => (Status::Deferred, Some(self.unrecognised(MISSING))),
         };
-        let reply = reply.map(|reply| self.replies.number(reply));
-        self.places.push(Place { verdict, reply });
+        let reply = reply.map(|mut reply| {
+            let retry_after = reply.retry_after.take().filter(|_| status == Status::Deferred).unwrap_or_default();
+            self.retry_after = self.retry_after.max(retry_after.as_secs_f64() * 1000.0).min(LONGEST_RETRY_AFTER);
+            let reply = Arc::new(reply);
+            *numbers.entry(reply).or_insert_with_key(|reply| {
+                self.replies.push(Arc::clone(reply));
+                self.replies.len().saturating_sub(1)
+            })
+        });
+        self.places.push(Place { status, reply });
     }
 
-    /// The one of whom something was said last asks to be left alone for so many milliseconds. That counts
-    /// if it defers, and for a day at most.
-    pub fn ask_for_rest(&mut self, milliseconds: f64) {
-        if self.places.last().is_some_and(|place| place.verdict == Verdict::Deferred) {
-            self.rest = self.rest.max(milliseconds).min(LONGEST_REST);
-        }
+    fn unrecognised(&mut self, text: &'static str) -> Reply {
+        self.unrecognised = Some(reason(text));
+        Reply::new(451, text)
     }
 
     /// For how many milliseconds at least nothing is tried again.
-    #[must_use]
-    pub fn rest(&self) -> f64 {
-        self.rest
-    }
-
-    /// All was said, of so many by position. With another length nobody knows who is meant.
-    pub fn end(&mut self, said: usize, recipients: usize) {
-        if said != recipients {
-            *self = Self::new(recipients);
-            (0..recipients).for_each(|_| self.not_understood(LENGTH));
-        }
-    }
-
-    fn not_understood(&mut self, wrong: &'static str) {
-        self.wrong = wrong.get(6..); // without the status
-        let reply = self.replies.number(Reply::new(451, wrong));
-        self.places.push(Place { verdict: Verdict::Deferred, reply: Some(reply) });
-    }
-
-    /// For how many recipients.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Whether there is no recipient.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+    pub(super) fn retry_after(&self) -> f64 {
+        self.retry_after
     }
 
     /// What it is for the recipient at `place`.
-    #[must_use]
-    pub fn verdict(&self, place: usize) -> Option<Verdict> {
-        self.places.get(place).map(|place| place.verdict)
+    pub(super) fn status(&self, place: usize) -> Option<Status> {
+        self.places.get(place).map(|place| place.status)
     }
 
     /// The number of the reply to the recipient at `place`, if there was one.
-    #[must_use]
-    pub fn reply_number(&self, place: usize) -> Option<u32> {
+    pub(super) fn reply_number(&self, place: usize) -> Option<usize> {
         self.places.get(place)?.reply
     }
 
-    /// The distinct replies, by their numbers.
-    pub fn replies(&self) -> impl ExactSizeIterator<Item = &Reply> {
-        self.replies.list.iter().map(|(reply, _)| reply)
+    /// The reply to the recipient at `place`, if there was one.
+    pub(super) fn reply(&self, place: usize) -> Option<&Arc<Reply>> {
+        self.replies.get(self.reply_number(place)?)
     }
 
-    /// The reply of this number.
-    #[must_use]
-    pub fn reply(&self, number: u32) -> Option<&Reply> {
-        self.replies.get(number)
-    }
-
-    /// The places that came to `verdict`.
-    pub fn places(&self, verdict: Verdict) -> impl Iterator<Item = usize> {
-        let of = self.places.iter().enumerate().filter(move |(_, place)| place.verdict == verdict);
+    /// The places that came to `status`.
+    pub(super) fn places(&self, status: Status) -> impl Iterator<Item = usize> {
+        let of = self.places.iter().enumerate().filter(move |(_, place)| place.status == status);
         of.map(|(place, _)| place)
     }
 
-    /// The first reply, in the order of the recipients, to those that came to `verdict`.
-    #[must_use]
-    pub fn first_reply(&self, verdict: Verdict) -> Option<&Reply> {
-        let number = self.places.iter().filter(|place| place.verdict == verdict).find_map(|place| place.reply)?;
-        self.reply(number)
+    /// Whether somebody came to `status`.
+    pub(super) fn has(&self, status: Status) -> bool {
+        self.places(status).next().is_some()
     }
 
-    /// Whether somebody is to be tried again.
-    #[must_use]
-    pub fn defers(&self) -> bool {
-        self.places.iter().any(|place| place.verdict == Verdict::Deferred)
+    /// The numbers of the distinct replies to those who are given up, in order.
+    pub(super) fn failed_replies(&self) -> Vec<usize> {
+        let mut numbers: Vec<usize> =
+            self.places(Status::Failed).filter_map(|place| self.reply_number(place)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     /// Gives up whoever would be tried again.
-    pub fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         for place in &mut self.places {
-            if place.verdict == Verdict::Deferred {
-                place.verdict = Verdict::Refused;
+            if place.status == Status::Deferred {
+                place.status = Status::Failed;
             }
         }
     }
 
-    /// Tries those again that would be given up with this reply.
-    pub fn put_off(&mut self, reply: Option<u32>) {
+    /// Tries those again that would be given up with the reply of this number.
+    pub(super) fn defer(&mut self, reply: usize) {
         for place in &mut self.places {
-            if place.verdict == Verdict::Refused && place.reply == reply {
-                place.verdict = Verdict::Deferred;
+            if place.status == Status::Failed && place.reply == Some(reply) {
+                place.status = Status::Deferred;
             }
         }
     }
 }
 
-fn verdict_of(code: u16) -> Verdict {
-    match code {
-        200..=299 => Verdict::Delivered,
-        500..=599 => Verdict::Refused,
-        _ => Verdict::Deferred,
-    }
-}
-
-/// Distinct replies; a relay may say something else of each of a hundred thousand recipients.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Replies {
-    /// Each with the number of the next in its row.
-    list: Vec<(Reply, Option<u32>)>,
-    /// The first of each row.
-    rows: Vec<Option<u32>>,
-}
-
-impl Replies {
-    const ROWS: usize = 256;
-
-    fn get(&self, number: u32) -> Option<&Reply> {
-        self.list.get(usize::try_from(number).ok()?).map(|(reply, _)| reply)
-    }
-
-    /// The number of a reply, a new one if it is new.
-    fn number(&mut self, reply: Reply) -> u32 {
-        let hash = reply
-            .message
-            .bytes()
-            .fold(u32::from(reply.code), |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        let row = usize::from(hash.wrapping_shr(16).to_le_bytes()[0]) % Self::ROWS;
-        if self.rows.is_empty() {
-            self.rows.resize(Self::ROWS, None);
-        }
-        let first = self.rows.get(row).copied().flatten();
-        let mut at = first;
-        while let Some((number, (known, next))) =
-            at.and_then(|number| Some((number, self.list.get(usize::try_from(number).ok()?)?)))
-        {
-            if *known == reply {
-                return number;
-            }
-            at = *next;
-        }
-        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        self.list.push((reply, first));
-        if let Some(row) = self.rows.get_mut(row) {
-            *row = Some(number);
-        }
-        number
-    }
+/// A text without its status.
+fn reason(text: &'static str) -> &'static str {
+    text.split_once(' ').map_or(text, |(_, reason)| reason)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use Verdict::{Deferred, Delivered, Refused};
+    use std::time::Duration;
 
-    fn reply(code: u16) -> Said {
-        Said::Reply(Reply::new(code, "x"))
+    use super::*;
+    use Status::{Deferred, Delivered, Failed};
+
+    fn reply(code: u16) -> Verdict {
+        Reply::new(code, "x").into()
     }
 
-    fn verdicts(answer: Answer, recipients: &[&str]) -> (Vec<Verdict>, bool) {
-        let recipients: Vec<String> = recipients.iter().map(|r| (*r).into()).collect();
-        let verdicts = Verdicts::of(answer, &recipients);
-        assert_eq!(verdicts.len(), recipients.len());
-        ((0..recipients.len()).map(|place| verdicts.verdict(place).unwrap()).collect(), verdicts.wrong.is_some())
+    fn of(answer: impl Into<Answer>, recipients: &[&str]) -> Outcome {
+        let addresses = || recipients.iter().map(|address| (*address).to_owned()).collect();
+        Outcome::of(answer.into(), recipients.len(), addresses)
+    }
+
+    fn statuses(answer: impl Into<Answer>, recipients: &[&str]) -> (Vec<Status>, bool) {
+        let outcome = of(answer, recipients);
+        assert_eq!(outcome.places.len(), recipients.len());
+        ((0..recipients.len()).map(|place| outcome.status(place).unwrap()).collect(), outcome.unrecognised.is_some())
     }
 
     #[test]
     fn the_class_of_a_code_decides_and_what_is_no_class_of_smtp_is_deferred() {
-        for (code, verdict) in [
+        for (code, status) in [
             (200, Delivered),
             (250, Delivered),
             (299, Delivered),
-            (550, Refused),
-            (599, Refused),
+            (550, Failed),
+            (599, Failed),
             (450, Deferred),
             (354, Deferred),
             (0, Deferred),
             (100, Deferred),
             (600, Deferred),
         ] {
-            assert_eq!(verdicts(Answer::All(reply(code)), &["a"]), (vec![verdict], false), "{code}");
+            assert_eq!(statuses(reply(code), &["a"]), (vec![status], false), "{code}");
         }
     }
 
     #[test]
-    fn the_longest_rest_that_somebody_who_defers_asks_for_counts_for_a_day_at_most() {
-        let mut verdicts = Verdicts::new(4);
-        for (code, asked, rest) in [
-            (250, 9_000.0, 0.0),
-            (450, f64::NAN, 0.0),
-            (450, 5_000.0, 5_000.0),
-            (451, 4_000.0, 5_000.0),
-            (452, f64::INFINITY, 86_400_000.0),
+    fn the_longest_time_that_somebody_who_defers_asks_for_counts_for_a_day_at_most() {
+        let asking = |code, asked| Verdict::from(Reply { retry_after: Some(asked), ..Reply::new(code, "x") });
+        let (short, long) = (Duration::from_secs(4), Duration::from_secs(5));
+        for (each, time) in [
+            (vec![asking(250, long)], 0.0),
+            (vec![reply(450)], 0.0),
+            (vec![asking(450, short), asking(450, long), asking(550, Duration::MAX)], 5_000.0),
+            (vec![asking(450, Duration::MAX)], 86_400_000.0),
         ] {
-            verdicts.say(Some(reply(code)));
-            verdicts.ask_for_rest(asked);
-            assert_eq!(verdicts.rest(), rest, "{code}");
+            let recipients = vec!["a"; each.len()];
+            assert_eq!(of(Answer::Each(each), &recipients).retry_after(), time);
         }
     }
 
     #[test]
-    fn the_kind_of_an_error_decides_before_its_code() {
-        let all = |said| verdicts(Answer::All(said), &["a", "b"]).0;
-        assert_eq!(all(Said::Transient(Reply::new(550, "x"))), [Deferred, Deferred]);
-        assert_eq!(all(Said::Permanent(Reply::new(450, "x"))), [Refused, Refused]);
-        assert_eq!(all(Said::Nothing), [Delivered, Delivered]);
+    fn a_verdict_decides_before_its_code() {
+        assert_eq!(statuses(Verdict::Deferred(Reply::new(550, "x")), &["a", "b"]).0, [Deferred, Deferred]);
+        assert_eq!(statuses(Verdict::Failed(Reply::new(450, "x")), &["a", "b"]).0, [Failed, Failed]);
+        assert_eq!(statuses(Answer::delivered(), &["a", "b"]).0, [Delivered, Delivered]);
     }
 
     #[test]
-    fn what_means_nothing_is_deferred_and_reported() {
-        assert_eq!(verdicts(Answer::All(Said::Strange), &["a"]), (vec![Deferred], true));
-        let each = Answer::Each(vec![reply(250), Said::Strange, reply(550)]);
-        assert_eq!(verdicts(each, &["a", "b", "c"]), (vec![Delivered, Deferred, Refused], true));
+    fn what_is_not_recognised_is_deferred_and_reported() {
+        assert_eq!(statuses(Verdict::Unrecognised, &["a"]), (vec![Deferred], true));
+        let each = Answer::Each(vec![reply(250), Verdict::Unrecognised, reply(550)]);
+        assert_eq!(statuses(each, &["a", "b", "c"]), (vec![Delivered, Deferred, Failed], true));
     }
 
     #[test]
     fn a_wrong_length_defers_everybody_since_nobody_knows_who_is_meant() {
         for count in [0, 1, 3] {
             let each = Answer::Each(vec![reply(250); count]);
-            assert_eq!(verdicts(each, &["a", "b"]), (vec![Deferred, Deferred], true));
+            assert_eq!(statuses(each, &["a", "b"]), (vec![Deferred, Deferred], true));
         }
     }
 
@@ -347,32 +327,44 @@ mod tests {
     fn an_address_stands_for_every_recipient_of_it_and_one_left_out_is_deferred() {
         let answer =
             Answer::ByAddress([("a", 250), ("b", 550), ("z", 250)].map(|(a, code)| (a.into(), reply(code))).into());
-        assert_eq!(verdicts(answer.clone(), &["a", "b", "a"]), (vec![Delivered, Refused, Delivered], false));
-        assert_eq!(verdicts(answer, &["a", "c"]), (vec![Delivered, Deferred], true));
+        assert_eq!(statuses(answer.clone(), &["a", "b", "a"]), (vec![Delivered, Failed, Delivered], false));
+        assert_eq!(statuses(answer, &["a", "c"]), (vec![Delivered, Deferred], true));
     }
 
     #[test]
-    fn equal_replies_have_one_number_however_many_there_are() {
-        let mut verdicts = Verdicts::new(0);
-        for number in 0..3_000 {
-            verdicts.say(Some(Said::Reply(Reply::new(550, format!("{}", number % 1_000)))));
-        }
-        assert_eq!(verdicts.replies().len(), 1_000);
+    fn equal_replies_are_kept_once_however_many_there_are() {
+        let each = (0..3_000).map(|number| Reply::new(550, format!("{}", number % 1_000)).into()).collect();
+        let outcome = of(Answer::Each(each), &vec!["a"; 3_000]);
+        assert_eq!((outcome.replies.len(), outcome.failed_replies().len()), (1_000, 1_000));
         for place in 0..3_000 {
-            let reply = verdicts.reply(verdicts.reply_number(place).unwrap()).unwrap();
-            assert_eq!(reply.message, format!("{}", place % 1_000));
+            assert_eq!(outcome.reply(place).unwrap().message, format!("{}", place % 1_000));
         }
     }
 
     #[test]
-    fn giving_up_leaves_what_was_delivered_and_putting_off_takes_back_one_reply_alone() {
-        let each = Answer::Each(vec![reply(250), Said::Reply(Reply::new(450, "later")), reply(550)]);
-        let mut verdicts = Verdicts::of(each, &["a".into(), "b".into(), "c".into()]);
-        verdicts.give_up();
-        assert_eq!(verdicts.places(Refused).collect::<Vec<_>>(), [1, 2]);
-        verdicts.put_off(verdicts.reply_number(2));
-        assert_eq!(verdicts.places(Refused).collect::<Vec<_>>(), [1]);
-        assert_eq!(verdicts.places(Deferred).collect::<Vec<_>>(), [2]);
-        assert_eq!(verdicts.places(Delivered).collect::<Vec<_>>(), [0]);
+    fn giving_up_leaves_what_was_delivered_and_deferring_takes_back_one_reply_alone() {
+        let each = Answer::Each(vec![reply(250), Reply::new(450, "later").into(), reply(550)]);
+        let mut outcome = of(each, &["a", "b", "c"]);
+        outcome.give_up();
+        assert_eq!(outcome.places(Failed).collect::<Vec<_>>(), [1, 2]);
+        outcome.defer(outcome.reply_number(2).unwrap());
+        assert_eq!(outcome.places(Failed).collect::<Vec<_>>(), [1]);
+        assert_eq!(outcome.places(Deferred).collect::<Vec<_>>(), [2]);
+        assert_eq!(outcome.places(Delivered).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn a_foreign_answer_is_judged_by_its_name_then_by_its_code() {
+        let foreign = |name: &str, code| Foreign { name: Some(name.into()), code, ..Foreign::default() };
+        for (foreign, verdict) in [
+            (foreign("PermanentRelayError", Some(450.0)), Verdict::Failed(Reply::new(450, ""))),
+            (foreign("TransientRelayError", None), Verdict::Deferred(Reply::new(450, ""))),
+            (foreign("Error", Some(554.0)), Verdict::Failed(Reply::new(554, ""))),
+            (foreign("Error", None), Verdict::Unrecognised),
+            (Foreign { code: Some(f64::NAN), ..Foreign::default() }, Verdict::Deferred(Reply::new(450, ""))),
+            (Foreign { message: Some("ok".into()), ..Foreign::default() }, Verdict::Unrecognised),
+        ] {
+            assert_eq!(Verdict::from(foreign), verdict);
+        }
     }
 }

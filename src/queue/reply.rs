@@ -1,39 +1,44 @@
 //! What a relay says of a recipient.
 
+use std::time::Duration;
+
 /// An SMTP reply: a code and a text that may begin with an enhanced status code
 /// ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reply {
     /// For example 250, 450 or 550.
     pub code: u16,
     /// For example `2.0.0 Ok`.
     pub message: String,
+    /// For how long the other side asks to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 impl Reply {
     /// A reply with a code and a text.
     pub fn new(code: u16, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), retry_after: None }
+    }
+
+    /// A reply of which nothing is known but what it says: a code that cannot be one is no answer, so
+    /// it is 450, and a time that is none is left out.
+    #[must_use]
+    pub fn foreign(code: f64, message: String, retry_after: Option<f64>) -> Self {
+        let code = if (0.0..=999.0).contains(&code) { code as u16 } else { 450 };
+        let asked = retry_after.filter(|milliseconds| *milliseconds > 0.0);
+        let retry_after = asked.map(|milliseconds| Duration::from_millis(milliseconds as u64));
+        Self { code, message, retry_after }
     }
 
     /// The enhanced status code that the text begins with.
     #[must_use]
     pub fn status(&self) -> Option<&str> {
-        let mut end = 0_usize;
-        let mut dots = 0_u8;
-        let mut digits = 0_u8; // since the last dot
-        for byte in self.message.bytes() {
-            match byte {
-                b'0'..=b'9' if digits < 3 => digits = digits.saturating_add(1),
-                b'.' if digits > 0 && dots < 2 => (dots, digits) = (dots.saturating_add(1), 0),
-                b' ' | b'\t' | b'\r' | b'\n' => break,
-                _ => return None,
-            }
-            end = end.saturating_add(1);
-        }
-        let status = self.message.get(..end)?;
-        let class = matches!(status.as_bytes(), [b'2' | b'4' | b'5', b'.', ..]);
-        (class && dots == 2 && digits > 0).then_some(status)
+        let status = self.message.split([' ', '\t', '\r', '\n']).next()?;
+        let mut parts = status.split('.');
+        let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        let class = matches!(parts.next(), Some("2" | "4" | "5"));
+        let detail = parts.next().is_some_and(is_number) && parts.next().is_some_and(is_number);
+        (class && detail && parts.next().is_none()).then_some(status)
     }
 }
 
@@ -57,5 +62,18 @@ mod tests {
         ] {
             assert_eq!(Reply::new(550, text).status(), status, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_a_code_or_a_time_is_none() {
+        for (code, kept) in [(250.0, 250), (250.9, 250), (f64::NAN, 450), (-1.0, 450), (1e9, 450), (f64::INFINITY, 450)]
+        {
+            assert_eq!(Reply::foreign(code, String::new(), None).code, kept, "{code}");
+        }
+        for (asked, kept) in [(5_000.0, Some(5)), (0.0, None), (-1.0, None), (f64::NAN, None)] {
+            let reply = Reply::foreign(450.0, String::new(), Some(asked));
+            assert_eq!(reply.retry_after.map(|time| time.as_secs()), kept, "{asked}");
+        }
+        assert!(Reply::foreign(450.0, String::new(), Some(f64::INFINITY)).retry_after.is_some());
     }
 }

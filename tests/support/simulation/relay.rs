@@ -1,6 +1,6 @@
 //! A relay that does whatever relays do.
 
-use slimta_queue_dict::queue::{Answer, Relay, Reply, Said};
+use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Relay, Reply, Verdict};
 use slimta_queue_dict::{Envelope, Id};
 
 use super::executor::sleep;
@@ -23,9 +23,10 @@ pub fn index_of(address: &str) -> u32 {
     address.split_once('@').unwrap().0.parse().unwrap()
 }
 
-impl Relay for SimRelay {
-    async fn attempt(&self, envelope: &Envelope, _attempts: u32) -> Answer {
+impl Relay<Envelope> for SimRelay {
+    async fn attempt(&self, envelope: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
         let id = id_of(envelope);
+        assert_eq!(attempt.id, id, "the relay is told which message it is");
         let indexes: Vec<u32> = envelope.recipients.iter().map(|address| index_of(address)).collect();
         let time = {
             let world = &mut *self.world.borrow_mut();
@@ -42,7 +43,7 @@ impl Relay for SimRelay {
         }
         let world = &mut *self.world.borrow_mut();
         world.ledger.ends(self.deliverer, id);
-        answer(world, id, envelope, &indexes)
+        Ok(answer(world, id, envelope, &indexes))
     }
 }
 
@@ -51,26 +52,26 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
     match mood {
         0..2 => {
             indexes.iter().for_each(|index| world.ledger.delivers(id, *index));
-            Answer::All(Said::Nothing)
+            Answer::delivered()
         }
         2 => {
-            let (good, said) = said(world);
+            let (good, verdict) = verdict(world);
             if good {
                 indexes.iter().for_each(|index| world.ledger.delivers(id, *index));
             }
-            Answer::All(said)
+            Answer::All(verdict)
         }
-        3 => Answer::All(Said::Strange),
-        4 => Answer::Each(vec![Said::Nothing; envelope.recipients.len() + 1]),
+        3 => Answer::All(Verdict::Unrecognised),
+        4 => Answer::Each(vec![Verdict::Delivered(None); envelope.recipients.len() + 1]),
         5..8 => {
             let mut by_address = std::collections::BTreeMap::new();
             for (address, index) in envelope.recipients.iter().zip(indexes) {
                 if world.random.chance(90) {
-                    let (good, said) = said(world);
+                    let (good, verdict) = verdict(world);
                     if good {
                         world.ledger.delivers(id, *index);
                     }
-                    by_address.insert(address.clone(), said);
+                    by_address.insert(address.clone(), verdict);
                 }
             }
             Answer::ByAddress(by_address)
@@ -78,26 +79,26 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
         _ => {
             let mut each = Vec::new();
             for index in indexes {
-                let (good, said) = said(world);
+                let (good, verdict) = verdict(world);
                 if good {
                     world.ledger.delivers(id, *index);
                 }
-                each.push(said);
+                each.push(verdict);
             }
             Answer::Each(each)
         }
     }
 }
 
-/// Something that is said of one recipient, and whether that means delivered.
-fn said(world: &mut World) -> (bool, Said) {
+/// A verdict on one recipient, and whether it has the message.
+fn verdict(world: &mut World) -> (bool, Verdict) {
     let number = world.random.below(3);
     match world.random.below(6) {
-        0 => (true, Said::Nothing),
-        1 => (true, Said::Reply(Reply::new(250, "2.0.0 Ok"))),
-        2 => (false, Said::Reply(Reply::new(550, format!("5.1.{number} no")))),
-        3 => (false, Said::Permanent(Reply::new(450, "no"))),
-        4 => (false, Said::Transient(Reply::new(550, "later"))),
-        _ => (false, Said::Reply(Reply::new(450, "4.2.0 later"))),
+        0 => (true, Verdict::Delivered(None)),
+        1 => (true, Reply::new(250, "2.0.0 Ok").into()),
+        2 => (false, Reply::new(550, format!("5.1.{number} no")).into()),
+        3 => (false, Verdict::Failed(Reply::new(450, "no"))),
+        4 => (false, Verdict::Deferred(Reply::new(550, "later"))),
+        _ => (false, Reply::new(450, "4.2.0 later").into()),
     }
 }

@@ -1,0 +1,34 @@
+//! How an attempt goes on whose record somebody else has changed meanwhile.
+
+use super::{AttemptState, Stage};
+use crate::meta::{Change, Meta};
+use crate::queue::command::{Command, Moment};
+
+impl AttemptState {
+    /// The record was not as this owner had left it.
+    pub(super) fn reclaim(&mut self, meta: Meta, moment: Moment) -> Command {
+        let Meta { timestamp, attempts, lease, .. } = meta;
+        let same = attempts == self.attempts;
+        match &lease {
+            Some(lease) if same && lease.owner == self.held.owner => {
+                self.held = lease.clone(); // a renewal had been made after all
+                return self.record(moment);
+            }
+            None if same && Some(timestamp) == self.next => return self.recorded(), // made after all
+            _ => {}
+        }
+        self.lost = !same || lease.is_some();
+        self.after_lease_lost = Some(lease.map_or(timestamp, |lease| lease.until).max(timestamp));
+        self.record_lease_lost()
+    }
+
+    /// Marks alone, whoever has the message by now.
+    pub(super) fn record_lease_lost(&mut self) -> Command {
+        let change = Change { delivered: self.marks(), ..Change::default() };
+        if change.delivered.is_empty() {
+            self.recorded = true;
+            return self.comes_back(self.after_lease_lost);
+        }
+        self.go(Stage::LeaseLost, Command::Change(change))
+    }
+}

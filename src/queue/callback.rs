@@ -1,0 +1,61 @@
+//! What callers hand over: natively it goes between threads, in wasm everything has one thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::boxed::{BoxError, BoxFuture};
+use super::event::Event;
+use super::reply::Reply;
+
+#[cfg(not(target_family = "wasm"))]
+mod kinds {
+    use super::{Arc, BoxError, BoxFuture, Event, Reply};
+
+    /// Decides when to try again: by the envelope, how often delivery was attempted, and the replies
+    /// to the recipients that are left. Milliseconds, or nothing to give up. After an error the
+    /// usual backoff decides.
+    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>]) -> Result<Option<f64>, BoxError> + Send + Sync;
+    /// Makes what tells the sender of recipients, those of the envelope, who were given up with one
+    /// reply; nothing for no bounce. After an error the usual notification is sent.
+    pub type BounceFactory<E> = dyn Fn(&E, &Reply) -> BoxFuture<'static, Result<Option<E>, BoxError>> + Send + Sync;
+    /// Changes an envelope before it is stored, or replaces it by several.
+    pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>> + Send + Sync;
+    /// Hears of events; `X` is what the host of the storage throws.
+    pub type Listener<E, X> = dyn Fn(&Event<'_, E, X>) + Send + Sync;
+}
+
+#[cfg(target_family = "wasm")]
+mod kinds {
+    use super::{Arc, BoxError, BoxFuture, Event, Reply};
+
+    /// Decides when to try again: by the envelope, how often delivery was attempted, and the replies
+    /// to the recipients that are left. Milliseconds, or nothing to give up. After an error the
+    /// usual backoff decides.
+    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>]) -> Result<Option<f64>, BoxError>;
+    /// Makes what tells the sender of recipients, those of the envelope, who were given up with one
+    /// reply; nothing for no bounce. After an error the usual notification is sent.
+    pub type BounceFactory<E> = dyn Fn(&E, &Reply) -> BoxFuture<'static, Result<Option<E>, BoxError>>;
+    /// Changes an envelope before it is stored, or replaces it by several.
+    pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>>;
+    /// Hears of events; `X` is what the host of the storage throws.
+    pub type Listener<E, X> = dyn Fn(&Event<'_, E, X>);
+}
+
+pub use kinds::{Backoff, BounceFactory, Listener, Policy};
+
+/// What a function of the caller returns; its panic is an error.
+pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, BoxError> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panicked(&*panic))
+}
+
+/// What a future of the caller comes to; its panic is an error.
+pub(super) async fn caught_async<T>(call: impl Future<Output = T>) -> Result<T, BoxError> {
+    AssertUnwindSafe(call).catch_unwind().await.map_err(|panic| panicked(&*panic))
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> BoxError {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("without a text")).into()
+}

@@ -1,0 +1,207 @@
+//! One attempt of one message: makes the commands of its state, and tells of them.
+
+mod failure;
+mod relay;
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::future::{Either, select};
+
+use super::attempt::AttemptState;
+use super::backoff::Delay;
+use super::callback::caught;
+use super::command::{Command, End, Input, Moment};
+use super::envelope::QueueEnvelope;
+use super::event::{Cause, Kind, Recipient};
+use super::outcome::Status;
+use super::queue::Queue;
+use super::relay::Relay;
+use super::reply::Reply;
+use super::scheduler::Due;
+use super::timer::{Timer, milliseconds};
+use crate::error::Error;
+use crate::host::{Host, Stored};
+use crate::id::Id;
+use crate::meta::Change;
+use crate::storage::Result;
+
+/// An attempt under way. Its message is released when it is dropped, wherever it was.
+pub(super) struct Delivery<'q, H: Host, R, T> {
+    queue: &'q Queue<H, R, T>,
+    state: AttemptState,
+    number: u64,
+    /// How often the queue was stopped before its worker began.
+    stops: u64,
+    /// Once it was read.
+    envelope: Option<Arc<H::Envelope>>,
+    /// Bounces that wait until their recipients are marked.
+    bounces: Vec<Id>,
+}
+
+impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
+    fn drop(&mut self) {
+        let (message, number) = (*self.state.message(), self.number);
+        self.queue.shared.update(|state| state.scheduler.abandon(message, number));
+    }
+}
+
+impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
+    pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64) -> Self {
+        let state = AttemptState::new(due.message, due.flushed);
+        Self { queue, state, number: due.number, stops, envelope: None, bounces: Vec::new() }
+    }
+
+    /// The whole attempt, from its claim to its end.
+    pub(super) async fn run(mut self) {
+        let moment = self.moment();
+        let mut command = self.state.begin(&self.queue.settings, moment);
+        loop {
+            let input = match command {
+                Command::Done(end) => return self.done(end).await,
+                Command::GetMeta => self.get_meta().await,
+                Command::Change(change) => self.change(change).await,
+                Command::Get => self.get().await,
+                Command::Relay => self.relay().await,
+                Command::Backoff(attempts) => Input::Delay(self.backoff(attempts)),
+                Command::Bounce(reply) => self.bounce(reply).await,
+                Command::DeadLetter => self.dead_letter().await,
+                Command::Remove => {
+                    let removed = self.queue.pooled(self.queue.storage.remove(&self.id())).await;
+                    self.input(removed.map(|()| Input::Stored))
+                }
+                Command::Pause(pause) => self.pause(pause).await,
+            };
+            self.queue.shared.lock().scheduler.note(&input);
+            let moment = self.moment();
+            command = self.state.answer(input, &self.queue.settings, moment);
+        }
+    }
+
+    fn id(&self) -> Id {
+        self.state.message().id
+    }
+
+    fn moment(&self) -> Moment {
+        let random = self.queue.timer.random();
+        Moment { wall: self.queue.shared.lock_now(&self.queue.timer).scheduler.wall(), random }
+    }
+
+    /// Tells what it came to, and lets what waited for that go on.
+    async fn done(mut self, end: End) {
+        if self.state.is_lease_lost() {
+            self.report(Kind::Error(Cause::LeaseLost));
+        }
+        if self.state.is_recorded() {
+            self.report_outcome(); // before its bounces are attempted, which may be at once
+            for id in std::mem::take(&mut self.bounces) {
+                self.send_bounce(id).await;
+            }
+        }
+        let (state, number) = (&self.state, self.number);
+        self.queue.shared.update_now(&self.queue.timer, |queue| queue.scheduler.end(state, number, end));
+    }
+
+    // ---- the storage ----
+
+    async fn get_meta(&self) -> Input {
+        let meta = self.queue.pooled(self.queue.storage.get_meta(&self.id())).await;
+        self.input(meta.map(|stored| match stored {
+            None => Input::Meta(None),
+            Some(Stored::Good(meta)) => Input::Meta(Some(meta)),
+            Some(_) => Input::Unreadable,
+        }))
+    }
+
+    async fn change(&self, change: Change) -> Input {
+        let changed = self.queue.pooled(self.queue.storage.change(&self.id(), change)).await;
+        self.input(changed.map(Input::Changed))
+    }
+
+    async fn get(&mut self) -> Input {
+        let got = self.queue.pooled(self.queue.storage.get(&self.id())).await;
+        let input = got.map(|queued| {
+            let has_sender = queued.envelope.has_sender();
+            self.envelope = Some(Arc::new(queued.envelope));
+            Input::Got { indexes: queued.indexes, has_sender }
+        });
+        self.input(input)
+    }
+
+    /// What an operation came to that may have failed.
+    fn input(&self, result: Result<Input, H>) -> Input {
+        let error = match result {
+            Ok(input) => return input,
+            Err(Error::NoSuchMessage(_)) => return Input::Gone,
+            Err(error) => error,
+        };
+        let input = match error {
+            Error::UnknownOutcome { .. } => Input::Unknown,
+            Error::Corrupt(_) | Error::NewerFormat(_) => Input::Unreadable,
+            _ => Input::Failed,
+        };
+        self.queue.emit(Some(self.id()), None, self.state.attempts(), Kind::Error(Cause::Storage(error)));
+        input
+    }
+
+    // ---- what it waits for ----
+
+    fn backoff(&self, attempts: u32) -> Option<Delay> {
+        let (backoff, envelope) = (self.queue.options.backoff.as_ref()?, self.envelope.as_ref()?);
+        let replies: Vec<Arc<Reply>> =
+            self.recipients(Status::Deferred, None).into_iter().filter_map(|left| left.reply).collect();
+        let cause = match caught(|| backoff(envelope, attempts, &replies)) {
+            Ok(Ok(answer)) => match Delay::answered(answer) {
+                Some(delay) => return Some(delay),
+                None => Cause::Backoff(answer.unwrap_or(f64::NAN)),
+            },
+            Ok(Err(error)) | Err(error) => Cause::Callback(error),
+        };
+        self.report(Kind::Error(cause));
+        None
+    }
+
+    /// Waits, unless the queue was stopped meanwhile.
+    async fn pause(&self, pause: f64) -> Input {
+        let stopped = self.queue.shared.until(|state| state.stops != self.stops);
+        let sleeping = self.queue.timer.sleep(milliseconds(pause));
+        match select(pin!(stopped), pin!(sleeping)).await {
+            Either::Left(_) => Input::Failed,
+            Either::Right(_) => Input::Stored,
+        }
+    }
+
+    // ---- what it came to ----
+
+    fn report(&self, kind: Kind<'_, H::Envelope, H::Error>) {
+        self.queue.emit(Some(self.id()), self.envelope.as_deref(), self.state.attempts(), kind);
+    }
+
+    fn report_outcome(&self) {
+        if self.queue.options.listener.is_none() {
+            return;
+        }
+        for status in [Status::Delivered, Status::Deferred, Status::Failed] {
+            let recipients = self.recipients(status, None);
+            if !recipients.is_empty() {
+                let timestamp = self.state.next_timestamp().unwrap_or(f64::NAN);
+                self.report(match status {
+                    Status::Delivered => Kind::Delivered(recipients),
+                    Status::Deferred => Kind::Deferred { recipients, timestamp },
+                    Status::Failed => Kind::Failed(recipients),
+                });
+            }
+        }
+    }
+
+    /// Who came to `status`, with the reply of this number if one is given.
+    fn recipients(&self, status: Status, reply: Option<usize>) -> Vec<Recipient> {
+        let outcome = self.state.outcome();
+        let places = outcome.places(status).filter(|place| reply.is_none() || outcome.reply_number(*place) == reply);
+        let recipient = |place: usize| {
+            let index = *self.state.indexes().get(place)?;
+            Some(Recipient { index, place, reply: outcome.reply(place).cloned() })
+        };
+        places.filter_map(recipient).collect()
+    }
+}

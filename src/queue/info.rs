@@ -1,0 +1,18 @@
+//! What a queue has to do and has done.
+
+/// What a queue has to do and has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Info {
+    /// Messages that it knows: those that wait and those being attempted.
+    pub size: usize,
+    /// The timestamp of the one that is due first, of those that wait.
+    pub oldest_due: Option<f64>,
+    /// Messages being attempted.
+    pub in_attempt: usize,
+    /// Attempts that delivered to somebody.
+    pub delivered: u64,
+    /// Attempts after which somebody waits for the next one.
+    pub deferred: u64,
+    /// Attempts that gave somebody up.
+    pub failed: u64,
+}

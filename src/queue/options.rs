@@ -1,0 +1,86 @@
+//! What a queue can be told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bounce_queue::BounceQueue;
+use super::callback::{Backoff, BounceFactory, Listener};
+use crate::host::Host;
+use crate::id::Id;
+use crate::storage::DictStorage;
+
+#[cfg(not(target_family = "wasm"))]
+type Bounces<E> = dyn BounceQueue<E> + Send + Sync;
+#[cfg(target_family = "wasm")]
+type Bounces<E> = dyn BounceQueue<E>;
+
+/// What a queue can be told.
+pub struct Options<H: Host> {
+    /// The name under which the queue claims, drawn unless given. Whoever goes on in the place of a queue
+    /// that is no more takes its name, and with it what it had claimed; no two that live have the same.
+    pub owner: Option<String>,
+    /// For how long a claim holds unless it is renewed. Queues on one storage should agree on it.
+    pub lease: Duration,
+    /// How many attempts may be under way at once.
+    pub relay_pool: usize,
+    /// How many operations of the storage may be under way at once; any number unless given.
+    pub store_pool: Option<usize>,
+    /// For how long an attempt may last, then its recipients are tried again later; for any time
+    /// unless given.
+    pub attempt_timeout: Option<Duration>,
+    /// When to try again. Unless given: after a minute, then after longer and longer waits of up to
+    /// four hours, for five days.
+    pub backoff: Option<Box<Backoff<H::Envelope>>>,
+    /// What senders are told; a delivery status notification after
+    /// [RFC 3464](https://www.rfc-editor.org/rfc/rfc3464) unless given.
+    pub bounce_factory: Option<Box<BounceFactory<H::Envelope>>>,
+    /// Where bounces are queued; the queue itself unless given.
+    pub bounce_queue: Option<Box<Bounces<H::Envelope>>>,
+    /// Where messages are kept that are given up: another storage than that of the queue.
+    pub dead_letter: Option<Arc<DictStorage<H>>>,
+    /// Who hears of events.
+    pub listener: Option<Box<Listener<H::Envelope, H::Error>>>,
+    /// How often everything is looked through, since a host may say nothing of what others write.
+    pub scan: Duration,
+}
+
+impl<H: Host> Default for Options<H> {
+    fn default() -> Self {
+        Self {
+            owner: None,
+            lease: Duration::from_secs(300),
+            relay_pool: 100,
+            store_pool: None,
+            attempt_timeout: None,
+            backoff: None,
+            bounce_factory: None,
+            bounce_queue: None,
+            dead_letter: None,
+            listener: None,
+            scan: Duration::from_secs(5),
+        }
+    }
+}
+
+impl<H: Host> fmt::Debug for Options<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("lease", &self.lease)
+            .field("relay_pool", &self.relay_pool)
+            .field("store_pool", &self.store_pool)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .field("scan", &self.scan)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a message is queued.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EnqueueOptions {
+    /// The id of the first message that it becomes, those of the others follow from it; drawn unless
+    /// given. What is there already under an id stays as it is.
+    pub id: Option<Id>,
+    /// When the first attempt is due, in milliseconds since the epoch; now unless given.
+    pub at: Option<f64>,
+}

@@ -1,0 +1,146 @@
+//! What delivers messages.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::boxed::{BoxError, BoxFuture};
+use super::outcome::Answer;
+use super::signal::AbortSignal;
+use crate::id::Id;
+
+/// One attempt to deliver a message, as its relay sees it.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Which message.
+    pub id: Id,
+    /// How often delivery was attempted before.
+    pub attempts: u32,
+    /// Is aborted when the attempt is out of time.
+    pub signal: AbortSignal,
+}
+
+/// Delivers messages.
+///
+/// ```
+/// use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Relay};
+/// use slimta_queue_dict::Envelope;
+///
+/// /// Delivers to nobody but says that it did.
+/// struct Hole;
+///
+/// impl Relay<Envelope> for Hole {
+///     async fn attempt(&self, envelope: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
+///         println!("{}: {:?}", attempt.id, envelope.recipients);
+///         Ok(Answer::delivered())
+///     }
+/// }
+/// ```
+pub trait Relay<E> {
+    /// Attempts to deliver a message to all its recipients.
+    ///
+    /// # Errors
+    /// Whatever went wrong without an answer for the recipients: all of them are tried again.
+    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>>;
+}
+
+/// A relay that can be a trait object, see [`BoxRelay`].
+pub trait DynRelay<E> {
+    /// The same as [`Relay::attempt`].
+    fn attempt_boxed<'a>(&'a self, envelope: &'a E, attempt: Attempt) -> BoxFuture<'a, Result<Answer, BoxError>>;
+}
+
+/// Any relay, to be chosen while the program runs.
+#[cfg(not(target_family = "wasm"))]
+pub type BoxRelay<E> = Box<dyn DynRelay<E> + Send + Sync>;
+/// Any relay, to be chosen while the program runs.
+#[cfg(target_family = "wasm")]
+pub type BoxRelay<E> = Box<dyn DynRelay<E>>;
+
+#[cfg(not(target_family = "wasm"))]
+type Object<'o, E> = dyn DynRelay<E> + Send + Sync + 'o;
+#[cfg(target_family = "wasm")]
+type Object<'o, E> = dyn DynRelay<E> + 'o;
+
+impl<E> Relay<E> for Object<'_, E> {
+    async fn attempt(&self, envelope: &E, attempt: Attempt) -> Result<Answer, BoxError> {
+        self.attempt_boxed(envelope, attempt).await
+    }
+}
+
+impl<E, R: Relay<E> + ?Sized> Relay<E> for Box<R> {
+    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
+        self.deref().attempt(envelope, attempt)
+    }
+}
+
+impl<E, R: Relay<E> + ?Sized> Relay<E> for Arc<R> {
+    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
+        self.deref().attempt(envelope, attempt)
+    }
+}
+
+/// A relay that is a function; see [`relay_fn`].
+#[derive(Clone, Copy)]
+pub struct RelayFn<F>(F);
+
+impl<F> fmt::Debug for RelayFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelayFn")
+    }
+}
+
+/// Makes a relay of a function.
+///
+/// ```
+/// use slimta_queue_dict::queue::{Answer, Attempt, BoxRelay, relay_fn};
+/// use slimta_queue_dict::Envelope;
+///
+/// let relay = relay_fn(|envelope: &Envelope, _: Attempt| {
+///     let recipients = envelope.recipients.len();
+///     async move {
+///         println!("{recipients} recipients");
+///         Ok(Answer::delivered())
+///     }
+/// });
+/// let any: BoxRelay<Envelope> = Box::new(relay);
+/// ```
+pub fn relay_fn<E, F, Fut>(function: F) -> RelayFn<F>
+where
+    F: Fn(&E, Attempt) -> Fut,
+    Fut: Future<Output = Result<Answer, BoxError>>,
+{
+    RelayFn(function)
+}
+
+impl<E, F, Fut> Relay<E> for RelayFn<F>
+where
+    F: Fn(&E, Attempt) -> Fut,
+    Fut: Future<Output = Result<Answer, BoxError>>,
+{
+    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
+        (self.0)(envelope, attempt)
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl<E, F, Fut> DynRelay<E> for RelayFn<F>
+where
+    F: Fn(&E, Attempt) -> Fut,
+    Fut: Future<Output = Result<Answer, BoxError>> + Send + 'static,
+{
+    fn attempt_boxed<'a>(&'a self, envelope: &'a E, attempt: Attempt) -> BoxFuture<'a, Result<Answer, BoxError>> {
+        Box::pin((self.0)(envelope, attempt))
+    }
+}
+
+#[cfg(target_family = "wasm")]
+impl<E, F, Fut> DynRelay<E> for RelayFn<F>
+where
+    F: Fn(&E, Attempt) -> Fut,
+    Fut: Future<Output = Result<Answer, BoxError>> + 'static,
+{
+    fn attempt_boxed<'a>(&'a self, envelope: &'a E, attempt: Attempt) -> BoxFuture<'a, Result<Answer, BoxError>> {
+        Box::pin((self.0)(envelope, attempt))
+    }
+}

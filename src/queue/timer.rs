@@ -1,0 +1,77 @@
+//! The clocks and the timer of a queue.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Tells the time, draws numbers and waits.
+pub trait Timer {
+    /// Milliseconds since the epoch, on a clock that may be set.
+    fn wall(&self) -> f64;
+
+    /// Milliseconds on a clock that never goes back.
+    fn steady(&self) -> f64;
+
+    /// A number from 0 to 1.
+    fn random(&self) -> f64;
+
+    /// Is ready when the time has passed, or earlier: who waits looks at the clock. The time may
+    /// begin at the first poll. Dropping the future ends the timer.
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
+
+    /// Is ready when everything else of the program had its turn.
+    fn yield_now(&self) -> impl Future<Output = ()> {
+        let mut yielded = false;
+        poll_fn(move |cx| {
+            if std::mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+}
+
+/// At least so many milliseconds: who is woken too early would only sleep again.
+pub(super) fn milliseconds(number: f64) -> Duration {
+    Duration::from_micros(((number.max(0.0) * 1000.0) as u64).saturating_add(1))
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod system {
+    use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+    use super::Timer;
+
+    /// The clocks of the operating system.
+    #[derive(Clone, Debug)]
+    pub struct SystemTimer(Instant);
+
+    impl Default for SystemTimer {
+        fn default() -> Self {
+            Self(Instant::now())
+        }
+    }
+
+    impl Timer for SystemTimer {
+        fn wall(&self) -> f64 {
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
+        }
+
+        fn steady(&self) -> f64 {
+            self.0.elapsed().as_secs_f64() * 1000.0
+        }
+
+        fn random(&self) -> f64 {
+            let mut byte = [0];
+            getrandom::fill(&mut byte).map_or(0.5, |()| f64::from(byte[0]) / 255.0)
+        }
+
+        fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+            futures_timer::Delay::new(time)
+        }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub use system::SystemTimer;

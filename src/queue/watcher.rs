@@ -1,0 +1,86 @@
+//! How a queue hears of the messages of its storage.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use super::event::{Cause, Kind};
+use super::queue::Queue;
+use super::timer::Timer;
+use crate::error::Error;
+use crate::host::{Host, Stored};
+use crate::storage::Result;
+use crate::watch::{Latest, Subscriber};
+
+/// For how long a failing storage is left alone, twice as long after each failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How many messages are taken over before anything else may run.
+const AT_ONCE: usize = 500;
+
+impl<H: Host, R, T: Timer> Queue<H, R, T> {
+    /// Schedules what is there, then what is written or given another timestamp, until the storage is
+    /// closed.
+    pub(super) async fn watch(&self) {
+        let subscriber = self.storage.watchers.subscribe();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.look_and_listen(&subscriber).await {
+                Ok(()) => pause = FIRST_PAUSE,
+                Err(Error::Closed) => return,
+                Err(error) => {
+                    self.emit(None, None, 0, Kind::Error(Cause::Storage(error)));
+                    self.timer.sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Schedules everything that is there.
+    pub(super) async fn look_through(&self) -> Result<(), H> {
+        let mut load = self.storage.load();
+        let mut count = 0_usize;
+        while let Some((timestamp, id)) = load.next().await? {
+            self.put(id, timestamp);
+            count = count.wrapping_add(1);
+            if count.is_multiple_of(AT_ONCE) {
+                self.timer.yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// One look at everything, then the news until it is time for the next one.
+    async fn look_and_listen(&self, subscriber: &Subscriber) -> Result<(), H> {
+        self.look_through().await?;
+        let mut timer = pin!(self.timer.sleep(self.options.scan));
+        loop {
+            if let Either::Right(_) = select(pin!(subscriber.heard()), timer.as_mut()).await {
+                return Ok(());
+            }
+            let news = subscriber.take();
+            for (id, latest) in news.messages {
+                let timestamp = match latest {
+                    Latest::At(timestamp) => Some(timestamp),
+                    Latest::Gone => None,
+                    Latest::Changed => match self.storage.get_meta(&id).await? {
+                        Some(Stored::Good(meta)) => Some(meta.timestamp),
+                        _ => None,
+                    },
+                };
+                match timestamp {
+                    Some(timestamp) => self.put(id, timestamp),
+                    None => self.shared.update(|state| state.scheduler.forget(id)),
+                }
+            }
+            if news.closed {
+                return Err(Error::Closed);
+            }
+            if news.rescan {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Short ways to make queues and to hear what they tell.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use slimta_queue_dict::queue::{
+    Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, SystemTimer, Verdict,
+};
+use slimta_queue_dict::{DictStorage, Envelope, Error, Id, MemoryHost};
+use tokio::sync::Notify;
+
+use crate::support::envelope;
+
+/// Answers with what a function says of an envelope after so many attempts.
+pub struct Answering<F>(pub F);
+
+impl<F: Fn(&Envelope, u32) -> Answer> Relay<Envelope> for Answering<F> {
+    async fn attempt(&self, envelope: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
+        Ok(self.0(envelope, attempt.attempts))
+    }
+}
+
+pub fn no_user() -> Verdict {
+    Reply::new(550, "5.1.1 no such user").into()
+}
+
+pub fn later() -> Verdict {
+    Reply::new(450, "4.2.0 later").into()
+}
+
+/// An event, as far as tests ask for it.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub name: &'static str,
+    pub id: Option<Id>,
+    pub subject: String,
+    pub indexes: Vec<u32>,
+    pub bounce: Option<Id>,
+    pub cause: String,
+}
+
+/// The events of a queue.
+#[derive(Clone, Debug, Default)]
+pub struct Events(Arc<(Mutex<Vec<Heard>>, Notify)>);
+
+impl Events {
+    pub fn push<X: Debug>(&self, event: &Event<'_, Envelope, X>) {
+        let (recipients, bounce) = match &event.kind {
+            Kind::Delivered(recipients) | Kind::Failed(recipients) | Kind::Deferred { recipients, .. } => {
+                (recipients.as_slice(), None)
+            }
+            Kind::Bounced { recipients, id, .. } => (recipients.as_slice(), Some(*id)),
+            _ => (&[][..], None),
+        };
+        let subject = event.envelope.and_then(|envelope| envelope.headers.first()).map(|(_, text)| text.clone());
+        let heard = Heard {
+            name: event.kind.name(),
+            id: event.id,
+            subject: subject.unwrap_or_default(),
+            indexes: recipients.iter().map(|recipient| recipient.index).collect(),
+            bounce,
+            cause: if let Kind::Error(cause) = &event.kind { format!("{cause:?}") } else { String::new() },
+        };
+        self.0.0.lock().unwrap().push(heard);
+        self.0.1.notify_one();
+    }
+
+    pub fn all(&self) -> Vec<Heard> {
+        self.0.0.lock().unwrap().clone()
+    }
+
+    pub fn names(&self) -> Vec<&'static str> {
+        self.all().into_iter().map(|event| event.name).collect()
+    }
+
+    pub fn of(&self, name: &str) -> Vec<Heard> {
+        self.all().into_iter().filter(|event| event.name == name).collect()
+    }
+
+    /// Waits for an event.
+    pub async fn until(&self, name: &str) {
+        while self.of(name).is_empty() {
+            self.0.1.notified().await;
+        }
+    }
+}
+
+/// Options that collect events.
+pub fn watched() -> (Options<MemoryHost>, Events) {
+    let events = Events::default();
+    let heard = events.clone();
+    (Options { listener: Some(Box::new(move |event| heard.push(event))), ..Options::default() }, events)
+}
+
+pub fn queue_on<R>(host: &MemoryHost, relay: R, options: Options<MemoryHost>) -> Queue<MemoryHost, R, SystemTimer> {
+    Queue::new(DictStorage::new(host.clone()), relay, options).unwrap()
+}
+
+type Stored<X> = Vec<(Envelope, Result<Id, Error<X>>)>;
+
+/// The id of the one message that was stored.
+pub fn id_of<X: Debug>(stored: &Result<Stored<X>, BoxError>) -> Id {
+    *stored.as_ref().unwrap()[0].1.as_ref().unwrap()
+}
+
+/// A host on which so many messages wait, each for one recipient.
+pub async fn with_messages(count: usize) -> MemoryHost {
+    let host = MemoryHost::new();
+    let storage = DictStorage::new(host.clone());
+    for number in 0..count {
+        storage.write(envelope(1, &format!("{number}")), 0.0, None).await.unwrap();
+    }
+    host
+}
+
+/// How many messages are there.
+pub async fn left(host: &MemoryHost) -> u64 {
+    DictStorage::new(host.clone()).get_info().await.unwrap().meta_size
+}
