@@ -83,7 +83,7 @@ export function relayOf(relay) {
 
 /**
  * @param {any} given
- * @returns {QueueOptions & { lease: number, relayPool: number, storePool: number }}
+ * @returns {QueueOptions & { lease: number, relayPool: number }}
  */
 export function queueOptionsOf(given) {
   const options = /** @type {QueueOptions} */ (optionsOf(given));
@@ -99,8 +99,15 @@ export function queueOptionsOf(given) {
     ...options,
     lease: milliseconds('options.lease', options.lease, 300_000),
     relayPool: size('options.relayPool', options.relayPool, 100),
-    storePool: size('options.storePool', options.storePool, Infinity),
+    storePool: finite(size('options.storePool', options.storePool, Infinity)),
+    attemptTimeout: options.attemptTimeout === undefined ? undefined
+      : milliseconds('options.attemptTimeout', options.attemptTimeout, Infinity),
   };
+}
+
+/** @param {number} number */
+function finite(number) {
+  return number === Infinity ? undefined : number;
 }
 
 /**

@@ -1,4 +1,6 @@
 /// <reference lib="esnext.disposable" />
+import type { AsyncDictStorage } from './async-dict-storage.js';
+import type { DictStorage } from './dict-storage.js';
 import type { PermanentRelayError, TransientRelayError } from './replies.js';
 
 /** An envelope and the message in it. Extra fields are carried along untouched. */
@@ -137,13 +139,6 @@ export interface DictHost {
   close?(): MaybePromise<void>;
 }
 
-/** What a meta record says of the attempts of a message. */
-export interface Looked {
-  timestamp: number;
-  attempts: number;
-  lease: Lease | null;
-}
-
 /** What {@link AsyncDictStorage} can be told. Times are in milliseconds. */
 export interface StorageOptions {
   /** By when every call on the host ends (30,000). */
@@ -213,6 +208,8 @@ export type Answer = Outcome | Outcome[] | Map<string, Outcome> | { [address: st
 export interface Attempt {
   /** Which message it is, the same at every attempt: what a key against sending twice can be made of. */
   id: string;
+  /** Is aborted when the attempt is out of time: what is answered later counts no more. */
+  readonly signal: AbortSignal;
 }
 
 /** Whatever can deliver an envelope. */
@@ -223,25 +220,17 @@ export interface Relay {
    *
    * @param attempts how often it was attempted before
    */
-  attempt(envelope: Envelope, attempts: number, attempt?: Attempt): MaybePromise<Answer | void>;
+  attempt(envelope: Envelope, attempts: number, attempt: Attempt): MaybePromise<Answer | void>;
 }
 
 
-/** What a `Queue` needs of a storage. */
-export interface QueueStorage {
-  write(envelope: Envelope, timestamp: number, options?: { id?: string }): MaybePromise<string>;
-  setTimestamp(id: string, timestamp: number): MaybePromise<void>;
-  change(id: string, expect: Expect | null, next: Next): MaybePromise<boolean>;
-  load(): Iterable<[timestamp: number, id: string]> | AsyncIterable<[timestamp: number, id: string]>;
-  get(id: string): MaybePromise<[envelope: Envelope, attempts: number, rcptIndexes: number[]]>;
-  remove(id: string): MaybePromise<void>;
-  wait?(): AsyncIterable<[timestamp: number, id: string]>;
-}
+/** What a `Queue` works on: somebody's own place for mail is a {@link DictHost} of an `AsyncDictStorage`. */
+export type QueueStorage = DictStorage | AsyncDictStorage;
 
 /** May change an envelope before it is stored. */
 export interface Policy {
   /** Changes the envelope that it is given, or returns those that take its place. */
-  apply(envelope: Envelope): Iterable<Envelope> | null | undefined | void;
+  apply(envelope: Envelope): MaybePromise<Iterable<Envelope> | null | undefined | void>;
 }
 
 /** What a `Queue` can be told. Times are in milliseconds. */
@@ -253,7 +242,7 @@ export interface QueueOptions {
    */
   backoff?: (envelope: Envelope, attempts: number, replies: Reply[]) => number | null | undefined;
   /** What tells the sender of recipients that were given up; `null` for nothing. RFC 3464 unless given. */
-  bounceFactory?: (envelope: Envelope, reply: Reply) => Envelope | null;
+  bounceFactory?: (envelope: Envelope, reply: Reply) => MaybePromise<Envelope | null>;
   /** Where bounces are queued; here unless given. */
   bounceQueue?: { enqueue(envelope: Envelope): Promise<[envelope: Envelope, id: unknown][]> };
   /** How many operations of the storage may be under way at once; any number unless given. */
@@ -262,7 +251,9 @@ export interface QueueOptions {
   relayPool?: number;
   /** For how long a claim holds unless it is renewed (300,000). Queues on one storage should agree on it. */
   lease?: number;
-  /** Where messages are kept that are given up. */
+  /** For how long an attempt may last before its recipients are tried again later; for any time unless given. */
+  attemptTimeout?: number;
+  /** Where messages are kept that are given up; another storage than the queue's. */
   deadLetter?: QueueStorage;
 }
 

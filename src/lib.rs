@@ -43,8 +43,6 @@ pub mod host;
 mod hosts;
 mod id;
 mod integrity;
-#[cfg(target_arch = "wasm32")]
-mod js;
 mod load;
 mod locks;
 mod meta;

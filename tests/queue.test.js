@@ -130,18 +130,11 @@ for (const { name, open } of storages) {
 
     test('a bounce waits until those are marked whom it is about: a repeat after a crash finds it there', async () => {
       const { storage } = opened;
-      let crashed = true;
-      const crashing = new Proxy(storage, {
-        get(target, name) {
-          if (name === 'change') {
-            const never = new Promise(() => {});
-            return (id, expect, next) => (next.delivered && crashed ? never : target.change(id, expect, next));
-          }
-          const value = Reflect.get(target, name, target);
-          return typeof value === 'function' ? value.bind(target) : value;
-        },
+      let die;
+      const dead = new Promise((_, reject) => {
+        die = () => reject(new Error('dead'));
       });
-      const dying = new Queue(crashing, relayOf(() => refused), { lease: 60_000 });
+      const dying = new Queue(opened.dying(dead), relayOf(() => refused), { lease: 60_000 });
       const first = watch(dying);
       dying.start();
       const [[, id]] = await dying.enqueue(message(['a']));
@@ -154,8 +147,8 @@ for (const { name, open } of storages) {
       assert.equal((await until('bounced')).bounceId, bounceId);
       await until('delivered');
       while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-      crashed = false;
-      dying.pause();
+      die();
+      await dying.stop();
     });
 
     test('a backoff function decides by envelope, attempts and replies, and null gives up', async () => {
@@ -440,14 +433,14 @@ describe('A queue', () => {
   test('refuses what is no storage, relay or option, by name', () => {
     const storage = new DictStorage();
     for (const [args, expected] of [
-      [[], /^TypeError: storage: expected a storage with a method write, got undefined$/],
-      [[new Map()], /^TypeError: storage: expected a storage with a method write/],
+      [[], /^TypeError: storage: expected a DictStorage or AsyncDictStorage of this copy of the package, got undefined$/],
+      [[new Map()], /^TypeError: storage: expected a DictStorage or AsyncDictStorage/],
       [[storage, {}], /^TypeError: relay: expected a relay with a method attempt/],
       [[storage, null, { backoff: 5 }], /^TypeError: options\.backoff: expected a function, got the number 5$/],
       [[storage, null, { lease: 0 }], /^RangeError: options\.lease: expected more than 0 milliseconds/],
       [[storage, null, { relayPool: 0.5 }], /^RangeError: options\.relayPool: expected a whole number/],
       [[storage, null, { storePool: '1' }], /^TypeError: options\.storePool: expected a number/],
-      [[storage, null, { deadLetter: {} }], /^TypeError: options\.deadLetter: expected a storage/],
+      [[storage, null, { deadLetter: {} }], /^TypeError: options\.deadLetter: expected a DictStorage or AsyncDictStorage/],
       [[storage, null, { bounceQueue: {} }], /^TypeError: options\.bounceQueue: expected a queue/],
     ]) {
       assert.throws(() => new Queue(.../** @type {[any]} */ (args)), expected);

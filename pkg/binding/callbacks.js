@@ -1,4 +1,4 @@
-/** @import { Envelope, MaybePromise, Policy, QueueOptions, Relay, Reply } from '../types.js' */
+/** @import { Envelope, Policy, QueueOptions, Relay, Reply } from '../types.js' */
 /** @import { AnswerCopy } from './answers.js' */
 /** @import { Gate } from './instance.js' */
 import { QueueError } from '../errors.js';
@@ -24,7 +24,7 @@ import { answerOf, laterIfPromise } from './later.js';
 
 /** An attempt that the relay has. It answers once, whichever instance asks. */
 class RelayedAttempt {
-  /** @type {MaybePromise<AnswerCopy>} */
+  /** @type {AnswerCopy | Promise<AnswerCopy>} */
   answer;
   /** @type {AbortController | undefined} */
   #controller;

@@ -14,6 +14,7 @@ use super::callback::caught;
 use super::command::{Command, End, Input, Moment};
 use super::envelope::QueueEnvelope;
 use super::event::{Cause, Kind, Recipient};
+use super::on_drop::OnDrop;
 use super::outcome::Status;
 use super::queue::Queue;
 use super::relay::Relay;
@@ -54,6 +55,8 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
 
     /// The whole attempt, from its claim to its end.
     pub(super) async fn run(mut self) {
+        let (queue, id) = (self.queue, self.id());
+        let _settled = OnDrop(|| queue.relay.settled(id));
         let moment = self.moment();
         let mut command = self.state.begin(&self.queue.settings, moment);
         loop {

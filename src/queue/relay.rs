@@ -42,12 +42,22 @@ pub trait Relay<E> {
     /// # Errors
     /// Whatever went wrong without an answer for the recipients: all of them are tried again.
     fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>>;
+
+    /// Hears that an attempt has ended: what was answered is recorded, or counts no more.
+    fn settled(&self, id: Id) {
+        let _ = id;
+    }
 }
 
 /// A relay that can be a trait object, see [`BoxRelay`].
 pub trait DynRelay<E> {
     /// The same as [`Relay::attempt`].
     fn attempt_boxed<'a>(&'a self, envelope: &'a E, attempt: Attempt) -> BoxFuture<'a, Result<Answer, BoxError>>;
+
+    /// The same as [`Relay::settled`].
+    fn settled_boxed(&self, id: Id) {
+        let _ = id;
+    }
 }
 
 /// Any relay, to be chosen while the program runs.
@@ -66,17 +76,29 @@ impl<E> Relay<E> for Object<'_, E> {
     async fn attempt(&self, envelope: &E, attempt: Attempt) -> Result<Answer, BoxError> {
         self.attempt_boxed(envelope, attempt).await
     }
+
+    fn settled(&self, id: Id) {
+        self.settled_boxed(id);
+    }
 }
 
 impl<E, R: Relay<E> + ?Sized> Relay<E> for Box<R> {
     fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
         self.deref().attempt(envelope, attempt)
     }
+
+    fn settled(&self, id: Id) {
+        self.deref().settled(id);
+    }
 }
 
 impl<E, R: Relay<E> + ?Sized> Relay<E> for Arc<R> {
     fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
         self.deref().attempt(envelope, attempt)
+    }
+
+    fn settled(&self, id: Id) {
+        self.deref().settled(id);
     }
 }
 

@@ -50,7 +50,6 @@ fn duration(milliseconds: f64) -> Duration {
 pub struct Queue {
     core: Rc<Core>,
     callbacks: Callbacks,
-    is_sync: bool,
 }
 
 #[wasm_bindgen]
@@ -64,7 +63,7 @@ impl Queue {
         let dead_letter = dead_letter.map(|storage| Arc::clone(&storage.storage));
         let options = options_of(options, dead_letter, &callbacks);
         match Core::with_timer(Arc::clone(&storage.storage), JsRelay(callbacks.clone()), options, JsTimer) {
-            Ok(core) => Self { core: Rc::new(core), callbacks, is_sync: storage.is_sync }.into(),
+            Ok(core) => Self { core: Rc::new(core), callbacks }.into(),
             Err(error) => failure(error),
         }
     }

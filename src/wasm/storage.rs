@@ -48,7 +48,7 @@ pub(super) fn id_to_js(id: Id) -> JsValue {
 #[allow(missing_debug_implementations)]
 pub struct Storage {
     pub(super) storage: Shared,
-    pub(super) is_sync: bool,
+    is_sync: bool,
 }
 
 impl Storage {

@@ -2,13 +2,29 @@
 import { AsyncDictStorage, DictStorage } from '../../pkg/load/inline.js';
 import { MemoryHost, Store } from './host.js';
 
-/** @type {{ name: string, open: () => { storage: any, another: () => any, close: () => Promise<void> } }[]} */
+/**
+ * Storages of two kinds. `another` is one more on what `storage` keeps; `dying` is one too, which answers to nobody who
+ * marks recipients until `dead` fails.
+ *
+ * @type {{
+ *   name: string,
+ *   open: () => { storage: any, another: () => any, dying: (dead: Promise<never>) => any, close: () => Promise<void> },
+ * }[]}
+ */
 export const storages = [
   {
     name: 'DictStorage',
     open() {
       const storage = new DictStorage();
-      return { storage, another: () => new DictStorage(storage.envelopeDb, storage.metaDb), close: async () => {} };
+      const { envelopeDb, metaDb } = storage;
+      const dying = (dead) => new AsyncDictStorage(envelopeDb, new Proxy(metaDb, {
+        get(target, name) {
+          if (name === 'set') return (id, meta) => (meta.deliveredIndexes ? dead : target.set(id, meta));
+          const value = Reflect.get(target, name, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      }));
+      return { storage, another: () => new DictStorage(envelopeDb, metaDb), dying, close: async () => {} };
     },
   },
   {
@@ -20,7 +36,15 @@ export const storages = [
         opened.push(new AsyncDictStorage(new MemoryHost(store)));
         return opened.at(-1);
       };
-      return { storage: another(), another, close: async () => void await Promise.all(opened.map((one) => one.close())) };
+      const dying = (dead) => {
+        const host = new MemoryHost(store);
+        const commit = host.commit.bind(host);
+        host.commit = (batch) => (batch.writes.some(({ value }) => value?.deliveredIndexes) ? dead : commit(batch));
+        return new AsyncDictStorage(host);
+      };
+      return {
+        storage: another(), another, dying, close: async () => void await Promise.all(opened.map((one) => one.close())),
+      };
     },
   },
 ];

@@ -1,7 +1,0 @@
-import { instantiate } from '../wasm/glue.js';
-
-const unused = () => {};
-
-// The numbers that both sides use: glue without an instance has them.
-export const { Ask, Fate, Result, Saying, Step, Told } =
-  /* @__PURE__ */ instantiate({}, unused, unused, unused, Object, undefined);
