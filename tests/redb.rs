@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use slimta_queue_dict::host::{Batch, Host};
 use slimta_queue_dict::{
     Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, Meta, RedbError, RedbHost, Repair, Result,
@@ -206,6 +206,27 @@ async fn records_that_cannot_be_read_are_named_left_and_replaced_when_it_is_aske
     assert_eq!(storage.check().await.unwrap().corrupt, [id(1), id(2)].map(|id| id.to_string()));
     storage.repair(Repair { requeue: vec![id(1), id(2)], ..Repair::default() }).await.unwrap();
     assert_eq!(ids(&storage).await, [id(1), id(3)]);
+}
+
+#[tokio::test]
+async fn a_change_keeps_the_fields_of_a_record_that_only_another_version_knows() {
+    let file = File::new();
+    let storage = file.open();
+    storage.write(envelope(1, "text"), 5.0, Some(id(1))).await.unwrap();
+    drop(storage);
+    let more = b"\x64more\xa1\x01\x82\xf6\xc1\x00\x64less\xf7";
+    let record = [&b"\x01\xa4\x69timestamp\x05"[..], more, b"\x68attempts\x00"].concat();
+    file.edit(|to| drop(to.open_table(METAS).unwrap().insert(1, &*record).unwrap()));
+    let storage = file.open();
+    assert_eq!(storage.increment_attempts(&id(1)).await.unwrap(), 1);
+    storage.set_timestamp(&id(1), 6.0).await.unwrap();
+    assert_eq!(storage.get(&id(1)).await.unwrap().attempts, 1);
+    drop(storage);
+    file.edit(|to| {
+        let metas = to.open_table(METAS).unwrap();
+        let record = metas.get(1).unwrap().unwrap();
+        assert!(record.value().starts_with(b"\x01\xa4") && record.value().ends_with(more), "{:x?}", record.value());
+    });
 }
 
 /// A file whose pages with a text can be damaged, and made whole again, while it is open.

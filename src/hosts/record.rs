@@ -7,7 +7,8 @@
 //! array of 0 (for bytes; 1 would be text) and their number. That of a meta record has `timestamp`,
 //! `attempts`, and where there are any `lease`, a map of `until` and `owner`, and
 //! `deliveredIndexes`: bytes, of which bit i, the lowest of each byte first, says whether the
-//! recipient at position i is delivered.
+//! recipient at position i is delivered. Whoever changes a meta record keeps the fields that it does not
+//! know, after those that it knows.
 
 use std::convert::Infallible;
 
@@ -27,8 +28,8 @@ type Bytes = Encoder<Vec<u8>>;
 type Encoded = Result<(), encode::Error<Infallible>>;
 
 pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
-    let Meta { timestamp, attempts, delivered, lease, .. } = meta;
-    record(2, [!delivered.is_empty(), lease.is_some()], |to| {
+    let Meta { timestamp, attempts, delivered, lease, unknown } = meta;
+    record(entries_of(unknown).saturating_add(2), [!delivered.is_empty(), lease.is_some()], |to| {
         to.str("timestamp")?.f64(*timestamp)?.str("attempts")?.u32(*attempts)?;
         if !delivered.is_empty() {
             to.str("deliveredIndexes")?.bytes(&bits_of(delivered))?;
@@ -36,23 +37,40 @@ pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
         if let Some(Lease { until, owner }) = lease {
             to.str("lease")?.map(2)?.str("until")?.f64(*until)?.str("owner")?.str(owner)?;
         }
+        to.writer_mut().extend_from_slice(unknown);
         Ok(())
     })
 }
 
+/// How many entries of a map these are, without their map.
+fn entries_of(encoded: &[u8]) -> u64 {
+    let mut from = Decoder::new(encoded);
+    let entries = std::iter::from_fn(|| from.skip().and_then(|()| from.skip()).ok());
+    entries.map(|()| 1).sum()
+}
+
 pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
     let (mut timestamp, mut attempts, mut delivered, mut lease) = (None, None, Vec::new(), None);
+    let mut unknown = Encoder::new(Vec::new());
     let read = fields(bytes, |name, from| {
         match name {
             "timestamp" => timestamp = Some(number(from)?),
             "attempts" => attempts = Some(from.u32()?),
             "deliveredIndexes" => delivered = positions_of(from.bytes()?),
             "lease" => lease = optional(from, decode_lease)?,
-            _ => from.skip()?,
+            name => {
+                let start = from.position();
+                from.skip()?;
+                // A vector takes everything.
+                let _ = unknown.str(name);
+                unknown.writer_mut().extend_from_slice(from.input().get(start..from.position()).unwrap_or_default());
+            }
         }
         Ok(())
     });
-    stored(read, || Some(Meta { timestamp: timestamp?, attempts: attempts?, delivered, lease, ..Meta::default() }))
+    stored(read, || {
+        Some(Meta { timestamp: timestamp?, attempts: attempts?, delivered, lease, unknown: unknown.into_writer() })
+    })
 }
 
 fn decode_lease(from: &mut Decoder<'_>) -> Result<Lease, Error> {
@@ -295,7 +313,8 @@ mod tests {
         {
             let record =
                 bytes(&["18 01 bf", &more, "a1 01 82 f6 c1 00", &attempts, "1a 00000007", &timestamp, number, "ff"]);
-            assert_eq!(decode_meta(&record), Stored::Good(Meta { attempts: 7, ..Meta::new(value) }));
+            let unknown = bytes(&[&more, "a1 01 82 f6 c1 00"]);
+            assert_eq!(decode_meta(&record), Stored::Good(Meta { attempts: 7, unknown, ..Meta::new(value) }));
         }
         let [sender, recipients, message, receiver, client] =
             ["sender", "recipients", "message", "receiver", "client"].map(text);
