@@ -84,7 +84,8 @@ impl Queue {
         };
         let options = EnqueueOptions { id: id.and_then(|id| id.parse().ok()), at };
         let core = Rc::clone(&self.core);
-        let work = async move { core.enqueue_with(envelope, options).await.map(stored_to_js).map_err(callback_failure) };
+        let work =
+            async move { core.enqueue_with(envelope, options).await.map(stored_to_js).map_err(callback_failure) };
         now_or_later(Box::pin(work), false)
     }
 
@@ -231,7 +232,8 @@ impl From<Info> for JsInfo {
 }
 
 fn stored_to_js(stored: Enqueued<JsHost>) -> JsValue {
-    let pair = |(envelope, id): (JsEnvelope, Result<Id, _>)| Array::of2(&envelope.0, &id.map_or_else(failure, id_to_js));
+    let pair =
+        |(envelope, id): (JsEnvelope, Result<Id, _>)| Array::of2(&envelope.0, &id.map_or_else(failure, id_to_js));
     stored.into_iter().map(pair).collect::<Array>().into()
 }
 

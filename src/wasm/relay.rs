@@ -144,7 +144,11 @@ impl Relay<JsEnvelope> for JsRelay {
 }
 
 /// The envelopes that a policy makes of one, in the place of that.
-pub async fn apply_policy(callbacks: Callbacks, number: u32, envelope: JsEnvelope) -> Result<Vec<JsEnvelope>, BoxError> {
+pub async fn apply_policy(
+    callbacks: Callbacks,
+    number: u32,
+    envelope: JsEnvelope,
+) -> Result<Vec<JsEnvelope>, BoxError> {
     let answer = callbacks.policy(number, envelope.0);
     let made: Array = settled(answer).await.map_err(thrown)?.unchecked_into();
     let argument = |copy| JsEnvelope::argument(copy).map_err(|failed| thrown(failed.unchecked_into()));
