@@ -287,7 +287,9 @@ fn a_message_whose_reading_failed_is_yielded_by_a_later_call() {
     for trouble in [Trouble::Fail, Trouble::Hang] {
         let mut wait = storage.wait(NEVER);
         heard(&storage, &mut wait);
-        run(storage.set_timestamp(&id(1), 10.0)).unwrap();
+        // Somebody else changes it: it has to be read.
+        run(DictStorage::new(storage.host().clone()).set_timestamp(&id(1), 10.0)).unwrap();
+        storage.notify(id(1));
         storage.host().fault_once(Step::ReadMeta, Fault::Before(trouble));
         run(wait.next(&storage)).unwrap_err();
         assert_eq!(heard(&storage, &mut wait), [(1, 10.0)]);
