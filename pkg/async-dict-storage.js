@@ -3,16 +3,17 @@
  *   AsyncDict, DictHost, Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, StorageOptions,
  * } from './types.js'
  */
-import { dictionary, hostOf, milliseconds, optionsOf } from './arguments.js';
-import { copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp } from './binding/arguments.js';
+import { dictionary, hostOf, milliseconds, optionsOf } from './options.js';
+import {
+  copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, copyWriteId, refuseId,
+} from './binding/arguments.js';
 import { copyEnvelope } from './binding/envelope.js';
 import { HostAdapter } from './binding/host.js';
-import { WasmHalf } from './binding/instance.js';
+import { WasmHalf } from './binding/wasm-half.js';
 import { keepParts } from './binding/storages.js';
-import { refuseId, writeId } from './dict-storage.js';
 import { AsyncMapsHost } from './hosts/maps.js';
-import { Listing } from './listing.js';
-import { Waiter } from './waiter.js';
+import { AsyncListing } from './listing.js';
+import { Subscription } from './subscription.js';
 
 const MINUTE = 60_000;
 
@@ -76,7 +77,7 @@ export class AsyncDictStorage {
    * @returns {Promise<string>}
    */
   async write(envelope, timestamp, options) {
-    const given = writeId(options);
+    const given = copyWriteId(options);
     const due = copyTimestamp('timestamp', timestamp);
     const copy = copyEnvelope(envelope);
     return (await this.#wasm.call((storage) => storage.write(copy, due, given), given)) ?? refuseId(given);
@@ -141,7 +142,7 @@ export class AsyncDictStorage {
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
   load() {
-    return new Listing((cursor) => this.#loadPage(cursor));
+    return new AsyncListing((cursor) => this.#loadPage(cursor));
   }
 
   /**
@@ -206,7 +207,7 @@ export class AsyncDictStorage {
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
   wait() {
-    return new Waiter(() => this.#beginToWait());
+    return new Subscription(() => this.#subscribe());
   }
 
   /** @param {unknown} cursor */
@@ -224,18 +225,18 @@ export class AsyncDictStorage {
     if (typeof id === 'string') this.#wasm.call((storage) => storage.notify(id));
   }
 
-  /** @returns {import('./waiter.js').Waited} */
-  #beginToWait() {
+  /** @returns {import('./subscription.js').Source} */
+  #subscribe() {
     this.#listen();
-    const waiting = new WasmHalf(() => this.#wasm.call((storage) => storage.wait(this.#every)));
-    const look = () => document.visibilityState === 'visible' && this.#notify();
-    if (typeof document === 'object') document.addEventListener('visibilitychange', look);
+    const subscription = new WasmHalf(() => this.#wasm.call((storage) => storage.wait(this.#every)));
+    const rescan = () => document.visibilityState === 'visible' && this.#notify();
+    if (typeof document === 'object') document.addEventListener('visibilitychange', rescan);
     return {
-      next: async () => waiting.call((half) => half.next()),
-      end: () => waiting.call((half) => half.end()),
+      next: async () => subscription.call((half) => half.next()),
+      end: () => subscription.call((half) => half.end()),
       free() {
-        if (typeof document === 'object') document.removeEventListener('visibilitychange', look);
-        waiting.free();
+        if (typeof document === 'object') document.removeEventListener('visibilitychange', rescan);
+        subscription.free();
       },
     };
   }

@@ -1,13 +1,14 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
-/** @import { StorageHalf } from './binding/instance.js' */
-import { dictionary } from './arguments.js';
-import { copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, field } from './binding/arguments.js';
+import { dictionary } from './options.js';
+import {
+  copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, copyWriteId, refuseId,
+} from './binding/arguments.js';
 import { copyEnvelope } from './binding/envelope.js';
 import { HostAdapter } from './binding/host.js';
-import { WasmHalf } from './binding/instance.js';
+import { WasmHalf } from './binding/wasm-half.js';
 import { keepParts } from './binding/storages.js';
-import { refused } from './errors.js';
 import { SyncMapsHost } from './hosts/maps.js';
+import { Listing } from './listing.js';
 
 /**
  * A mail queue's storage over two dictionaries that answer at once, for example two Maps: envelopes in one, what
@@ -47,7 +48,7 @@ export class DictStorage {
    * @returns {string}
    */
   write(envelope, timestamp, options) {
-    const given = writeId(options);
+    const given = copyWriteId(options);
     const due = copyTimestamp('timestamp', timestamp);
     const copy = copyEnvelope(envelope);
     return this.#wasm.call((storage) => storage.write(copy, due, given), given) ?? refuseId(given);
@@ -167,68 +168,5 @@ export class DictStorage {
   repair(options) {
     const { minAge, requeue } = copyRepair(options);
     return this.#wasm.call((storage) => storage.repair(minAge, requeue));
-  }
-}
-
-/**
- * The id that the options of a `write` give.
- *
- * @param {unknown} options
- * @returns {string | undefined}
- */
-export function writeId(options) {
-  const id = field(options, 'options', 'id');
-  return id === undefined ? undefined : copyId('options.id', id);
-}
-
-/**
- * @param {string | undefined} id
- * @returns {never}
- */
-export function refuseId(id) {
-  throw refused('options.id', '32 lower-case hexadecimal digits', id);
-}
-
-/** @implements {IterableIterator<[number, string]>} */
-class Listing {
-  #storage;
-  /** @type {[number, string][]} */
-  #rows = [];
-  #next = 0;
-  /** @type {unknown} of the next page */
-  #cursor = undefined;
-  #isOver = false;
-
-  /** @param {WasmHalf<StorageHalf>} storage */
-  constructor(storage) {
-    this.#storage = storage;
-  }
-
-  [Symbol.iterator]() {
-    return this;
-  }
-
-  /** @returns {IteratorResult<[number, string], undefined>} */
-  next() {
-    while (this.#next >= this.#rows.length) {
-      if (this.#isOver) return { done: true, value: undefined };
-      this.#turn();
-    }
-    return { done: false, value: this.#rows[this.#next++] };
-  }
-
-  #turn() {
-    this.#isOver = true; // where it stays if this fails
-    [this.#rows, this.#cursor] = this.#storage.call((half) => half.loadPage(this.#cursor));
-    this.#next = 0;
-    this.#isOver = this.#cursor === undefined;
-  }
-
-  /** @returns {IteratorResult<[number, string], undefined>} */
-  return() {
-    this.#isOver = true;
-    this.#rows = [];
-    this.#next = 0;
-    return { done: true, value: undefined };
   }
 }

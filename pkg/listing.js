@@ -1,4 +1,5 @@
-
+/** @import { WasmHalf } from './binding/wasm-half.js' */
+/** @import { Glue } from './wasm/glue.js' */
 /** @typedef {[timestamp: number, id: string]} Row */
 /** @typedef {[rows: Row[], cursor: unknown]} Page without a cursor it is the last one */
 
@@ -10,7 +11,7 @@
  *
  * @implements {AsyncIterableIterator<Row>}
  */
-export class Listing {
+export class AsyncListing {
   #read;
   /** @type {Row[]} */
   #rows = [];
@@ -18,8 +19,8 @@ export class Listing {
   #begun = false;
   /** @type {Promise<Page> | undefined} */
   #page;
-  /** How many rows were asked for that have to wait, and the last one of these. */
-  #waiting = 0;
+  /** How many rows were asked for that are not there yet, and the last one of these. */
+  #asked = 0;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
 
@@ -34,14 +35,14 @@ export class Listing {
 
   /** @returns {Promise<IteratorResult<Row, undefined>>} */
   next() {
-    if (this.#waiting === 0 && this.#next < this.#rows.length) {
+    if (this.#asked === 0 && this.#next < this.#rows.length) {
       return Promise.resolve({ done: false, value: this.#rows[this.#next++] });
     }
-    const row = this.#last.then(() => this.#turn());
+    const row = this.#last.then(() => this.#nextRow());
     const end = () => {
-      this.#waiting--;
+      this.#asked--;
     };
-    this.#waiting++;
+    this.#asked++;
     this.#last = row.then(end, end);
     return row;
   }
@@ -59,7 +60,7 @@ export class Listing {
    *
    * @returns {Promise<IteratorResult<Row, undefined>>}
    */
-  async #turn() {
+  async #nextRow() {
     if (!this.#begun) this.#ask(undefined);
     while (this.#next >= this.#rows.length) {
       const page = this.#page;
@@ -78,5 +79,53 @@ export class Listing {
     this.#begun = true;
     this.#page = this.#read(cursor);
     this.#page.catch(() => {}); // nobody may come for it
+  }
+}
+
+/**
+ * All messages of a storage whose dictionaries answer at once, page by page.
+ *
+ * @implements {IterableIterator<Row>}
+ */
+export class Listing {
+  #storage;
+  /** @type {Row[]} */
+  #rows = [];
+  #next = 0;
+  /** @type {unknown} of the next page */
+  #cursor = undefined;
+  #isOver = false;
+
+  /** @param {WasmHalf<Glue.Storage>} storage */
+  constructor(storage) {
+    this.#storage = storage;
+  }
+
+  [Symbol.iterator]() {
+    return this;
+  }
+
+  /** @returns {IteratorResult<Row, undefined>} */
+  next() {
+    while (this.#next >= this.#rows.length) {
+      if (this.#isOver) return { done: true, value: undefined };
+      this.#readPage();
+    }
+    return { done: false, value: this.#rows[this.#next++] };
+  }
+
+  #readPage() {
+    this.#isOver = true; // where it stays if this fails
+    [this.#rows, this.#cursor] = this.#storage.call((half) => half.loadPage(this.#cursor));
+    this.#next = 0;
+    this.#isOver = this.#cursor === undefined;
+  }
+
+  /** @returns {IteratorResult<Row, undefined>} */
+  return() {
+    this.#isOver = true;
+    this.#rows = [];
+    this.#next = 0;
+    return { done: true, value: undefined };
   }
 }

@@ -1,11 +1,12 @@
 /** @import { Envelope, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
-import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './arguments.js';
+import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './options.js';
 import { copyId } from './binding/arguments.js';
 import { Callbacks } from './binding/callbacks.js';
 import { copyEnvelope, without } from './binding/envelope.js';
 import { Failed } from './binding/errors.js';
-import { WasmHalf, restarted } from './binding/instance.js';
+import { restarted } from './binding/instance.js';
 import { partsOf } from './binding/storages.js';
+import { WasmHalf } from './binding/wasm-half.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 const NONE = new Uint32Array();
@@ -85,7 +86,7 @@ export class Queue extends Target {
    * id, or the error that kept it from being stored. Rejects for an envelope that is none.
    *
    * Whoever waits for each message before the next one goes no faster than attempts are made, and lets everything else
-   * of the program have its turn in between.
+   * of the program run in between.
    *
    * @param {Envelope} envelope
    * @returns {Promise<[envelope: Envelope, id: string | import('./errors.js').QueueError][]>}

@@ -10,11 +10,11 @@ use crate::meta::Meta;
 use crate::sync::{Mutex, lock};
 
 /// How many records are remembered: a thousand messages in work take some hundred kilobytes.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
+const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
 /// A record as it was committed last.
 #[derive(Clone, Debug)]
-pub(crate) struct Known<V> {
+pub(crate) struct Cached<V> {
     pub(crate) meta: Meta,
     pub(crate) version: V,
     /// How many recipients the envelope has, once that was counted.
@@ -22,24 +22,24 @@ pub(crate) struct Known<V> {
 }
 
 #[derive(Debug)]
-pub(crate) struct Cache<V>(Mutex<LruCache<Id, Known<V>>>);
+pub(crate) struct Cache<V>(Mutex<LruCache<Id, Cached<V>>>);
 
 impl<V> Default for Cache<V> {
     fn default() -> Self {
         // Grows with use: most storages never have so many.
         let mut records = LruCache::unbounded();
-        records.resize(REMEMBERED);
+        records.resize(CAPACITY);
         Self(Mutex::new(records))
     }
 }
 
 impl<V> Cache<V> {
-    pub(crate) fn put(&self, id: Id, known: Known<V>) {
-        lock(&self.0).put(id, known);
+    pub(crate) fn put(&self, id: Id, record: Cached<V>) {
+        lock(&self.0).put(id, record);
     }
 
     /// Takes a record out: until the host has answered the next commit, nobody knows what stands there.
-    pub(crate) fn take(&self, id: Id) -> Option<Known<V>> {
+    pub(crate) fn take(&self, id: Id) -> Option<Cached<V>> {
         lock(&self.0).pop(&id)
     }
 }

@@ -49,6 +49,7 @@ mod meta;
 pub mod queue;
 mod storage;
 mod sync;
+mod wait;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 mod watch;
@@ -64,4 +65,4 @@ pub use integrity::{Findings, Repair};
 pub use load::{Load, Position};
 pub use meta::{Attempts, Change, Expect, Lease, Meta};
 pub use storage::{DictStorage, Queued, Result};
-pub use watch::Wait;
+pub use wait::Wait;

@@ -68,15 +68,15 @@ struct Line<C, R> {
 #[derive(Debug)]
 struct Group<C, R> {
     progress: Arc<Progress>,
-    members: Mutex<Vec<(C, Slot<R>)>>,
+    members: Mutex<Vec<(C, Receiver<R>)>>,
 }
 
 /// Where a member of a group finds its result. Its member has gone when nobody else holds it.
-type Slot<R> = Arc<Mutex<Outcome<R>>>;
+type Receiver<R> = Arc<Mutex<Outcome<R>>>;
 
 #[derive(Debug)]
 enum Outcome<R> {
-    Waiting,
+    Pending,
     Done(R),
     /// The leader went away when a batch was in flight.
     Abandoned,
@@ -106,16 +106,16 @@ impl<C, R> Locks<C, R> {
 
     /// Joins the group that waits last for the lock of a message, or begins one.
     pub(crate) fn join(&self, id: Id, change: C) -> Member<'_, C, R> {
-        let slot = Arc::new(Mutex::new(Outcome::Waiting));
+        let receiver = Arc::new(Mutex::new(Outcome::Pending));
         let mut joined = None;
         let place = self.stand(id, |line| {
             let group = line
                 .open
                 .get_or_insert_with(|| Arc::new(Group { progress: Arc::default(), members: Mutex::default() }));
-            lock(&group.members).push((change, Arc::clone(&slot)));
+            lock(&group.members).push((change, Arc::clone(&receiver)));
             joined = Some(Arc::clone(group));
         });
-        Member { place, group: joined, slot }
+        Member { place, group: joined, receiver }
     }
 
     /// Ends when every operation that stands in the line of this message now has ended.
@@ -170,17 +170,17 @@ impl<C, R> Drop for Place<'_, C, R> {
     }
 }
 
-/// A change that waits for its turn.
+/// A change in a group that waits for the lock.
 #[derive(Debug)]
 pub(crate) struct Member<'a, C, R> {
     place: Place<'a, C, R>,
     group: Option<Arc<Group<C, R>>>,
-    slot: Slot<R>,
+    receiver: Receiver<R>,
 }
 
-/// What a member of a group gets when the lock comes to it.
+/// What a member of a group is when the lock comes to it.
 #[derive(Debug)]
-pub(crate) enum Turn<'a, C, R> {
+pub(crate) enum Role<'a, C, R> {
     /// It makes the changes of its group.
     Leader(Leader<'a, C, R>),
     /// Another member has made its change.
@@ -195,20 +195,21 @@ impl<'a, C, R> Member<'a, C, R> {
         self.group.as_ref().map(|group| Arc::clone(&group.progress)).unwrap_or_default()
     }
 
-    pub(crate) async fn turn(mut self) -> Turn<'a, C, R> {
+    /// Waits for the lock.
+    pub(crate) async fn role(mut self) -> Role<'a, C, R> {
         self.place.wait().await;
-        match std::mem::replace(&mut *lock(&self.slot), Outcome::Waiting) {
-            Outcome::Done(result) => return Turn::Follower(result),
-            Outcome::Abandoned => return Turn::Abandoned,
-            Outcome::Waiting => {}
+        match std::mem::replace(&mut *lock(&self.receiver), Outcome::Pending) {
+            Outcome::Done(result) => return Role::Follower(result),
+            Outcome::Abandoned => return Role::Abandoned,
+            Outcome::Pending => {}
         }
-        let Some(group) = self.group.take() else { return Turn::Abandoned };
+        let Some(group) = self.group.take() else { return Role::Abandoned };
         self.place.close(&group);
         let mut members = take(&mut *lock(&group.members));
         // Who is gone wants nothing any more.
-        members.retain(|(_, slot)| Arc::strong_count(slot) > 1);
-        let (changes, slots) = members.into_iter().unzip();
-        Turn::Leader(Leader { group, changes, slots, own: self.slot, _place: self.place })
+        members.retain(|(_, receiver)| Arc::strong_count(receiver) > 1);
+        let (changes, receivers) = members.into_iter().unzip();
+        Role::Leader(Leader { group, changes, receivers, own: self.receiver, _place: self.place })
     }
 }
 
@@ -219,31 +220,31 @@ pub(crate) struct Leader<'a, C, R> {
     group: Arc<Group<C, R>>,
     /// The changes of the group, in the order in which they were asked for.
     pub(crate) changes: Vec<C>,
-    slots: Vec<Slot<R>>,
-    own: Slot<R>,
+    receivers: Vec<Receiver<R>>,
+    own: Receiver<R>,
     _place: Place<'a, C, R>,
 }
 
 impl<C, R> Leader<'_, C, R> {
     /// Gives every member its result, in the order of the changes, and returns the leader's own.
     pub(crate) fn finish(mut self, results: impl IntoIterator<Item = R>) -> Option<R> {
-        for (slot, result) in take(&mut self.slots).into_iter().zip(results) {
-            *lock(&slot) = Outcome::Done(result);
+        for (receiver, result) in take(&mut self.receivers).into_iter().zip(results) {
+            *lock(&receiver) = Outcome::Done(result);
         }
         match std::mem::replace(&mut *lock(&self.own), Outcome::Abandoned) {
             Outcome::Done(result) => Some(result),
-            Outcome::Waiting | Outcome::Abandoned => None,
+            Outcome::Pending | Outcome::Abandoned => None,
         }
     }
 }
 
 impl<C, R> Drop for Leader<'_, C, R> {
     fn drop(&mut self) {
-        let slots = take(&mut self.slots);
+        let receivers = take(&mut self.receivers);
         if self.group.progress.is_in_flight() {
-            slots.iter().for_each(|slot| *lock(slot) = Outcome::Abandoned);
+            receivers.iter().for_each(|receiver| *lock(receiver) = Outcome::Abandoned);
         } else {
-            lock(&self.group.members).extend(take(&mut self.changes).into_iter().zip(slots));
+            lock(&self.group.members).extend(take(&mut self.changes).into_iter().zip(receivers));
         }
     }
 }

@@ -114,6 +114,13 @@ impl Change {
     }
 }
 
+/// What one change came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Changed {
+    pub(crate) applied: bool,
+    pub(crate) attempts: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,33 +1,31 @@
-//! The rules of the storage: what each operation reads, decides and commits.
+//! The rules of the storage: what each operation reads, decides and commits. How a meta record is
+//! changed is in `storage/change.rs`, what all calls are made of in `storage/call.rs`.
+
+mod call;
+mod change;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use tokio::sync::{RwLock, RwLockReadGuard};
+use tokio::sync::RwLock;
 
-use crate::cache::{Cache, Known};
+use crate::cache::{Cache, Cached};
 use crate::envelope::EnvelopeHandle;
-use crate::error::{Error, Got, Invalid, finite};
-use crate::host::{Batch, BatchOf, Dict, Host, Page, Record, Sizes, Stored};
+use crate::error::{Error, finite};
+use crate::host::{Batch, Host, Sizes, Stored};
 use crate::id::Id;
-use crate::locks::{Locks, Place, Progress, Turn};
-use crate::meta::{Attempts, Change, Lease, Meta};
+use crate::locks::{Locks, Progress};
+use crate::meta::{Attempts, Change, Changed, Meta};
 use crate::sync::Mutex;
 use crate::watch::{Latest, Watchers};
 
+/// How many ids are generated for a message whose inserts fail.
+const TRIES: u32 = 16;
+
 /// What a call on a storage over `H` returns.
 pub type Result<T, H> = std::result::Result<T, Error<<H as Host>::Error>>;
-
-/// How often a host that cannot be waited for is asked again after a failed check, and how many
-/// ids are drawn for a message whose inserts fail.
-const TRIES: u32 = 16;
-/// How many entries are asked for at once.
-const PAGE: u32 = 1000;
 
 /// A mail queue's storage over two dictionaries, after slimta's
 /// [`QueueStorage`](https://slimta.org/en/latest/api/slimta.queue.html): each message is an envelope
@@ -77,13 +75,6 @@ pub struct Queued<E> {
     pub attempts: u32,
     /// The position of each of these recipients in the original list.
     pub indexes: Vec<u32>,
-}
-
-/// What one change came to.
-#[derive(Clone, Copy, Debug)]
-struct Changed {
-    applied: bool,
-    attempts: u32,
 }
 
 impl<H: Host> fmt::Debug for DictStorage<H> {
@@ -199,7 +190,7 @@ impl<H: Host> DictStorage<H> {
         let (id, _call) = (*id, self.begin()?);
         self.before_deadline(&Progress::default(), async {
             self.locks.settled(id).await;
-            let Known { meta, .. } = self.read_record(id).await?;
+            let Cached { meta, .. } = self.read_record(id).await?;
             let envelope = self.read_envelope(id).await?;
             let left = |index: &u32| meta.delivered.binary_search(index).is_err();
             let indexes = (0_u32..).take(envelope.recipient_count()).filter(left).collect();
@@ -262,104 +253,6 @@ impl<H: Host> DictStorage<H> {
         .await
     }
 
-    // ---- what the operations are made of ----
-
-    /// A call begins; it is under way until this is dropped.
-    fn begin(&self) -> Result<RwLockReadGuard<'_, ()>, H> {
-        // Taken before the look: `close` waits for those that looked before it shut the door.
-        let call = self.calls.try_read().map_err(|_| Error::Closed)?;
-        if self.closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(call) }
-    }
-
-    /// The work of one call, which ends by the deadline.
-    async fn before_deadline<T>(&self, progress: &Progress, work: impl Future<Output = Result<T, H>>) -> Result<T, H> {
-        // A timer begins when it is first polled: what is ready at once needs none.
-        let timer = async {
-            match self.deadline {
-                Some(deadline) => self.host.sleep(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        match select(pin!(work), pin!(timer)).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => Err(progress.interrupted()),
-        }
-    }
-
-    /// The lock of a message, where a call can begin while another one waits.
-    async fn enter(&self, id: Id) -> Option<Place<'_, Change, Result<Changed, H>>> {
-        if self.host.is_sync() { None } else { Some(self.locks.enter(id).await) }
-    }
-
-    /// A change of one record, made together with those that wait for the same one.
-    async fn make(&self, id: Id, change: Change) -> Result<Changed, H> {
-        if let Some(timestamp) = change.timestamp {
-            finite("timestamp", timestamp)?;
-        }
-        if let Some(Some(Lease { until, .. })) = &change.lease {
-            finite("lease.until", *until)?;
-        }
-        let _call = self.begin()?;
-        if self.host.is_sync() {
-            let mut results = self.change_together(id, &[change], &Progress::default()).await?;
-            return results.pop().unwrap_or(Err(Error::Conflict(id)));
-        }
-        let member = self.locks.join(id, change);
-        let progress = member.progress();
-        self.before_deadline(&progress, async {
-            let leader = match member.turn().await {
-                Turn::Leader(leader) => leader,
-                Turn::Follower(result) => return result,
-                Turn::Abandoned => return Err(progress.interrupted()),
-            };
-            let results = match self.change_together(id, &leader.changes, &progress).await {
-                Ok(results) => results,
-                Err(error) => leader.changes.iter().map(|_| Err(error.clone())).collect(),
-            };
-            leader.finish(results).unwrap_or(Err(Error::Conflict(id)))
-        })
-        .await
-    }
-
-    /// Makes changes of one record in one commit, on top of what others make of it meanwhile.
-    async fn change_together(
-        &self,
-        id: Id,
-        changes: &[Change],
-        progress: &Progress,
-    ) -> Result<Vec<Result<Changed, H>>, H> {
-        let marks = changes.iter().any(|change| !change.delivered.is_empty());
-        let mut remembered = self.cache.take(id);
-        let mut round = 0;
-        loop {
-            let is_read = remembered.is_none();
-            let Known { meta, version, recipients } = match remembered.take() {
-                Some(known) => known,
-                None => self.read_record(id).await?,
-            };
-            let recipients = match recipients {
-                None if marks => Some(self.read_envelope(id).await?.recipient_count()),
-                known => known,
-            };
-            let (next, results) = apply_all(changes, &meta, recipients.unwrap_or(0));
-            let all_made = results.iter().all(|result| result.as_ref().is_ok_and(|changed| changed.applied));
-            if !is_read && (next == meta || !all_made) {
-                continue; // a read has to confirm what no commit will check
-            }
-            if next == meta {
-                return Ok(results);
-            }
-            if self.commit(Batch::change(id, version, next.clone()), progress).await? {
-                if next.timestamp != meta.timestamp {
-                    self.watchers.notify(id, Latest::At(next.timestamp));
-                }
-                self.remember(id, next, recipients);
-                return Ok(results);
-            }
-            self.back_off(id, &mut round).await?;
-        }
-    }
-
     /// Stores a message; false if its id was taken meanwhile.
     async fn insert(
         &self,
@@ -387,133 +280,5 @@ impl<H: Host> DictStorage<H> {
         self.remember(id, meta, Some(envelope.recipient_count()));
         self.watchers.notify(id, Latest::At(timestamp));
         Ok(true)
-    }
-
-    /// A batch that depends on nothing but its own checks.
-    pub(crate) async fn commit_alone(&self, batch: BatchOf<H>) -> Result<bool, H> {
-        let (_call, progress) = (self.begin()?, Progress::default());
-        self.before_deadline(&progress, async {
-            let _place = self.enter(batch.id).await;
-            self.commit(batch, &progress).await
-        })
-        .await
-    }
-
-    async fn commit(&self, batch: BatchOf<H>, progress: &Progress) -> Result<bool, H> {
-        let id = batch.id;
-        progress.in_flight(id);
-        self.cache.take(id);
-        let made = self.host.commit(batch).await.map_err(|source| {
-            if H::is_unknown_outcome(&source) {
-                Error::UnknownOutcome { id, source: Some(source) }
-            } else {
-                Error::Host(source)
-            }
-        })?;
-        if !made {
-            progress.rejected(id);
-        }
-        Ok(made)
-    }
-
-    /// After a failed check: a random while, longer after more tries, so that two writers do not
-    /// keep colliding.
-    async fn back_off(&self, id: Id, round: &mut u32) -> Result<(), H> {
-        *round = round.saturating_add(1);
-        if self.host.is_sync() {
-            return if *round < TRIES { Ok(()) } else { Err(Error::Conflict(id)) };
-        }
-        let most = 1_u64.checked_shl(round.saturating_add(1)).unwrap_or(u64::MAX).clamp(2, 256);
-        let mut random = [0];
-        getrandom::fill(&mut random).map_err(Error::Random)?;
-        let [random] = random.map(u64::from);
-        self.host.sleep(Duration::from_millis(random.saturating_mul(most).wrapping_shr(8))).await;
-        Ok(())
-    }
-
-    /// The meta record of a message and its version.
-    async fn read_record(&self, id: Id) -> Result<Known<H::Version>, H> {
-        let record = self.host.read_meta(id).await.map_err(Error::Host)?;
-        let Record { meta, version } = record.ok_or(Error::NoSuchMessage(id))?;
-        Ok(Known { meta: good(id, meta)?, version, recipients: None })
-    }
-
-    async fn read_envelope(&self, id: Id) -> Result<H::Envelope, H> {
-        good(id, self.host.read_envelope(id).await.map_err(Error::Host)?.ok_or(Error::NoSuchMessage(id))?)
-    }
-
-    /// What stands under an id, good or not: for those who look for what is not whole.
-    #[allow(clippy::type_complexity)]
-    pub(crate) async fn read_both(
-        &self,
-        id: Id,
-    ) -> Result<(Option<Record<H::Version>>, Option<Stored<H::Envelope>>), H> {
-        let _call = self.begin()?;
-        self.before_deadline(&Progress::default(), async {
-            let meta = self.host.read_meta(id).await.map_err(Error::Host)?;
-            Ok((meta, self.host.read_envelope(id).await.map_err(Error::Host)?))
-        })
-        .await
-    }
-
-    /// The next entries of a dictionary. The first page waits for every commit under way.
-    pub(crate) async fn page(&self, dict: Dict, cursor: Option<H::Cursor>) -> Result<Page<H::Cursor>, H> {
-        let _call = self.begin()?;
-        self.before_deadline(&Progress::default(), async {
-            if cursor.is_none() {
-                self.locks.all_settled().await;
-            }
-            self.host.page(dict, cursor, PAGE).await.map_err(Error::Host)
-        })
-        .await
-    }
-
-    fn remember(&self, id: Id, meta: Meta, recipients: Option<usize>) {
-        if !self.host.is_sync()
-            && let Some(version) = self.host.version_of(&meta)
-        {
-            self.cache.put(id, Known { meta, version, recipients });
-        }
-    }
-}
-
-/// What a record says after changes, and what each of them came to.
-#[allow(clippy::type_complexity)]
-fn apply_all<E>(
-    changes: &[Change],
-    meta: &Meta,
-    recipients: usize,
-) -> (Meta, Vec<std::result::Result<Changed, Error<E>>>) {
-    let mut next = meta.clone();
-    let results = changes
-        .iter()
-        .map(|change| {
-            in_range(&change.delivered, recipients)?;
-            Ok(Changed { applied: change.apply(&mut next), attempts: next.attempts })
-        })
-        .collect();
-    (next, results)
-}
-
-fn in_range(indexes: &[u32], recipients: usize) -> std::result::Result<(), Invalid> {
-    for (position, index) in indexes.iter().enumerate() {
-        if !usize::try_from(*index).is_ok_and(|index| index < recipients) {
-            return Err(Invalid {
-                argument: "rcptIndexes",
-                index: Some(position),
-                part: None,
-                expected: "a position in the original list of recipients",
-                got: Got::Number(f64::from(*index)),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn good<T, E>(id: Id, stored: Stored<T>) -> std::result::Result<T, Error<E>> {
-    match stored {
-        Stored::Good(value) => Ok(value),
-        Stored::Corrupt => Err(Error::Corrupt(id)),
-        Stored::Newer => Err(Error::NewerFormat(id)),
     }
 }

@@ -1,24 +1,19 @@
 //! Hearing of messages that are written, removed or given another time.
 
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::mem::take;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
-use std::vec;
 
-use crate::host::{Dict, Host, Stored};
 use crate::id::Id;
-use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
 
-/// Of how many messages a subscriber keeps the news at most. One that does not keep up looks
+/// Of how many messages a subscriber keeps the changes at most. One that does not keep up looks
 /// through everything instead.
-const MOST_NEWS: usize = 10_000;
+const MOST_CHANGES: usize = 10_000;
 
-/// What was heard last of a message. Older news of it would be wrong.
+/// What was heard last of a message. What was heard before would be wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Latest {
     /// It is due at this time.
@@ -29,13 +24,13 @@ pub(crate) enum Latest {
     Changed,
 }
 
-/// Everybody who has subscribed to the news of one storage.
+/// Everybody who has subscribed to the changes of one storage.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<Vec<Arc<Mutex<News>>>>);
+pub(crate) struct Watchers(Mutex<Vec<Arc<Mutex<Changes>>>>);
 
 /// What one subscriber has not taken yet.
 #[derive(Debug, Default)]
-pub(crate) struct News {
+pub(crate) struct Changes {
     /// By message, what was heard last of it.
     pub(crate) messages: HashMap<Id, Latest>,
     /// Whether anything else may have changed.
@@ -48,35 +43,35 @@ pub(crate) struct News {
 impl Watchers {
     /// Everything from now on.
     pub(crate) fn subscribe(&self) -> Subscriber {
-        let news = Arc::new(Mutex::new(News::default()));
+        let changes = Arc::new(Mutex::new(Changes::default()));
         let mut watchers = lock(&self.0);
         watchers.retain(|other| Arc::strong_count(other) > 1);
-        watchers.push(Arc::clone(&news));
-        Subscriber(news)
+        watchers.push(Arc::clone(&changes));
+        Subscriber(changes)
     }
 
     pub(crate) fn notify(&self, id: Id, latest: Latest) {
-        self.publish(|news| {
-            if news.messages.len() < MOST_NEWS || news.messages.contains_key(&id) {
-                news.messages.insert(id, latest);
+        self.publish(|changes| {
+            if changes.messages.len() < MOST_CHANGES || changes.messages.contains_key(&id) {
+                changes.messages.insert(id, latest);
             } else {
-                news.rescan = true;
+                changes.rescan = true;
             }
         });
     }
 
     pub(crate) fn rescan(&self) {
-        self.publish(|news| news.rescan = true);
+        self.publish(|changes| changes.rescan = true);
     }
 
     pub(crate) fn close(&self) {
-        self.publish(|news| news.closed = true);
+        self.publish(|changes| changes.closed = true);
     }
 
-    fn publish(&self, change: impl Fn(&mut News)) {
+    fn publish(&self, change: impl Fn(&mut Changes)) {
         let watchers = lock(&self.0).clone();
-        for news in watchers {
-            Subscriber(news).update(&change);
+        for changes in watchers {
+            Subscriber(changes).update(&change);
         }
     }
 }
@@ -84,35 +79,35 @@ impl Watchers {
 /// Somebody who hears of every change made through one storage, and of what its host tells of
 /// others.
 #[derive(Clone, Debug)]
-pub(crate) struct Subscriber(Arc<Mutex<News>>);
+pub(crate) struct Subscriber(Arc<Mutex<Changes>>);
 
 impl Subscriber {
-    fn update(&self, change: impl Fn(&mut News)) {
+    fn update(&self, change: impl Fn(&mut Changes)) {
         let waker = {
-            let mut news = lock(&self.0);
-            change(&mut news);
-            news.waker.take()
+            let mut changes = lock(&self.0);
+            change(&mut changes);
+            changes.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    /// Takes the news so far.
-    pub(crate) fn take(&self) -> News {
-        let mut news = lock(&self.0);
-        let closed = news.closed;
-        News { messages: take(&mut news.messages), rescan: take(&mut news.rescan), closed, waker: None }
+    /// Takes the changes so far.
+    pub(crate) fn take(&self) -> Changes {
+        let mut changes = lock(&self.0);
+        let closed = changes.closed;
+        Changes { messages: take(&mut changes.messages), rescan: take(&mut changes.rescan), closed, waker: None }
     }
 
-    /// Ends when there are news to take.
+    /// Ends when there is something to take.
     pub(crate) async fn heard(&self) {
         poll_fn(|cx| {
-            let mut news = lock(&self.0);
-            if !news.messages.is_empty() || news.rescan || news.closed {
+            let mut changes = lock(&self.0);
+            if !changes.messages.is_empty() || changes.rescan || changes.closed {
                 return Poll::Ready(());
             }
-            news.waker = Some(cx.waker().clone());
+            changes.waker = Some(cx.waker().clone());
             Poll::Pending
         })
         .await;
@@ -121,171 +116,6 @@ impl Subscriber {
     /// Lets this subscriber hear of nothing more.
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     pub(crate) fn end(&self) {
-        self.update(|news| news.closed = true);
-    }
-}
-
-/// Yields every message and every changed timestamp, at least once each, for as long as it is
-/// asked; see [`DictStorage::wait`].
-#[derive(Debug)]
-pub struct Wait<C> {
-    subscriber: Subscriber,
-    every: Duration,
-    scan: Scan<C>,
-    /// The timestamp that was yielded last, and the round that saw the message last.
-    yielded: HashMap<Id, (f64, u64)>,
-    round: u64,
-    ready: vec::IntoIter<(f64, Id)>,
-    news: HashMap<Id, Latest>,
-    rescan: bool,
-}
-
-/// How far the look through all messages is.
-#[derive(Debug)]
-enum Scan<C> {
-    Page(Option<C>),
-    /// The next one begins then, on the host's clock.
-    Next(f64),
-}
-
-impl<H: Host> DictStorage<H> {
-    /// Waits for messages: what is there, then whatever is written or given another timestamp,
-    /// through this storage or, as far as the host says so, elsewhere. All is looked through again
-    /// `every` so often, since a host may say nothing.
-    pub fn wait(&self, every: Duration) -> Wait<H::Cursor> {
-        Wait {
-            subscriber: self.watchers.subscribe(),
-            every,
-            scan: Scan::Page(None),
-            yielded: HashMap::new(),
-            round: 0,
-            ready: Vec::new().into_iter(),
-            news: HashMap::new(),
-            rescan: false,
-        }
-    }
-
-    /// Tells those that wait at this storage that somebody else has changed a message.
-    pub fn notify(&self, id: Id) {
-        self.watchers.notify(id, Latest::Changed);
-    }
-
-    /// Lets those that wait at this storage look through all messages now.
-    pub fn rescan(&self) {
-        self.watchers.rescan();
-    }
-}
-
-impl<C> Wait<C> {
-    /// Who ends the waiting, also a [`Wait::next`] under way.
-    #[cfg(target_arch = "wasm32")]
-    pub(crate) fn subscriber(&self) -> Subscriber {
-        self.subscriber.clone()
-    }
-
-    /// The next message and its timestamp; `None` once the storage is closed.
-    ///
-    /// # Errors
-    /// [`Error::Host`](crate::Error::Host) and [`Error::Timeout`](crate::Error::Timeout); the next
-    /// call goes on, with a new scan.
-    pub async fn next<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<Option<(f64, Id)>, H> {
-        let next = self.step(storage).await;
-        if next.is_err() {
-            self.scan = Scan::Page(None);
-        }
-        next
-    }
-
-    // What is taken out of `self` stays there until it is dealt with: this call may be given up at
-    // every await.
-    async fn step<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<Option<(f64, Id)>, H> {
-        loop {
-            if let Some(message) = self.ready.next() {
-                return Ok(Some(message));
-            }
-            let News { messages, rescan, closed, .. } = self.subscriber.take();
-            if closed {
-                return Ok(None);
-            }
-            self.news.extend(messages);
-            self.rescan |= rescan;
-            if let Some((id, latest)) = self.news.iter().next().map(|(id, latest)| (*id, *latest)) {
-                let due = match latest {
-                    Latest::At(timestamp) => Some(timestamp),
-                    Latest::Gone => None,
-                    Latest::Changed => self.look_up(storage, id).await?,
-                };
-                self.news.remove(&id);
-                let Some(timestamp) = due else {
-                    self.yielded.remove(&id);
-                    continue;
-                };
-                self.yielded.insert(id, (timestamp, self.round));
-                return Ok(Some((timestamp, id)));
-            }
-            if self.rescan && matches!(self.scan, Scan::Next(_)) {
-                self.rescan = false;
-                self.scan = Scan::Page(None);
-            }
-            match &mut self.scan {
-                Scan::Page(cursor) => {
-                    let cursor = cursor.take();
-                    if cursor.is_none() {
-                        self.round = self.round.wrapping_add(1);
-                    }
-                    self.read_page(storage, cursor).await?;
-                }
-                Scan::Next(at) => {
-                    let left = *at - storage.host.now();
-                    if left > 0.0 {
-                        self.sleep(storage, left).await;
-                    } else {
-                        self.scan = Scan::Page(None);
-                    }
-                }
-            }
-        }
-    }
-
-    /// When a message is due that was said to have changed.
-    async fn look_up<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, id: Id) -> Result<Option<f64>, H> {
-        Ok(match storage.get_meta(&id).await? {
-            Some(Stored::Good(meta)) => Some(meta.timestamp),
-            _ => None,
-        })
-    }
-
-    async fn read_page<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, cursor: Option<C>) -> Result<(), H> {
-        let page = storage.page(Dict::Meta, cursor).await?;
-        let mut ready = Vec::new();
-        for (id, meta) in page.entries {
-            let Some(Stored::Good(meta)) = meta else { continue };
-            let last = self.yielded.insert(id, (meta.timestamp, self.round));
-            if last.is_none_or(|(timestamp, _)| timestamp != meta.timestamp) {
-                ready.push((meta.timestamp, id));
-            }
-        }
-        self.ready = ready.into_iter();
-        self.scan = match page.next {
-            Some(cursor) => Scan::Page(Some(cursor)),
-            None => {
-                let round = self.round;
-                self.yielded.retain(|_, (_, seen)| *seen == round);
-                Scan::Next(storage.host.now() + self.every.as_secs_f64() * 1000.0)
-            }
-        };
-        Ok(())
-    }
-
-    /// Until there are news, at most for so long.
-    async fn sleep<H: Host<Cursor = C>>(&self, storage: &DictStorage<H>, milliseconds: f64) {
-        let time = Duration::from_secs_f64((milliseconds / 1000.0).clamp(0.001, self.every.as_secs_f64().max(0.001)));
-        let mut timer = pin!(storage.host.sleep(time));
-        let mut heard = pin!(self.subscriber.heard());
-        poll_fn(|cx| match heard.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => timer.as_mut().poll(cx),
-        })
-        .await;
+        self.update(|changes| changes.closed = true);
     }
 }

@@ -13,8 +13,8 @@ use support::{Dicts, Fault, FaultHost, Step, Traits, Trouble, run};
 /// holds where a batch is one step.
 const HOSTS: [(bool, bool); 3] = [(false, true), (false, false), (true, true)];
 
-fn traits((atomic, overlaps): (bool, bool)) -> Traits {
-    Traits { atomic, overlaps, page: 3, ..Traits::default() }
+fn traits((atomic, is_async): (bool, bool)) -> Traits {
+    Traits { atomic, is_async, page: 3, ..Traits::default() }
 }
 
 /// Runs something to its end and returns the steps that it takes.

@@ -32,13 +32,13 @@ struct Case {
 
 /// Runs every call with `fault` at each of its steps on each kind of host and shows what came of
 /// it. Returns how many cases that were.
-fn at_every_step(fault: Fault, overlapping_only: bool, check: impl Fn(&Case)) -> u64 {
+fn at_every_step(fault: Fault, async_only: bool, check: impl Fn(&Case)) -> u64 {
     let mut cases = 0;
-    for (atomic, overlaps) in [(true, true), (false, true), (true, false), (false, false)] {
-        if overlapping_only && !overlaps {
+    for (atomic, is_async) in [(true, true), (false, true), (true, false), (false, false)] {
+        if async_only && !is_async {
             continue;
         }
-        let traits = Traits { atomic, overlaps, page: 3, ..Traits::default() };
+        let traits = Traits { atomic, is_async, page: 3, ..Traits::default() };
         for op in OPS {
             let clean = FaultHost::over(store(), traits);
             let before = listed(&clean);

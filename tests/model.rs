@@ -310,14 +310,14 @@ proptest! {
     fn two_storages_over_a_host_that_is_late_are_one_map(
         turns in turns(), seed in any::<u64>(), atomic in any::<bool>(), foretells in any::<bool>(), page in 1..5_usize,
     ) {
-        let host = FaultHost::new(Traits { atomic, foretells, page, overlaps: true });
+        let host = FaultHost::new(Traits { atomic, foretells, page, is_async: true });
         host.plan(late(seed));
         run(play(host, &turns));
     }
 
     #[test]
     fn two_storages_over_a_host_that_never_waits_are_one_map(turns in turns(), foretells in any::<bool>()) {
-        let host = FaultHost::new(Traits { atomic: false, overlaps: false, foretells, page: 2 });
+        let host = FaultHost::new(Traits { atomic: false, is_async: false, foretells, page: 2 });
         run(play(host, &turns));
     }
 }

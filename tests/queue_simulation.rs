@@ -87,7 +87,7 @@ async fn write(world: Shared, deliverer: u64, number: u64) {
 }
 
 /// Somebody who lets messages be due at once, again and again, whoever attempts them.
-async fn hurry(world: Shared, deliverer: u64) {
+async fn make_due(world: Shared, deliverer: u64) {
     let storage = DictStorage::new(SimHost { world: world.clone(), deliverer, foretells: false });
     loop {
         let pause = world.borrow_mut().random.below(20) as f64 * SECOND;
@@ -125,7 +125,7 @@ fn live(seed: u64) -> Result<u32, String> {
         executor.spawn(1_000 + number as usize, write(world.clone(), 1_000 + number, number));
     }
     if world.borrow_mut().random.chance(30) {
-        executor.spawn(2_000, hurry(world.clone(), 2_000));
+        executor.spawn(2_000, make_due(world.clone(), 2_000));
     }
     // What each place is now, to tell the ledger who dies.
     let mut now_at: Vec<u64> = (0..count).collect();

@@ -364,7 +364,7 @@ mod change {
 
     #[test]
     fn a_host_that_never_waits_is_done_with_every_call_at_the_first_poll() {
-        let host = FaultHost::new(Traits { overlaps: false, ..Traits::default() });
+        let host = FaultHost::new(Traits { is_async: false, ..Traits::default() });
         let storage = DictStorage::new(host.clone());
         macro_rules! at_once {
             ($call:expr) => {
@@ -569,8 +569,8 @@ mod errors {
 
     #[test]
     fn a_change_that_others_keep_overtaking_ends_as_a_conflict_and_has_changed_nothing() {
-        for overlaps in [true, false] {
-            let host = FaultHost::new(Traits { overlaps, ..Traits::default() });
+        for is_async in [true, false] {
+            let host = FaultHost::new(Traits { is_async, ..Traits::default() });
             let storage = DictStorage::new(host.clone()).with_deadline(Duration::from_secs(5));
             run(storage.write(envelope(1, "text"), 5.0, Some(id(1)))).unwrap();
             host.fault_always(Step::Commit, Fault::Refuse);

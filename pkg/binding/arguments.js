@@ -159,3 +159,22 @@ export function copyRepair(options) {
   }
   return { minAge, requeue: Array.from(requeue, (id, i) => copyId(`options.requeue[${i}]`, id)) };
 }
+
+/**
+ * The id that the options of a `write` give.
+ *
+ * @param {unknown} options
+ * @returns {string | undefined}
+ */
+export function copyWriteId(options) {
+  const id = field(options, 'options', 'id');
+  return id === undefined ? undefined : copyId('options.id', id);
+}
+
+/**
+ * @param {string | undefined} id
+ * @returns {never}
+ */
+export function refuseId(id) {
+  throw refused('options.id', '32 lower-case hexadecimal digits', id);
+}

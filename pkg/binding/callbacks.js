@@ -1,6 +1,6 @@
 /** @import { Envelope, Policy, QueueOptions, Relay, Reply } from '../types.js' */
 /** @import { AnswerCopy } from './answers.js' */
-/** @import { Gate } from './instance.js' */
+/** @import { Gate } from './later.js' */
 import { QueueError } from '../errors.js';
 import { copyAnswer, copyThrown } from './answers.js';
 import { copyEnvelope, without } from './envelope.js';
@@ -164,7 +164,7 @@ export class Callbacks {
 
   /**
    * @param {string} type
-   * @param {any} told
+   * @param {any} detail
    */
   emit(type, { places, replies, failed, ...detail }) {
     const { envelope } = detail;

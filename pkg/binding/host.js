@@ -1,6 +1,6 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
-/** @import { Gate } from './instance.js' */
-import { QueueError, describe } from '../errors.js';
+/** @import { Gate } from './later.js' */
+import { describe } from '../errors.js';
 import { count, unexpected } from './errors.js';
 import { answerOf, laterIfPromise } from './later.js';
 import { copyMeta } from './meta.js';
@@ -62,34 +62,8 @@ export class HostAdapter {
    * @param {(answer: any) => T} read
    */
   #answer(ask, read) {
-    const askHost = this.isSync ? () => now(ask()) : ask;
-    return laterIfPromise(answerOf(askHost, read), this.#gate);
+    return laterIfPromise(answerOf(ask, read), this.#gate);
   }
-}
-
-/**
- * What answered at once.
- *
- * @template T
- * @param {T} answer
- * @returns {T}
- */
-export function now(answer) {
-  if (typeof (/** @type {any} */ (answer)?.then) === 'function') throw needsAsync(/** @type {any} */ (answer));
-  return answer;
-}
-
-/**
- * The error of a dictionary that should have answered at once. Nobody else looks at the promise that it returned, and an
- * unhandled rejection ends a process.
- *
- * @param {PromiseLike<unknown>} promise
- */
-function needsAsync(promise) {
-  promise.then(undefined, () => {});
-  return new QueueError(
-    'needs-async', 'a dictionary returned a promise: use AsyncDictStorage for dictionaries that do',
-  );
 }
 
 /** @param {any} answer */

@@ -1,4 +1,6 @@
-import { KeyError, QueueError } from '../errors.js';
+/** @import { InitOutput } from '../wasm/glue.js' */
+/** @import { Gate } from './later.js' */
+import { QueueError } from '../errors.js';
 import { instantiate } from '../wasm/glue.js';
 import { countRecipients, hasSender, partsOf, texts, withRecipients, without } from './envelope.js';
 import { Failed, failed, refusedNumber, refusedText } from './errors.js';
@@ -6,7 +8,6 @@ import { leaseLost, noDelay, unrecognised } from './callbacks.js';
 import { Later } from './later.js';
 import { withUnknown } from './meta.js';
 
-/** @import { Glue, InitOutput } from '../wasm/glue.js' */
 
 /** How deep hosts may call back into storages: what is deeper does not end, and the stack of the module is small. */
 const DEEPEST = 32;
@@ -24,12 +25,6 @@ const BINDING = {
  */
 export const restarted = new Set();
 
-/**
- * Makes a function of a module's instance one that can be called when that instance may be gone.
- *
- * @typedef {<A extends any[]>(f: (...args: A) => unknown) => (...args: A) => unknown} Gate
- */
-
 /** @type {(() => WebAssembly.Module) | undefined} */
 let compile;
 /** @type {WebAssembly.Module | undefined} */
@@ -43,7 +38,6 @@ let current;
  */
 let lostCalls = new Set();
 
-/** @typedef {Glue.Storage} StorageHalf */
 /** @typedef {{ id: string | undefined, reject: (error: unknown) => void }} Call */
 
 /**
@@ -72,7 +66,8 @@ export function instance() {
   return fresh;
 }
 
-function loader() {
+/** Who gives the compiled module; throws where nobody does. */
+export function loader() {
   if (compile) return compile;
   throw new QueueError('host', 'host: the wasm module is not loaded: call init(module) first');
 }
@@ -85,13 +80,17 @@ function endLostCalls() {
   }
 }
 
-/** @param {string | undefined} id */
-function lost(id) {
+/**
+ * The error of a call whose instance is gone.
+ *
+ * @param {string | undefined} id of the message that it speaks of
+ */
+export function lost(id) {
   const reason = 'the stack or the memory of the program has ended while calls were under way';
   return new QueueError('unknown-outcome', `unknown-outcome: ${reason}`, { id });
 }
 
-/** Resolves when everything else of the program had its turn. */
+/** Resolves when everything else of the program has run. */
 function soon() {
   return new Promise((resolve) => {
     if (typeof setImmediate === 'function') setImmediate(resolve);
@@ -196,70 +195,5 @@ export class Instance {
         else resolve(result);
       });
     });
-  }
-}
-
-/**
- * The half of an object that lives in wasm. It is made at the first use, and again in a fresh instance.
- *
- * @template T
- */
-export class WasmHalf {
-  #make;
-  /** @type {T | undefined} */
-  #half;
-  /** @type {Instance | undefined} */
-  #instance;
-
-  /** @param {(instance: Instance) => T | Failed} make */
-  constructor(make) {
-    loader(); // who forgot to give a module learns of it here
-    this.#make = make;
-  }
-
-  /**
-   * What a method of the half comes to: its result, or a promise of that; throws what it failed with.
-   *
-   * @param {(half: T) => any} method
-   * @param {string} [id] of the message that it speaks of
-   * @returns {any}
-   */
-  call(method, id) {
-    const now = instance();
-    if (now.isTooDeep) {
-      throw new QueueError('conflict', 'conflict: a dictionary calls the storage again and again', { id });
-    }
-    const half = this.in(now);
-    const result = now.enter(() => method(half));
-    if (!now.isAlive) throw lost(id); // a call within this one has ended the instance
-    if (result instanceof Failed) throw result.error;
-    if (result === null) throw new KeyError(/** @type {string} */ (id)); // it is no message's
-    return result instanceof Promise ? now.track(result, id) : result;
-  }
-
-  /**
-   * The half in an instance.
-   *
-   * @param {Instance} now
-   * @returns {T}
-   */
-  in(now) {
-    let half = this.#half;
-    if (half === undefined || this.#instance !== now) {
-      const made = now.enter(() => this.#make(now));
-      if (made instanceof Failed) throw made.error;
-      half = made;
-      this.#half = half;
-      this.#instance = now;
-    }
-    return half;
-  }
-
-  /** Gives its memory back; the next call makes it again. */
-  free() {
-    const half = /** @type {{ free(): void } | undefined} */ (this.#half);
-    const now = this.#instance;
-    this.#half = undefined;
-    if (half && now?.isAlive) now.enter(() => half.free());
   }
 }

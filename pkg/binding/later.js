@@ -1,5 +1,10 @@
-/** @import { Gate } from './instance.js' */
 import { Failed } from './errors.js';
+
+/**
+ * Makes a function of a module's instance one that can be called when that instance may be gone.
+ *
+ * @typedef {<A extends any[]>(f: (...args: A) => unknown) => (...args: A) => unknown} Gate
+ */
 
 /**
  * An answer that is not there yet. It never rejects, and it calls back only to the instance that waits for it.

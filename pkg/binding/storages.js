@@ -1,5 +1,5 @@
 /** @import { Glue } from '../wasm/glue.js' */
-/** @import { WasmHalf } from './instance.js' */
+/** @import { WasmHalf } from './wasm-half.js' */
 import { describe } from '../errors.js';
 
 /**

@@ -1,77 +1,27 @@
 /** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
-import { now } from '../binding/host.js';
 import { QueueError } from '../errors.js';
+import { sameMeta, snapshot } from './maps/record.js';
 
 /**
  * Who is changing a message.
  *
- * @typedef {object} Turn
- * @property {boolean} isOver
- * @property {Promise<unknown>} [end]
+ * @typedef {object} Lock
+ * @property {boolean} isReleased
+ * @property {Promise<unknown>} [released]
  */
 
 /**
- * By meta dictionary: two storages over the same dictionaries share the turns.
+ * By meta dictionary: two storages over the same dictionaries share the locks.
  *
- * @type {WeakMap<object, Map<string, Turn>>}
+ * @type {WeakMap<object, Map<string, Lock>>}
  */
-const turnsOf = new WeakMap();
+const locksByDict = new WeakMap();
 
 /** @param {object} dict */
-function turnsFor(dict) {
-  let turns = turnsOf.get(dict);
-  if (!turns) turnsOf.set(dict, (turns = new Map()));
-  return turns;
-}
-
-/**
- * Whether a meta record says what another one said, whatever else a host keeps in it.
- *
- * @param {any} one
- * @param {any} other
- * @returns {boolean}
- */
-export function sameMeta(one, other) {
-  if (one === other) return true;
-  if (!isObject(one) || !isObject(other)) return Object.is(one, other);
-  return same(one.timestamp, other.timestamp) && same(one.attempts, other.attempts) &&
-    same(one.deliveredIndexes, other.deliveredIndexes) && same(one.lease, other.lease) &&
-    same(one.format, other.format);
-}
-
-/**
- * Garbage is compared too, so that it can be replaced by a commit that has seen it.
- *
- * @param {any} one
- * @param {any} other
- * @param {number} [depth]
- * @returns {boolean}
- */
-function same(one, other, depth = 0) {
-  if (Object.is(one, other)) return true;
-  if (!isObject(one) || !isObject(other) || depth > 3) return false;
-  const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => same(one[key], other[key], depth + 1));
-}
-
-/** @param {any} value */
-function isObject(value) {
-  return typeof value === 'object' && value !== null;
-}
-
-/**
- * What a record says now: the dictionary's own object may be changed by its owner.
- *
- * @param {any} record
- */
-function snapshot(record) {
-  if (typeof record !== 'object' || !record) return record;
-  const { timestamp, attempts, format, deliveredIndexes, lease } = record;
-  return {
-    ...record, timestamp, attempts, format,
-    deliveredIndexes: Array.isArray(deliveredIndexes) ? deliveredIndexes.slice() : deliveredIndexes,
-    lease: typeof lease === 'object' && lease ? { until: lease.until, owner: lease.owner } : lease,
-  };
+function locksOf(dict) {
+  let locks = locksByDict.get(dict);
+  if (!locks) locksByDict.set(dict, (locks = new Map()));
+  return locks;
 }
 
 /** @type {DictHost['supports']} */
@@ -83,6 +33,31 @@ function iterate(iterable) {
 }
 
 /**
+ * What answered at once.
+ *
+ * @template T
+ * @param {T} answer
+ * @returns {T}
+ */
+function now(answer) {
+  if (typeof (/** @type {any} */ (answer)?.then) === 'function') throw needsAsync(/** @type {any} */ (answer));
+  return answer;
+}
+
+/**
+ * The error of a dictionary that should have answered at once. Nobody else looks at the promise that it returned, and an
+ * unhandled rejection ends a process.
+ *
+ * @param {PromiseLike<unknown>} promise
+ */
+function needsAsync(promise) {
+  promise.then(undefined, () => {});
+  return new QueueError(
+    'needs-async', 'a dictionary returned a promise: use AsyncDictStorage for dictionaries that do',
+  );
+}
+
+/**
  * Two dictionaries that answer at once. Writes are made in the order given; nothing else runs in between, except what
  * the dictionaries themselves run.
  *
@@ -91,7 +66,7 @@ function iterate(iterable) {
 export class SyncMapsHost {
   #envelopes;
   #meta;
-  #turns;
+  #locks;
   supports = supports;
 
   /**
@@ -101,7 +76,7 @@ export class SyncMapsHost {
   constructor(envelopeDb, metaDb) {
     this.#envelopes = envelopeDb;
     this.#meta = metaDb;
-    this.#turns = turnsFor(metaDb);
+    this.#locks = locksOf(metaDb);
   }
 
   /**
@@ -118,13 +93,13 @@ export class SyncMapsHost {
   /** @param {Batch} batch */
   commit({ checks, writes }) {
     const { id } = writes[0];
-    if (this.#turns.get(id)?.isOver === false) {
+    if (this.#locks.get(id)?.isReleased === false) {
       const reason = 'the message is being changed already, by a call that has not ended';
       throw new QueueError('conflict', `conflict: ${reason}`, { id });
     }
-    /** @type {Turn} */
-    const turn = { isOver: false };
-    this.#turns.set(id, turn);
+    /** @type {Lock} */
+    const lock = { isReleased: false };
+    this.#locks.set(id, lock);
     try {
       for (const { dict, version } of checks) {
         const found = now(this.#dict(dict).get(id)) ?? null;
@@ -136,8 +111,8 @@ export class SyncMapsHost {
       }
       return true;
     } finally {
-      turn.isOver = true; // where the stack of the program has ended, no call can be made
-      this.#turns.delete(id);
+      lock.isReleased = true; // where the stack of the program has ended, no call can be made
+      this.#locks.delete(id);
     }
   }
 
@@ -179,7 +154,7 @@ export class SyncMapsHost {
 export class AsyncMapsHost {
   #envelopes;
   #meta;
-  #turns;
+  #locks;
   #deadline;
   supports = supports;
 
@@ -191,7 +166,7 @@ export class AsyncMapsHost {
   constructor(envelopeDb, metaDb, deadline) {
     this.#envelopes = envelopeDb;
     this.#meta = metaDb;
-    this.#turns = turnsFor(metaDb);
+    this.#locks = locksOf(metaDb);
     this.#deadline = deadline;
   }
 
@@ -209,11 +184,11 @@ export class AsyncMapsHost {
   /** @param {Batch} batch */
   async commit({ checks, writes }) {
     const id = writes[0].id;
-    const turns = this.#turns;
-    for (let other; (other = turns.get(id)) && !other.isOver;) await other.end;
-    // A commit that was given up writes nothing more: somebody else may have the turn.
+    const locks = this.#locks;
+    for (let other; (other = locks.get(id)) && !other.isReleased;) await other.released;
+    // A commit that was given up writes nothing more: somebody else may have the lock.
     const own = () => {
-      if (!turn.isOver) return;
+      if (!lock.isReleased) return;
       throw new QueueError('unknown-outcome', 'unknown-outcome: the dictionaries took too long', { id });
     };
     const work = async () => {
@@ -230,14 +205,14 @@ export class AsyncMapsHost {
     };
     /** @type {() => void} */
     let end = () => {};
-    /** @type {Turn} */
-    const turn = { isOver: false, end: new Promise((resolve) => (end = () => resolve(undefined))) };
+    /** @type {Lock} */
+    const lock = { isReleased: false, released: new Promise((resolve) => (end = () => resolve(undefined))) };
     const leave = () => {
-      turn.isOver = true;
-      if (turns.get(id) === turn) turns.delete(id);
+      lock.isReleased = true;
+      if (locks.get(id) === lock) locks.delete(id);
       end();
     };
-    turns.set(id, turn);
+    locks.set(id, lock);
     const timer = setTimeout(leave, this.#deadline);
     try {
       return await work();

@@ -1,5 +1,5 @@
 /** @import { Answer, Attempt, Envelope, MaybePromise, Outcome, Relay, Reply } from '../types.js' */
-import { milliseconds } from '../arguments.js';
+import { milliseconds } from '../options.js';
 import { describe } from '../errors.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 import { line, parseReply, spread, toOutcome, within } from './answers.js';
@@ -180,8 +180,8 @@ async function read(response, recipients) {
   const sent = status >= 200 && status <= 205 || status === 207;
   const json = /^application\/([\w.+-]+\+)?json\b/i.test(type) ? await jsonOf(response, sent) : undefined;
   if (json === undefined && !response.bodyUsed) response.body?.cancel().catch(() => {});
-  const said = smtpReply(response.headers.get('X-Smtp-Reply'));
-  if (said && (sent || said.code >= 400)) return toOutcome(said);
+  const reply = smtpReply(response.headers.get('X-Smtp-Reply'));
+  if (reply && (sent || reply.code >= 400)) return toOutcome(reply);
   const what = `HTTP ${status} ${line(response.statusText)}`.trim();
   if (sent) {
     if (json instanceof Object && Object.hasOwn(json, 'replies')) return repliesOf(json.replies, recipients);

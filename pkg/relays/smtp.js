@@ -1,5 +1,5 @@
 /** @import { Envelope, Outcome, Relay } from '../types.js' */
-import { milliseconds } from '../arguments.js';
+import { milliseconds } from '../options.js';
 import { describe } from '../errors.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 import { canonical, isTransmissible } from './addresses.js';

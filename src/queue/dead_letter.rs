@@ -24,7 +24,7 @@ impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
         for number in 0.. {
             let place = place(id, number);
             match find(self.0, place).await? {
-                Some(kept) if kept.parts().recipients == recipients => break,
+                Some(letter) if letter.parts().recipients == recipients => break,
                 Some(_) => {}
                 None => return self.0.write(envelope, now, Some(place)).await.map(drop),
             }
@@ -32,15 +32,15 @@ impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
         Ok(())
     }
 
-    /// What was kept of a message, with the ids under which it is.
+    /// The dead letters of a message, with their ids.
     pub(super) async fn of(&self, id: Id) -> Result<Vec<(Id, H::Envelope)>, H> {
-        let mut kept = Vec::new();
+        let mut letters = Vec::new();
         for number in 0.. {
             let place = place(id, number);
             let Some(envelope) = find(self.0, place).await? else { break };
-            kept.push((place, envelope));
+            letters.push((place, envelope));
         }
-        Ok(kept)
+        Ok(letters)
     }
 
     /// The id under which a dead letter is queued again: its own, unless the message is still in its

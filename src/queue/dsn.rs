@@ -1,7 +1,7 @@
 //! What tells a sender that a message could not be delivered: a delivery status notification after
 //! [RFC 3464](https://www.rfc-editor.org/rfc/rfc3464).
 //!
-//! Replies and addresses come from strangers. Whatever goes into a header or field has its control
+//! Replies and addresses are foreign. Whatever goes into a header or field has its control
 //! characters made spaces first and is folded, so that nothing in it begins a line of its own.
 
 use super::date::date;

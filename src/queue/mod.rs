@@ -10,6 +10,7 @@ mod backoff;
 mod bounce_queue;
 mod boxed;
 mod callback;
+mod chunks;
 mod clock;
 mod command;
 mod date;

@@ -243,7 +243,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     /// # Errors
     /// Those of [`Load::next`](crate::Load::next).
     pub async fn flush(&self) -> Result<(), H> {
-        self.look_through().await?;
+        self.scan().await?;
         self.wake();
         self.work(true).await
     }

@@ -1,18 +1,17 @@
 //! What waits, ordered by when it is due.
 //!
-//! An indexed binary heap: slots that stay where they are, a heap of their numbers, and a table that
-//! finds the slot of an id. Slots and heap grow by chunks, so that growing leaves no large block
+//! An indexed binary heap: entries that stay where they are, a heap of their numbers, and a table that
+//! finds the entry of an id. Entrys and heap grow by chunks, so that growing leaves no large block
 //! behind and a million messages stay within 64 bytes each (`benches/schedule.js`).
 
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
+use super::chunks::Chunks;
 use crate::id::Id;
 
-/// Number of elements allocated at once.
-const CHUNK: usize = 2048;
-/// Stands for "no slot".
+/// Stands for "no entry".
 const NONE: u32 = u32::MAX;
 
 /// A message that waits for its next attempt.
@@ -31,19 +30,19 @@ pub(super) struct QueuedMessage {
 /// Messages by due time. Adding, moving and taking one costs O(log n).
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    slots: Chunks<Slot>,
-    /// Numbers of slots; none is due before the one at half its place.
+    entries: Chunks<Entry>,
+    /// Numbers of entries; none is due before the one at half its place.
     heap: Chunks<u32>,
-    /// Numbers of slots, by id.
+    /// Numbers of entries, by id.
     table: HashTable<u32>,
     hasher: RandomState,
-    /// The first of the slots that are free; each names the next one as its place.
+    /// The first of the entries that are free; each names the next one as its place.
     free: Option<u32>,
 }
 
 /// A [`QueuedMessage`], laid out without a gap.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+struct Entry {
     id: Id,
     due: f64,
     timestamp: f64,
@@ -52,7 +51,7 @@ struct Slot {
     place: u32,
 }
 
-impl Slot {
+impl Entry {
     fn new(message: QueuedMessage, place: u32) -> Self {
         let QueuedMessage { id, due, timestamp, attempts } = message;
         Self { id, due, timestamp, attempts, place }
@@ -67,26 +66,26 @@ impl Slot {
 impl Schedule {
     /// How many messages wait.
     pub(super) fn len(&self) -> usize {
-        self.heap.len
+        self.heap.len()
     }
 
     /// The message that is due first.
     pub(super) fn first(&self) -> Option<QueuedMessage> {
-        self.at(0).map(Slot::message)
+        self.at(0).map(Entry::message)
     }
 
     /// The message of this id.
     pub(super) fn get(&self, id: Id) -> Option<QueuedMessage> {
-        self.slots.get(self.find(id)?).map(Slot::message)
+        self.entries.get(self.find(id)?).map(Entry::message)
     }
 
     /// Adds a message, or moves it to where it is due now.
     pub(super) fn put(&mut self, message: QueuedMessage) {
         let found = self.find(message.id);
-        let place = match found.and_then(|number| self.slots.get_mut(number)) {
-            Some(slot) => {
-                *slot = Slot::new(message, slot.place);
-                slot.place
+        let place = match found.and_then(|number| self.entries.get_mut(number)) {
+            Some(entry) => {
+                *entry = Entry::new(message, entry.place);
+                entry.place
             }
             None => self.add(message),
         };
@@ -101,73 +100,73 @@ impl Schedule {
 
     /// Takes a message off.
     pub(super) fn remove(&mut self, id: Id) -> Option<QueuedMessage> {
-        let slots = &self.slots;
-        let is_it = |number: &u32| slots.get(*number).is_some_and(|slot| slot.id == id);
+        let entries = &self.entries;
+        let is_it = |number: &u32| entries.get(*number).is_some_and(|entry| entry.id == id);
         let (number, _) = self.table.find_entry(self.hasher.hash_one(id), is_it).ok()?.remove();
-        let slot = *self.slots.get(number)?;
+        let entry = *self.entries.get(number)?;
         let last = self.heap.pop()?;
         if last != number {
-            self.stand(slot.place, last);
-            self.settle(slot.place);
+            self.stand(entry.place, last);
+            self.settle(entry.place);
         }
         let next = self.free.replace(number).unwrap_or(NONE);
-        if let Some(free) = self.slots.get_mut(number) {
+        if let Some(free) = self.entries.get_mut(number) {
             free.place = next;
         }
-        Some(slot.message())
+        Some(entry.message())
     }
 
     /// Lets every message be due at `now`, unless it was due before.
     pub(super) fn flush(&mut self, now: f64) {
         // The order is kept: what was due later is now due at the same time.
         for place in 0..u32::try_from(self.len()).unwrap_or(NONE) {
-            let slot = self.heap.get(place).copied();
-            if let Some(slot) = slot.and_then(|slot| self.slots.get_mut(slot)) {
-                slot.due = slot.due.min(now);
+            let entry = self.heap.get(place).copied();
+            if let Some(entry) = entry.and_then(|entry| self.entries.get_mut(entry)) {
+                entry.due = entry.due.min(now);
             }
         }
     }
 
     fn find(&self, id: Id) -> Option<u32> {
-        let is_it = |number: &u32| self.slots.get(*number).is_some_and(|slot| slot.id == id);
+        let is_it = |number: &u32| self.entries.get(*number).is_some_and(|entry| entry.id == id);
         self.table.find(self.hasher.hash_one(id), is_it).copied()
     }
 
     fn add(&mut self, message: QueuedMessage) -> u32 {
-        let place = u32::try_from(self.heap.len).unwrap_or(NONE);
-        let slot = Slot::new(message, place);
+        let place = u32::try_from(self.heap.len()).unwrap_or(NONE);
+        let entry = Entry::new(message, place);
         let number = match self.free {
             Some(number) => {
-                if let Some(free) = self.slots.get_mut(number) {
+                if let Some(free) = self.entries.get_mut(number) {
                     self.free = Some(free.place).filter(|next| *next != NONE);
-                    *free = slot;
+                    *free = entry;
                 }
                 number
             }
-            None => self.slots.push(slot),
+            None => self.entries.push(entry),
         };
         self.heap.push(number);
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        let hash = |number: &u32| slots.get(*number).map_or(0, |slot| hasher.hash_one(slot.id));
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let hash = |number: &u32| entries.get(*number).map_or(0, |entry| hasher.hash_one(entry.id));
         self.table.insert_unique(hasher.hash_one(message.id), number, hash);
         place
     }
 
-    fn at(&self, place: u32) -> Option<&Slot> {
-        self.slots.get(*self.heap.get(place)?)
+    fn at(&self, place: u32) -> Option<&Entry> {
+        self.entries.get(*self.heap.get(place)?)
     }
 
     fn due_at(&self, place: u32) -> f64 {
-        self.at(place).map_or(f64::INFINITY, |slot| slot.due)
+        self.at(place).map_or(f64::INFINITY, |entry| entry.due)
     }
 
-    /// Puts a slot at a place of the heap.
+    /// Puts a entry at a place of the heap.
     fn stand(&mut self, place: u32, number: u32) {
         if let Some(at) = self.heap.get_mut(place) {
             *at = number;
         }
-        if let Some(slot) = self.slots.get_mut(number) {
-            slot.place = place;
+        if let Some(entry) = self.entries.get_mut(number) {
+            entry.place = place;
         }
     }
 
@@ -198,50 +197,6 @@ impl Schedule {
             self.swap(place, child);
             place = child;
         }
-    }
-}
-
-/// A list that grows by chunks and never moves what is in it.
-#[derive(Debug)]
-struct Chunks<T> {
-    chunks: Vec<Vec<T>>,
-    len: usize,
-}
-
-impl<T> Default for Chunks<T> {
-    fn default() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
-    }
-}
-
-impl<T> Chunks<T> {
-    fn get(&self, number: u32) -> Option<&T> {
-        let number = usize::try_from(number).ok()?;
-        self.chunks.get(number / CHUNK)?.get(number % CHUNK)
-    }
-
-    fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        let number = usize::try_from(number).ok()?;
-        self.chunks.get_mut(number / CHUNK)?.get_mut(number % CHUNK)
-    }
-
-    fn push(&mut self, value: T) -> u32 {
-        let number = self.len;
-        let chunk = number / CHUNK;
-        if self.chunks.len() <= chunk {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        if let Some(chunk) = self.chunks.get_mut(chunk) {
-            chunk.push(value);
-        }
-        self.len = number.saturating_add(1);
-        u32::try_from(number).unwrap_or(NONE)
-    }
-
-    /// Takes the last one; its chunk stays for the next.
-    fn pop(&mut self) -> Option<T> {
-        self.len = self.len.checked_sub(1)?;
-        self.chunks.get_mut(self.len / CHUNK)?.pop()
     }
 }
 
@@ -315,9 +270,9 @@ mod tests {
         for number in 0..COUNT as u64 {
             schedule.put(message(number, 0.0));
         }
-        let Schedule { slots, heap, table, .. } = &schedule;
-        let bytes = slots.chunks.len() * CHUNK * size_of::<Slot>()
-            + heap.chunks.len() * CHUNK * size_of::<u32>()
+        let Schedule { entries, heap, table, .. } = &schedule;
+        let bytes = entries.allocated() * size_of::<Entry>()
+            + heap.allocated() * size_of::<u32>()
             + table.allocation_size() * 3 / 2; // while it grows, the one before is there, too
         assert!(bytes <= 64 * COUNT, "{} bytes", bytes as f64 / COUNT as f64);
     }

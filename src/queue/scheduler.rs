@@ -33,7 +33,7 @@ pub(super) struct Scheduler {
 struct UnderWay {
     number: u64,
     /// The timestamp that was heard last of the message meanwhile.
-    news: Option<f64>,
+    heard: Option<f64>,
 }
 
 /// A message that is to be attempted now.
@@ -85,13 +85,13 @@ impl Scheduler {
     /// A message that waits, or that waits until another time than before.
     pub(super) fn put(&mut self, id: Id, timestamp: f64) {
         if let Some(under_way) = self.under_way.get_mut(&id) {
-            under_way.news = Some(timestamp);
+            under_way.heard = Some(timestamp);
             return;
         }
-        let known = self.schedule.get(id);
-        // What is known already may be flushed, or left alone after a failure.
-        if known.is_none_or(|message| message.timestamp != timestamp) {
-            let attempts = known.map_or(0, |message| message.attempts);
+        let queued = self.schedule.get(id);
+        // What is scheduled already may be flushed, or left alone after a failure.
+        if queued.is_none_or(|message| message.timestamp != timestamp) {
+            let attempts = queued.map_or(0, |message| message.attempts);
             self.schedule.put(QueuedMessage { id, due: self.clock.due(timestamp), timestamp, attempts });
         }
     }
@@ -120,7 +120,7 @@ impl Scheduler {
         let message = self.schedule.pop_due(self.clock.now())?;
         self.begun = self.begun.saturating_add(1);
         let number = self.begun;
-        self.under_way.insert(message.id, UnderWay { number, news: None });
+        self.under_way.insert(message.id, UnderWay { number, heard: None });
         Some(Due { message, number, flushed: message.due == self.flushed_at })
     }
 
@@ -155,7 +155,7 @@ impl Scheduler {
     /// An attempt is done: its message waits again or is forgotten.
     pub(super) fn end(&mut self, attempt: &AttemptState, number: u64, end: End) {
         let id = attempt.message().id;
-        let Some(news) = self.ended(id, number) else { return };
+        let Some(heard) = self.ended(id, number) else { return };
         if attempt.is_recorded() {
             let Info { delivered, deferred, failed, .. } = &mut self.counts;
             for (status, count) in
@@ -167,9 +167,9 @@ impl Scheduler {
         if let End::Rescheduled { due, timestamp, attempts } = end {
             let due = due.map_or_else(|| self.clock.now() + self.pause(), |due| self.clock.due(due));
             let mut message = QueuedMessage { id, due, timestamp, attempts };
-            let news = news.filter(|timestamp| !attempt.knows(*timestamp));
-            if let Some(timestamp) = news.filter(|news| self.clock.due(*news) < due) {
-                // If this is old news, the claim will not find it in the record, and looks.
+            let heard = heard.filter(|timestamp| !attempt.knows(*timestamp));
+            if let Some(timestamp) = heard.filter(|timestamp| self.clock.due(*timestamp) < due) {
+                // If the message was changed again, the claim will not find it in the record, and looks.
                 message = QueuedMessage { due: self.clock.due(timestamp), timestamp, ..message };
             }
             self.schedule.put(message);
@@ -187,7 +187,7 @@ impl Scheduler {
     /// Takes an attempt off, if it is under way; what was heard of its message.
     fn ended(&mut self, id: Id, number: u64) -> Option<Option<f64>> {
         self.under_way.get(&id).filter(|under_way| under_way.number == number)?;
-        self.under_way.remove(&id).map(|under_way| under_way.news)
+        self.under_way.remove(&id).map(|under_way| under_way.heard)
     }
 
     /// What there is to do and was done.
@@ -234,12 +234,12 @@ mod tests {
 
     #[test]
     fn what_was_heard_of_a_message_while_it_was_attempted_counts_at_the_end_if_it_is_sooner() {
-        for (news, next) in [(45.0, 45.0), (90.0, 80.0), (40.0, 80.0)] {
+        for (timestamp, next) in [(45.0, 45.0), (90.0, 80.0), (40.0, 80.0)] {
             let (mut scheduler, due) = begun();
-            scheduler.put(id(), news);
+            scheduler.put(id(), timestamp);
             let attempt = AttemptState::new(due.message, due.flushed);
             scheduler.end(&attempt, due.number, End::Rescheduled { due: Some(80.0), timestamp: 80.0, attempts: 1 });
-            assert_eq!(scheduler.info().oldest_due, Some(next), "{news}");
+            assert_eq!(scheduler.info().oldest_due, Some(next), "{timestamp}");
         }
     }
 

@@ -26,7 +26,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let subscriber = self.storage.watchers.subscribe();
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.look_and_listen(&subscriber).await {
+            match self.scan_and_listen(&subscriber).await {
                 Ok(()) => pause = FIRST_PAUSE,
                 Err(Error::Closed) => return,
                 Err(error) => {
@@ -39,7 +39,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     }
 
     /// Schedules everything that is there.
-    pub(super) async fn look_through(&self) -> Result<(), H> {
+    pub(super) async fn scan(&self) -> Result<(), H> {
         let mut load = self.storage.load();
         let mut count = 0_usize;
         while let Some((timestamp, id)) = load.next().await? {
@@ -52,16 +52,16 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         Ok(())
     }
 
-    /// One look at everything, then the news until it is time for the next one.
-    async fn look_and_listen(&self, subscriber: &Subscriber) -> Result<(), H> {
-        self.look_through().await?;
+    /// One scan of everything, then the changes until it is time for the next one.
+    async fn scan_and_listen(&self, subscriber: &Subscriber) -> Result<(), H> {
+        self.scan().await?;
         let mut timer = pin!(self.timer.sleep(self.options.scan));
         loop {
             if let Either::Right(_) = select(pin!(subscriber.heard()), timer.as_mut()).await {
                 return Ok(());
             }
-            let news = subscriber.take();
-            for (id, latest) in news.messages {
+            let changes = subscriber.take();
+            for (id, latest) in changes.messages {
                 let timestamp = match latest {
                     Latest::At(timestamp) => Some(timestamp),
                     Latest::Gone => None,
@@ -75,10 +75,10 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
                     None => self.shared.update(|state| state.scheduler.forget(id)),
                 }
             }
-            if news.closed {
+            if changes.closed {
                 return Err(Error::Closed);
             }
-            if news.rescan {
+            if changes.rescan {
                 return Ok(());
             }
         }

@@ -278,7 +278,7 @@ impl<'a> Detail<'a> {
 
 fn emit(callbacks: &Callbacks, event: &Event<'_, JsEnvelope, Failed>) {
     let name = event.kind.name();
-    if !callbacks.hears(name) {
+    if !callbacks.has_listeners(name) {
         return;
     }
     let mut detail = Detail {

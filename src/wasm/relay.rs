@@ -37,8 +37,8 @@ extern "C" {
     fn enqueue_bounce(this: &Callbacks, bounce: JsValue, id: &str, at: f64) -> JsValue;
     #[wasm_bindgen(method, js_name = sendBounce)]
     fn send_bounce(this: &Callbacks, id: &str) -> JsValue;
-    #[wasm_bindgen(method)]
-    pub fn hears(this: &Callbacks, event: &str) -> bool;
+    #[wasm_bindgen(method, js_name = hasListeners)]
+    pub fn has_listeners(this: &Callbacks, event: &str) -> bool;
     #[wasm_bindgen(method)]
     pub fn emit(this: &Callbacks, event: &str, detail: JsValue);
 }

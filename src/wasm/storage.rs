@@ -21,7 +21,8 @@ use crate::integrity::Repair;
 use crate::load::Position;
 use crate::meta::Change;
 use crate::storage::DictStorage;
-use crate::watch::{Subscriber, Wait};
+use crate::wait::Wait;
+use crate::watch::Subscriber;
 
 type Shared = Arc<DictStorage<JsHost>>;
 type Work = Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>;
@@ -175,10 +176,10 @@ impl Storage {
     }
 
     /// Messages as they come; everything is looked through every so many milliseconds.
-    pub fn wait(&self, every: f64) -> Waiting {
+    pub fn wait(&self, every: f64) -> Subscription {
         let wait = self.storage.wait(Duration::try_from_secs_f64(every / 1000.0).unwrap_or(Duration::MAX));
         let subscriber = wait.subscriber();
-        Waiting { storage: Arc::clone(&self.storage), wait: Rc::new(Cell::new(Some(Box::new(wait)))), subscriber }
+        Subscription { storage: Arc::clone(&self.storage), wait: Rc::new(Cell::new(Some(Box::new(wait)))), subscriber }
     }
 
     /// Somebody else has changed a message; which one is not known if this is no id.
@@ -190,10 +191,10 @@ impl Storage {
     }
 }
 
-/// Somebody who waits for messages.
+/// What [`Storage::wait`] gives.
 #[wasm_bindgen]
 #[allow(missing_debug_implementations)]
-pub struct Waiting {
+pub struct Subscription {
     storage: Shared,
     /// None while a call of `next` has it.
     wait: Rc<Cell<Option<Box<Wait<JsValue>>>>>,
@@ -201,7 +202,7 @@ pub struct Waiting {
 }
 
 #[wasm_bindgen]
-impl Waiting {
+impl Subscription {
     /// Resolves with the next timestamp and id; undefined at the end. One call at a time.
     pub fn next(&self) -> JsValue {
         let (storage, place) = (Arc::clone(&self.storage), Rc::clone(&self.wait));
@@ -216,7 +217,7 @@ impl Waiting {
         now_or_later(Box::pin(work), false)
     }
 
-    /// Ends the waiting, also a `next` under way.
+    /// Ends it, also a `next` under way.
     pub fn end(&self) {
         self.subscriber.end();
     }

@@ -22,8 +22,8 @@ pub use fault::{Failure, Fault, Step, Trouble, envelope, poll_once, run, yields}
 pub struct Traits {
     /// If not, the writes of a batch are made one by one, in the order given.
     pub atomic: bool,
-    /// If not, a storage may not count on a call that waits.
-    pub overlaps: bool,
+    /// If not, every call is ready at once.
+    pub is_async: bool,
     /// Whether it foretells versions, so that a storage can go by what it remembers.
     pub foretells: bool,
     /// How many keys a page walks over at most.
@@ -32,7 +32,7 @@ pub struct Traits {
 
 impl Default for Traits {
     fn default() -> Self {
-        Self { atomic: true, overlaps: true, foretells: true, page: usize::MAX }
+        Self { atomic: true, is_async: true, foretells: true, page: usize::MAX }
     }
 }
 
@@ -256,7 +256,7 @@ impl Host for FaultHost {
     }
 
     fn is_sync(&self) -> bool {
-        !self.traits.overlaps
+        !self.traits.is_async
     }
 
     fn is_unknown_outcome(failure: &Failure) -> bool {

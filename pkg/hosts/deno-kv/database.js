@@ -104,8 +104,8 @@ async function patiently(work) {
     try {
       return await work();
     } catch (cause) {
-      const said = explain(cause);
-      if (!/database is locked/.test(said)) throw failure(cause, said);
+      const reason = explain(cause);
+      if (!/database is locked/.test(reason)) throw failure(cause, reason);
       if (tries === TRIES) {
         throw new QueueError('blocked', 'blocked: another program keeps the database locked', { cause });
       }
@@ -116,9 +116,9 @@ async function patiently(work) {
 
 /**
  * @param {unknown} cause
- * @param {string} said
+ * @param {string} reason
  */
-function failure(cause, said) {
-  if (/disk is full|quota/i.test(said)) return nothingWritten('full', 'the database has no space', cause);
-  return /BadResource|closed/i.test(said) ? closed('database', cause) : new QueueError('host', `host: ${said}`, { cause });
+function failure(cause, reason) {
+  if (/disk is full|quota/i.test(reason)) return nothingWritten('full', 'the database has no space', cause);
+  return /BadResource|closed/i.test(reason) ? closed('database', cause) : new QueueError('host', `host: ${reason}`, { cause });
 }

@@ -3,11 +3,11 @@ import { unknownOutcome } from '../shared/failures.js';
 import { lost } from './failures.js';
 
 /** How often, in milliseconds, transactions are looked at. */
-const LOOK = 1_000;
+const INTERVAL = 1_000;
 /** After how many looks a transaction that says nothing is given up: after twenty seconds at least. */
 const PATIENCE = 21;
 /** The same once its connection is closed. */
-const HURRY = 2;
+const PATIENCE_CLOSED = 2;
 
 /** @typedef {{ looks: number, closed: boolean, giveUp: (error: QueueError | DOMException) => void }} Watched */
 
@@ -44,15 +44,15 @@ export class Watch {
       },
     };
     // A browser that closes the connection may abort a transaction without ever saying so.
-    const hurry = () => {
-      watched.looks = Math.min(watched.looks, HURRY);
+    const onClose = () => {
+      watched.looks = Math.min(watched.looks, PATIENCE_CLOSED);
       watched.closed = true;
     };
     const end = () => {
       this.#watched.delete(watched);
-      db.removeEventListener('close', hurry);
+      db.removeEventListener('close', onClose);
     };
-    db.addEventListener('close', hurry);
+    db.addEventListener('close', onClose);
     // A transaction begins to commit when all its requests have succeeded, never before.
     tx.onerror = (event) => {
       interrupted ||= !excuse(event);
@@ -65,7 +65,7 @@ export class Watch {
 
   #lookLater() {
     this.#looking = true;
-    const timer = setTimeout(() => this.#look(), LOOK);
+    const timer = setTimeout(() => this.#look(), INTERVAL);
     /** @type {any} */ (timer).unref?.(); // what goes on keeps a process of Node alive by itself
   }
 

@@ -179,9 +179,9 @@ function isSame(one, other) {
  */
 export function fail(cause) {
   if (isQueueError(cause)) throw cause;
-  const said = `${cause?.message} ${cause?.cause?.message}`;
+  const reason = `${cause?.message} ${cause?.cause?.message}`;
   if (cause?.code === 'LEVEL_LOCKED' || cause?.cause?.code === 'LEVEL_LOCKED') {
     throw new QueueError('blocked', 'blocked: another process has the database open', { cause });
   }
-  throw nothingWritten(/no space left|quota|ENOSPC/i.test(said) ? 'full' : 'host', 'the database failed', cause);
+  throw nothingWritten(/no space left|quota|ENOSPC/i.test(reason) ? 'full' : 'host', 'the database failed', cause);
 }

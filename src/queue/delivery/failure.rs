@@ -89,8 +89,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             return Input::Stored;
         };
         let failed = named(&**envelope, &self.recipients(Status::Failed, None));
-        let kept = DeadLetters(storage).keep(self.id(), failed, self.queue.timer.wall()).await;
-        self.input(kept.map(|()| Input::Stored))
+        let written = DeadLetters(storage).keep(self.id(), failed, self.queue.timer.wall()).await;
+        self.input(written.map(|()| Input::Stored))
     }
 }
 

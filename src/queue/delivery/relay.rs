@@ -72,21 +72,21 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             }
         });
         loop {
-            let mut look = pin!(queue.shared.at_relay.notified());
-            look.as_mut().enable();
+            let mut notified = pin!(queue.shared.at_relay.notified());
+            notified.as_mut().enable();
             if queue.shared.lock().aborted > self.stops {
                 return None;
             }
-            let looks = poll_fn(|cx| {
+            let next = poll_fn(|cx| {
                 if let Poll::Ready(answered) = relaying.as_mut().poll(cx) {
                     return Poll::Ready(Some(Some(answered)));
                 }
-                if look.as_mut().poll(cx).is_ready() {
+                if notified.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(None);
                 }
                 out_of_time.as_mut().poll(cx).map(|()| Some(None))
             });
-            if let Some(answered) = looks.await {
+            if let Some(answered) = next.await {
                 return answered;
             }
             if queue.timer.steady() - claimed_at < queue.settings.renewal_interval() {
@@ -101,9 +101,9 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 let mut answered = None;
                 let input = poll_fn(|cx| {
                     if answered.is_none()
-                        && let Poll::Ready(said) = relaying.as_mut().poll(cx)
+                        && let Poll::Ready(answer) = relaying.as_mut().poll(cx)
                     {
-                        answered = Some(said);
+                        answered = Some(answer);
                     }
                     renewing.as_mut().poll(cx)
                 });

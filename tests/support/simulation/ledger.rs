@@ -29,7 +29,7 @@ pub struct Ledger {
     relaying: BTreeMap<Id, BTreeSet<u64>>,
     pub removed: BTreeSet<Id>,
     pub violations: Vec<String>,
-    /// Deliveries made again, which only an outcome that was not stored explains.
+    /// What was delivered again, which only an outcome that was not stored explains.
     pub repeats: u32,
 }
 

@@ -1,7 +1,7 @@
 /**
- * What a storage gives to somebody who waits.
+ * Where a subscription takes its messages from.
  *
- * @typedef {object} Waited
+ * @typedef {object} Source
  * @property {() => Promise<[timestamp: number, id: string] | undefined>} next nothing at the end
  * @property {() => void} end lets `next` end, also one under way
  * @property {() => void} free
@@ -15,15 +15,15 @@
  *
  * @implements {AsyncIterableIterator<[timestamp: number, id: string]>}
  */
-export class Waiter {
+export class Subscription {
   #begin;
-  /** @type {Waited | undefined} */
-  #waited;
+  /** @type {Source | undefined} */
+  #source;
   #ended = false;
   /** @type {Promise<unknown> | undefined} the last `next` under way, which the others follow */
   #last;
 
-  /** @param {() => Waited} begin is called with the first `next` */
+  /** @param {() => Source} begin is called with the first `next` */
   constructor(begin) {
     this.#begin = begin;
   }
@@ -45,7 +45,7 @@ export class Waiter {
   /** @returns {Promise<Step>} */
   async return() {
     this.#ended = true;
-    this.#waited?.end();
+    this.#source?.end();
     await this.#last;
     this.#free();
     return { done: true, value: undefined };
@@ -55,8 +55,8 @@ export class Waiter {
   async #next() {
     try {
       if (!this.#ended) {
-        this.#waited ??= this.#begin();
-        const value = await this.#waited.next();
+        this.#source ??= this.#begin();
+        const value = await this.#source.next();
         if (value && !this.#ended) return { done: false, value };
       }
     } catch (error) {
@@ -69,7 +69,7 @@ export class Waiter {
 
   #free() {
     this.#ended = true;
-    this.#waited?.free();
-    this.#waited = undefined;
+    this.#source?.free();
+    this.#source = undefined;
   }
 }

@@ -1,6 +1,9 @@
 /** @import { AsyncDict, DictHost, QueueOptions, Relay, StorageOptions, SyncDict } from './types.js' */
 import { describe } from './errors.js';
 
+// What constructors are given: hosts, dictionaries, relays and options. It stays in JavaScript, where it is judged. The
+// arguments of methods go to the core: binding/arguments.js copies those.
+
 /**
  * @template {SyncDict<any> | AsyncDict<any>} D
  * @param {string} name

@@ -1,0 +1,69 @@
+/** @import { Instance } from './instance.js' */
+import { KeyError, QueueError } from '../errors.js';
+import { Failed } from './errors.js';
+import { instance, loader, lost } from './instance.js';
+
+/**
+ * The half of an object that lives in wasm. It is made at the first use, and again in a fresh instance.
+ *
+ * @template T
+ */
+export class WasmHalf {
+  #make;
+  /** @type {T | undefined} */
+  #half;
+  /** @type {Instance | undefined} */
+  #instance;
+
+  /** @param {(instance: Instance) => T | Failed} make */
+  constructor(make) {
+    loader(); // who forgot to give a module learns of it here
+    this.#make = make;
+  }
+
+  /**
+   * What a method of the half comes to: its result, or a promise of that; throws what it failed with.
+   *
+   * @param {(half: T) => any} method
+   * @param {string} [id] of the message that it speaks of
+   * @returns {any}
+   */
+  call(method, id) {
+    const now = instance();
+    if (now.isTooDeep) {
+      throw new QueueError('conflict', 'conflict: a dictionary calls the storage again and again', { id });
+    }
+    const half = this.in(now);
+    const result = now.enter(() => method(half));
+    if (!now.isAlive) throw lost(id); // a call within this one has ended the instance
+    if (result instanceof Failed) throw result.error;
+    if (result === null) throw new KeyError(/** @type {string} */ (id)); // it is no message's
+    return result instanceof Promise ? now.track(result, id) : result;
+  }
+
+  /**
+   * The half in an instance.
+   *
+   * @param {Instance} now
+   * @returns {T}
+   */
+  in(now) {
+    let half = this.#half;
+    if (half === undefined || this.#instance !== now) {
+      const made = now.enter(() => this.#make(now));
+      if (made instanceof Failed) throw made.error;
+      half = made;
+      this.#half = half;
+      this.#instance = now;
+    }
+    return half;
+  }
+
+  /** Gives its memory back; the next call makes it again. */
+  free() {
+    const half = /** @type {{ free(): void } | undefined} */ (this.#half);
+    const now = this.#instance;
+    this.#half = undefined;
+    if (half && now?.isAlive) now.enter(() => half.free());
+  }
+}

@@ -1,0 +1,178 @@
+//! Waiting for messages.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+use std::vec;
+
+use crate::host::{Dict, Host, Stored};
+use crate::id::Id;
+use crate::storage::{DictStorage, Result};
+use crate::watch::{Changes, Latest, Subscriber};
+
+/// Yields every message and every changed timestamp, at least once each, for as long as it is
+/// asked; see [`DictStorage::wait`].
+#[derive(Debug)]
+pub struct Wait<C> {
+    subscriber: Subscriber,
+    every: Duration,
+    scan: Scan<C>,
+    /// The timestamp that was yielded last, and the round that saw the message last.
+    yielded: HashMap<Id, (f64, u64)>,
+    round: u64,
+    ready: vec::IntoIter<(f64, Id)>,
+    changes: HashMap<Id, Latest>,
+    rescan: bool,
+}
+
+/// How far the look through all messages is.
+#[derive(Debug)]
+enum Scan<C> {
+    Page(Option<C>),
+    /// The next one begins then, on the host's clock.
+    Next(f64),
+}
+
+impl<H: Host> DictStorage<H> {
+    /// Waits for messages: what is there, then whatever is written or given another timestamp,
+    /// through this storage or, as far as the host says so, elsewhere. All is looked through again
+    /// `every` so often, since a host may say nothing.
+    pub fn wait(&self, every: Duration) -> Wait<H::Cursor> {
+        Wait {
+            subscriber: self.watchers.subscribe(),
+            every,
+            scan: Scan::Page(None),
+            yielded: HashMap::new(),
+            round: 0,
+            ready: Vec::new().into_iter(),
+            changes: HashMap::new(),
+            rescan: false,
+        }
+    }
+
+    /// Tells those that wait at this storage that somebody else has changed a message.
+    pub fn notify(&self, id: Id) {
+        self.watchers.notify(id, Latest::Changed);
+    }
+
+    /// Lets those that wait at this storage look through all messages now.
+    pub fn rescan(&self) {
+        self.watchers.rescan();
+    }
+}
+
+impl<C> Wait<C> {
+    /// Who ends the waiting, also a [`Wait::next`] under way.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn subscriber(&self) -> Subscriber {
+        self.subscriber.clone()
+    }
+
+    /// The next message and its timestamp; `None` once the storage is closed.
+    ///
+    /// # Errors
+    /// [`Error::Host`](crate::Error::Host) and [`Error::Timeout`](crate::Error::Timeout); the next
+    /// call goes on, with a new scan.
+    pub async fn next<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<Option<(f64, Id)>, H> {
+        let next = self.step(storage).await;
+        if next.is_err() {
+            self.scan = Scan::Page(None);
+        }
+        next
+    }
+
+    // What is taken out of `self` stays there until it is dealt with: this call may be given up at
+    // every await.
+    async fn step<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<Option<(f64, Id)>, H> {
+        loop {
+            if let Some(message) = self.ready.next() {
+                return Ok(Some(message));
+            }
+            let Changes { messages, rescan, closed, .. } = self.subscriber.take();
+            if closed {
+                return Ok(None);
+            }
+            self.changes.extend(messages);
+            self.rescan |= rescan;
+            if let Some((id, latest)) = self.changes.iter().next().map(|(id, latest)| (*id, *latest)) {
+                let due = match latest {
+                    Latest::At(timestamp) => Some(timestamp),
+                    Latest::Gone => None,
+                    Latest::Changed => self.look_up(storage, id).await?,
+                };
+                self.changes.remove(&id);
+                let Some(timestamp) = due else {
+                    self.yielded.remove(&id);
+                    continue;
+                };
+                self.yielded.insert(id, (timestamp, self.round));
+                return Ok(Some((timestamp, id)));
+            }
+            if self.rescan && matches!(self.scan, Scan::Next(_)) {
+                self.rescan = false;
+                self.scan = Scan::Page(None);
+            }
+            match &mut self.scan {
+                Scan::Page(cursor) => {
+                    let cursor = cursor.take();
+                    if cursor.is_none() {
+                        self.round = self.round.wrapping_add(1);
+                    }
+                    self.read_page(storage, cursor).await?;
+                }
+                Scan::Next(at) => {
+                    let left = *at - storage.host.now();
+                    if left > 0.0 {
+                        self.sleep(storage, left).await;
+                    } else {
+                        self.scan = Scan::Page(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When a message is due that was said to have changed.
+    async fn look_up<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, id: Id) -> Result<Option<f64>, H> {
+        Ok(match storage.get_meta(&id).await? {
+            Some(Stored::Good(meta)) => Some(meta.timestamp),
+            _ => None,
+        })
+    }
+
+    async fn read_page<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, cursor: Option<C>) -> Result<(), H> {
+        let page = storage.page(Dict::Meta, cursor).await?;
+        let mut ready = Vec::new();
+        for (id, meta) in page.entries {
+            let Some(Stored::Good(meta)) = meta else { continue };
+            let last = self.yielded.insert(id, (meta.timestamp, self.round));
+            if last.is_none_or(|(timestamp, _)| timestamp != meta.timestamp) {
+                ready.push((meta.timestamp, id));
+            }
+        }
+        self.ready = ready.into_iter();
+        self.scan = match page.next {
+            Some(cursor) => Scan::Page(Some(cursor)),
+            None => {
+                let round = self.round;
+                self.yielded.retain(|_, (_, seen)| *seen == round);
+                Scan::Next(storage.host.now() + self.every.as_secs_f64() * 1000.0)
+            }
+        };
+        Ok(())
+    }
+
+    /// Until something has changed, at most for so long.
+    async fn sleep<H: Host<Cursor = C>>(&self, storage: &DictStorage<H>, milliseconds: f64) {
+        let time = Duration::from_secs_f64((milliseconds / 1000.0).clamp(0.001, self.every.as_secs_f64().max(0.001)));
+        let mut timer = pin!(storage.host.sleep(time));
+        let mut heard = pin!(self.subscriber.heard());
+        poll_fn(|cx| match heard.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => timer.as_mut().poll(cx),
+        })
+        .await;
+    }
+}
