@@ -28,7 +28,7 @@ export class Queue extends Target {
   /** @type {Policy[]} */
   #policies = [];
   /** @type {Set<string>} */
-  #heard = new Set();
+  #listenedTypes = new Set();
   #started = false;
 
   /**
@@ -51,7 +51,7 @@ export class Queue extends Target {
       hasBounceQueue: Boolean(bounceQueue),
     };
     const functions = {
-      relay: this.#relay, backoff, bounceFactory, policies: this.#policies, heard: this.#heard, relayed: new Map(),
+      relay: this.#relay, backoff, bounceFactory, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: new Map(),
       enqueueBounce: bounceQueue && ((/** @type {[Envelope, string, number]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
       sendBounce: bounceQueue && (async (/** @type {string} */ id) => {
         if (bounceQueue instanceof Queue) await bounceQueue.retry(id);
@@ -196,7 +196,7 @@ export class Queue extends Target {
    * @override
    */
   addEventListener(...listener) {
-    this.#heard.add(listener[0]);
+    this.#listenedTypes.add(listener[0]);
     super.addEventListener(...listener);
   }
 

@@ -7,6 +7,9 @@ import { copyEnvelope, without } from './envelope.js';
 import { Failed } from './errors.js';
 import { answerOf, laterIfPromise } from './later.js';
 
+// What a queue calls: relay, policies, backoff, bounce factory, bounce queue and listeners, as src/wasm/relay.rs imports
+// them.
+
 /**
  * The functions that a queue calls, and what they have under way. It outlasts an instance of the module.
  *
@@ -17,7 +20,7 @@ import { answerOf, laterIfPromise } from './later.js';
  * @property {((bounce: Envelope, id: string, at: number) => Promise<string[]>) | undefined} enqueueBounce
  * @property {((id: string) => Promise<void>) | undefined} sendBounce
  * @property {Policy[]} policies
- * @property {Set<string>} heard types of events that somebody listens to
+ * @property {Set<string>} listenedTypes types of events that somebody listens to
  * @property {(type: string, detail: object) => void} dispatch
  * @property {Map<string, RelayedAttempt>} relayed by message, the attempts that have not ended
  */
@@ -158,8 +161,8 @@ export class Callbacks {
   }
 
   /** @param {string} type */
-  hears(type) {
-    return this.#functions.heard.has(type);
+  hasListeners(type) {
+    return this.#functions.listenedTypes.has(type);
   }
 
   /**

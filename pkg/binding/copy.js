@@ -1,5 +1,7 @@
 import { refused } from '../errors.js';
 
+// Inert copies of any values: data that runs no code when it is read.
+
 /** How deep extra values may nest; what is deeper is most likely a cycle. */
 const DEPTH = 100;
 const ALLOWED =

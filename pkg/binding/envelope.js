@@ -2,6 +2,8 @@
 import { outOfRange, refused } from '../errors.js';
 import { copyBytes, copyFields, copyValue, isWellFormed, putField } from './copy.js';
 
+// Inert copies of envelopes, and what src/wasm/envelope.rs reads of them. The core holds an envelope as a handle.
+
 const WELL_FORMED = 'text without lone surrogates';
 
 /**

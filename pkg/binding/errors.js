@@ -1,5 +1,7 @@
 import { KeyError, QueueError, describe, explain, isQueueError, outOfRange, refused } from '../errors.js';
 
+// Errors on their way through wasm, which no exception may cross.
+
 /** Stands in the place of a result on the way through wasm: what was thrown, or is to be thrown. */
 export class Failed {
   /** @param {unknown} error */

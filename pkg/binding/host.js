@@ -5,6 +5,8 @@ import { count, unexpected } from './errors.js';
 import { answerOf, laterIfPromise } from './later.js';
 import { copyMeta } from './meta.js';
 
+// Hosts as src/wasm/host.rs imports them.
+
 /**
  * A host as the core sees it: every method answers with an inert value, with a `Failed` that keeps what the host threw,
  * or with a `Later` of these.

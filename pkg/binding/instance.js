@@ -8,6 +8,7 @@ import { leaseLost, noDelay, unrecognised } from './callbacks.js';
 import { Later } from './later.js';
 import { withUnknown } from './meta.js';
 
+// The instance of the wasm module, and the fresh one that takes its place after a critical error.
 
 /** How deep hosts may call back into storages: what is deeper does not end, and the stack of the module is small. */
 const DEEPEST = 32;

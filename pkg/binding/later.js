@@ -1,5 +1,7 @@
 import { Failed } from './errors.js';
 
+// Answers of foreign code on their way into wasm: values, or promises of them.
+
 /**
  * Makes a function of a module's instance one that can be called when that instance may be gone.
  *

@@ -1,3 +1,5 @@
+// Inert copies of meta records, as hosts keep them.
+
 /** The fields of a meta record that this version knows. */
 const KNOWN = new Set(['timestamp', 'attempts', 'deliveredIndexes', 'lease', 'format']);
 

@@ -2,6 +2,8 @@
 /** @import { WasmHalf } from './wasm-half.js' */
 import { describe } from '../errors.js';
 
+// What a queue finds out about a storage that is given to it.
+
 /**
  * What a queue uses of a storage.
  *

@@ -3,6 +3,8 @@ import { KeyError, QueueError } from '../errors.js';
 import { Failed } from './errors.js';
 import { instance, loader, lost } from './instance.js';
 
+// How the classes of this package reach the exported classes of src/wasm.
+
 /**
  * The half of an object that lives in wasm. It is made at the first use, and again in a fresh instance.
  *

@@ -73,7 +73,7 @@ export class Member {
    *
    * @param {IDBRequest} request
    */
-  excuse(request) {
+  onConstraintError(request) {
     const { writes } = this.#pending;
     const index = this.#inserted.indexOf(request);
     if (index < 0) return false;

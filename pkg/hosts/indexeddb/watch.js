@@ -23,10 +23,10 @@ export class Watch {
    *
    * @param {IDBTransaction} tx
    * @param {(error: unknown) => void} reject
-   * @param {(event: Event) => boolean} [excuse] whether the transaction goes on although a request failed
+   * @param {(event: Event) => boolean} [goesOn] whether the transaction goes on although a request failed
    * @returns {() => void} ends the watch
    */
-  over(tx, reject, excuse = () => false) {
+  over(tx, reject, goesOn = () => false) {
     const { db } = tx;
     let interrupted = tx.mode === 'readonly';
     /** @param {QueueError | DOMException} error */
@@ -55,7 +55,7 @@ export class Watch {
     db.addEventListener('close', onClose);
     // A transaction begins to commit when all its requests have succeeded, never before.
     tx.onerror = (event) => {
-      interrupted ||= !excuse(event);
+      interrupted ||= !goesOn(event);
     };
     tx.onabort = () => fail(tx.error ?? lost());
     this.#watched.add(watched);

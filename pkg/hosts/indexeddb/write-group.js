@@ -79,7 +79,7 @@ export class WriteGroup {
     return new Promise((resolve, reject) => {
       this.#stores = { envelope: tx.objectStore('envelope'), meta: tx.objectStore('meta') };
       // One handler for all requests: one for each would cost more than what it is for.
-      const end = watch.over(tx, reject, (event) => this.#excuse(event));
+      const end = watch.over(tx, reject, (event) => this.#onRequestError(event));
       tx.oncomplete = () => {
         end();
         resolve();
@@ -106,11 +106,11 @@ export class WriteGroup {
    * @param {Event} event
    * @returns {boolean} whether the transaction goes on
    */
-  #excuse(event) {
+  #onRequestError(event) {
     const request = /** @type {IDBRequest} */ (event.target);
     if (request.error?.name !== 'ConstraintError') return false;
     for (const member of this.#members.values()) {
-      if (!member.excuse(request)) continue;
+      if (!member.onConstraintError(request)) continue;
       event.preventDefault();
       return true;
     }
@@ -124,7 +124,7 @@ export class WriteGroup {
    */
   async #fail({ code, message, cause }) {
     this.#isOpen = false;
-    const removals = code === 'full' && !this.#isFinal ? this.#withdrawRemovals() : undefined;
+    const removals = code === 'full' && !this.#isFinal ? this.#deletesAlone() : undefined;
     for (const [id, member] of this.#members) member.reject(new QueueError(code, message, { cause, id }));
     if (code === 'unknown-outcome') this.#tell(this.#changed());
     await removals?.commit();
@@ -136,7 +136,7 @@ export class WriteGroup {
    *
    * @returns {WriteGroup | undefined} of these, if there are any
    */
-  #withdrawRemovals() {
+  #deletesAlone() {
     const removals = new WriteGroup(this.#connection, this.#options, this.#tell);
     removals.#isOpen = false;
     removals.#isFinal = true;
