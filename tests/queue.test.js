@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { DictStorage, KeyError, Queue, QueueError, TransientRelayError } from '../pkg/load/inline.js';
-import { gate, message, relayOf, storages, watch } from './support/queues.js';
+import { all, gate, message, onEachStorage, relayOf, watch } from './support/queues.js';
 
 const execute = promisify(execFile);
 /** What may be known to be there, and not be looked at. */
@@ -18,405 +18,322 @@ const throwing = (target) => new Proxy(target, {
 const refused = { code: 550, message: '5.1.1 no such user' };
 const later = { code: 450, message: '4.2.0 later' };
 
-for (const { name, open } of storages) {
-  describe(`A queue on ${name}`, () => {
-    let opened;
-    let queues;
-    const make = (relay, options, storage = opened.storage) => {
-      const queue = new Queue(storage, relay, options);
-      queues.push(queue);
-      return { queue, ...watch(queue) };
-    };
-    const left = async () => (await opened.storage.getInfo()).metaSize;
-    beforeEach(() => {
-      opened = open();
-      queues = [];
-    });
-    afterEach(async () => {
-      await Promise.all(queues.map((queue) => queue.stop()));
-      await opened.close();
-    });
+onEachStorage('A queue', (scene) => {
+  const { make, left } = scene;
 
-    test('what was delivered is removed, after the events of its way', async () => {
-      const relay = relayOf();
-      const { queue, types, until } = make(relay);
-      queue.start();
-      const [[envelope, id]] = await queue.enqueue(message(['a', 'b']));
-      const { attempts, recipients, indexes } = await until('delivered');
-      assert.deepEqual([envelope.recipients, attempts, recipients, indexes], [['a', 'b'], 1, ['a', 'b'], [0, 1]]);
-      assert.deepEqual(types(), ['queued', 'attempt', 'delivered']);
-      assert.deepEqual(relay.calls, [{ recipients: ['a', 'b'], attempts: 0, sender: 'me@example.com' }]);
-      await assert.rejects(async () => opened.storage.get(id), KeyError);
-    });
-
-    test('what was stored before the queue began is attempted, in the order in which it is due', async () => {
-      const now = Date.now();
-      for (const age of [1, 3, 2]) await opened.storage.write(message([`${age}`]), now - age * 1_000);
-      const relay = relayOf();
-      const { queue, until } = make(relay, { relayPool: 1 });
-      await queue.flush();
-      assert.deepEqual(relay.calls.map(({ recipients }) => recipients[0]), ['3', '2', '1']);
-      await until('delivered', ({ recipients }) => recipients[0] === '1');
-    });
-
-    test('each recipient has its own outcome, by position, and its original index in a second attempt', async () => {
-      const relay = relayOf((envelope, attempts) => (attempts ? null : [null, later, refused, later]));
-      const { queue, events, until } = make(relay, { backoff: () => 1 });
-      queue.start();
-      const [[, id]] = await queue.enqueue(message(['a', 'b', 'c', 'b']));
-      await until('delivered', (event) => event.id === id && event.attempts === 2);
-      const of = (type) => events.filter((event) => event.type === type && event.id === id)
-        .map(({ recipients, indexes }) => [recipients, indexes]);
-      assert.deepEqual(of('delivered'), [[['a'], [0]], [['b', 'b'], [1, 3]]]);
-      assert.deepEqual(of('deferred'), [[['b', 'b'], [1, 3]]]);
-      assert.deepEqual(of('failed'), [[['c'], [2]]]);
-    });
-
-    for (const [what, answer, outcome] of [
-      ['a Map by address', new Map([['a', null], ['b', refused]]), ['a', 'b', '']],
-      ['an object by address', { a: { code: 250, message: 'ok' }, b: refused }, ['a', 'b', '']],
-      ['an object that leaves somebody out', { a: null }, ['a', '', 'b']],
-      ['one reply for everybody', { code: 299, message: '' }, ['ab', '', '']],
-      ['nothing', undefined, ['ab', '', '']],
-      ['an array that is too short', [null], ['', '', 'ab']],
-      ['an array that is too long', [null, null, null], ['', '', 'ab']],
-      ['an array with a hole', [null, ,], ['a', '', 'b']],
-      ['a number', 250, ['', '', 'ab']],
-      ['an array that throws when it is looked at', throwing([null, null]), ['', '', 'ab']],
-      ['an object that throws when it is looked at', throwing({ a: null, b: null }), ['', '', 'ab']],
-      ['true', true, ['', '', 'ab']],
-      ['a reply without a code', { message: 'ok' }, ['', '', 'ab']],
-      ['a reply of no class', { code: NaN, message: 'ok' }, ['', '', 'ab']],
-    ]) {
-      test(`${what} means what the types say, and whatever is not understood is tried again`, async () => {
-        const { queue, events } = make(relayOf(() => answer), { bounceFactory: () => null });
-        await queue.enqueue(message(['a', 'b']));
-        await queue.flush();
-        const about = (type) => events.filter((event) => event.type === type).flatMap(({ recipients }) => recipients);
-        const of = (type) => about(type).join('');
-        assert.deepEqual([of('delivered'), of('failed'), of('deferred')], outcome);
-      });
-    }
-
-    test('an error that is thrown is an answer for everybody, and one that is no reply is told of', async () => {
-      const errors = [new Error('lost'), Object.assign(new Error('no'), { code: 554 }), 'text', undefined];
-      const fates = [];
-      for (const error of errors) {
-        const { queue, events, types } = make({ attempt: () => Promise.reject(error) }, { bounceFactory: () => null });
-        await queue.enqueue(message(['a', 'b']));
-        await queue.flush();
-        fates.push([types().at(-1), events.find(({ type }) => type === 'error')?.error]);
-        for (const [, id] of await all(opened.storage.load())) await opened.storage.remove(id);
-      }
-      assert.deepEqual(fates, [
-        ['deferred', errors[0]], ['failed', undefined], ['deferred', 'text'], ['deferred', undefined],
-      ]);
-    });
-
-    test('the sender is told once for each reply, and nobody is told of a bounce', async () => {
-      const relay = relayOf(({ sender, recipients }) => (
-        sender ? recipients.map((to) => ({ code: 550, message: to[0] })) : refused));
-      const { queue, events } = make(relay);
-      await queue.enqueue(message(['a1', 'b1', 'a2']));
-      await queue.flush();
-      await queue.flush();
-      const bounced = events.filter(({ type }) => type === 'bounced');
-      const told = bounced.map(({ recipients, reply }) => [recipients, reply.message]);
-      assert.deepEqual(told, [[['a1', 'a2'], 'a'], [['b1'], 'b']]);
-      for (const { bounce } of bounced) assert.deepEqual([bounce.sender, bounce.recipients], ['', ['me@example.com']]);
-      assert.equal(relay.calls.length, 3);
-      assert.equal(await left(), 0);
-    });
-
-    test('a bounce waits until those are marked whom it is about: a repeat after a crash finds it there', async () => {
-      const { storage } = opened;
-      let die;
-      const dead = new Promise((_, reject) => {
-        die = () => reject(new Error('dead'));
-      });
-      const dying = new Queue(opened.dying(dead), relayOf(() => refused), { lease: 60_000 });
-      const first = watch(dying);
-      dying.start();
-      const [[, id]] = await dying.enqueue(message(['a']));
-      const { bounceId } = await first.until('bounced');
-      const due = new Map((await all(storage.load())).map(([timestamp, key]) => [key, timestamp]));
-      assert.ok(due.get(bounceId) > due.get(id), 'the bounce is due after the end of the lease');
-      await storage.change(id, null, { lease: null, timestamp: 0 }); // the lease has ended
-      const { queue, until } = make(relayOf(({ sender }) => (sender ? refused : null)), { lease: 60_000 });
-      queue.start();
-      assert.equal((await until('bounced')).bounceId, bounceId);
-      await until('delivered');
-      while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-      die();
-      await dying.stop();
-    });
-
-    test('a backoff function decides by envelope, attempts and replies, and null gives up', async () => {
-      const asked = [];
-      const backoff = (envelope, attempts, replies) => {
-        asked.push([envelope.recipients, attempts, replies]);
-        return attempts < 3 ? 1 : null;
-      };
-      const { queue, events, until } = make(relayOf(() => later), { backoff, bounceFactory: () => null });
-      queue.start();
-      await queue.enqueue(message(['a']));
-      await until('failed');
-      assert.deepEqual(asked, [1, 2, 3].map((attempts) => [['a'], attempts, [later]]));
-      assert.equal(events.filter(({ type }) => type === 'deferred').length, 2);
-      assert.equal(await left(), 0);
-    });
-
-    test('no attempt is made before the other side asked to be left alone, for a day at most', async () => {
-      const outcomes = [
-        [{ ...later, retryAfter: 600_000 }, 600_000],
-        [new TransientRelayError({ ...later, retryAfter: 600_000 }), 600_000],
-        [[{ ...later, retryAfter: 600_000 }, { ...later, retryAfter: 700_000 }], 700_000],
-        [[{ ...later, retryAfter: 500 }, later], 1_000],
-        [[{ code: 250, message: '2.0.0 Ok', retryAfter: 600_000 }, later], 1_000],
-        [{ ...later, retryAfter: 1e12 }, 86_400_000],
-        [{ ...later, retryAfter: Infinity }, 86_400_000],
-        [{ ...later, retryAfter: NaN }, 1_000],
-        [{ ...later, retryAfter: -1 }, 1_000],
-        [{ ...later, retryAfter: '600000' }, 1_000],
-      ];
-      for (const [answer, wait] of outcomes) {
-        const { queue, events } = make(relayOf(() => answer), { backoff: () => 1_000 });
-        const before = Date.now();
-        const [[, id]] = await queue.enqueue(message(['a', 'b']));
-        await queue.flush();
-        const { timestamp } = events.find(({ type }) => type === 'deferred');
-        assert.ok(timestamp >= before + wait && timestamp <= Date.now() + wait, `${timestamp - before} for ${wait}`);
-        await opened.storage.remove(id);
-        await queue.stop();
-      }
-    });
-
-    test('a backoff that is no number, or throws, is told of and replaced by the usual one', async () => {
-      const answers = [NaN, -1, Infinity, 'soon', () => {
-        throw new Error('oops');
-      }];
-      for (const answer of answers) {
-        const backoff = () => (typeof answer === 'function' ? answer() : answer);
-        const { queue, until } = make(relayOf(() => later), { backoff });
-        await queue.enqueue(message(['a']));
-        await queue.flush();
-        await until('error');
-        const { timestamp } = await until('deferred');
-        assert.ok(timestamp - Date.now() > 30_000 && timestamp - Date.now() < 90_000, String(answer));
-        await opened.storage.remove((await until('queued')).id);
-      }
-    });
-
-    test('two queues on one storage never attempt a message at once, and attempt each one once', async () => {
-      const busy = new Set();
-      const seen = new Map();
-      const relay = {
-        async attempt({ recipients: [to] }) {
-          assert.ok(!busy.has(to), `${to} twice at once`);
-          busy.add(to);
-          seen.set(to, (seen.get(to) ?? 0) + 1);
-          for (let i = 0; i < 20; i++) await undefined;
-          busy.delete(to);
-          return null;
-        },
-      };
-      for (let i = 0; i < 60; i++) await opened.storage.write(message([`${i}`]), 0);
-      const [one, two] = [make(relay), make(relay, {}, opened.another())];
-      await Promise.all([one.queue.flush(), two.queue.flush()]);
-      await one.queue.flush();
-      assert.equal(seen.size, 60);
-      assert.deepEqual([...new Set(seen.values())], [1]);
-      assert.equal(await left(), 0);
-    });
-
-    test('what another deliverer holds is left to it until its lease ends, whatever the timestamp', async () => {
-      const id = await opened.storage.write(message(['a']), 0);
-      const lease = { until: Date.now() + 3_600_000, owner: 'another' };
-      await opened.storage.change(id, null, { lease, attempts: 1 });
-      const relay = relayOf();
-      const { queue } = make(relay);
-      await queue.flush();
-      assert.equal(relay.calls.length, 0);
-      await opened.storage.change(id, null, { lease: { until: Date.now() - 1, owner: 'another' } });
-      await queue.flush();
-      assert.deepEqual(relay.calls.map(({ attempts }) => attempts), [1]);
-      assert.equal(await left(), 0);
-    });
-
-    test('a claim is in the record before the relay has the message: lease, attempts, its end', async () => {
-      let record;
-      const before = Date.now();
-      const { queue } = make({
-        async attempt() {
-          const all = [];
-          for await (const one of opened.storage.load()) all.push(one);
-          record = [all[0][0], (await opened.storage.get(all[0][1]))[1]];
-          assert.equal(await opened.storage.change(all[0][1], { lease: null }, {}), false);
-        },
-      }, { lease: 60_000 });
-      await queue.enqueue(message(['a']));
-      await queue.flush();
-      assert.ok(record[0] >= before + 60_000 && record[0] <= Date.now() + 60_000);
-      assert.equal(record[1], 1);
-    });
-
-    test('a long attempt renews its lease', async () => {
-      const { opened: answered, open } = gate();
-      let id;
-      const { queue, until } = make({ attempt: () => answered }, { lease: 30 });
-      queue.start();
-      [[, id]] = await queue.enqueue(message(['a']));
-      await until('attempt');
-      const first = (await all(opened.storage.load()))[0][0];
-      for (let due = first; due === first; [[due]] = await all(opened.storage.load())) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-      open(null);
-      await until('delivered');
-      await assert.rejects(async () => opened.storage.get(id), KeyError);
-    });
-
-    test('one that comes back late marks whom it delivered to, says so, and changes nothing else', async () => {
-      const { opened: answered, open } = gate();
-      const { queue, until } = make({ attempt: () => answered });
-      queue.start();
-      const [[, id]] = await queue.enqueue(message(['a', 'b']));
-      await until('attempt');
-      const lease = { until: Date.now() + 60_000, owner: 'another' };
-      await opened.storage.change(id, null, { lease, attempts: 2, timestamp: 77 });
-      open([null, later]);
-      const { error } = await until('error');
-      assert.equal(error.code, 'lease-lost');
-      await queue.stop();
-      const [{ recipients }, attempts, indexes] = await opened.storage.get(id);
-      assert.deepEqual([recipients, attempts, indexes], [['b'], 2, [1]]);
-      assert.equal(await opened.storage.change(id, { lease, timestamp: 77 }, {}), true);
-    });
-
-    test('a pause keeps claims from beginning, and lets attempts under way end', async () => {
-      const { opened: answered, open } = gate();
-      const relay = relayOf(() => answered);
-      const { queue, until } = make(relay);
-      queue.start();
-      await queue.enqueue(message(['a']));
-      await until('attempt');
-      queue.pause();
-      await queue.enqueue(message(['b']));
-      open(null);
-      await until('delivered');
-      await queue.flush();
-      assert.equal(relay.calls.length, 1);
-      queue.resume();
-      await until('delivered', ({ recipients }) => recipients[0] === 'b');
-    });
-
-    test('stop lets attempts under way end and begins no other; a queue can be started again', async () => {
-      const { opened: answered, open } = gate();
-      const relay = relayOf(() => answered);
-      const { queue, until, types } = make(relay, { relayPool: 1 });
-      queue.start();
-      await queue.enqueue(message(['a']));
-      await queue.enqueue(message(['b']));
-      await until('attempt');
-      const stopped = queue.stop();
-      open(null);
-      await stopped;
-      assert.equal(types().filter((type) => type === 'delivered').length, 1);
-      assert.equal(relay.calls.length, 1);
-      queue.start();
-      await until('delivered', ({ recipients }) => recipients[0] === 'b');
-    });
-
-    test('at most as many attempts are under way as the relay pool has room for', async () => {
-      let now = 0;
-      let most = 0;
-      const relay = { async attempt() {
-        most = Math.max(most, ++now);
-        for (let i = 0; i < 10; i++) await new Promise(setImmediate); // longer than the storage takes
-        now--;
-      } };
-      const { queue } = make(relay, { relayPool: 3, storePool: 2 });
-      await Promise.all(Array.from({ length: 40 }, () => queue.enqueue(message(['a']))));
-      await queue.flush();
-      assert.equal(most, 3);
-      assert.equal(await left(), 0);
-    });
-
-    test('getInfo tells what waits, what is attempted, and what attempts came to', async () => {
-      const options = { backoff: () => 60_000, bounceFactory: () => null };
-      const { queue } = make(relayOf(() => [null, later, refused]), options);
-      const [[, id]] = await queue.enqueue(message(['a', 'b', 'c']));
-      const { oldestDue, ...info } = queue.getInfo();
-      assert.deepEqual(info, { size: 1, inAttempt: 0, delivered: 0, deferred: 0, failed: 0 });
-      assert.ok(oldestDue <= Date.now());
-      await queue.flush();
-      const after = queue.getInfo();
-      assert.ok(after.oldestDue > Date.now() + 50_000);
-      const expected = { size: 1, oldestDue: 0, inAttempt: 0, delivered: 1, deferred: 1, failed: 1 };
-      assert.deepEqual({ ...after, oldestDue: 0 }, expected);
-      assert.deepEqual((await opened.storage.get(id))[2], [1]);
-    });
-
-    test('what is given up is kept where dead letters go, and can be queued again', async () => {
-      const deadLetter = new DictStorage();
-      let good = false;
-      const relay = relayOf(({ sender }) => (good || !sender ? null : [null, refused]));
-      const { queue, until } = make(relay, { deadLetter });
-      const [[, id]] = await queue.enqueue(message(['a', 'b']));
-      await queue.flush();
-      await until('failed');
-      assert.deepEqual(deadLetter.get(id)[0].recipients, ['b']);
-      assert.deepEqual(deadLetter.get(id)[0].message, 'Hello!\r\n');
-      good = true;
-      await queue.retry(id);
-      await queue.flush();
-      await until('delivered', ({ recipients }) => recipients[0] === 'b');
-      assert.equal(deadLetter.getInfo().size, 0);
-      await assert.rejects(queue.retry(id), KeyError);
-    });
-
-    test('bounces go to another queue if one is given', async () => {
-      const other = make(null, {}, new DictStorage());
-      const { queue, until } = make(relayOf(() => refused), { bounceQueue: other.queue });
-      await queue.enqueue(message(['a']));
-      await queue.flush();
-      const { bounceId } = await until('bounced');
-      assert.equal((await other.until('queued')).id, bounceId);
-      assert.equal(await left(), 0);
-    });
-
-    test('policies change a copy, or put others in its place', async () => {
-      const { queue } = make(null);
-      queue.addPolicy({ apply: (envelope) => {
-        envelope.headers.push(['X-A', '1']);
-      } });
-      queue.addPolicy({ apply: (envelope) => envelope.recipients.map((to) => ({ ...envelope, recipients: [to] })) });
-      const mine = message(['a', 'b']);
-      const results = await queue.enqueue(mine);
-      assert.deepEqual(mine, message(['a', 'b']));
-      for (const [i, [envelope, id]] of results.entries()) {
-        const stored = (await opened.storage.get(id))[0];
-        assert.deepEqual([stored.recipients, stored.headers.at(-1)], [envelope.recipients, ['X-A', '1']]);
-        assert.deepEqual(envelope.recipients, [['a', 'b'][i]]);
-      }
-    });
-
-    test('an envelope that is none is refused, and nothing is stored', async () => {
-      const { queue } = make(relayOf());
-      await assert.rejects(queue.enqueue({ sender: 'a', recipients: 'b' }), TypeError);
-      await assert.rejects(queue.enqueue(message(['a\r\nb'])), TypeError);
-      assert.equal(await left(), 0);
-    });
+  test('what was delivered is removed, after the events of its way', async () => {
+    const relay = relayOf();
+    const { queue, types, until } = make(relay);
+    queue.start();
+    const [[envelope, id]] = await queue.enqueue(message(['a', 'b']));
+    const { attempts, recipients, indexes } = await until('delivered');
+    assert.deepEqual([envelope.recipients, attempts, recipients, indexes], [['a', 'b'], 1, ['a', 'b'], [0, 1]]);
+    assert.deepEqual(types(), ['queued', 'attempt', 'delivered']);
+    assert.deepEqual(relay.calls, [{ recipients: ['a', 'b'], attempts: 0, sender: 'me@example.com' }]);
+    await assert.rejects(async () => scene.storage.get(id), KeyError);
   });
-}
 
-async function all(iterable) {
-  const list = [];
-  for await (const one of iterable) list.push(one);
-  return list;
-}
+  test('what was stored before the queue began is attempted, in the order in which it is due', async () => {
+    const now = Date.now();
+    for (const age of [1, 3, 2]) await scene.storage.write(message([`${age}`]), now - age * 1_000);
+    const relay = relayOf();
+    const { queue, until } = make(relay, { relayPool: 1 });
+    await queue.flush();
+    assert.deepEqual(relay.calls.map(({ recipients }) => recipients[0]), ['3', '2', '1']);
+    await until('delivered', ({ recipients }) => recipients[0] === '1');
+  });
+
+  test('each recipient has its own outcome, by position, and its original index in a second attempt', async () => {
+    const relay = relayOf((envelope, attempts) => (attempts ? null : [null, later, refused, later]));
+    const { queue, events, until } = make(relay, { backoff: () => 1 });
+    queue.start();
+    const [[, id]] = await queue.enqueue(message(['a', 'b', 'c', 'b']));
+    await until('delivered', (event) => event.id === id && event.attempts === 2);
+    const of = (type) => events.filter((event) => event.type === type && event.id === id)
+      .map(({ recipients, indexes }) => [recipients, indexes]);
+    assert.deepEqual(of('delivered'), [[['a'], [0]], [['b', 'b'], [1, 3]]]);
+    assert.deepEqual(of('deferred'), [[['b', 'b'], [1, 3]]]);
+    assert.deepEqual(of('failed'), [[['c'], [2]]]);
+  });
+
+  for (const [what, answer, outcome] of [
+    ['a Map by address', new Map([['a', null], ['b', refused]]), ['a', 'b', '']],
+    ['an object by address', { a: { code: 250, message: 'ok' }, b: refused }, ['a', 'b', '']],
+    ['an object that leaves somebody out', { a: null }, ['a', '', 'b']],
+    ['one reply for everybody', { code: 299, message: '' }, ['ab', '', '']],
+    ['nothing', undefined, ['ab', '', '']],
+    ['an array that is too short', [null], ['', '', 'ab']],
+    ['an array that is too long', [null, null, null], ['', '', 'ab']],
+    ['an array with a hole', [null, ,], ['a', '', 'b']],
+    ['a number', 250, ['', '', 'ab']],
+    ['an array that throws when it is looked at', throwing([null, null]), ['', '', 'ab']],
+    ['an object that throws when it is looked at', throwing({ a: null, b: null }), ['', '', 'ab']],
+    ['true', true, ['', '', 'ab']],
+    ['a reply without a code', { message: 'ok' }, ['', '', 'ab']],
+    ['a reply of no class', { code: NaN, message: 'ok' }, ['', '', 'ab']],
+  ]) {
+    test(`${what} means what the types say, and whatever is not understood is tried again`, async () => {
+      const { queue, events } = make(relayOf(() => answer), { bounceFactory: () => null });
+      await queue.enqueue(message(['a', 'b']));
+      await queue.flush();
+      const about = (type) => events.filter((event) => event.type === type).flatMap(({ recipients }) => recipients);
+      const of = (type) => about(type).join('');
+      assert.deepEqual([of('delivered'), of('failed'), of('deferred')], outcome);
+    });
+  }
+
+  test('an error that is thrown is an answer for everybody, and one that is no reply is told of', async () => {
+    const errors = [new Error('lost'), Object.assign(new Error('no'), { code: 554 }), 'text', undefined];
+    const fates = [];
+    for (const error of errors) {
+      const { queue, events, types } = make({ attempt: () => Promise.reject(error) }, { bounceFactory: () => null });
+      await queue.enqueue(message(['a', 'b']));
+      await queue.flush();
+      fates.push([types().at(-1), events.find(({ type }) => type === 'error')?.error]);
+      for (const [, id] of await all(scene.storage.load())) await scene.storage.remove(id);
+    }
+    assert.deepEqual(fates, [
+      ['deferred', errors[0]], ['failed', undefined], ['deferred', 'text'], ['deferred', undefined],
+    ]);
+  });
+
+  test('the sender is told once for each reply, and nobody is told of a bounce', async () => {
+    const relay = relayOf(({ sender, recipients }) => (
+      sender ? recipients.map((to) => ({ code: 550, message: to[0] })) : refused));
+    const { queue, events } = make(relay);
+    await queue.enqueue(message(['a1', 'b1', 'a2']));
+    await queue.flush();
+    await queue.flush();
+    const bounced = events.filter(({ type }) => type === 'bounced');
+    const told = bounced.map(({ recipients, reply }) => [recipients, reply.message]);
+    assert.deepEqual(told, [[['a1', 'a2'], 'a'], [['b1'], 'b']]);
+    for (const { bounce } of bounced) assert.deepEqual([bounce.sender, bounce.recipients], ['', ['me@example.com']]);
+    assert.equal(relay.calls.length, 3);
+    assert.equal(await left(), 0);
+  });
+
+  test('a bounce waits until those are marked whom it is about: a repeat after a crash finds it there', async () => {
+    const { storage } = scene;
+    let die;
+    const dead = new Promise((_, reject) => {
+      die = () => reject(new Error('dead'));
+    });
+    const dying = new Queue(scene.dying(dead), relayOf(() => refused), { lease: 60_000 });
+    const first = watch(dying);
+    dying.start();
+    const [[, id]] = await dying.enqueue(message(['a']));
+    const { bounceId } = await first.until('bounced');
+    const due = new Map((await all(storage.load())).map(([timestamp, key]) => [key, timestamp]));
+    assert.ok(due.get(bounceId) > due.get(id), 'the bounce is due after the end of the lease');
+    await storage.change(id, null, { lease: null, timestamp: 0 }); // the lease has ended
+    const { queue, until } = make(relayOf(({ sender }) => (sender ? refused : null)), { lease: 60_000 });
+    queue.start();
+    assert.equal((await until('bounced')).bounceId, bounceId);
+    await until('delivered');
+    while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    die();
+    await dying.stop();
+  });
+
+  test('a backoff function decides by envelope, attempts and replies, and null gives up', async () => {
+    const asked = [];
+    const backoff = (envelope, attempts, replies) => {
+      asked.push([envelope.recipients, attempts, replies]);
+      return attempts < 3 ? 1 : null;
+    };
+    const { queue, events, until } = make(relayOf(() => later), { backoff, bounceFactory: () => null });
+    queue.start();
+    await queue.enqueue(message(['a']));
+    await until('failed');
+    assert.deepEqual(asked, [1, 2, 3].map((attempts) => [['a'], attempts, [later]]));
+    assert.equal(events.filter(({ type }) => type === 'deferred').length, 2);
+    assert.equal(await left(), 0);
+  });
+
+  test('no attempt is made before the other side asked to be left alone, for a day at most', async () => {
+    const outcomes = [
+      [{ ...later, retryAfter: 600_000 }, 600_000],
+      [new TransientRelayError({ ...later, retryAfter: 600_000 }), 600_000],
+      [[{ ...later, retryAfter: 600_000 }, { ...later, retryAfter: 700_000 }], 700_000],
+      [[{ ...later, retryAfter: 500 }, later], 1_000],
+      [[{ code: 250, message: '2.0.0 Ok', retryAfter: 600_000 }, later], 1_000],
+      [{ ...later, retryAfter: 1e12 }, 86_400_000],
+      [{ ...later, retryAfter: Infinity }, 86_400_000],
+      [{ ...later, retryAfter: NaN }, 1_000],
+      [{ ...later, retryAfter: -1 }, 1_000],
+      [{ ...later, retryAfter: '600000' }, 1_000],
+    ];
+    for (const [answer, wait] of outcomes) {
+      const { queue, events } = make(relayOf(() => answer), { backoff: () => 1_000 });
+      const before = Date.now();
+      const [[, id]] = await queue.enqueue(message(['a', 'b']));
+      await queue.flush();
+      const { timestamp } = events.find(({ type }) => type === 'deferred');
+      assert.ok(timestamp >= before + wait && timestamp <= Date.now() + wait, `${timestamp - before} for ${wait}`);
+      await scene.storage.remove(id);
+      await queue.stop();
+    }
+  });
+
+  test('a backoff that is no number, or throws, is told of and replaced by the usual one', async () => {
+    const answers = [NaN, -1, Infinity, 'soon', () => {
+      throw new Error('oops');
+    }];
+    for (const answer of answers) {
+      const backoff = () => (typeof answer === 'function' ? answer() : answer);
+      const { queue, until } = make(relayOf(() => later), { backoff });
+      await queue.enqueue(message(['a']));
+      await queue.flush();
+      await until('error');
+      const { timestamp } = await until('deferred');
+      assert.ok(timestamp - Date.now() > 30_000 && timestamp - Date.now() < 90_000, String(answer));
+      await scene.storage.remove((await until('queued')).id);
+    }
+  });
+
+  test('a pause keeps claims from beginning, and lets attempts under way end', async () => {
+    const { opened: answered, open } = gate();
+    const relay = relayOf(() => answered);
+    const { queue, until } = make(relay);
+    queue.start();
+    await queue.enqueue(message(['a']));
+    await until('attempt');
+    queue.pause();
+    await queue.enqueue(message(['b']));
+    open(null);
+    await until('delivered');
+    await queue.flush();
+    assert.equal(relay.calls.length, 1);
+    queue.resume();
+    await until('delivered', ({ recipients }) => recipients[0] === 'b');
+  });
+
+  test('stop lets attempts under way end and begins no other; a queue can be started again', async () => {
+    const { opened: answered, open } = gate();
+    const relay = relayOf(() => answered);
+    const { queue, until, types } = make(relay, { relayPool: 1 });
+    queue.start();
+    await queue.enqueue(message(['a']));
+    await queue.enqueue(message(['b']));
+    await until('attempt');
+    const stopped = queue.stop();
+    open(null);
+    await stopped;
+    assert.equal(types().filter((type) => type === 'delivered').length, 1);
+    assert.equal(relay.calls.length, 1);
+    queue.start();
+    await until('delivered', ({ recipients }) => recipients[0] === 'b');
+  });
+
+  test('at most as many attempts are under way as the relay pool has room for', async () => {
+    let now = 0;
+    let most = 0;
+    const relay = { async attempt() {
+      most = Math.max(most, ++now);
+      for (let i = 0; i < 10; i++) await new Promise(setImmediate); // longer than the storage takes
+      now--;
+    } };
+    const { queue } = make(relay, { relayPool: 3, storePool: 2 });
+    await Promise.all(Array.from({ length: 40 }, () => queue.enqueue(message(['a']))));
+    await queue.flush();
+    assert.equal(most, 3);
+    assert.equal(await left(), 0);
+  });
+
+  test('getInfo tells what waits, what is attempted, and what attempts came to', async () => {
+    const options = { backoff: () => 60_000, bounceFactory: () => null };
+    const { queue } = make(relayOf(() => [null, later, refused]), options);
+    const [[, id]] = await queue.enqueue(message(['a', 'b', 'c']));
+    const { oldestDue, ...info } = queue.getInfo();
+    assert.deepEqual(info, { size: 1, inAttempt: 0, delivered: 0, deferred: 0, failed: 0 });
+    assert.ok(oldestDue <= Date.now());
+    await queue.flush();
+    const after = queue.getInfo();
+    assert.ok(after.oldestDue > Date.now() + 50_000);
+    const expected = { size: 1, oldestDue: 0, inAttempt: 0, delivered: 1, deferred: 1, failed: 1 };
+    assert.deepEqual({ ...after, oldestDue: 0 }, expected);
+    assert.deepEqual((await scene.storage.get(id))[2], [1]);
+  });
+
+  test('bounces go to another queue if one is given', async () => {
+    const other = make(null, {}, new DictStorage());
+    const { queue, until } = make(relayOf(() => refused), { bounceQueue: other.queue });
+    await queue.enqueue(message(['a']));
+    await queue.flush();
+    const { bounceId } = await until('bounced');
+    assert.equal((await other.until('queued')).id, bounceId);
+    assert.equal(await left(), 0);
+  });
+
+  test('policies change a copy, or put others in its place', async () => {
+    const { queue } = make(null);
+    queue.addPolicy({ apply: (envelope) => {
+      envelope.headers.push(['X-A', '1']);
+    } });
+    queue.addPolicy({ apply: (envelope) => envelope.recipients.map((to) => ({ ...envelope, recipients: [to] })) });
+    const mine = message(['a', 'b']);
+    const results = await queue.enqueue(mine);
+    assert.deepEqual(mine, message(['a', 'b']));
+    for (const [i, [envelope, id]] of results.entries()) {
+      const stored = (await scene.storage.get(id))[0];
+      assert.deepEqual([stored.recipients, stored.headers.at(-1)], [envelope.recipients, ['X-A', '1']]);
+      assert.deepEqual(envelope.recipients, [['a', 'b'][i]]);
+    }
+  });
+
+  test('an envelope that is none is refused, and nothing is stored', async () => {
+    const { queue } = make(relayOf());
+    await assert.rejects(queue.enqueue({ sender: 'a', recipients: 'b' }), TypeError);
+    await assert.rejects(queue.enqueue(message(['a\r\nb'])), TypeError);
+    assert.equal(await left(), 0);
+  });
+
+  test('judges an answer by the recipients that the relay was given, whatever it does to them', async () => {
+    const { queue, events } = make({
+      attempt(envelope) {
+        envelope.recipients.length = 0;
+        envelope.recipients.push('x', 'y', 'z');
+        return [null, refused, later];
+      },
+    }, { backoff: () => 60_000, bounceFactory: () => null });
+    const [[, id]] = await queue.enqueue(message(['a', 'b', 'c']));
+    await queue.flush();
+    const of = (type) => events.find((event) => event.type === type)?.recipients;
+    assert.deepEqual([of('delivered'), of('failed'), of('deferred')], [['a'], ['b'], ['c']]);
+    assert.deepEqual((await scene.storage.get(id))[2], [2]);
+  });
+
+  test('has nothing under way after a flush that was not started, also when something is due again', async () => {
+    const { queue } = make({
+      async attempt() {
+        for (let i = 0; i < 10; i++) await undefined;
+        throw new TransientRelayError('Busy');
+      },
+    }, { backoff: () => 0 });
+    for (let i = 0; i < 5; i++) await queue.enqueue(message(['a']));
+    await queue.flush();
+    assert.equal(queue.getInfo().inAttempt, 0);
+  });
+});
 
 describe('A queue', () => {
+  test('reports a message that cannot be read, and leaves it there', async () => {
+    for (const envelope of [undefined, 'text', { sender: 'a' }, { get sender() { throw new Error('no'); } }]) {
+      const envelopes = new Map();
+      const storage = new DictStorage(envelopes, new Map());
+      const relay = relayOf();
+      const queue = new Queue(storage, relay);
+      const { until } = watch(queue);
+      const [[, id]] = await queue.enqueue(message(['a']));
+      if (envelope === undefined) envelopes.delete(id);
+      else envelopes.set(id, envelope);
+      await queue.flush();
+      if (envelope !== undefined) assert.equal((await until('error')).error.code, 'corrupt');
+      assert.equal(relay.calls.length, 0);
+      await queue.stop();
+    }
+  });
+
   test('says with a QueueError why a message was not stored', async () => {
     const cause = new Error('disk');
     const broken = new Map();
@@ -510,4 +427,38 @@ describe('A queue', () => {
     const { stdout } = await execute(process.execPath, ['--input-type=module', '--eval', program], { timeout: 60_000 });
     assert.equal(stdout, 'stopped\n');
   });
+});
+
+test('Who enqueues one message after another lets everything else of the program run', async () => {
+  const relay = {
+    attempt() {
+      for (const end = performance.now() + 2; performance.now() < end;);
+      return null;
+    },
+  };
+  const queue = new Queue(new DictStorage(), relay);
+  queue.start();
+  let runs = 0;
+  let others = true;
+  const run = () => {
+    runs++;
+    if (others) setImmediate(run);
+  };
+  setImmediate(run);
+  for (let i = 0; i < 50; i++) await queue.enqueue(message(['a']));
+  others = false;
+  assert.ok(runs > 1, `${runs} runs`);
+  assert.ok(queue.getInfo().size < 50);
+  await queue.stop();
+});
+
+test('What fails together does not come back together', async () => {
+  const queue = new Queue(new DictStorage(), relayOf(() => later));
+  const { events } = watch(queue);
+  for (let i = 0; i < 20; i++) await queue.enqueue(message(['a']));
+  await queue.flush();
+  const times = events.filter(({ type }) => type === 'deferred').map(({ timestamp }) => timestamp);
+  assert.equal(times.length, 20);
+  assert.ok(Math.max(...times) - Math.min(...times) > 500, 'of 6,000 ms on each side of a minute');
+  await queue.stop();
 });

@@ -1,5 +1,6 @@
 /** Storages that a queue is tested on, and short ways to watch one. */
-import { AsyncDictStorage, DictStorage } from '../../pkg/load/inline.js';
+import { afterEach, beforeEach, describe } from 'node:test';
+import { AsyncDictStorage, DictStorage, Queue } from '../../pkg/load/inline.js';
 import { MemoryHost, Store } from './host.js';
 
 /**
@@ -11,7 +12,7 @@ import { MemoryHost, Store } from './host.js';
  *   open: () => { storage: any, another: () => any, dying: (dead: Promise<never>) => any, close: () => Promise<void> },
  * }[]}
  */
-export const storages = [
+const storages = [
   {
     name: 'DictStorage',
     open() {
@@ -48,6 +49,51 @@ export const storages = [
     },
   },
 ];
+
+/**
+ * Tests of a queue on each kind of storage. `scene` has a fresh storage for each test; `make` makes a queue on it, which
+ * is stopped at the end; `left` tells how many messages are there.
+ *
+ * @param {string} what
+ * @param {(scene: { storage: any, another: () => any, dying: (dead: Promise<never>) => any,
+ *   make: (relay?: any, options?: any, storage?: any) => any, left: () => Promise<number> }) => void} tests
+ */
+export function onEachStorage(what, tests) {
+  for (const { name, open } of storages) {
+    describe(`${what} on ${name}`, () => {
+      let opened;
+      let queues;
+      beforeEach(() => {
+        opened = open();
+        queues = [];
+      });
+      afterEach(async () => {
+        await Promise.all(queues.map((queue) => queue.stop()));
+        await opened.close();
+      });
+      tests({
+        get storage() {
+          return opened.storage;
+        },
+        another: () => opened.another(),
+        dying: (dead) => opened.dying(dead),
+        make(relay, options, storage = opened.storage) {
+          const queue = new Queue(storage, relay, options);
+          queues.push(queue);
+          return { queue, ...watch(queue) };
+        },
+        left: async () => (await opened.storage.getInfo()).metaSize,
+      });
+    });
+  }
+}
+
+/** All that an iterable yields. */
+export async function all(iterable) {
+  const list = [];
+  for await (const one of iterable) list.push(one);
+  return list;
+}
 
 export const TYPES = ['queued', 'attempt', 'delivered', 'deferred', 'failed', 'bounced', 'error'];
 

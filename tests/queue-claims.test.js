@@ -1,0 +1,134 @@
+/** Who attempts a message: claims, their leases, and those who come back late. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { DictStorage, KeyError, Queue } from '../pkg/load/inline.js';
+import { all, gate, message, onEachStorage, relayOf, watch } from './support/queues.js';
+
+const later = { code: 450, message: '4.2.0 later' };
+
+onEachStorage('Queues', (scene) => {
+  const { make, left } = scene;
+
+  test('two queues on one storage never attempt a message at once, and attempt each one once', async () => {
+    const busy = new Set();
+    const seen = new Map();
+    const relay = {
+      async attempt({ recipients: [to] }) {
+        assert.ok(!busy.has(to), `${to} twice at once`);
+        busy.add(to);
+        seen.set(to, (seen.get(to) ?? 0) + 1);
+        for (let i = 0; i < 20; i++) await undefined;
+        busy.delete(to);
+        return null;
+      },
+    };
+    for (let i = 0; i < 60; i++) await scene.storage.write(message([`${i}`]), 0);
+    const [one, two] = [make(relay), make(relay, {}, scene.another())];
+    await Promise.all([one.queue.flush(), two.queue.flush()]);
+    await one.queue.flush();
+    assert.equal(seen.size, 60);
+    assert.deepEqual([...new Set(seen.values())], [1]);
+    assert.equal(await left(), 0);
+  });
+
+  test('what another deliverer holds is left to it until its lease ends, whatever the timestamp', async () => {
+    const id = await scene.storage.write(message(['a']), 0);
+    const lease = { until: Date.now() + 3_600_000, owner: 'another' };
+    await scene.storage.change(id, null, { lease, attempts: 1 });
+    const relay = relayOf();
+    const { queue } = make(relay);
+    await queue.flush();
+    assert.equal(relay.calls.length, 0);
+    await scene.storage.change(id, null, { lease: { until: Date.now() - 1, owner: 'another' } });
+    await queue.flush();
+    assert.deepEqual(relay.calls.map(({ attempts }) => attempts), [1]);
+    assert.equal(await left(), 0);
+  });
+
+  test('a claim is in the record before the relay has the message: lease, attempts, its end', async () => {
+    let record;
+    const before = Date.now();
+    const { queue } = make({
+      async attempt() {
+        const all = [];
+        for await (const one of scene.storage.load()) all.push(one);
+        record = [all[0][0], (await scene.storage.get(all[0][1]))[1]];
+        assert.equal(await scene.storage.change(all[0][1], { lease: null }, {}), false);
+      },
+    }, { lease: 60_000 });
+    await queue.enqueue(message(['a']));
+    await queue.flush();
+    assert.ok(record[0] >= before + 60_000 && record[0] <= Date.now() + 60_000);
+    assert.equal(record[1], 1);
+  });
+
+  test('a long attempt renews its lease', async () => {
+    const { opened: answered, open } = gate();
+    let id;
+    const { queue, until } = make({ attempt: () => answered }, { lease: 30 });
+    queue.start();
+    [[, id]] = await queue.enqueue(message(['a']));
+    await until('attempt');
+    const first = (await all(scene.storage.load()))[0][0];
+    for (let due = first; due === first; [[due]] = await all(scene.storage.load())) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    open(null);
+    await until('delivered');
+    await assert.rejects(async () => scene.storage.get(id), KeyError);
+  });
+
+  test('one that comes back late marks whom it delivered to, says so, and changes nothing else', async () => {
+    const { opened: answered, open } = gate();
+    const { queue, until } = make({ attempt: () => answered });
+    queue.start();
+    const [[, id]] = await queue.enqueue(message(['a', 'b']));
+    await until('attempt');
+    const lease = { until: Date.now() + 60_000, owner: 'another' };
+    await scene.storage.change(id, null, { lease, attempts: 2, timestamp: 77 });
+    open([null, later]);
+    const { error } = await until('error');
+    assert.equal(error.code, 'lease-lost');
+    await queue.stop();
+    const [{ recipients }, attempts, indexes] = await scene.storage.get(id);
+    assert.deepEqual([recipients, attempts, indexes], [['b'], 2, [1]]);
+    assert.equal(await scene.storage.change(id, { lease, timestamp: 77 }, {}), true);
+  });
+});
+
+describe('A queue on two Maps', () => {
+  test('leaves a message alone that somebody else has claimed or changed while the relay had it', async () => {
+    const changes = [
+      [(storage, id) => storage.change(id, null, { attempts: 7, timestamp: Date.now() + 1e6 }), [7, ['b'], [1]]],
+      [(storage, id) => storage.change(id, null, { lease: { until: Date.now() + 1e6, owner: 'x' } }), [1, ['b'], [1]]],
+      [(storage, id) => storage.metaDb.set(id, { timestamp: Date.now() + 1e6, attempts: 2 }), [2, ['b'], [1]]],
+    ];
+    for (const [change, expected] of changes) {
+      const storage = new DictStorage();
+      let id;
+      const queue = new Queue(storage, {
+        attempt() {
+          change(storage, id);
+          return [null, later];
+        },
+      });
+      [[, id]] = await queue.enqueue(message(['a', 'b']));
+      await queue.flush();
+      const [{ recipients }, attempts, indexes] = storage.get(id);
+      assert.deepEqual([attempts, recipients, indexes], expected);
+    }
+  });
+
+  test('does not remove what somebody else has claimed while the relay had it', async () => {
+    const storage = new DictStorage();
+    const lease = { until: Date.now() + 1e6, owner: 'x' };
+    let id;
+    const queue = new Queue(storage, { attempt: () => void storage.change(id, null, { lease, attempts: 2 }) });
+    const { events } = watch(queue);
+    [[, id]] = await queue.enqueue(message(['a']));
+    await queue.flush();
+    assert.equal(events.find(({ type }) => type === 'error').error.code, 'lease-lost');
+    assert.equal(storage.change(id, { lease, attempts: 2 }, {}), true);
+    assert.deepEqual(storage.get(id)[2], []);
+  });
+});

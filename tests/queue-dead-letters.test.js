@@ -1,0 +1,64 @@
+/** Messages that are given up and kept. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DictStorage, KeyError, Queue } from '../pkg/load/inline.js';
+import { message, onEachStorage, relayOf } from './support/queues.js';
+
+const refused = { code: 550, message: '5.1.1 no such user' };
+const later = { code: 450, message: '4.2.0 later' };
+
+onEachStorage('A queue', (scene) => {
+  const { make } = scene;
+
+  test('what is given up is kept where dead letters go, and can be queued again', async () => {
+    const deadLetter = new DictStorage();
+    let good = false;
+    const relay = relayOf(({ sender }) => (good || !sender ? null : [null, refused]));
+    const { queue, until } = make(relay, { deadLetter });
+    const [[, id]] = await queue.enqueue(message(['a', 'b']));
+    await queue.flush();
+    await until('failed');
+    assert.deepEqual(deadLetter.get(id)[0].recipients, ['b']);
+    assert.deepEqual(deadLetter.get(id)[0].message, 'Hello!\r\n');
+    good = true;
+    await queue.retry(id);
+    await queue.flush();
+    await until('delivered', ({ recipients }) => recipients[0] === 'b');
+    assert.equal(deadLetter.getInfo().size, 0);
+    await assert.rejects(queue.retry(id), KeyError);
+  });
+
+  for (const remains of [false, true]) {
+    const what = remains ? 'whose message is there for others' : 'whose message is gone';
+    test(`a dead letter ${what} is queued once, however often its retry is cut short`, async () => {
+      const deadLetter = new DictStorage();
+      let good = false;
+      const relay = relayOf(() => (good ? null : [refused, remains ? later : null]));
+      const open = (storage, letters) => new Queue(storage, relay, {
+        deadLetter: letters, backoff: () => 1e6, bounceFactory: () => null,
+      });
+      const first = open(scene.storage, deadLetter);
+      const [[, id]] = await first.enqueue(message(['a', 'b']));
+      await first.flush();
+      assert.deepEqual(deadLetter.get(id)[0].recipients, ['a']);
+      // It is cut short between what it writes and what it takes off.
+      const { envelopeDb, metaDb } = deadLetter;
+      const cut = new DictStorage(envelopeDb, new Proxy(metaDb, {
+        get(target, key) {
+          if (key === 'delete') return () => assert.fail('cut');
+          const value = Reflect.get(target, key, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      }));
+      for (let i = 0; i < 3; i++) await assert.rejects(open(scene.storage, cut).retry(id), /cut/);
+      await first.retry(id);
+      assert.equal((await scene.storage.getInfo()).metaSize, remains ? 2 : 1);
+      assert.equal(deadLetter.getInfo().size, 0);
+      good = true;
+      relay.calls.length = 0;
+      await first.flush();
+      const served = relay.calls.flatMap(({ recipients }) => recipients).sort();
+      assert.deepEqual(served, remains ? ['a', 'b'] : ['a']);
+    });
+  }
+});
