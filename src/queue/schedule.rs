@@ -10,8 +10,8 @@ use hashbrown::HashTable;
 
 use crate::id::Id;
 
-/// Number of elements allocated at once.
-const CHUNK: usize = 2048;
+/// Number of elements allocated at once: as many slots as one page of wasm memory has room for.
+const CHUNK: usize = 1600;
 /// Stands for "no slot".
 const NONE: u32 = u32::MAX;
 
