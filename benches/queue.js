@@ -7,18 +7,16 @@
  * python-slimta formats a line for its log at every step, also when nobody reads it; it is measured as it is and
  * without that. `make bench` installs it.
  */
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { makeEnvelopes } from './messages.js';
 import { circumstances, fail, natural, perSecond, progress, publish, ratiosOf, table } from './report.js';
+import { PYTHON, startPython } from './rivals/python.js';
 
 const { values: options } = parseArgs({
   options: {
     messages: { type: 'string', default: '20000' },
     repetitions: { type: 'string', default: '7' },
-    python: { type: 'string', default: `${process.env.HOME}/.cache/slimta-queue-dict/slimta/bin/python` },
+    python: { type: 'string', default: PYTHON },
     only: { type: 'string' },
     write: { type: 'boolean', default: false },
   },
@@ -35,7 +33,7 @@ const SCENARIOS = { 'delivered at once': 0, 'deferred once, then delivered': 1 }
 /** @type {Record<string, Side>} */
 const sides = {};
 if (options.only !== 'rival') sides.ours = await ours();
-const rival = options.only === 'ours' ? undefined : startRival();
+const rival = options.only === 'ours' ? undefined : startRival(/** @type {string} */ (options.python));
 if (rival) {
   sides['python-slimta'] = (deferrals) => rival.ask(deferrals, 'logs');
   sides['its log off'] = (deferrals) => rival.ask(deferrals, 'nologs');
@@ -89,21 +87,15 @@ async function ours() {
   };
 }
 
-/** python-slimta in a process of its own, which lives as long as this one. */
-function startRival() {
-  const script = fileURLToPath(new URL('rivals/python-slimta.py', import.meta.url));
-  const child = spawn(/** @type {string} */ (options.python), [script], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.on('error', () => fail('python-slimta is not there; `tools/setup bench` installs it'));
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+/** @param {string} python */
+function startRival(python) {
+  const { ask, end } = startPython(python, 'python-slimta.py');
   return {
     async ask(/** @type {number} */ deferrals, /** @type {string} */ logs) {
-      child.stdin.write(`${deferrals} ${logs} ${messages}\n`);
-      const { value, done } = await answers.next();
-      if (done) fail('python-slimta ended before it was told to');
-      const [time, attempts] = value.split(' ').map(Number);
+      const [time, attempts] = (await ask(`queue ${logs} ${messages} ${deferrals}`)).split(' ').map(Number);
       return { time, attempts };
     },
-    end: () => child.stdin.end(),
+    end,
   };
 }
 

@@ -6,10 +6,7 @@
  * The server keeps an append-only file that it syncs every second. `--only` takes the beginning of a comparison's name,
  * `--write` puts the table into RESULTS.md. `tools/setup bench` installs python-slimta.
  */
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -19,6 +16,7 @@ import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { ask, startRedis } from '../tests/support/redis.js';
 import { makeEnvelopes } from './messages.js';
 import { circumstances, fail, natural, publish, table } from './report.js';
+import { PYTHON, startPython } from './rivals/python.js';
 import { HEAD, compareAll, repeat } from './turns.js';
 
 const { values: options } = parseArgs({
@@ -26,7 +24,7 @@ const { values: options } = parseArgs({
     messages: { type: 'string', default: '2000' },
     repetitions: { type: 'string', default: '15' },
     only: { type: 'string', default: '' },
-    python: { type: 'string', default: `${process.env.HOME}/.cache/slimta-queue-dict/slimta/bin/python` },
+    python: { type: 'string', default: PYTHON },
     write: { type: 'boolean', default: false },
   },
 });
@@ -66,7 +64,10 @@ async function compared() {
   const queue = new Queue('mail', { connection: { host: '127.0.0.1', port: server.port } });
   endings.push(() => own.disconnect(), () => node.destroy(), () => queue.close());
   const digest = await node.scriptLoad('return 1');
-  const python = await startPython();
+  const python = startPython(options.python, 'redis-storage.py', [String(server.port)]);
+  endings.push(python.end);
+  /** How many milliseconds so many writes take it. */
+  const pythonWrites = async (/** @type {number} */ atOnce) => Number(await python.ask(JSON.stringify([messages, atOnce])));
 
   const clear = () => own.flushall();
   const add = (/** @type {number} */ i) => queue.add('mail', jobs[i % 1000]);
@@ -85,11 +86,11 @@ async function compared() {
     }, {
       ...common, name: `write-at-once-python-${library}`, what: `100 writes at once, ${library}`,
       rival: 'RedisStorage.write', target: 5,
-      ours: () => repeat(messages, 100, write), theirs: () => python(messages, 1),
+      ours: () => repeat(messages, 100, write), theirs: () => pythonWrites(1),
     }, {
       ...common, name: `write-at-once-python-pool-${library}`, what: `100 writes at once, ${library}`,
       rival: 'RedisStorage.write, 100 greenlets', target: 5,
-      ours: () => repeat(messages, 100, write), theirs: () => python(messages, 100),
+      ours: () => repeat(messages, 100, write), theirs: () => pythonWrites(100),
     }, {
       ...common, name: `write-awaited-${library}`, what: `writes in turn, ${library}`, rival: 'BullMQ add', target: 1.2,
       ours: () => repeat(messages, 1, write), theirs: () => repeat(messages, 1, add),
@@ -103,27 +104,6 @@ async function compared() {
     });
   }
   return all;
-}
-
-/**
- * python-slimta in a process of its own, which lives as long as this one.
- *
- * @returns {Promise<(count: number, atOnce: number) => Promise<number>>} how many milliseconds so many writes took it
- */
-async function startPython() {
-  const script = fileURLToPath(new URL('rivals/redis-storage.py', import.meta.url));
-  const child = spawn(options.python, ['-W', 'ignore', script, String(server.port)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  child.on('error', () => fail('python-slimta is not there; `tools/setup bench` installs it'));
-  endings.push(() => child.stdin.end());
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return async (count, atOnce) => {
-    child.stdin.write(`${JSON.stringify([count, atOnce])}\n`);
-    const { done, value } = await answers.next();
-    if (done) fail('python-slimta ended before it was told to');
-    return Number(value);
-  };
 }
 
 /** @param {string} name of a package */

@@ -1,87 +1,70 @@
-// The schedule of a queue: what adding, moving and taking a message cost from a thousand to a million, the memory each
-// takes, and how soon a queue on a million stored messages makes its first attempt.
+/**
+ * What a queue comes to that has a million messages waiting: the wasm memory that each takes, and how soon the queue makes
+ * its first attempt and knows them all. In a program of its own, since the memory of wasm never shrinks.
+ *
+ *     node benches/schedule.js [--messages 1000000] [--write]
+ */
+import { parseArgs } from 'node:util';
 import { instance } from '../pkg/binding/instance.js';
 import { DictStorage, Queue } from '../pkg/load/inline.js';
-import { openDecisions, openFrame } from '../pkg/queue/module.js';
-import { Ask, Result } from '../pkg/queue/names.js';
+import { circumstances, natural, publish, table } from './report.js';
 
-const memory = () => instance().exports.memory;
-const SIZES = [1_000, 10_000, 100_000, 1_000_000];
+/** How many bytes a waiting message may take. */
 const LIMIT = 64;
+
+const { values: options } = parseArgs({
+  options: { messages: { type: 'string', default: '1000000' }, write: { type: 'boolean', default: false } },
+});
+const messages = natural(options, 'messages');
+
+const envelope = new Map();
+const meta = new Map();
+for (const id of idsOf(messages)) {
+  envelope.set(id, { sender: '', recipients: ['you@example.com'] });
+  meta.set(id, { timestamp: Date.now() + 86_400_000 + (meta.size * 7919) % 86_400_000, attempts: 0 });
+}
+meta.values().next().value.timestamp = 1;
+
+const before = memory();
+const start = performance.now();
+/** @type {number | undefined} */
+let first;
+const queue = new Queue(new DictStorage(envelope, meta), {
+  attempt() {
+    first ??= performance.now() - start;
+  },
+});
+queue.start();
+while (first === undefined || queue.getInfo().size < messages - 1) await new Promise((resolve) => setImmediate(resolve));
+const all = performance.now() - start;
+const bytes = (memory() - before) / messages;
+await queue.stop();
+
+const { machine, load, command } = circumstances();
+publish('Messages that wait', [
+  machine, command,
+  `A queue that is started on ${messages.toLocaleString('en')} stored messages, one of them due; ${load}.`,
+  table([
+    ['bytes of wasm memory each', 'first attempt after', 'all known after', 'target'],
+    [bytes.toFixed(1), `${first.toFixed(0)} ms`, `${all.toFixed(0)} ms`,
+      `at most ${LIMIT} bytes: ${bytes <= LIMIT ? 'reached' : 'missed'}`],
+  ]),
+], options.write);
+
+/** How large the memory of the module is. */
+function memory() {
+  return instance().exports.memory.buffer.byteLength;
+}
 
 /**
  * Ids in no order, as drawn ones are.
  *
  * @param {number} count
  */
-function idsOf(count) {
+function* idsOf(count) {
   const numbers = new Uint32Array(4);
-  return Array.from({ length: count }, (_, i) => {
-    numbers.set([i, Math.imul(i, 0x9e3779b1), Math.imul(i + 7, 0x85ebca6b), Math.imul(i ^ 0x5bd1, 0xc2b2ae35)]);
-    return Array.from(numbers, (number) => number.toString(16).padStart(8, '0')).join('');
-  });
-}
-
-/**
- * Nanoseconds for each of a list.
- *
- * @param {string[]} list
- * @param {(id: string, place: number) => void} work
- */
-function each(list, work) {
-  const start = performance.now();
-  for (let i = 0; i < list.length; i++) work(list[i], i);
-  return ((performance.now() - start) * 1e6) / list.length;
-}
-
-console.log('messages    add   move   take  (ns each)   bytes each');
-for (const size of SIZES) {
-  const ids = idsOf(size);
-  const decisions = openDecisions('bench', 1_000, 1e6, false, false);
-  const frame = openFrame(decisions);
-  const put = (/** @type {string} */ id, /** @type {number} */ timestamp) => {
-    frame.putId(id);
-    decisions.ask(Ask.Put, 0, timestamp, 0);
-  };
-  decisions.ask(Ask.Tick, 0, 1e12, 0);
-  decisions.ask(Ask.Open, 0, 1, 0);
-  const before = memory().buffer.byteLength;
-  const add = each(ids, (id, i) => put(id, 1e12 + Math.imul(i, 7919) % 1e6));
-  const move = each(ids, (id, i) => put(id, 1e12 + 1e7 + Math.imul(i, 104729) % 1e6));
-  const bytes = (memory().buffer.byteLength - before) / size;
-  decisions.ask(Ask.Tick, 0, 1e13, 1e13);
-  const take = each(ids, () => {
-    const number = decisions.ask(Ask.Take, 0, 0, 0);
-    decisions.ask(Ask.Answer, number, Result.Gone, 0);
-    decisions.ask(Ask.End, number, 0, 0);
-  });
-  decisions.ask(Ask.Info, 0, 0, 0);
-  if (frame.numbers[0] !== 0) throw new Error(`${frame.numbers[0]} of ${size} messages were not taken`);
-  decisions.free();
-  const figures = [add, move, take].map((ns) => ns.toFixed(0).padStart(6)).join(' ');
-  console.log(`${size.toLocaleString('en').padStart(9)} ${figures} ${bytes.toFixed(1).padStart(24)}`);
-  if (size === SIZES.at(-1) && bytes > LIMIT) {
-    console.log(`more than ${LIMIT} bytes each: FAILED`);
-    process.exitCode = 1;
+  for (let i = 0; i < count; i++) {
+    numbers.set([Math.imul(i, 0x9e3779b1), i, Math.imul(i + 7, 0x85ebca6b), Math.imul(i ^ 0x5bd1, 0xc2b2ae35)]);
+    yield Array.from(numbers, (number) => number.toString(16).padStart(8, '0')).join('');
   }
 }
-
-const meta = new Map();
-const envelope = new Map();
-for (const id of idsOf(1_000_000)) {
-  meta.set(id, { timestamp: 1e13, attempts: 0 });
-  envelope.set(id, { sender: '', recipients: ['you@example.com'] });
-}
-const first = meta.keys().next().value;
-meta.get(first).timestamp = 1;
-await new Promise((resolve) => {
-  const start = performance.now();
-  const queue = new Queue(new DictStorage(envelope, meta), {
-    attempt() {
-      const known = queue.getInfo().size;
-      console.log(`first attempt after ${(performance.now() - start).toFixed(1)} ms, ${known} of 1,000,000 loaded`);
-      queue.stop().then(resolve);
-    },
-  });
-  queue.start();
-});

@@ -77,8 +77,9 @@ export class Queue extends Target {
    * @returns {void}
    */
   addPolicy(policy) {
-    this.#policies.push(having('policy', 'a policy', policy, ['apply']));
-    this.#wasm.call((queue) => queue.addPolicy(this.#policies.length - 1));
+    having('policy', 'a policy', policy, ['apply']);
+    this.#wasm.call((queue) => queue.addPolicy(this.#policies.length));
+    this.#policies.push(policy); // last: a half that is made for the call above adds those that are here already
   }
 
   /**

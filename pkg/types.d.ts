@@ -204,12 +204,19 @@ export type Outcome = Reply | TransientRelayError | PermanentRelayError | null |
 /** One outcome for all recipients, or one each: by position, or by address. */
 export type Answer = Outcome | Outcome[] | Map<string, Outcome> | { [address: string]: Outcome };
 
+/** An `AbortSignal`, also where its type is not known. */
+export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer S } } ? S : {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+};
+
 /** What a relay is told of an attempt besides the envelope. */
 export interface Attempt {
   /** Which message it is, the same at every attempt: what a key against sending twice can be made of. */
   id: string;
   /** Is aborted when the attempt is out of time: what is answered later counts no more. */
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
 }
 
 /** Whatever can deliver an envelope. */

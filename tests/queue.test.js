@@ -265,6 +265,19 @@ onEachStorage('A queue', (scene) => {
     assert.equal(await left(), 0);
   });
 
+  test('each policy is applied once, and one may take its time', async () => {
+    const { queue } = make(null);
+    for (const name of ['X-First', 'X-Second']) {
+      queue.addPolicy({ async apply(envelope) {
+        await undefined;
+        envelope.headers.push([name, 'here']);
+      } });
+    }
+    const [[, id]] = await queue.enqueue(message(['a']));
+    const { headers } = (await scene.storage.get(id))[0];
+    assert.deepEqual(headers.slice(1), [['X-First', 'here'], ['X-Second', 'here']]);
+  });
+
   test('policies change a copy, or put others in its place', async () => {
     const { queue } = make(null);
     queue.addPolicy({ apply: (envelope) => {

@@ -1,7 +1,11 @@
-"""python-slimta's queue on dictionaries. Each line on standard input is a run: a scenario, whether slimta formats its
-log lines (nobody reads them here), and how many messages. Each is answered by the milliseconds it took and by how many
-attempts it made."""
+"""python-slimta's queue and storage on dictionaries. Each line on standard input is a run, and says whether slimta
+formats its log lines (nobody reads them here) and how many messages there are:
 
+    queue   logs|nologs MESSAGES DEFERRALS   is answered by the milliseconds and the number of attempts
+    storage logs|nologs MESSAGES             is answered by the milliseconds of each operation, see STORAGE
+"""
+
+import gc
 import sys
 import time
 import warnings
@@ -56,7 +60,7 @@ def make_envelopes(count):
     return envelopes
 
 
-def run(envelopes, deferrals, messages):
+def run_queue(envelopes, messages, deferrals):
     store = storage.DictStorage()
     relay = AtOnce(deferrals)
     queue = Queue(store, relay, backoff=lambda envelope, attempts: 0)
@@ -72,14 +76,69 @@ def run(envelopes, deferrals, messages):
     return took * 1000, relay.attempts
 
 
+def write(store, ids, envelopes, messages):
+    for i in range(messages):
+        ids.append(store.write(envelopes[i % len(envelopes)].copy(), 1_700_000_000 + i))
+
+
+def set_timestamp(store, ids, *_):
+    for i, id in enumerate(ids):
+        store.set_timestamp(id, 1_700_000_060 + i)
+
+
+def increment_attempts(store, ids, *_):
+    for id in ids:
+        store.increment_attempts(id)
+
+
+def set_recipients_delivered(store, ids, *_):
+    for i, id in enumerate(ids):
+        store.set_recipients_delivered(id, [i % 3])
+
+
+def get(store, ids, *_):
+    for id in ids:
+        envelope, attempts = store.get(id)
+        envelope.copy()
+
+
+def load(store, *_):
+    for timestamp, id in store.load():
+        pass
+
+
+def get_info(store, ids, *_):
+    for _ in ids:
+        store.get_info()
+
+
+def remove(store, ids, *_):
+    for id in ids:
+        store.remove(id)
+
+
+# In the order in which benches/side.js has them. What goes in and what comes out is copied, as ours is.
+STORAGE = [write, set_timestamp, increment_attempts, set_recipients_delivered, get, load, get_info, remove]
+
+
+def run_storage(envelopes, messages):
+    store, ids, times = storage.DictStorage(), [], []
+    for operation in STORAGE:
+        gc.collect()
+        start = time.perf_counter()
+        operation(store, ids, envelopes, messages)
+        times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
 def main():
     envelopes = make_envelopes(1000)
     shipped = storage.log
     for line in sys.stdin:
-        deferrals, logs, messages = line.split()
+        what, logs, *numbers = line.split()
         storage.log = shipped if logs == 'logs' else NoLog()
-        took, attempts = run(envelopes, int(deferrals), int(messages))
-        print('%f %d' % (took, attempts), flush=True)
+        run = {'queue': run_queue, 'storage': run_storage}[what]
+        print(*run(envelopes, *map(int, numbers)), flush=True)
 
 
 main()

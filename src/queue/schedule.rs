@@ -11,7 +11,13 @@ use hashbrown::HashTable;
 use super::chunks::Chunks;
 use crate::id::Id;
 
+<<<<<<< HEAD
 /// Stands for "no entry".
+=======
+/// Number of elements allocated at once: as many slots as one page of wasm memory has room for.
+const CHUNK: usize = 1600;
+/// Stands for "no slot".
+>>>>>>> main
 const NONE: u32 = u32::MAX;
 
 /// A message that waits for its next attempt.

@@ -17,6 +17,7 @@ export const relays: Relay[] = [
   { attempt: () => null },
   { attempt: async ({ recipients }: Envelope, attempts: number) => recipients.map(() => attempts > 0 ? null : later) },
   { attempt: (_envelope, _attempts, attempt) => ({ 'a@example.com': { code: 250, message: attempt?.id ?? '' } }) },
+  { attempt: (_envelope, _attempts, { signal }) => (signal.aborted ? later : null) },
   { attempt: () => new Map<string, Outcome>([['a@example.com', later]]) },
 ];
 const later = new TransientRelayError({ code: 451, message: '4.3.0 Busy', retryAfter: 1_000 });
