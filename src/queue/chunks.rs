@@ -1,7 +1,7 @@
 //! A list that grows by chunks, so that growing leaves no large block behind.
 
-/// Number of elements allocated at once.
-const CHUNK: usize = 2048;
+/// Number of elements allocated at once: as many messages as one page of wasm memory has room for.
+const CHUNK: usize = 1600;
 
 /// A list that grows by chunks and never moves what is in it.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What waits, ordered by when it is due.
 //!
 //! An indexed binary heap: entries that stay where they are, a heap of their numbers, and a table that
-//! finds the entry of an id. Entrys and heap grow by chunks, so that growing leaves no large block
+//! finds the entry of an id. Entries and heap grow by chunks, so that growing leaves no large block
 //! behind and a million messages stay within 64 bytes each (`benches/schedule.js`).
 
 use std::hash::{BuildHasher, RandomState};
@@ -11,13 +11,7 @@ use hashbrown::HashTable;
 use super::chunks::Chunks;
 use crate::id::Id;
 
-<<<<<<< HEAD
 /// Stands for "no entry".
-=======
-/// Number of elements allocated at once: as many slots as one page of wasm memory has room for.
-const CHUNK: usize = 1600;
-/// Stands for "no slot".
->>>>>>> main
 const NONE: u32 = u32::MAX;
 
 /// A message that waits for its next attempt.
