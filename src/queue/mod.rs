@@ -5,6 +5,7 @@
 //! the scheduler says which message is next, the attempt which step is next, the outcome what the
 //! answer of a relay means, the backoff when to try again, the DSN what a sender is told.
 
+mod answer;
 mod attempt;
 mod backoff;
 mod bounce_queue;
@@ -35,6 +36,7 @@ mod timer;
 mod watcher;
 mod worker;
 
+pub use answer::{Answer, Foreign, Verdict};
 pub use bounce_queue::BounceQueue;
 pub use boxed::{BoxError, BoxFuture};
 pub use callback::{Backoff, BounceFactory, Listener, Policy};
@@ -43,7 +45,6 @@ pub use envelope::{Parts, QueueEnvelope};
 pub use event::{Cause, Event, Kind, Recipient};
 pub use info::Info;
 pub use options::{EnqueueOptions, Options};
-pub use outcome::{Answer, Foreign, Verdict};
 pub use queue::{Enqueued, Queue};
 pub use relay::{Attempt, BoxRelay, DynRelay, Relay, RelayFn, relay_fn};
 pub use reply::Reply;

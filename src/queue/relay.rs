@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::answer::Answer;
 use super::boxed::{BoxError, BoxFuture};
-use super::outcome::Answer;
 use super::signal::AbortSignal;
 use crate::id::Id;
 

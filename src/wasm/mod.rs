@@ -7,6 +7,7 @@
 
 mod envelope;
 mod error;
+mod event;
 mod host;
 mod meta;
 mod queue;

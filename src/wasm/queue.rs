@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use js_sys::Array;
 use serde::{Deserialize, Serialize};
-use serde_wasm_bindgen::{from_value, preserve};
+use serde_wasm_bindgen::from_value;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use super::envelope::JsEnvelope;
 use super::error::{Failed, failure, unreadable};
+use super::event::{JsReply, emit};
 use super::host::JsHost;
 use super::meta::to_js;
 use super::relay::{Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, make_bounce};
 use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, now_or_later};
 use super::timer::JsTimer;
 use crate::id::Id;
-use crate::queue::{
-    BoxError, Cause, EnqueueOptions, Enqueued, Event, Info, Kind, Options, Queue as CoreQueue, Recipient, Reply,
-};
+use crate::queue::{BoxError, EnqueueOptions, Enqueued, Info, Options, Queue as CoreQueue, Reply};
 
 type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
 
@@ -193,21 +192,6 @@ fn options_of(
 }
 
 #[derive(Serialize)]
-struct JsReply<'a> {
-    code: u16,
-    message: &'a str,
-    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
-    retry_after: Option<f64>,
-}
-
-impl<'a> From<&'a Reply> for JsReply<'a> {
-    fn from(reply: &'a Reply) -> Self {
-        let retry_after = reply.retry_after.map(|time| time.as_secs_f64() * 1000.0);
-        Self { code: reply.code, message: &reply.message, retry_after }
-    }
-}
-
-#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct JsInfo {
     size: f64,
@@ -239,96 +223,4 @@ fn stored_to_js(stored: Enqueued<JsHost>) -> JsValue {
 
 fn callback_failure(error: BoxError) -> JsValue {
     as_failed(&error).map_or(JsValue::UNDEFINED, |failed| failed.clone().into())
-}
-
-/// What an event tells; `pkg/binding/callbacks.js` adds the recipients at these places.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Detail<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
-    envelope: JsValue,
-    attempts: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    places: Option<Vec<usize>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    indexes: Option<Vec<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replies: Option<Vec<Option<JsReply<'a>>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<f64>,
-    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
-    bounce: JsValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bounce_id: Option<String>,
-    /// A `Failed`.
-    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
-    failed: JsValue,
-}
-
-impl<'a> Detail<'a> {
-    fn tell(&mut self, recipients: &'a [Recipient]) {
-        self.places = Some(recipients.iter().map(|recipient| recipient.place).collect());
-        self.indexes = Some(recipients.iter().map(|recipient| recipient.index).collect());
-        let reply = |recipient: &'a Recipient| recipient.reply.as_deref().map(JsReply::from);
-        self.replies = Some(recipients.iter().map(reply).collect());
-    }
-}
-
-fn emit(callbacks: &Callbacks, event: &Event<'_, JsEnvelope, Failed>) {
-    let name = event.kind.name();
-    if !callbacks.has_listeners(name) {
-        return;
-    }
-    let mut detail = Detail {
-        id: event.id.map(|id| id.to_string()),
-        envelope: event.envelope.map_or(JsValue::UNDEFINED, |envelope| envelope.0.clone()),
-        attempts: event.attempts,
-        places: None,
-        indexes: None,
-        replies: None,
-        timestamp: None,
-        bounce: JsValue::UNDEFINED,
-        bounce_id: None,
-        failed: JsValue::UNDEFINED,
-    };
-    match &event.kind {
-        Kind::Queued | Kind::Attempt => {}
-        Kind::Delivered(recipients) | Kind::Failed(recipients) => detail.tell(recipients),
-        Kind::Deferred { recipients, timestamp } => {
-            detail.tell(recipients);
-            detail.timestamp = Some(*timestamp);
-        }
-        Kind::Bounced { recipients, bounce, id, .. } => {
-            detail.tell(recipients);
-            detail.bounce = bounce.0.clone();
-            detail.bounce_id = Some(id.to_string());
-        }
-        Kind::Error(cause) => detail.failed = cause_to_js(cause, event.id),
-    }
-    callbacks.emit(name, to_js(&detail));
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = binding, js_name = leaseLost)]
-    fn lease_lost(id: Option<String>) -> JsValue;
-    #[wasm_bindgen(js_namespace = binding)]
-    fn unrecognised(reason: &str) -> JsValue;
-    #[wasm_bindgen(js_namespace = binding, js_name = noDelay)]
-    fn no_delay(delay: f64) -> JsValue;
-}
-
-fn cause_to_js(cause: &Cause<Failed>, id: Option<Id>) -> JsValue {
-    match cause {
-        Cause::Storage(error) => failure(error.clone()),
-        Cause::LeaseLost => lease_lost(id.map(|id| id.to_string())),
-        Cause::Unrecognised(reason) => unrecognised(reason),
-        Cause::Backoff(delay) => no_delay(*delay),
-        Cause::Relay(error) | Cause::Callback(error) => match as_failed(error) {
-            Some(failed) => failed.clone().into(),
-            None => unrecognised(&error.to_string()),
-        },
-    }
 }

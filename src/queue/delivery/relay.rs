@@ -8,12 +8,13 @@ use futures_util::future::{Either, poll_immediate, select};
 
 use super::Delivery;
 use crate::host::Host;
+use crate::queue::answer::{Answer, Verdict};
 use crate::queue::callback::caught_async;
 use crate::queue::command::Input;
 use crate::queue::envelope::QueueEnvelope;
 use crate::queue::event::{Cause, Kind};
 use crate::queue::on_drop::OnDrop;
-use crate::queue::outcome::{Answer, Outcome, Verdict};
+use crate::queue::outcome::Outcome;
 use crate::queue::relay::{Attempt, Relay};
 use crate::queue::reply::Reply;
 use crate::queue::signal::AbortSignal;
