@@ -1,4 +1,5 @@
-/** @import { Batch, DictHost, DictName } from '../types.js' */
+/** @import { DictHost, DictName } from '../types.js' */
+/** @import { Batch } from './batch.js' */
 /** @import { Gate } from './later.js' */
 import { describe } from '../errors.js';
 import { count, unexpected } from './errors.js';
@@ -37,8 +38,8 @@ export class HostAdapter {
   }
 
   /** @param {Batch} batch */
-  commit(batch) {
-    return this.#answer(() => this.#host.commit(batch), committed);
+  commit({ checks, writes }) {
+    return this.#answer(() => this.#host.commit({ checks, writes }), committed);
   }
 
   /**

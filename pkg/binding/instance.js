@@ -5,8 +5,9 @@ import { instantiate } from '../wasm/glue.js';
 import { countRecipients, hasSender, partsOf, texts, withRecipients, without } from './envelope.js';
 import { Failed, failed, refusedNumber, refusedText } from './errors.js';
 import { leaseLost, noDelay, unrecognised } from './callbacks.js';
+import { Batch } from './batch.js';
 import { Later } from './later.js';
-import { withUnknown } from './meta.js';
+import { recordOf } from './meta.js';
 
 // The instance of the wasm module, and the fresh one that takes its place after a critical error.
 
@@ -16,7 +17,7 @@ const DEEPEST = 32;
 /** What the core calls by name, see `js_namespace = binding` in src/wasm. */
 const BINDING = {
   Failed, failed, refusedNumber, refusedText, leaseLost, noDelay, unrecognised, Later, texts, hasSender,
-  countRecipients, without, withRecipients, withUnknown, partsOf, now: () => performance.now(),
+  countRecipients, without, withRecipients, recordOf, partsOf, Batch, now: () => performance.now(),
 };
 
 /**

@@ -11,7 +11,8 @@ const KNOWN = new Set(['timestamp', 'attempts', 'deliveredIndexes', 'lease', 'fo
  * @property {number} attempts
  * @property {number} format 0 if there is none
  * @property {number[]} [deliveredIndexes]
- * @property {{ until: number, owner: string }} [lease]
+ * @property {number} [until] of the lease, if there is one,
+ * @property {string} [owner] and whose it is
  * @property {string} [unknown] the other fields, as JSON
  */
 
@@ -47,7 +48,8 @@ function read(record) {
   }
   if (lease !== undefined) {
     const { until, owner } = lease ?? {};
-    copy.lease = typeof owner === 'string' ? { until: numberOf(until), owner } : { until: NaN, owner: '' };
+    copy.until = typeof owner === 'string' ? numberOf(until) : NaN;
+    copy.owner = typeof owner === 'string' ? owner : '';
   }
   const others = Object.keys(record).filter((key) => !KNOWN.has(key));
   if (others.length > 0) copy.unknown = JSON.stringify(Object.fromEntries(others.map((key) => [key, record[key]])));
@@ -60,11 +62,19 @@ function numberOf(value) {
 }
 
 /**
- * A record with the fields that the core does not know.
+ * A record as hosts keep it.
  *
- * @param {object} record
- * @param {string} unknown
+ * @param {number} timestamp
+ * @param {number} attempts
+ * @param {Uint32Array} delivered
+ * @param {number | undefined} until of the lease, if there is one
+ * @param {string | undefined} owner
+ * @param {string | undefined} unknown the fields that the core does not know, as JSON
  */
-export function withUnknown(record, unknown) {
-  return { ...JSON.parse(unknown), ...record };
+export function recordOf(timestamp, attempts, delivered, until, owner, unknown) {
+  /** @type {import('../types.js').Meta} */
+  const record = { timestamp, attempts };
+  if (delivered.length > 0) record.deliveredIndexes = Array.from(delivered);
+  if (until !== undefined) record.lease = { until, owner: owner ?? '' };
+  return unknown === undefined ? record : { ...JSON.parse(unknown), ...record };
 }

@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use js_sys::Promise;
-use serde::Serialize;
-use serde_wasm_bindgen::preserve;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -28,13 +26,29 @@ extern "C" {
     #[wasm_bindgen(method, js_name = readEnvelope)]
     fn read_envelope(this: &Adapter, id: &str) -> JsValue;
     #[wasm_bindgen(method)]
-    fn commit(this: &Adapter, batch: JsValue) -> JsValue;
+    fn commit(this: &Adapter, batch: &JsBatch) -> JsValue;
     #[wasm_bindgen(method)]
     fn page(this: &Adapter, dict: &str, cursor: JsValue, limit: u32) -> JsValue;
     #[wasm_bindgen(method)]
     fn sizes(this: &Adapter) -> JsValue;
     #[wasm_bindgen(method)]
     fn close(this: &Adapter) -> JsValue;
+
+    /// A batch in the making, which names its message once.
+    #[wasm_bindgen(js_namespace = binding, js_name = Batch)]
+    type JsBatch;
+    #[wasm_bindgen(constructor, js_namespace = binding, js_class = "Batch")]
+    fn new(id: &str) -> JsBatch;
+    #[wasm_bindgen(method)]
+    fn absent(this: &JsBatch, dict: &str);
+    #[wasm_bindgen(method)]
+    fn unchanged(this: &JsBatch, version: &JsValue);
+    #[wasm_bindgen(method, js_name = putEnvelope)]
+    fn put_envelope(this: &JsBatch, envelope: &JsValue);
+    #[wasm_bindgen(method, js_name = putMeta)]
+    fn put_meta(this: &JsBatch, record: &JsValue);
+    #[wasm_bindgen(method)]
+    fn delete(this: &JsBatch, dict: &str);
 
     /// A promise whose callbacks come back to this instance only.
     #[wasm_bindgen(js_namespace = binding)]
@@ -44,13 +58,14 @@ extern "C" {
 /// A host in JavaScript, or two dictionaries there.
 pub struct JsHost {
     adapter: Adapter,
+    is_sync: bool,
     /// Whether a version is the record itself, so that the next version is known before it is read.
     versions_are_contents: Cell<bool>,
 }
 
 impl JsHost {
     pub fn new(adapter: Adapter) -> Self {
-        Self { adapter, versions_are_contents: Cell::new(false) }
+        Self { is_sync: adapter.is_sync(), adapter, versions_are_contents: Cell::new(false) }
     }
 }
 
@@ -72,46 +87,22 @@ fn name(dict: Dict) -> &'static str {
     }
 }
 
-#[derive(Serialize)]
-struct JsBatch<'a> {
-    checks: Vec<JsCheck<'a>>,
-    writes: Vec<JsWrite<'a>>,
-}
-
-#[derive(Serialize)]
-struct JsCheck<'a> {
-    dict: &'static str,
-    id: &'a str,
-    /// Null stands for nothing.
-    #[serde(with = "preserve")]
-    version: JsValue,
-}
-
-#[derive(Serialize)]
-struct JsWrite<'a> {
-    dict: &'static str,
-    id: &'a str,
-    /// None for a deletion.
-    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
-    value: JsValue,
-}
-
-fn batch_to_js(batch: BatchOf<JsHost>) -> JsValue {
-    let mut digits = [0; 32];
-    let id = batch.id.encode(&mut digits);
-    let check = |check| match check {
-        Check::Absent(dict) => JsCheck { dict: name(dict), id, version: JsValue::NULL },
-        Check::Unchanged(version) => JsCheck { dict: name(Dict::Meta), id, version },
-    };
-    let write = |write| match write {
-        Write::Envelope(JsEnvelope(value)) => JsWrite { dict: name(Dict::Envelope), id, value },
-        Write::Meta(record) => JsWrite { dict: name(Dict::Meta), id, value: meta::meta_to_js(&record) },
-        Write::Delete(dict) => JsWrite { dict: name(dict), id, value: JsValue::UNDEFINED },
-    };
-    meta::to_js(&JsBatch {
-        checks: batch.checks.into_iter().map(check).collect(),
-        writes: batch.writes.into_iter().map(write).collect(),
-    })
+fn batch_to_js(batch: BatchOf<JsHost>) -> JsBatch {
+    let made = JsBatch::new(batch.id.encode(&mut [0; 32]));
+    for check in batch.checks {
+        match check {
+            Check::Absent(dict) => made.absent(name(dict)),
+            Check::Unchanged(version) => made.unchanged(&version),
+        }
+    }
+    for write in batch.writes {
+        match write {
+            Write::Envelope(JsEnvelope(envelope)) => made.put_envelope(&envelope),
+            Write::Meta(record) => made.put_meta(&meta::meta_to_js(&record)),
+            Write::Delete(dict) => made.delete(name(dict)),
+        }
+    }
+    made
 }
 
 impl Host for JsHost {
@@ -141,7 +132,7 @@ impl Host for JsHost {
     }
 
     async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, Failed> {
-        let answer = self.adapter.commit(batch_to_js(batch));
+        let answer = self.adapter.commit(&batch_to_js(batch));
         Ok(settled(answer).await?.is_truthy())
     }
 
@@ -168,7 +159,7 @@ impl Host for JsHost {
     }
 
     fn is_sync(&self) -> bool {
-        self.adapter.is_sync()
+        self.is_sync
     }
 
     fn is_unknown_outcome(error: &Failed) -> bool {

@@ -21,38 +21,50 @@ pub fn to_js(value: &impl Serialize) -> JsValue {
 
 #[wasm_bindgen]
 extern "C" {
-    /// A record with the fields that JSON says.
-    #[wasm_bindgen(js_namespace = binding, js_name = withUnknown)]
-    fn with_unknown(record: JsValue, unknown: &str) -> JsValue;
-}
+    /// A record as hosts keep it; see `pkg/binding/meta.js`.
+    #[wasm_bindgen(js_namespace = binding, js_name = recordOf)]
+    fn record_of(
+        timestamp: f64,
+        attempts: u32,
+        delivered: Vec<u32>,
+        until: Option<f64>,
+        owner: Option<&str>,
+        unknown: Option<&str>,
+    ) -> JsValue;
 
-/// A meta record as hosts keep it; in an inert copy, NaN stands for what is no number.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct JsMeta {
-    timestamp: f64,
-    attempts: f64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    delivered_indexes: Vec<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease: Option<JsLease>,
-    #[serde(skip_serializing)]
-    format: f64,
+    /// The inert copy of a record, in which NaN stands for what is no number.
+    type MetaCopy;
+    #[wasm_bindgen(method, getter)]
+    fn timestamp(this: &MetaCopy) -> f64;
+    #[wasm_bindgen(method, getter)]
+    fn attempts(this: &MetaCopy) -> f64;
+    #[wasm_bindgen(method, getter, js_name = deliveredIndexes)]
+    fn delivered_indexes(this: &MetaCopy) -> Option<Vec<f64>>;
+    #[wasm_bindgen(method, getter)]
+    fn until(this: &MetaCopy) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn owner(this: &MetaCopy) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn format(this: &MetaCopy) -> f64;
     /// The fields that this version does not know, as JSON.
-    #[serde(default, skip_serializing)]
-    unknown: String,
+    #[wasm_bindgen(method, getter)]
+    fn unknown(this: &MetaCopy) -> Option<String>;
+
+    /// What a host has under an id.
+    type RecordCopy;
+    #[wasm_bindgen(method, getter)]
+    fn copy(this: &RecordCopy) -> MetaCopy;
+    #[wasm_bindgen(method, getter)]
+    fn version(this: &RecordCopy) -> JsValue;
+    /// Whether the version is the record itself.
+    #[wasm_bindgen(method, getter, js_name = isContent)]
+    fn is_content(this: &RecordCopy) -> bool;
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct JsLease {
     until: f64,
     owner: String,
-}
-
-impl From<&Lease> for JsLease {
-    fn from(Lease { until, owner }: &Lease) -> Self {
-        Self { until: *until, owner: owner.clone() }
-    }
 }
 
 impl From<JsLease> for Lease {
@@ -63,39 +75,36 @@ impl From<JsLease> for Lease {
 
 /// A meta record for a host.
 pub fn meta_to_js(meta: &Meta) -> JsValue {
-    let record = to_js(&JsMeta {
-        timestamp: meta.timestamp,
-        attempts: f64::from(meta.attempts),
-        delivered_indexes: meta.delivered.iter().map(|index| f64::from(*index)).collect(),
-        lease: meta.lease.as_ref().map(JsLease::from),
-        format: FORMAT,
-        unknown: String::new(),
-    });
-    match str::from_utf8(&meta.unknown) {
-        Ok(unknown) if !unknown.is_empty() => with_unknown(record, unknown),
-        _ => record,
-    }
+    record_of(
+        meta.timestamp,
+        meta.attempts,
+        meta.delivered.clone(),
+        meta.lease.as_ref().map(|lease| lease.until),
+        meta.lease.as_ref().map(|lease| lease.owner.as_str()),
+        str::from_utf8(&meta.unknown).ok().filter(|unknown| !unknown.is_empty()),
+    )
 }
 
-/// What an inert copy of a record says; of garbage there is none.
-fn stored(copy: JsValue) -> Stored<Meta> {
-    let Ok(found) = from_value::<JsMeta>(copy) else { return Stored::Corrupt };
-    if found.format > FORMAT {
+/// What an inert copy of a record says.
+fn stored(copy: &MetaCopy) -> Stored<Meta> {
+    let format = copy.format();
+    if format > FORMAT {
         return Stored::Newer;
     }
-    good(found).map_or(Stored::Corrupt, Stored::Good)
+    good(copy).filter(|_| format >= 0.0).map_or(Stored::Corrupt, Stored::Good)
 }
 
-fn good(found: JsMeta) -> Option<Meta> {
-    let attempts = integer(found.attempts)?;
-    let delivered: Vec<u32> = found.delivered_indexes.into_iter().map(integer).collect::<Option<_>>()?;
-    let lease = found.lease.map(Lease::from);
-    let is_good = found.timestamp.is_finite()
-        && found.format >= 0.0
+fn good(copy: &MetaCopy) -> Option<Meta> {
+    let timestamp = copy.timestamp();
+    let attempts = integer(copy.attempts())?;
+    let delivered: Vec<u32> =
+        copy.delivered_indexes().unwrap_or_default().into_iter().map(integer).collect::<Option<_>>()?;
+    let lease = copy.until().map(|until| Lease { until, owner: copy.owner().unwrap_or_default() });
+    let is_good = timestamp.is_finite()
         && delivered.is_sorted_by(|one, next| one < next)
         && lease.as_ref().is_none_or(|lease| lease.until.is_finite());
-    let unknown = found.unknown.into_bytes();
-    is_good.then_some(Meta { timestamp: found.timestamp, attempts, delivered, lease, unknown })
+    let unknown = copy.unknown().unwrap_or_default().into_bytes();
+    is_good.then_some(Meta { timestamp, attempts, delivered, lease, unknown })
 }
 
 /// The number as an index or a count, if it is one.
@@ -104,24 +113,10 @@ fn integer(number: f64) -> Option<u32> {
     (f64::from(integer) == number).then_some(integer)
 }
 
-/// What a host has under an id; `copy` is the inert copy of the record.
-#[derive(Deserialize)]
-struct JsRecord {
-    #[serde(with = "preserve")]
-    copy: JsValue,
-    #[serde(with = "preserve")]
-    version: JsValue,
-    /// Whether the version is the record itself.
-    #[serde(rename = "isContent")]
-    is_content: bool,
-}
-
 /// A record and its version, and whether that is the record itself.
 pub fn record(answer: JsValue) -> (Record<JsValue>, bool) {
-    match from_value(answer) {
-        Ok(JsRecord { copy, version, is_content }) => (Record { meta: stored(copy), version }, is_content),
-        Err(_) => (Record { meta: Stored::Corrupt, version: JsValue::UNDEFINED }, false),
-    }
+    let found: RecordCopy = answer.unchecked_into();
+    (Record { meta: stored(&found.copy()), version: found.version() }, found.is_content())
 }
 
 #[derive(Deserialize)]
@@ -145,7 +140,7 @@ pub fn page(answer: JsValue) -> Result<Page<JsValue>, JsValue> {
     let (mut entries, mut foreign_keys) = (Vec::with_capacity(found.len()), Vec::new());
     for JsEntry { key, copy } in found {
         match key.parse::<Id>() {
-            Ok(id) => entries.push((id, (!copy.is_undefined()).then(|| stored(copy)))),
+            Ok(id) => entries.push((id, (!copy.is_undefined()).then(|| stored(copy.unchecked_ref())))),
             Err(_) => foreign_keys.push(key),
         }
     }
