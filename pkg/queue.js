@@ -30,6 +30,7 @@ export class Queue extends Target {
   /** @type {Set<string>} */
   #listenedTypes = new Set();
   #started = false;
+  #paused = false;
 
   /**
    * @param {QueueStorage} storage a `DictStorage` or an `AsyncDictStorage` of this copy of the package
@@ -65,6 +66,7 @@ export class Queue extends Target {
       const queue = now.glue.Queue.open(wasm.in(now), deadLetters?.in(now).share(), callbacks, own);
       if (queue instanceof Failed) return queue;
       this.#policies.forEach((_, number) => queue.addPolicy(number));
+      if (this.#paused) queue.pause();
       if (this.#started) queue.start();
       return queue;
     });
@@ -120,9 +122,9 @@ export class Queue extends Target {
   start() {
     if (this.#started || !this.#relay) return;
     this.#storage.listen();
+    restarted.add(this.#visible);
     this.#wasm.call((queue) => queue.start());
     this.#started = true;
-    restarted.add(this.#visible);
     const { addEventListener: listen, document } = globalThis;
     listen?.call(globalThis, 'online', this.#online);
     document?.addEventListener('visibilitychange', this.#visible);
@@ -162,11 +164,13 @@ export class Queue extends Target {
    * @returns {void}
    */
   pause() {
+    this.#paused = true;
     this.#wasm.call((queue) => queue.pause());
   }
 
   /** @returns {void} */
   resume() {
+    this.#paused = false;
     this.#wasm.call((queue) => queue.resume());
   }
 

@@ -41,6 +41,12 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::Host`](crate::Error::Host), [`Error::Timeout`](crate::Error::Timeout),
     /// [`Error::Closed`](crate::Error::Closed); the listing is at its end then.
     pub async fn load_page(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(f64, Id)>, H> {
+        let records = self.load_records(position).await?;
+        Ok(records.into_iter().map(|(id, meta)| (meta.timestamp, id)).collect())
+    }
+
+    /// The same with all that the records say.
+    pub(crate) async fn load_records(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(Id, Meta)>, H> {
         let cursor = match std::mem::replace(position, Position::End) {
             Position::Start => None,
             Position::At(cursor) => Some(cursor),
@@ -51,7 +57,7 @@ impl<H: Host> DictStorage<H> {
             *position = Position::At(next);
         }
         let good = |(id, meta): (Id, Option<Stored<Meta>>)| match meta {
-            Some(Stored::Good(meta)) => Some((meta.timestamp, id)),
+            Some(Stored::Good(meta)) => Some((id, meta)),
             _ => None,
         };
         Ok(page.entries.into_iter().filter_map(good).collect())

@@ -14,6 +14,9 @@ import { recordOf } from './meta.js';
 /** How deep hosts may call back into storages: what is deeper does not end, and the stack of the module is small. */
 const DEEPEST = 32;
 
+/** For how many milliseconds those who work by themselves wait where their own work has ended an instance. */
+const PAUSE = 1_000;
+
 /** What the core calls by name, see `js_namespace = binding` in src/wasm. */
 const BINDING = {
   Failed, failed, refusedNumber, refusedText, leaseLost, noDelay, unrecognised, Later, texts, hasSender,
@@ -39,6 +42,9 @@ let current;
  * @type {Set<Call>}
  */
 let lostCalls = new Set();
+/** Whether those who work by themselves are to go on in the current instance, and whether after a pause. */
+let isRestartDue = false;
+let isPauseDue = false;
 
 /** @typedef {{ id: string | undefined, reject: (error: unknown) => void }} Call */
 
@@ -58,14 +64,46 @@ export function provide(compiledModule) {
  */
 export function instance() {
   if (lostCalls.size > 0) endLostCalls();
+  if (isRestartDue) beginRestart();
   if (current?.isAlive) return current;
   compiled ??= loader()();
   const fresh = new Instance(compiled);
-  if (current) lostCalls = new Set([...lostCalls, ...current.calls]);
+  if (current) {
+    lostCalls = new Set([...lostCalls, ...current.calls]);
+    current.release();
+  }
+  isRestartDue = current !== undefined;
   current = fresh;
   if (lostCalls.size > 0) endLostCalls();
-  if (restarted.size > 0) queueMicrotask(() => restarted.forEach((restart) => restart()));
+  if (isRestartDue) beginRestart();
   return fresh;
+}
+
+/** Again with the next call, where the stack ends in the middle. */
+function beginRestart() {
+  if (isPauseDue) setTimeout(restartAll, PAUSE);
+  else queueMicrotask(restartAll);
+  isRestartDue = isPauseDue = false;
+}
+
+function restartAll() {
+  for (const restart of restarted) {
+    try {
+      restart();
+    } catch {
+      isRestartDue = isPauseDue = true; // the others go on, and this one with them when it can
+    }
+  }
+  if (isRestartDue) recover();
+}
+
+/** Lets what is gone be replaced without a call of anybody, as soon as there is memory for it. */
+function recover() {
+  try {
+    instance();
+  } catch {
+    setTimeout(recover, PAUSE);
+  }
 }
 
 /** Who gives the compiled module; throws where nobody does. */
@@ -116,6 +154,28 @@ function gatedRegistry(gate) {
 }
 
 /**
+ * Makes promises whose executors enter an instance: what an executor throws is nobody's rejection.
+ *
+ * @param {Instance} instance
+ * @returns {PromiseConstructor}
+ */
+function enteringPromise(instance) {
+  /** @param {(resolve: (value: any) => void, reject: (error: unknown) => void) => void} executor */
+  function EnteringPromise(executor) {
+    return new Promise((resolve, reject) => {
+      try {
+        instance.enter(() => executor(resolve, reject));
+      } catch {
+        // It never settles; the call that it is for ends with the instance.
+      }
+    });
+  }
+  EnteringPromise.prototype = Promise.prototype;
+  EnteringPromise.resolve = Promise.resolve.bind(Promise);
+  return /** @type {any} */ (EnteringPromise);
+}
+
+/**
  * One instance of the module. An exception that crosses wasm (the caller's stack has ended, memory has ended, a trap)
  * skips all destructors: what the instance has in memory is not to be trusted from there on, and a fresh instance takes
  * its place. All that was in memory is a cache of what hosts keep.
@@ -125,12 +185,20 @@ export class Instance {
   /** @type {Set<Call>} under way */
   calls = new Set();
   #depth = 0;
+  /**
+   * What the gate lets through, by the function that asks for it. Promises and timers of others may keep that one for
+   * long, and not the memory of an instance that is gone.
+   *
+   * @type {WeakMap<Function, Function> | undefined}
+   */
+  #gated = new WeakMap();
 
   /** @param {WebAssembly.Module} module */
   constructor(module) {
     const { gate } = this;
     this.glue = instantiate(
       { ...BINDING, soon: () => new Later(soon(), gate) },
+      enteringPromise(this),
       (task) => queueMicrotask(/** @type {() => void} */ (gate(task))),
       (task, delay) => setTimeout(gate(task), delay),
       clearTimeout,
@@ -168,16 +236,35 @@ export class Instance {
   }
 
   /** @type {Gate} */
-  gate = (f) => (...args) => {
-    if (this.isAlive) {
+  gate = (f) => {
+    const gated = (/** @type {any[]} */ ...args) => this.#pass(gated, args);
+    this.#gated?.set(gated, f);
+    return gated;
+  };
+
+  /**
+   * @param {Function} gated
+   * @param {any[]} args
+   */
+  #pass(gated, args) {
+    const f = this.isAlive ? this.#gated?.get(gated) : undefined;
+    if (f) {
       try {
         return this.enter(() => f(...args));
       } catch {
-        // Nobody is there to hear of it but the calls under way.
+        isPauseDue = true; // nobody is there to hear of it but the calls under way
       }
     }
-    if (this.calls.size > 0 || restarted.size > 0) instance();
-  };
+    if (this.calls.size > 0 || restarted.size > 0) recover();
+  }
+
+  /** Lets go of the memory of an instance that is gone. */
+  release() {
+    this.#gated = undefined;
+    this.calls = new Set();
+    /** @type {any} */ (this).glue = undefined;
+    /** @type {any} */ (this).exports = undefined;
+  }
 
   /**
    * A promise that ends with the instance.

@@ -96,6 +96,14 @@ impl Scheduler {
         }
     }
 
+    /// A message that is claimed under this queue's name. If nothing of it is known, whoever has claimed it
+    /// is gone without an end (see [`Options::owner`](super::Options::owner)), and it is due now.
+    pub(super) fn put_own(&mut self, id: Id, timestamp: f64) {
+        if !self.under_way.contains_key(&id) && self.schedule.get(id).is_none() {
+            self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts: 0 });
+        }
+    }
+
     /// A message that is gone.
     pub(super) fn forget(&mut self, id: Id) {
         self.schedule.remove(id);

@@ -10,6 +10,9 @@ use super::queue::Queue;
 use super::timer::Timer;
 use crate::error::Error;
 use crate::host::{Host, Stored};
+use crate::id::Id;
+use crate::load::Position;
+use crate::meta::Meta;
 use crate::storage::Result;
 use crate::watch::{Latest, Subscriber};
 
@@ -40,16 +43,32 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
 
     /// Schedules everything that is there.
     pub(super) async fn scan(&self) -> Result<(), H> {
-        let mut load = self.storage.load();
+        let mut position = Position::Start;
         let mut count = 0_usize;
-        while let Some((timestamp, id)) = load.next().await? {
-            self.put(id, timestamp);
-            count = count.wrapping_add(1);
-            if count.is_multiple_of(AT_ONCE) {
-                self.timer.yield_now().await;
+        while !matches!(position, Position::End) {
+            for (id, meta) in self.storage.load_records(&mut position).await? {
+                self.put_found(id, &meta);
+                count = count.wrapping_add(1);
+                if count.is_multiple_of(AT_ONCE) {
+                    self.timer.yield_now().await;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Schedules a message as its record says.
+    fn put_found(&self, id: Id, meta: &Meta) {
+        match &meta.lease {
+            Some(lease) if lease.owner == self.settings.owner => {
+                self.shared.update_now(&self.timer, |state| state.scheduler.put_own(id, meta.timestamp));
+            }
+            _ => self.put(id, meta.timestamp),
+        }
+    }
+
+    fn forget(&self, id: Id) {
+        self.shared.update(|state| state.scheduler.forget(id));
     }
 
     /// One scan of everything, then the changes until it is time for the next one.
@@ -62,17 +81,13 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             }
             let changes = subscriber.take();
             for (id, latest) in changes.messages {
-                let timestamp = match latest {
-                    Latest::At(timestamp) => Some(timestamp),
-                    Latest::Gone => None,
+                match latest {
+                    Latest::At(timestamp) => self.put(id, timestamp),
+                    Latest::Gone => self.forget(id),
                     Latest::Changed => match self.storage.get_meta(&id).await? {
-                        Some(Stored::Good(meta)) => Some(meta.timestamp),
-                        _ => None,
+                        Some(Stored::Good(meta)) => self.put_found(id, &meta),
+                        _ => self.forget(id),
                     },
-                };
-                match timestamp {
-                    Some(timestamp) => self.put(id, timestamp),
-                    None => self.shared.update(|state| state.scheduler.forget(id)),
                 }
             }
             if changes.closed {

@@ -16,7 +16,7 @@ use super::event::{JsReply, emit};
 use super::host::JsHost;
 use super::meta::to_js;
 use super::relay::{Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, make_bounce};
-use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, now_or_later};
+use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, later, now_or_later};
 use super::timer::JsTimer;
 use crate::id::Id;
 use crate::queue::{BoxError, EnqueueOptions, Enqueued, Info, Options, Queue as CoreQueue, Reply};
@@ -115,7 +115,8 @@ impl Queue {
     pub fn flush(&self) -> JsValue {
         let core = Rc::clone(&self.core);
         let work = async move { core.flush().await.map(|()| JsValue::UNDEFINED).map_err(failure) };
-        now_or_later(Box::pin(work), false)
+        // Where the stack of the caller ends between a relay and its answer, nobody knows what came of it.
+        later(Box::pin(work))
     }
 
     /// Lets everything that waits be due now.

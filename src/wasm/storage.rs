@@ -32,9 +32,14 @@ pub(super) fn now_or_later(mut work: Work, is_sync: bool) -> JsValue {
     match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result.unwrap_or_else(|failed| failed),
         Poll::Pending if is_sync => needs_async(),
-        // Rejections are for those who throw: a `Failed` is a result, too.
-        Poll::Pending => future_to_promise(async { Ok(work.await.unwrap_or_else(|failed| failed)) }).into(),
+        Poll::Pending => later(work),
     }
+}
+
+/// The same on a stack of its own.
+pub(super) fn later(work: Work) -> JsValue {
+    // Rejections are for those who throw: a `Failed` is a result, too.
+    future_to_promise(async { Ok(work.await.unwrap_or_else(|failed| failed)) }).into()
 }
 
 /// What a method returns whose id is none: there is no such message, whatever the text is.

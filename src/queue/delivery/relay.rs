@@ -27,6 +27,9 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     pub(super) async fn relay(&mut self) -> Input {
         self.report(Kind::Attempt);
         let Some(envelope) = self.envelope.clone() else { return Input::Failed };
+        if !self.state.is_resumed() {
+            self.queue.relay.settled(self.id()); // an attempt that was cut off after its record heard of no end
+        }
         let signal = AbortSignal::default();
         let attempts = self.state.attempts().saturating_sub(1);
         let attempt = Attempt { id: self.id(), attempts, signal: signal.clone() };

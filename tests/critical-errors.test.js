@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { AsyncDictStorage, DictStorage } from '../pkg/load/inline.js';
+import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/inline.js';
 import { anEnvelope, idOf, outcome } from './support/calls.js';
+import { gate, message, storages, watch } from './support/queues.js';
 
 const ROUNDS = process.env.LONG ? 10_000 : 200;
 
@@ -117,6 +118,55 @@ test('a critical error ends the calls under way as unknown-outcome, and later on
   assert.deepEqual([(await others.next()).value, (await others.next()).value].sort(), [[1, id], [2, idOf(2)]]);
 });
 
+for (const { name, open } of storages) {
+  test(`A started queue that meets a critical error goes on: of a hundred attempts under way each is delivered once (${name})`, async () => {
+    const { storage, close } = open();
+    const { queue, events, relayed, answer } = await withAttemptsUnderWay(storage, 100);
+    const { until } = watch(queue);
+    assert.throws(() => fallWith(() => new DictStorage().getInfo()), RangeError);
+    answer();
+    // Nobody calls anything: it goes on by itself.
+    await Promise.all([...relayed.keys()].map((id) => until('delivered', (event) => event.id === id)));
+    await queue.stop();
+    assert.equal(relayed.size, 100);
+    assert.deepEqual(new Set(relayed.values()), new Set([1]));
+    assert.deepEqual(events.filter(({ type }) => type === 'error' || type === 'deferred'), []);
+    assert.deepEqual(await storage.getInfo(), { size: 0, metaSize: 0 });
+    await close();
+  });
+}
+
+test('a queue goes on where the stack ends again and again on the way to a fresh instance', async () => {
+  const { queue, relayed, answer } = await withAttemptsUnderWay(new DictStorage(), 10);
+  const { until } = watch(queue);
+  const other = new DictStorage();
+  assert.throws(() => fallWith(() => {
+    try {
+      other.getInfo();
+    } catch {
+      other.getInfo();
+    }
+  }), RangeError);
+  answer();
+  await Promise.all([...relayed.keys()].map((id) => until('delivered', (event) => event.id === id)));
+  await queue.stop();
+});
+
+test('a critical error does not end the pause of a queue', async () => {
+  const storage = new DictStorage();
+  const { queue, relayed, answer } = await withAttemptsUnderWay(storage, 0);
+  const { until } = watch(queue);
+  queue.pause();
+  assert.throws(() => fallWith(() => storage.getInfo()), RangeError);
+  await queue.enqueue(message(['a@example.com']));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(relayed.size, 0);
+  queue.resume();
+  await until('attempt');
+  answer();
+  await queue.stop();
+});
+
 test('where the memory of the module ends that call fails, and later ones work', async () => {
   // Four mebibytes for the module: the text of an id does not fit, and the allocator traps.
   const { stdout } = await run(`
@@ -136,6 +186,32 @@ test('where the memory of the module ends that call fails, and later ones work',
   const [names, count, attempts] = JSON.parse(stdout);
   assert.deepEqual([names, count, attempts], [['RuntimeError'], 20, 20]);
 });
+
+/**
+ * A started queue whose relay has so many messages and answers when it is told to.
+ *
+ * @param {any} storage
+ * @param {number} count
+ */
+async function withAttemptsUnderWay(storage, count) {
+  /** @type {Map<string, number>} how often each message was relayed */
+  const relayed = new Map();
+  const { opened, open } = gate();
+  const relay = {
+    /** @type {import('../pkg/types.js').Relay['attempt']} */
+    async attempt(envelope, attempts, { id }) {
+      relayed.set(id, (relayed.get(id) ?? 0) + 1);
+      await opened;
+      return { code: 250, message: '2.0.0 Ok' };
+    },
+  };
+  const queue = new Queue(storage, relay);
+  const { events } = watch(queue);
+  queue.start();
+  for (let i = 0; i < count; i++) await queue.enqueue(message(['a@example.com']));
+  while (relayed.size < count) await new Promise((resolve) => setImmediate(resolve));
+  return { queue, events, relayed, answer: open };
+}
 
 /**
  * Runs a program that has the storage classes.
