@@ -193,6 +193,9 @@ export class Instance {
    */
   #gated = new WeakMap();
 
+  /** @type {Set<any>} that may keep the process alive */
+  #timers = new Set();
+
   /** @param {WebAssembly.Module} module */
   constructor(module) {
     const { gate } = this;
@@ -200,8 +203,15 @@ export class Instance {
       { ...BINDING, soon: () => new Later(soon(), gate) },
       enteringPromise(this),
       (task) => queueMicrotask(/** @type {() => void} */ (gate(task))),
-      (task, delay) => setTimeout(gate(task), delay),
-      clearTimeout,
+      (task, delay) => {
+        const timer = setTimeout(gate(task), delay);
+        this.#timers.add(timer);
+        return timer;
+      },
+      (timer) => {
+        this.#timers.delete(timer);
+        clearTimeout(timer);
+      },
       gatedRegistry(gate),
       undefined,
     );
@@ -258,8 +268,9 @@ export class Instance {
     if (this.calls.size > 0 || restarted.size > 0) recover();
   }
 
-  /** Lets go of the memory of an instance that is gone. */
+  /** Lets go of the memory and the timers of an instance that is gone. */
   release() {
+    this.#timers.forEach((timer) => clearTimeout(timer));
     this.#gated = undefined;
     this.calls = new Set();
     /** @type {any} */ (this).glue = undefined;
