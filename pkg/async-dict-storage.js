@@ -29,6 +29,7 @@ export class AsyncDictStorage {
   #wasm;
   #host;
   #every;
+  #isClosed = false;
   /** @type {(() => void) | undefined} */
   #unsubscribe;
 
@@ -61,7 +62,11 @@ export class AsyncDictStorage {
         );
     const subscribes = typeof (/** @type {DictHost} */ (this.#host).subscribe) === 'function';
     const own = /** @type {DictHost} */ (this.#host);
-    this.#wasm = new WasmHalf(({ glue, gate }) => new glue.Storage(new HostAdapter(own, false, gate), false, deadline));
+    this.#wasm = new WasmHalf(({ glue, gate }) => {
+      const storage = new glue.Storage(new HostAdapter(own, false, gate), false, deadline);
+      if (this.#isClosed) storage.shut();
+      return storage;
+    });
     this.#every = subscribes ? MINUTE : poll;
     keepParts(this, { wasm: this.#wasm, every: this.#every, listen: () => this.#listen() });
   }
@@ -249,7 +254,9 @@ export class AsyncDictStorage {
   async close() {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-    await this.#wasm.call((storage) => storage.close());
+    const closing = this.#wasm.call((storage) => storage.close());
+    this.#isClosed = true;
+    await closing;
   }
 
   /** @returns {Promise<void>} */

@@ -242,15 +242,21 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Host`], [`Error::Timeout`].
     pub async fn close(&self) -> Result<(), H> {
-        if self.closed.swap(true, Ordering::Relaxed) {
+        if !self.shut() {
             return Ok(());
         }
-        self.watchers.close();
         self.before_deadline(&Progress::default(), async {
             let _alone = self.calls.write().await;
             self.host.close().await.map_err(Error::Host)
         })
         .await
+    }
+
+    /// Refuses every later call; whether none did before.
+    pub(crate) fn shut(&self) -> bool {
+        let first = !self.closed.swap(true, Ordering::Relaxed);
+        self.watchers.close();
+        first
     }
 
     /// Stores a message; false if its id was taken meanwhile.

@@ -266,6 +266,24 @@ test('a fetch that heeds no signal is left as well', async () => {
   assert.match((await attempt(relay))[0], /^deferred 450 4\.4\.2 There was no answer within 20 ms/);
 });
 
+test('a request ends with its attempt, and none is begun after that', async () => {
+  const ends = new AbortController();
+  /** @type {AbortSignal[]} */
+  const signals = [];
+  const relay = httpRelay({
+    url: 'https://mail.example/',
+    fetch: async (_, { signal } = {}) => {
+      signals.push(/** @type {AbortSignal} */ (signal));
+      ends.abort();
+      return new Promise(() => {});
+    },
+  });
+  for (let i = 0; i < 2; i++) {
+    await assert.rejects(async () => relay.attempt(envelope, 0, { id, signal: ends.signal }), /4\.4\.7 The attempt was ended/);
+  }
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+});
+
 test('an answer of SMTP in the header says it itself', async () => {
   for (const [status, header, expected] of /** @type {[number, string, string][]} */ ([
     [204, '250; message="2.6.0 Taken"', 'delivered 250 2.6.0 Taken'],

@@ -178,7 +178,7 @@ function enteringPromise(instance) {
 /**
  * One instance of the module. An exception that crosses wasm (the caller's stack has ended, memory has ended, a trap)
  * skips all destructors: what the instance has in memory is not to be trusted from there on, and a fresh instance takes
- * its place. All that was in memory is a cache of what hosts keep.
+ * its place. What else was in memory is a cache of what hosts keep, or is told to the fresh instance by JavaScript.
  */
 export class Instance {
   isAlive = true;

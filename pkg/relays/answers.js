@@ -79,29 +79,39 @@ export function spread(answer, recipients) {
   return recipients.map((each) => (Object.hasOwn(byAddress, each) ? byAddress[each] : missing()));
 }
 
+const ENDED = '4.4.7 The attempt was ended before there was an answer';
+
 /**
- * Ends by a time limit whatever is waited for, even if that heeds no signal.
+ * Ends by a time limit, or when the attempt is ended, whatever is waited for, even if that heeds no signal.
  *
  * @template T
  * @param {number} timeout in milliseconds
+ * @param {AbortSignal | undefined} ended the signal of the attempt
  * @param {(signal: AbortSignal) => Promise<T>} call
  * @returns {Promise<T>}
- * @throws {TransientRelayError} when the time is over
+ * @throws {TransientRelayError} when the time is over or the attempt is ended
  */
-export async function within(timeout, call) {
+export async function within(timeout, ended, call) {
+  if (ended?.aborted) throw new TransientRelayError(ENDED);
   const controller = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  /** @type {() => void} */
+  let end = () => {};
   const over = new Promise((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new TransientRelayError(`4.4.2 There was no answer within ${timeout} ms`);
+    const give = (/** @type {string} */ reason) => {
+      const error = new TransientRelayError(reason);
       reject(error);
       controller.abort(error);
-    }, Math.min(timeout, LONGEST_TIMER));
+    };
+    timer = setTimeout(() => give(`4.4.2 There was no answer within ${timeout} ms`), Math.min(timeout, LONGEST_TIMER));
+    end = () => give(ENDED);
   });
+  ended?.addEventListener('abort', end);
   try {
     return await Promise.race([call(controller.signal), /** @type {Promise<never>} */ (over)]);
   } finally {
     clearTimeout(timer);
+    ended?.removeEventListener('abort', end);
   }
 }

@@ -103,8 +103,8 @@ class HttpRelay {
   async attempt(envelope, attempts, attempt) {
     const { body } = this.#options;
     const { recipients } = envelope;
-    const id = attempt?.id;
-    if (body) return this.#send(envelope, await body(envelope, { attempts, id }), keyOf(id, recipients.length));
+    const { id, signal } = /** @type {Partial<Attempt>} */ (attempt ?? {});
+    if (body) return this.#send(envelope, await body(envelope, { attempts, id }), keyOf(id, recipients.length), signal);
     const message = toBytes(envelope);
     /** @type {Outcome[]} */
     const outcomes = [];
@@ -117,7 +117,7 @@ class HttpRelay {
       };
       const key = keyOf(id, recipients.length, some.length === recipients.length ? undefined : left);
       try {
-        outcomes.push(...await this.#send({ ...envelope, recipients: some }, { body: message, headers }, key));
+        outcomes.push(...await this.#send({ ...envelope, recipients: some }, { body: message, headers }, key, signal));
       } catch (error) {
         if (outcomes.length === 0) throw error;
         // Without an answer now there would be none for the others either.
@@ -132,15 +132,16 @@ class HttpRelay {
    * @param {Envelope} envelope
    * @param {{ body: NonNullable<RequestInit['body']>, headers?: Record<string, string> }} request
    * @param {string | undefined} key
+   * @param {AbortSignal | undefined} ended
    */
-  async #send(envelope, request, key) {
+  async #send(envelope, request, key, ended) {
     const { fetch = globalThis.fetch, headers: extra, idempotencyHeader = 'Idempotency-Key', method = 'POST' } =
       this.#options;
     const headers = new Headers(request.headers);
     if (key !== undefined && idempotencyHeader !== null) headers.set(idempotencyHeader, key);
     const more = typeof extra === 'function' ? await extra(envelope) : extra;
     for (const [name, value] of Object.entries(more ?? {})) headers.set(name, value);
-    return within(this.#timeout, async (signal) => {
+    return within(this.#timeout, ended, async (signal) => {
       let response;
       try {
         // To follow one would turn the request into one without a message, or show it to another server.

@@ -1,4 +1,4 @@
-/** @import { Envelope, Outcome, Relay } from '../types.js' */
+/** @import { Attempt, Envelope, Outcome, Relay } from '../types.js' */
 import { milliseconds } from '../options.js';
 import { describe } from '../errors.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
@@ -87,9 +87,11 @@ class SmtpRelay {
 
   /**
    * @param {Envelope} envelope
+   * @param {number} attempts
+   * @param {Attempt} [attempt]
    * @returns {Promise<Outcome[]>}
    */
-  async attempt(envelope) {
+  async attempt(envelope, attempts, attempt) {
     const sender = envelope.sender ?? '';
     if (sender && !isTransmissible(sender)) {
       throw new PermanentRelayError('553 5.1.7 The address of the sender cannot be sent over SMTP');
@@ -106,7 +108,7 @@ class SmtpRelay {
     const all = [...left];
     for (let from = 0; from < all.length; from += this.#maxRecipients) {
       const some = all.slice(from, from + this.#maxRecipients);
-      const found = await this.#send(sender, some.map(([, address]) => address), message);
+      const found = await this.#send(sender, some.map(([, address]) => address), message, attempt?.signal);
       for (const [key] of some) outcomes.set(key, found.get(key));
     }
     return envelope.recipients.map((each) => outcomes.get(canonical(each)));
@@ -118,9 +120,10 @@ class SmtpRelay {
    * @param {string} sender
    * @param {string[]} recipients
    * @param {Uint8Array} message
+   * @param {AbortSignal | undefined} ended
    * @returns {Promise<{ get(key: string): Outcome }>}
    */
-  async #send(sender, recipients, message) {
+  async #send(sender, recipients, message, ended) {
     const envelope = {
       // As objects: a text would be read as a header is, where one can name several.
       from: sender && { address: sender, name: '' },
@@ -130,7 +133,7 @@ class SmtpRelay {
     };
     const raw = Buffer.from(message.buffer, message.byteOffset, message.length);
     try {
-      const info = await within(this.#timeout, (signal) => this.#transport.sendMail({ envelope, raw, signal }));
+      const info = await within(this.#timeout, ended, (signal) => this.#transport.sendMail({ envelope, raw, signal }));
       return answered(info, recipients.length);
     } catch (error) {
       return failed(error);

@@ -160,6 +160,11 @@ impl Storage {
         self.call(|storage| async move { storage.repair(repair).await }, meta::findings_to_js)
     }
 
+    /// Refuses every later call: the host is closed already.
+    pub fn shut(&self) {
+        self.storage.shut();
+    }
+
     pub fn close(&self) -> JsValue {
         self.call(|storage| async move { storage.close().await }, |()| JsValue::UNDEFINED)
     }

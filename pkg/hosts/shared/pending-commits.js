@@ -40,13 +40,14 @@ export class PendingCommits {
     return new Promise((resolve, reject) => {
       const pending = { ...commit, resolve, reject };
       if (this.#group?.take(pending)) return;
+      // On a stack of its own: that of the caller may end anywhere.
+      if (!this.#isCommitting) queueMicrotask(() => this.#commitAll());
+      this.#isCommitting = true;
       this.#pending.push(pending);
-      if (!this.#isCommitting) this.#commitAll();
     });
   }
 
   async #commitAll() {
-    this.#isCommitting = true;
     while (this.#pending.length > 0) {
       const group = (this.#group = this.#begin());
       this.#pending = this.#pending.filter((each) => !group.take(each));
