@@ -7,7 +7,7 @@ import { Faults } from './support/faults.js';
 import { CUT, NEW, OPERATIONS, OTHER, SETTINGS, WHOLE, aStore, listed, rehearse } from './support/scenario.js';
 
 /** In milliseconds, where a call is meant to be ended by it and where not. */
-const [SHORT, LONG] = [80, 20_000];
+const [SHORT, LONG] = [200, 20_000];
 const AT_ONCE = 24;
 const trouble = new Error('the disk is on fire');
 
@@ -218,8 +218,8 @@ async function one(setting, mode, operation, { calls, before, after }, at) {
   }
   for (let i = 0; i < 6; i++) await turn();
   if (mode.changes) {
-    if (!context.inner.some(({ failed }) => failed)) await storage.remove(idOf(8));
-    for (const id of await ids(storage)) await storage.get(id);
+    if (!context.inner.some(({ failed }) => failed)) await persist(() => storage.remove(idOf(8)));
+    for (const id of await persist(() => ids(storage))) await persist(() => storage.get(id));
   } else if (result.failed) {
     is(listed(store), before, after);
   } else {
@@ -230,23 +230,37 @@ async function one(setting, mode, operation, { calls, before, after }, at) {
 
 const ids = async (storage) => (await all(storage.load())).map(([, id]) => id);
 
+/**
+ * Makes a call until it says what it came to: on a busy machine a host that is well may miss a short deadline, and
+ * nothing was changed then.
+ */
+async function persist(call) {
+  for (;;) {
+    const { value, error } = await outcome(call);
+    if (!['timeout', 'conflict'].includes(error?.code)) {
+      if (error) throw error;
+      return value;
+    }
+  }
+}
+
 /** The same object answers, takes changes and lists. */
 async function goesOn(storage, operation) {
   const next = idOf(9);
-  assert.equal(await storage.write(anEnvelope(), 1, { id: next }), next);
-  assert.equal(await storage.incrementAttempts(next), 1);
-  assert.deepEqual(await storage.get(OTHER), [anEnvelope(), 0, [0, 1, 2]]);
-  await storage.setRecipientsDelivered(OTHER, [0]);
-  assert.deepEqual((await storage.get(OTHER))[2], [1, 2]);
-  const listed = await ids(storage);
+  assert.equal(await persist(() => storage.write(anEnvelope(), 1, { id: next })), next);
+  assert.equal(await persist(() => storage.incrementAttempts(next)), 1);
+  assert.deepEqual(await persist(() => storage.get(OTHER)), [anEnvelope(), 0, [0, 1, 2]]);
+  await persist(() => storage.setRecipientsDelivered(OTHER, [0]));
+  assert.deepEqual((await persist(() => storage.get(OTHER)))[2], [1, 2]);
+  const listed = await persist(() => ids(storage));
   assert.ok(listed.includes(next) && listed.includes(OTHER));
   for (const id of [WHOLE, CUT, NEW]) {
     if (!listed.includes(id)) continue;
-    const [, attempts] = await storage.get(id);
-    assert.equal(await storage.incrementAttempts(id), attempts + 1);
+    const [, attempts] = await persist(() => storage.get(id));
+    assert.equal(await persist(() => storage.incrementAttempts(id)), attempts + 1);
   }
-  await storage.getInfo();
-  await storage.check();
-  const again = await outcome(() => operation.run(storage));
+  await persist(() => storage.getInfo());
+  await persist(() => storage.check());
+  const again = await outcome(() => persist(() => operation.run(storage)));
   if (again.failed) assert.equal(again.error.name, 'KeyError', again.error.stack);
 }
