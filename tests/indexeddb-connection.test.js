@@ -125,6 +125,17 @@ describe('a connection', { timeout: 30_000 }, () => {
     }
   });
 
+  test('a database that has lost its stores, as after a power cut, gets them again, from two hosts at once', async () => {
+    await new Promise((resolve, reject) => {
+      const request = beneath.open('outbox', 1);
+      request.onsuccess = () => resolve(request.result.close());
+      request.onerror = reject;
+    });
+    const [one, other] = [host(), host()];
+    assert.deepEqual(await Promise.all([one.commit(batch(1)), other.commit(batch(2))]), [true, true]);
+    assert.deepEqual(await host().sizes(), { size: 2, metaSize: 2 });
+  });
+
   test('closing ends a call whose database does not open', async () => {
     const plain = host(faulty({ open: ['silent', 'silent'] }));
     const said = queueError(() => plain.sizes(), 'closed');

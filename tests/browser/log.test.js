@@ -100,6 +100,24 @@ describe('The log of Chromium', { skip, timeout: 120_000 }, () => {
     assert.deepEqual(await changed(tab, 'outbox'), { begun: false, asked: false });
   });
 
+  test('a site whose files are damaged has its log filled all the same', async () => {
+    const tab = await open();
+    const filled = await tab.evaluate(async () => {
+      FileSystemDirectoryHandle.prototype.getFileHandle = async () => {
+        throw new DOMException('the state had changed', 'InvalidStateError');
+      };
+      const { transaction } = IDBDatabase.prototype;
+      let count = 0;
+      IDBDatabase.prototype.transaction = function (...all) {
+        if (this.name !== 'outbox') count++;
+        return transaction.apply(this, all);
+      };
+      await change('outbox');
+      return count;
+    });
+    assert.ok(filled > 10, `${filled} transactions`);
+  });
+
   test('freshLog: false leaves the log and the lock alone', async () => {
     assert.deepEqual(await changed(await open(), 'outbox', { freshLog: false }), { begun: false, asked: false });
   });

@@ -7,6 +7,13 @@ import { Watch } from './watch.js';
 import { within } from './within.js';
 
 const VERSION = 1;
+/**
+ * The version of a database whose stores were lost, as an engine may leave it after a power cut, and were made again.
+ * What is in them is the same. Deleting such a database instead could meet the one that another context has just made.
+ */
+const MADE_AGAIN = 2;
+/** @type {[DictName, IDBObjectStoreParameters][]} */
+const STORES = [['envelope', {}], ['meta', { keyPath: 'id' }]];
 /** How long to wait, in milliseconds, for what ought to come at once. */
 const PATIENCE = 1_000;
 /** How long an open, or a log that begins, may say nothing before it is given up. */
@@ -116,27 +123,32 @@ export class Connection {
     return opening;
   }
 
-  /** @param {Opening} opening */
-  #request(opening) {
+  /**
+   * @param {Opening} opening
+   * @param {number} [version]
+   */
+  #request(opening, version = VERSION) {
     opening.requests++;
     opening.pending++;
     /** @param {unknown} error */
     const fail = (error) => {
       opening.pending--;
-      if (opening.requests === 1 && isLoss(error)) this.#request(opening);
+      if (version < MADE_AGAIN && isNewer(error)) this.#request(opening, MADE_AGAIN);
+      else if (opening.requests === 1 && isLoss(error)) this.#request(opening);
       else if (opening.pending === 0) opening.reject(failure(error));
     };
     try {
       if (!this.#indexedDB) throw new QueueError('host', 'host: there is no IndexedDB here');
-      const request = this.#indexedDB.open(this.#name, VERSION);
+      const request = this.#indexedDB.open(this.#name, version);
       let blocked = 0;
       request.onblocked = () => {
         this.#blocked += blocked = 1;
       };
       request.onupgradeneeded = () => {
         const db = request.result;
-        if (!db.objectStoreNames.contains('envelope')) db.createObjectStore('envelope');
-        if (!db.objectStoreNames.contains('meta')) db.createObjectStore('meta', { keyPath: 'id' });
+        for (const [store, parameters] of STORES) {
+          if (!db.objectStoreNames.contains(store)) db.createObjectStore(store, parameters);
+        }
       };
       request.onerror = () => {
         this.#blocked -= blocked;
@@ -144,7 +156,11 @@ export class Connection {
       };
       request.onsuccess = () => {
         this.#blocked -= blocked;
-        this.#opened(request.result);
+        const db = request.result;
+        if (version === MADE_AGAIN || isWhole(db)) return this.#opened(db);
+        db.close();
+        opening.pending--;
+        this.#request(opening, MADE_AGAIN);
       };
     } catch (error) {
       fail(error);
@@ -172,4 +188,14 @@ export class Connection {
     if (this.#db === db) this.#db = undefined;
     db.close();
   }
+}
+
+/** @param {IDBDatabase} db */
+function isWhole(db) {
+  return STORES.every(([store]) => db.objectStoreNames.contains(store));
+}
+
+/** @param {unknown} error */
+function isNewer(error) {
+  return /** @type {any} */ (error)?.name === 'VersionError';
 }

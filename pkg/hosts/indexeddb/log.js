@@ -117,7 +117,7 @@ export class Log {
    */
   async #fill() {
     try {
-      this.#isRoom &&= await isRoom().catch(() => false);
+      this.#isRoom &&= await isRoom().catch(isOtherThanFull);
       await beginLog(this.#indexedDB); // not before: a log that is being begun while the disk is tried finds it full
       if (!this.#isRoom) return;
       const db = await open(this.#indexedDB);
@@ -180,6 +180,16 @@ async function isRoom() {
   } finally {
     await writable.abort().catch(() => {});
   }
+}
+
+/**
+ * Whether an error says something else than that there is no room. A file that cannot be made says nothing about room,
+ * as where a power cut has left the site's files damaged, and a log that is not filled may be torn.
+ *
+ * @param {unknown} error
+ */
+function isOtherThanFull(error) {
+  return /** @type {any} */ (error)?.name !== 'QuotaExceededError';
 }
 
 /**
