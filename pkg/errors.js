@@ -25,6 +25,19 @@ export class QueueError extends Error {
     /** @type {string | undefined} */
     this.id = details.id;
     if (details.id === undefined) delete this.id;
+    /**
+     * Of an `enqueue` that did not store everything: each envelope with its id, or with the error that kept it from
+     * being stored.
+     *
+     * @type {[envelope: import('./types.js').Envelope, id: string | QueueError][] | undefined}
+     */
+    this.results;
+    /**
+     * Of such an `enqueue`: given again as `options.key`, it has only what is missing stored.
+     *
+     * @type {string | undefined}
+     */
+    this.key;
   }
 }
 QueueError.prototype.name = 'QueueError';

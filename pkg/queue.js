@@ -1,6 +1,6 @@
-/** @import { Envelope, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
+/** @import { EnqueueOptions, Envelope, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
 import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './options.js';
-import { copyId } from './binding/arguments.js';
+import { copyEnqueueOptions, copyId } from './binding/arguments.js';
 import { Callbacks } from './binding/callbacks.js';
 import { copyEnvelope, without } from './binding/envelope.js';
 import { Failed } from './binding/errors.js';
@@ -85,32 +85,41 @@ export class Queue extends Target {
   }
 
   /**
-   * Stores a message, or what the policies make of it, due now. Resolves when it is stored: with each envelope and its
-   * id, or the error that kept it from being stored. Rejects for an envelope that is none.
+   * Stores a message, or what the policies make of it. Resolves when everything is stored: with each envelope and its
+   * id.
+   *
+   * Rejects with what a policy threw: nothing was stored then. Rejects with the first error of the storage if anything
+   * is not stored. The `results` of this `QueueError` are the pairs of each envelope and its id, with an error in the
+   * place of each id that is missing: what has an id is stored and is attempted. Its `key`, given again as `options.key`
+   * with the same message, has only what is missing stored.
    *
    * Whoever waits for each message before the next one goes no faster than attempts are made, and lets everything else
    * of the program run in between.
    *
    * @param {Envelope} envelope
-   * @returns {Promise<[envelope: Envelope, id: string | import('./errors.js').QueueError][]>}
+   * @param {EnqueueOptions} [options]
+   * @returns {Promise<[envelope: Envelope, id: string][]>}
    */
-  async enqueue(envelope) {
-    return this.#enqueue(envelope);
+  async enqueue(envelope, options) {
+    return this.#enqueue(envelope, copyEnqueueOptions(options));
   }
 
   /**
    * @param {Envelope} envelope
-   * @param {string} [id] of the first message that it becomes; those of the others follow from it
-   * @param {number} [at] when it is due
+   * @param {{ id?: string, key?: string, at?: number }} options
+   * @returns {Promise<[envelope: Envelope, id: string][]>}
    */
-  async #enqueue(envelope, id, at) {
+  async #enqueue(envelope, { id, key, at }) {
     const copy = copyEnvelope(envelope);
-    /** @type {[Envelope, string | Failed][]} */
-    const stored = await this.#wasm.call((queue) => queue.enqueue(copy, id, at));
-    return stored.map(([made, id]) => {
+    /** @type {[missing: string | undefined, stored: [Envelope, string | Failed][]]} */
+    const [missing, stored] = await this.#wasm.call((queue) => queue.enqueue(copy, id, at, key));
+    const results = stored.map(([made, id]) => {
       const shown = this.#policies.length === 0 ? envelope : without(made, NONE);
       return /** @type {[Envelope, any]} */ ([shown, id instanceof Failed ? id.error : id]);
     });
+    if (missing === undefined) return results;
+    const [, error] = /** @type {[Envelope, any]} */ (results.find(([, id]) => typeof id !== 'string'));
+    throw Object.assign(error, { results, key: missing });
   }
 
   /**
@@ -218,7 +227,7 @@ export class Queue extends Target {
    * @returns {Promise<string[]>}
    */
   static async #enqueueBounce(queue, bounce, id, at) {
-    const stored = queue instanceof Queue ? await queue.#enqueue(bounce, id, at) : await queue.enqueue(bounce);
+    const stored = queue instanceof Queue ? await queue.#enqueue(bounce, { id, at }) : await queue.enqueue(bounce);
     return stored.map(([, id]) => {
       if (typeof id !== 'string') throw id;
       return id;

@@ -240,6 +240,22 @@ export interface Policy {
   apply(envelope: Envelope): MaybePromise<Iterable<Envelope> | null | undefined | void>;
 }
 
+/** How a message is queued. */
+export interface EnqueueOptions {
+  /**
+   * The id of the message, 32 lower-case hexadecimal digits; drawn unless given. The ids of what policies make of it
+   * beside follow from it. What is there already under an id stays as it is.
+   */
+  id?: string;
+  /**
+   * Any text that stands for the message, in the place of an `id`: a repeat with the same key stores only what is
+   * missing, as long as the message is there.
+   */
+  key?: string;
+  /** When the first attempt is due, in milliseconds since the epoch; now unless given. */
+  at?: number | Date;
+}
+
 /** What a `Queue` can be told. Times are in milliseconds. */
 export interface QueueOptions {
   /**

@@ -221,7 +221,7 @@ async fn a_flush_of_a_queue_that_runs_ends_when_what_waited_was_attempted() {
     let host = MemoryHost::new();
     let queue = Arc::new(queue_on(&host, Slow(20), Options::default()));
     for _ in 0..3 {
-        queue.enqueue_with(envelope(1, "hello"), EnqueueOptions { at: Some(1e15), id: None }).await.unwrap();
+        queue.enqueue_with(envelope(1, "hello"), EnqueueOptions { at: Some(1e15), ..EnqueueOptions::default() }).await.unwrap();
     }
     let running = queue.clone();
     let task = tokio::spawn(async move { running.start().await });
@@ -474,10 +474,10 @@ async fn policies_may_take_their_time_and_put_other_envelopes_in_the_place_of_on
             Ok(envelope.recipients.iter().map(one).collect())
         })
     }));
-    let given = EnqueueOptions { id: Some(Id::from_u128(5)), at: Some(77.0) };
+    let given = EnqueueOptions { id: Some(Id::from_u128(5)), at: Some(77.0), key: None };
     for _ in 0..2 {
-        let stored = queue.enqueue_with(envelope(2, "hello"), given).await.unwrap();
-        let ids: Vec<Id> = stored.iter().map(|(_, id)| *id.as_ref().unwrap()).collect();
+        let stored = queue.enqueue_with(envelope(2, "hello"), given.clone()).await.unwrap();
+        let ids: Vec<Id> = stored.iter().map(|(_, id)| *id).collect();
         assert_eq!(ids[0], Id::from_u128(5));
         assert_eq!(queue.storage().get(&ids[1]).await.unwrap().envelope.recipients, ["1@example.com"]);
     }

@@ -294,6 +294,54 @@ onEachStorage('A queue', (scene) => {
     }
   });
 
+  test('a message that is enqueued again with its key is neither stored nor attempted again', async () => {
+    const relay = relayOf(() => later);
+    const { queue, until } = make(relay);
+    queue.start();
+    const [[, id]] = await queue.enqueue(message(['a']), { key: 'order 17' });
+    await until('deferred');
+    const [[, again]] = await queue.enqueue(message(['a']), { key: 'order 17' });
+    await queue.stop();
+    assert.deepEqual([again, relay.calls.length, await left()], [id, 1, 1]);
+    const [[, other]] = await queue.enqueue(message(['a']), { key: 'order 18' });
+    assert.notEqual(other, id);
+  });
+
+  test('takes an id and a time from the caller, and refuses options that are none', async () => {
+    const { queue } = make(null);
+    const own = 'ab'.repeat(16);
+    const at = new Date(Date.now() + 3_600_000);
+    const [[, id]] = await queue.enqueue(message(['a']), { id: own, at });
+    assert.equal(id, own);
+    for await (const [timestamp] of scene.storage.load()) assert.equal(timestamp, at.getTime());
+    for (const [options, expected] of [
+      [{ id: 'x' }, /^TypeError: options\.id: expected 32 lower-case hexadecimal digits, got/],
+      [{ key: 7 }, /^TypeError: options\.key: expected a well-formed text that is not empty, got the number 7$/],
+      [{ id: own, key: 'k' }, /^TypeError: options: expected an id or a key, got both$/],
+      [{ at: NaN }, /^RangeError: options\.at: expected a finite number or a valid Date, got NaN$/],
+      [{ when: 1 }, /^TypeError: options\.when: expected one of id, key, at$/],
+    ]) {
+      await assert.rejects(queue.enqueue(message(['b']), /** @type {any} */ (options)), (error) => {
+        assert.match(String(error), expected);
+        return true;
+      });
+    }
+    assert.equal(await left(), 1);
+  });
+
+  test('a notice is from nobody whatever a factory and a policy make of it, and is never bounced', async () => {
+    const relay = relayOf(() => refused);
+    const { queue, events, until } = make(relay, { bounceFactory: ({ sender }) => message([sender]) });
+    queue.addPolicy({ apply: (envelope) => [{ ...envelope, sender: 'postmaster@example.com' }] });
+    queue.start();
+    const [[, id]] = await queue.enqueue(message(['a']));
+    const notice = await until('failed', (event) => event.id !== id);
+    await queue.stop();
+    assert.ok(!notice.envelope.sender);
+    assert.deepEqual(relay.calls.map(({ sender }) => sender || null), ['postmaster@example.com', null]);
+    assert.deepEqual([events.filter(({ type }) => type === 'bounced').length, await left()], [1, 0]);
+  });
+
   test('an envelope that is none is refused, and nothing is stored', async () => {
     const { queue } = make(relayOf());
     await assert.rejects(queue.enqueue({ sender: 'a', recipients: 'b' }), TypeError);
@@ -354,10 +402,39 @@ describe('A queue', () => {
       throw cause;
     };
     const queue = new Queue(new DictStorage(broken), relayOf());
-    const [[, error]] = await queue.enqueue(message(['a']));
+    const error = await queue.enqueue(message(['a'])).catch((error) => error);
     assert.ok(error instanceof QueueError);
     assert.equal(error.code, 'host');
     assert.equal(error.cause, cause);
+  });
+
+  test('rejects where a part is not stored, and a repeat with the key stores only what is missing', async () => {
+    const envelopes = new Map();
+    const cause = new Error('disk');
+    let refused = 0;
+    const db = Object.assign(Object.create(envelopes), {
+      get: (id) => envelopes.get(id),
+      has: (id) => envelopes.has(id),
+      delete: (id) => envelopes.delete(id),
+      keys: () => envelopes.keys(),
+      set(id, envelope) {
+        if (envelope.recipients[0] === 'b' && refused++ === 0) throw cause;
+        envelopes.set(id, envelope);
+      },
+    });
+    Object.defineProperty(db, 'size', { get: () => envelopes.size });
+    const storage = new DictStorage(db);
+    const queue = new Queue(storage, null);
+    queue.addPolicy({ apply: (envelope) => envelope.recipients.map((to) => ({ ...envelope, recipients: [to] })) });
+    const error = await queue.enqueue(message(['a', 'b', 'c'])).catch((error) => error);
+    assert.deepEqual([error.code, error.cause], ['host', cause]);
+    assert.deepEqual(error.results.map(([envelope]) => envelope.recipients), [['a'], ['b'], ['c']]);
+    assert.deepEqual(error.results.map(([, id]) => (id instanceof QueueError ? id.code : typeof id)),
+      ['string', 'host', 'string']);
+    assert.equal(storage.getInfo().size, 2);
+    const stored = await queue.enqueue(message(['a', 'b', 'c']), { key: error.key });
+    assert.deepEqual([stored[0][1], stored[2][1]], [error.results[0][1], error.results[2][1]]);
+    assert.deepEqual(storage.getInfo(), { size: 3, metaSize: 3 });
   });
 
   test('refuses what is no storage, relay or option, by name', () => {

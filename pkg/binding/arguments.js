@@ -178,3 +178,41 @@ export function copyWriteId(options) {
 export function refuseId(id) {
   throw refused('options.id', '32 lower-case hexadecimal digits', id);
 }
+
+/**
+ * What the options of an `enqueue` say.
+ *
+ * @param {any} options
+ * @returns {{ id?: string, key?: string, at?: number }}
+ */
+export function copyEnqueueOptions(options) {
+  if (options === undefined || options === null) return {};
+  /** @type {{ id?: string, key?: string, at?: number }} */
+  const copy = {};
+  const { id, key, at } = /** @type {any} */ (onlyKnown('options', options, ['id', 'key', 'at']));
+  if (id !== undefined) copy.id = /^[0-9a-f]{32}$/.test(copyId('options.id', id)) ? id : refuseId(id);
+  if (key !== undefined) {
+    if (id !== undefined) throw new TypeError('options: expected an id or a key, got both');
+    if (typeof key !== 'string' || key === '' || !isWellFormed(key)) {
+      throw refused('options.key', 'a well-formed text that is not empty', key);
+    }
+    copy.key = key;
+  }
+  if (at !== undefined) copy.at = copyTimestamp('options.at', at);
+  return copy;
+}
+
+/**
+ * An object that has no property but these: a misspelt one would be passed over.
+ *
+ * @param {string} name
+ * @param {any} object
+ * @param {string[]} known
+ */
+function onlyKnown(name, object, known) {
+  if (typeof object !== 'object') throw refused(name, 'an object', object);
+  for (const key of Object.keys(object)) {
+    if (!known.includes(key)) throw new TypeError(`${name}.${key}: expected one of ${known.join(', ')}`);
+  }
+  return object;
+}

@@ -223,6 +223,16 @@ export function withRecipients(envelope, places) {
 }
 
 /**
+ * An envelope from nobody.
+ *
+ * @param {Envelope} envelope a copy
+ * @returns {Envelope}
+ */
+export function withoutSender(envelope) {
+  return { ...envelope, sender: null };
+}
+
+/**
  * What a notification of a failure takes from an envelope.
  *
  * @param {Envelope} envelope a copy

@@ -14,6 +14,10 @@ pub trait QueueEnvelope: EnvelopeHandle {
     #[must_use]
     fn with_recipients(&self, places: &[usize]) -> Self;
 
+    /// The envelope from nobody: the null sender.
+    #[must_use]
+    fn without_sender(self) -> Self;
+
     /// What the host keeps of an envelope that was made here.
     fn of(envelope: Envelope) -> Self;
 }
@@ -48,6 +52,10 @@ impl QueueEnvelope for Envelope {
     fn with_recipients(&self, places: &[usize]) -> Self {
         let recipients = places.iter().filter_map(|place| self.recipients.get(*place)).cloned().collect();
         Self { recipients, ..self.clone() }
+    }
+
+    fn without_sender(self) -> Self {
+        Self { sender: None, ..self }
     }
 
     fn of(envelope: Envelope) -> Self {

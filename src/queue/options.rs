@@ -76,11 +76,28 @@ impl<H: Host> fmt::Debug for Options<H> {
 }
 
 /// How a message is queued.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EnqueueOptions {
     /// The id of the first message that it becomes, those of the others follow from it; drawn unless
     /// given. What is there already under an id stays as it is.
     pub id: Option<Id>,
+    /// Any text that stands for the message: the ids follow from it where `id` is not given. A repeat
+    /// with the same key stores only what is missing, as long as the message is there.
+    pub key: Option<String>,
     /// When the first attempt is due, in milliseconds since the epoch; now unless given.
     pub at: Option<f64>,
+}
+
+/// The name space of the ids that follow from a key; drawn once, for this crate.
+const KEYS: u128 = 0x6f0d_3c52_9b1e_4d6a_8c57_21e4_b0a9_7d35;
+
+impl EnqueueOptions {
+    /// The id of the first message. A key that is an id stands for itself.
+    pub(super) fn first_id(&self) -> Result<Id, getrandom::Error> {
+        match (self.id, &self.key) {
+            (Some(id), _) => Ok(id),
+            (None, Some(key)) => Ok(key.parse().unwrap_or_else(|_| Id::new_v5(Id::from_u128(KEYS), key.as_bytes()))),
+            (None, None) => Id::generate(),
+        }
+    }
 }

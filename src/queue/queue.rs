@@ -12,6 +12,7 @@ use super::boxed::BoxError;
 use super::callback::{Policy, caught, caught_async};
 use super::command::Settings;
 use super::dead_letter::DeadLetters;
+use super::enqueue_error::{EnqueueError, Results};
 use super::envelope::QueueEnvelope;
 use super::event::{Event, Kind};
 use super::info::Info;
@@ -26,8 +27,8 @@ use crate::id::Id;
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
 
-/// Envelopes, each with its id or with the error that kept it from being stored.
-pub type Enqueued<H> = Vec<(<H as Host>::Envelope, Result<Id, H>)>;
+/// Envelopes that are stored, each with its id.
+pub type Enqueued<H> = Vec<(<H as Host>::Envelope, Id)>;
 
 /// Attempts the messages of a storage, tries again, gives up and tells the sender. After slimta's
 /// [`Queue`](https://slimta.org/en/latest/api/slimta.queue.html).
@@ -110,25 +111,32 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// Stores a message, or what the policies make of it, due now: see [`Queue::enqueue_with`].
     ///
     /// # Errors
-    /// That of a policy; nothing was stored then.
-    pub async fn enqueue(&self, envelope: H::Envelope) -> std::result::Result<Enqueued<H>, BoxError> {
+    /// See [`Queue::enqueue_with`].
+    pub async fn enqueue(&self, envelope: H::Envelope) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
         self.enqueue_with(envelope, EnqueueOptions::default()).await
     }
 
-    /// Stores a message, or what the policies make of it: each envelope with its id or with the error
-    /// that kept it from being stored. Whoever waits for each message before the next one goes no
-    /// faster than attempts are made.
+    /// Stores a message, or what the policies make of it, and returns each envelope with its id when
+    /// everything is stored. Whoever waits for each message before the next one goes no faster than
+    /// attempts are made.
     ///
     /// # Errors
-    /// That of a policy; nothing was stored then.
+    /// [`EnqueueError::Policy`] and [`EnqueueError::Random`]: nothing was stored.
+    /// [`EnqueueError::Storage`]: some envelopes may be stored and are attempted, at least one is not.
     pub async fn enqueue_with(
         &self,
         envelope: H::Envelope,
         options: EnqueueOptions,
-    ) -> std::result::Result<Enqueued<H>, BoxError> {
-        let stored = self.store_all(envelope, options.id, options.at).await?;
+    ) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
+        let id = options.first_id().map_err(EnqueueError::Random)?;
+        let envelopes = self.apply_policies(envelope).await.map_err(EnqueueError::Policy)?;
+        let results = self.store_all(envelopes, id, options.at).await;
         self.shared.until(|state| state.yielding == 0).await;
-        Ok(stored)
+        if results.iter().any(|(_, stored)| stored.is_err()) {
+            let key = options.key.unwrap_or_else(|| id.to_string());
+            return Err(EnqueueError::Storage { key, results });
+        }
+        Ok(results.into_iter().filter_map(|(envelope, stored)| Some((envelope, stored.ok()?))).collect())
     }
 
     /// Lets everything that waits be due now, whatever its time: the way to the recipients is open
@@ -187,7 +195,10 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         self.shared.until(|state| state.workers.iter().all(|began| *began >= stops)).await;
     }
 
-    async fn apply_policies(&self, envelope: H::Envelope) -> std::result::Result<Vec<H::Envelope>, BoxError> {
+    pub(super) async fn apply_policies(
+        &self,
+        envelope: H::Envelope,
+    ) -> std::result::Result<Vec<H::Envelope>, BoxError> {
         let policies = lock(&self.policies).clone();
         let mut all = vec![envelope];
         for policy in policies {
@@ -214,7 +225,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             for (place, envelope) in dead_letters.of(*id).await?.into_iter().rev() {
                 let again = dead_letters.id_to_queue(place, &self.storage).await?;
                 // If this ends before it is taken off, a repeat finds it here.
-                ids.push(self.store(&envelope, Some(again), self.after_lease()).await?);
+                ids.push(self.store(&envelope, again, self.after_lease()).await?);
                 dead_letters.remove(place).await?;
             }
         }
@@ -257,27 +268,21 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     }
 
     /// Stores what the policies make of a message; the ids of all but the first follow from its id.
-    pub(super) async fn store_all(
-        &self,
-        envelope: H::Envelope,
-        id: Option<Id>,
-        at: Option<f64>,
-    ) -> std::result::Result<Enqueued<H>, BoxError> {
-        let envelopes = self.apply_policies(envelope).await?;
+    pub(super) async fn store_all(&self, envelopes: Vec<H::Envelope>, id: Id, at: Option<f64>) -> Results<H> {
         let stored = envelopes.into_iter().enumerate().map(async |(number, envelope)| {
-            let id = id.map(|id| match number {
+            let id = match number {
                 0 => id,
                 number => Id::new_v5(id, number.to_string().as_bytes()),
-            });
+            };
             let stored = self.store(&envelope, id, at.unwrap_or_else(|| self.timer.wall())).await;
             (envelope, stored)
         });
-        Ok(join_all(stored).await)
+        join_all(stored).await
     }
 
     /// Stores a message as it is.
-    async fn store(&self, envelope: &H::Envelope, id: Option<Id>, at: f64) -> Result<Id, H> {
-        let id = self.pooled(self.storage.write(envelope.clone(), at, id)).await?;
+    async fn store(&self, envelope: &H::Envelope, id: Id, at: f64) -> Result<Id, H> {
+        let id = self.pooled(self.storage.write(envelope.clone(), at, Some(id))).await?;
         self.emit(Some(id), Some(envelope), 0, Kind::Queued);
         self.put(id, at);
         Ok(id)

@@ -29,6 +29,9 @@ extern "C" {
     /// The same with the recipients at these places alone.
     #[wasm_bindgen(js_namespace = binding, js_name = withRecipients)]
     fn with_recipients(envelope: &JsValue, places: Vec<u32>) -> JsValue;
+    /// The same from nobody.
+    #[wasm_bindgen(js_namespace = binding, js_name = withoutSender)]
+    fn without_sender(envelope: &JsValue) -> JsValue;
     /// Sender, recipients, headers and receiver.
     #[wasm_bindgen(js_namespace = binding, js_name = partsOf)]
     fn parts_of(envelope: &JsValue) -> JsValue;
@@ -110,6 +113,10 @@ impl QueueEnvelope for JsEnvelope {
     fn with_recipients(&self, places: &[usize]) -> Self {
         let places = places.iter().filter_map(|place| u32::try_from(*place).ok()).collect();
         Self(with_recipients(&self.0, places))
+    }
+
+    fn without_sender(self) -> Self {
+        if self.has_sender() { Self(without_sender(&self.0)) } else { self }
     }
 
     fn of(envelope: Envelope) -> Self {

@@ -18,8 +18,9 @@ use super::meta::to_js;
 use super::relay::{Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, make_bounce};
 use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, later, now_or_later};
 use super::timer::JsTimer;
+use crate::error::Error;
 use crate::id::Id;
-use crate::queue::{BoxError, EnqueueOptions, Enqueued, Info, Options, Queue as CoreQueue, Reply};
+use crate::queue::{BoxError, EnqueueError, EnqueueOptions, Enqueued, Info, Options, Queue as CoreQueue, Reply};
 
 type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
 
@@ -75,16 +76,16 @@ impl Queue {
         self.core.add_policy(Arc::new(move |envelope| Box::pin(apply_policy(callbacks.clone(), number, envelope))));
     }
 
-    /// Resolves with pairs of an envelope and its id, or the `Failed` that kept it from being stored.
-    pub fn enqueue(&self, envelope: JsValue, id: Option<String>, at: Option<f64>) -> JsValue {
+    /// Resolves with a key and with pairs of an envelope and its id, or the `Failed` that kept it from
+    /// being stored. There is a key only where not everything was stored.
+    pub fn enqueue(&self, envelope: JsValue, id: Option<String>, at: Option<f64>, key: Option<String>) -> JsValue {
         let envelope = match JsEnvelope::argument(envelope) {
             Ok(envelope) => envelope,
             Err(failed) => return failed,
         };
-        let options = EnqueueOptions { id: id.and_then(|id| id.parse().ok()), at };
+        let options = EnqueueOptions { id: id.and_then(|id| id.parse().ok()), key, at };
         let core = Rc::clone(&self.core);
-        let work =
-            async move { core.enqueue_with(envelope, options).await.map(stored_to_js).map_err(callback_failure) };
+        let work = async move { enqueued_to_js(core.enqueue_with(envelope, options).await) };
         now_or_later(Box::pin(work), false)
     }
 
@@ -216,10 +217,20 @@ impl From<Info> for JsInfo {
     }
 }
 
-fn stored_to_js(stored: Enqueued<JsHost>) -> JsValue {
-    let pair =
-        |(envelope, id): (JsEnvelope, Result<Id, _>)| Array::of2(&envelope.0, &id.map_or_else(failure, id_to_js));
-    stored.into_iter().map(pair).collect::<Array>().into()
+fn enqueued_to_js(enqueued: Result<Enqueued<JsHost>, EnqueueError<JsHost>>) -> Result<JsValue, JsValue> {
+    let (key, results): (_, Array) = match enqueued {
+        Ok(stored) => (JsValue::UNDEFINED, stored.into_iter().map(|(envelope, id)| pair(envelope, Ok(id))).collect()),
+        Err(EnqueueError::Storage { key, results }) => {
+            (key.into(), results.into_iter().map(|(envelope, id)| pair(envelope, id)).collect())
+        }
+        Err(EnqueueError::Policy(error)) => return Err(callback_failure(error)),
+        Err(EnqueueError::Random(error)) => return Err(failure(Error::Random(error))),
+    };
+    Ok(Array::of2(&key, &results).into())
+}
+
+fn pair(envelope: JsEnvelope, id: crate::storage::Result<Id, JsHost>) -> Array {
+    Array::of2(&envelope.0, &id.map_or_else(failure, id_to_js))
 }
 
 fn callback_failure(error: BoxError) -> JsValue {

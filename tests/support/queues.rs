@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use slimta_queue_dict::queue::{
     Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, SystemTimer, Verdict,
 };
-use slimta_queue_dict::{DictStorage, Envelope, Error, Id, MemoryHost};
+use slimta_queue_dict::{DictStorage, Envelope, Id, MemoryHost};
 use tokio::sync::Notify;
 
 use crate::support::envelope;
@@ -97,11 +97,11 @@ pub fn queue_on<R>(host: &MemoryHost, relay: R, options: Options<MemoryHost>) ->
     Queue::new(DictStorage::new(host.clone()), relay, options).unwrap()
 }
 
-type Stored<X> = Vec<(Envelope, Result<Id, Error<X>>)>;
+type Stored = Vec<(Envelope, Id)>;
 
 /// The id of the one message that was stored.
-pub fn id_of<X: Debug>(stored: &Result<Stored<X>, BoxError>) -> Id {
-    *stored.as_ref().unwrap()[0].1.as_ref().unwrap()
+pub fn id_of<X: Debug>(stored: &Result<Stored, X>) -> Id {
+    stored.as_ref().unwrap()[0].1
 }
 
 /// A host on which so many messages wait, each for one recipient.

@@ -40,7 +40,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
     async fn make_bounce(&self, id: Id, failed: &H::Envelope, reply: &Reply) -> Option<H::Envelope> {
         if let Some(factory) = &self.queue.options.bounce_factory {
             match caught_async(async { factory(failed, reply).await }).await {
-                Ok(Ok(made)) => return made,
+                Ok(Ok(made)) => return made.map(|made| made.without_sender()),
                 Ok(Err(error)) | Err(error) => self.report(Kind::Error(Cause::Callback(error))),
             }
         }
@@ -66,7 +66,10 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             let enqueued = caught_async(async { other.enqueue(bounce, id, at).await }).await;
             return enqueued.and_then(|enqueued| enqueued).map_err(Cause::Callback);
         }
-        let stored = self.queue.store_all(bounce, Some(id), Some(at)).await.map_err(Cause::Callback)?;
+        let made = self.queue.apply_policies(bounce).await.map_err(Cause::Callback)?;
+        // Whatever the policies have made of it, it is from nobody: it is never bounced itself.
+        let notices = made.into_iter().map(|notice| notice.without_sender()).collect();
+        let stored = self.queue.store_all(notices, id, Some(at)).await;
         stored.into_iter().map(|(_, id)| id.map_err(Cause::Storage)).collect()
     }
 

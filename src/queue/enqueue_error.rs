@@ -1,0 +1,64 @@
+//! Why a message was not accepted.
+
+use std::{error, fmt};
+
+use super::boxed::BoxError;
+use crate::host::Host;
+use crate::id::Id;
+use crate::storage::Result;
+
+/// Envelopes, each with its id or with the error that kept it from being stored.
+pub type Results<H> = Vec<(<H as Host>::Envelope, Result<Id, H>)>;
+
+/// Why a message was not accepted as a whole.
+pub enum EnqueueError<H: Host> {
+    /// A policy failed. Nothing was stored.
+    Policy(BoxError),
+    /// There is no randomness for an id. Nothing was stored.
+    Random(getrandom::Error),
+    /// At least one envelope is not stored.
+    Storage {
+        /// Given again as [`EnqueueOptions::key`](super::options::EnqueueOptions::key), it stores only
+        /// what is missing.
+        key: String,
+        /// What became of each envelope.
+        results: Results<H>,
+    },
+}
+
+impl<H: Host> EnqueueError<H> {
+    /// The first error of the storage.
+    fn first(&self) -> Option<&crate::error::Error<H::Error>> {
+        match self {
+            Self::Storage { results, .. } => results.iter().find_map(|(_, id)| id.as_ref().err()),
+            Self::Policy(_) | Self::Random(_) => None,
+        }
+    }
+}
+
+impl<H: Host<Error: fmt::Display>> fmt::Debug for EnqueueError<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EnqueueError({self})")
+    }
+}
+
+impl<H: Host<Error: fmt::Display>> fmt::Display for EnqueueError<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, self.first()) {
+            (Self::Policy(error), _) => error.fmt(f),
+            (Self::Random(error), _) => error.fmt(f),
+            (_, Some(error)) => error.fmt(f),
+            (_, None) => f.write_str("not everything was stored"),
+        }
+    }
+}
+
+impl<H: Host<Error: error::Error + 'static>> error::Error for EnqueueError<H> {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Policy(error) => Some(&**error),
+            Self::Random(error) => Some(error),
+            Self::Storage { .. } => self.first().map(|error| error as &(dyn error::Error + 'static)),
+        }
+    }
+}
