@@ -97,7 +97,7 @@ describe('a connection', { timeout: 30_000 }, () => {
       beneath.open('outbox', 1).onsuccess = ({ target }) => resolve(target.result);
     });
     t.mock.timers.enable({ apis: ['setTimeout'] });
-    const plain = host(faulty({ newer: 1 }));
+    const plain = host(faulty({ newer: 9 }));
     for (const call of [() => plain.sizes(), () => plain.commit(batch(2)), () => plain.read('meta', idOf(1))]) {
       const said = assert.rejects(call, { name: 'QueueError', code: 'blocked' });
       await pass(t, 2);

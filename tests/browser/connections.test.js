@@ -132,7 +132,7 @@ inEngines('A connection', (scene, engine) => {
     await open(scene.tabs[0], 2);
     await beginWriting(scene.tabs[0]);
     await scene.tabs[1].evaluate(async (name) => {
-      const indexedDB = faultyFactory({ newer: 1 });
+      const indexedDB = faultyFactory({ newer: 9 });
       globalThis.storage = new AsyncDictStorage(indexedDBHost(name, { indexedDB }));
       await storage.write(envelope(), 1, { id: idOf(3) });
     }, scene.name);
@@ -169,7 +169,7 @@ inEngines('A connection', (scene, engine) => {
       });
     }, scene.name);
     const codes = await scene.tabs[1].evaluate(async (name) => {
-      const indexedDB = faultyFactory({ newer: 1 });
+      const indexedDB = faultyFactory({ newer: 9 });
       globalThis.storage = new AsyncDictStorage(indexedDBHost(name, { indexedDB }));
       const calls = [() => storage.getInfo(), () => storage.write(envelope(), 2, { id: idOf(2) })];
       const codes = [];
