@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use queues::{Answering, Events, id_of, later, left, no_user, queue_on, watched, with_messages};
 use slimta_queue_dict::queue::{
-    Answer, Attempt, BounceQueue, BoxError, BoxFuture, BoxRelay, EnqueueOptions, Options, Queue, Relay, Verdict,
-    relay_fn,
+    Answer, Attempt, BounceQueue, BoxError, BoxFuture, BoxRelay, EnqueueError, EnqueueOptions, Options, Queue, Relay,
+    Verdict, relay_fn,
 };
 use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, MemoryHost};
-use support::{Fault, FaultHost, Traits, Trouble, envelope, poll_once, yields};
+use support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
 
 #[tokio::test]
 async fn what_is_delivered_is_removed_after_the_events_of_its_way() {
@@ -221,7 +221,10 @@ async fn a_flush_of_a_queue_that_runs_ends_when_what_waited_was_attempted() {
     let host = MemoryHost::new();
     let queue = Arc::new(queue_on(&host, Slow(20), Options::default()));
     for _ in 0..3 {
-        queue.enqueue_with(envelope(1, "hello"), EnqueueOptions { at: Some(1e15), ..EnqueueOptions::default() }).await.unwrap();
+        queue
+            .enqueue_with(envelope(1, "hello"), EnqueueOptions { at: Some(1e15), ..EnqueueOptions::default() })
+            .await
+            .unwrap();
     }
     let running = queue.clone();
     let task = tokio::spawn(async move { running.start().await });
@@ -485,6 +488,24 @@ async fn policies_may_take_their_time_and_put_other_envelopes_in_the_place_of_on
     queue.add_policy(Arc::new(|_| Box::pin(async { Err("not that one".into()) })));
     assert_eq!(queue.enqueue(envelope(1, "hello")).await.unwrap_err().to_string(), "not that one");
     assert_eq!(left(&host).await, 2);
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_stored_is_an_error_and_a_repeat_with_its_key_stores_it_once() {
+    let host = FaultHost::new(Traits::default());
+    host.plan(|_, step| if matches!(step, Step::Commit) { Fault::Before(Trouble::Fail) } else { Fault::None });
+    let queue = Queue::new(DictStorage::new(host.clone()), (), Options::default()).unwrap();
+    let Err(EnqueueError::Storage { key, results }) = queue.enqueue(envelope(1, "hello")).await else { panic!() };
+    assert!(results[0].1.is_err());
+    host.plan(|_, _| Fault::None);
+    let options = EnqueueOptions { key: Some(key), ..EnqueueOptions::default() };
+    let ids: Vec<Id> = [
+        id_of(&queue.enqueue_with(envelope(1, "hello"), options.clone()).await),
+        id_of(&queue.enqueue_with(envelope(1, "hello"), options).await),
+    ]
+    .into();
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(queue.storage().get_info().await.unwrap().size, 1);
 }
 
 #[tokio::test]
