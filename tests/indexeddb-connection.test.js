@@ -136,6 +136,16 @@ describe('a connection', { timeout: 30_000 }, () => {
     assert.deepEqual(await host().sizes(), { size: 2, metaSize: 2 });
   });
 
+  test('a database whose stores were made again is opened as any other, also where that open fails once', async () => {
+    await new Promise((resolve) => {
+      beneath.open('outbox', 1).onsuccess = ({ target }) => resolve(target.result.close());
+    });
+    assert.equal(await host().commit(batch(1)), true);
+    for (const open of [[undefined, 'UnknownError'], [undefined, undefined], ['UnknownError', undefined]]) {
+      assert.deepEqual(await host(faulty({ open })).sizes(), { size: 1, metaSize: 1 });
+    }
+  });
+
   test('closing ends a call whose database does not open', async () => {
     const plain = host(faulty({ open: ['silent', 'silent'] }));
     const said = queueError(() => plain.sizes(), 'closed');

@@ -48,7 +48,8 @@ const DEFERRED = new Set([401, 404, 407, 408, 409, 421, 423, 424, 425, 426, 429]
  * What an answer means:
  *
  * - `X-Smtp-Reply: 550; message="5.1.1 No such user"` says it itself: 4xx deferred, 5xx refused (but
- *   503, 530 and 535, which ask for a login, deferred), and 2xx delivered if the status is 2xx too.
+ *   503, 530, 534, 535 and 538, which are about the session or a login, deferred), and 2xx delivered if the
+ *   status is 2xx too.
  * - 200 to 205: delivered. But in JSON `{"replies": …}` answers for each recipient, by an array in the order of the
  *   request or an object by address, with `{"code": 250, "message": "2.0.0 Ok"}` each; who is missing is deferred.
  *   207 must have it. A page of HTML comes from a proxy or a login rather than from a mail service: deferred.

@@ -159,6 +159,23 @@ inEngines('A connection', (scene, engine) => {
     assert.equal((await scene.tabs[1].evaluate(() => storage.get(idOf(1))))[1], 0);
   });
 
+  test('a database that has lost its stores gets them again, from two tabs at once', async () => {
+    await scene.tabs[0].evaluate((name) => new Promise((resolve, reject) => {
+      const request = indexedDB.open(name, 1);
+      request.onsuccess = () => resolve(request.result.close());
+      request.onerror = () => reject(request.error);
+    }), scene.name);
+    await Promise.all(scene.tabs.slice(0, 2).map((tab, number) => tab.evaluate(async ([name, number]) => {
+      globalThis.storage = new AsyncDictStorage(indexedDBHost(name));
+      await storage.write(envelope(), 1, { id: idOf(number) });
+    }, [scene.name, number + 1])));
+    for (const tab of scene.tabs.slice(0, 2)) {
+      assert.deepEqual(await tab.evaluate(async () => [
+        await storage.getInfo(), (await storage.get(idOf(1)))[1], (await storage.get(idOf(2)))[1],
+      ]), [{ size: 2, metaSize: 2 }, 0, 0]);
+    }
+  });
+
   test('an older tab that does not let go blocks a newer package: it says so until it may open', async () => {
     await open(scene.tabs[0]);
     await scene.tabs[0].evaluate(async (name) => {

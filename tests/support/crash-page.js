@@ -32,21 +32,9 @@ async function isDone(round, operation, storage) {
   }
 }
 
-/** What is there, or nothing where an engine that was not to wait for the disk can read no more of it. */
-async function found(storage, { name, durability }) {
-  try {
-    return await shown(storage);
-  } catch (error) {
-    if (durability === 'strict' || error.code !== 'host') throw error;
-    const request = indexedDB.deleteDatabase(name);
-    await new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: reject }));
-    return shown(storage);
-  }
-}
-
 async function work({ round, name, durability }) {
   const storage = new AsyncDictStorage(indexedDBHost(name, { durability }));
-  const lanes = await post(round, 'found', JSON.stringify(await found(storage, { name, durability })));
+  const lanes = await post(round, 'found', JSON.stringify(await shown(storage)));
   await Promise.all(lanes.map((lane, number) => run(round, lane, number, storage)));
 }
 

@@ -1,7 +1,7 @@
 /** @import { DictName } from '../../types.js' */
 import { QueueError, isQueueError } from '../../errors.js';
 import { closed } from '../shared/failures.js';
-import { failure, isLoss } from './failures.js';
+import { failure, isLoss, isNewer } from './failures.js';
 import { Log } from './log.js';
 import { Watch } from './watch.js';
 import { within } from './within.js';
@@ -21,7 +21,8 @@ const SILENCE = 20_000;
 
 /**
  * @typedef {object} Opening
- * @property {number} requests how many there were
+ * @property {number} version that is asked for
+ * @property {number} requests how many there were for it
  * @property {number} pending how many of them have not ended
  * @property {Promise<IDBDatabase>} promise
  * @property {(db: IDBDatabase) => void} resolve
@@ -114,7 +115,7 @@ export class Connection {
 
   /** @returns {Opening} */
   #begin() {
-    const opening = /** @type {Opening} */ ({ requests: 0, pending: 0 });
+    const opening = /** @type {Opening} */ ({ version: VERSION, requests: 0, pending: 0 });
     opening.promise = new Promise((resolve, reject) => Object.assign(opening, { resolve, reject }));
     opening.promise.catch(() => {}).finally(() => {
       if (this.#opening === opening) this.#opening = undefined;
@@ -124,16 +125,25 @@ export class Connection {
   }
 
   /**
+   * Asks for the version whose stores were made again, unless that was done.
+   *
    * @param {Opening} opening
-   * @param {number} [version]
    */
-  #request(opening, version = VERSION) {
+  #requestMadeAgain(opening) {
+    if (opening.version === MADE_AGAIN) return;
+    Object.assign(opening, { version: MADE_AGAIN, requests: 0 });
+    this.#request(opening);
+  }
+
+  /** @param {Opening} opening */
+  #request(opening) {
+    const { version } = opening;
     opening.requests++;
     opening.pending++;
     /** @param {unknown} error */
     const fail = (error) => {
       opening.pending--;
-      if (version < MADE_AGAIN && isNewer(error)) this.#request(opening, MADE_AGAIN);
+      if (version === VERSION && isNewer(error)) this.#requestMadeAgain(opening);
       else if (opening.requests === 1 && isLoss(error)) this.#request(opening);
       else if (opening.pending === 0) opening.reject(failure(error));
     };
@@ -160,7 +170,7 @@ export class Connection {
         if (version === MADE_AGAIN || isWhole(db)) return this.#opened(db);
         db.close();
         opening.pending--;
-        this.#request(opening, MADE_AGAIN);
+        this.#requestMadeAgain(opening);
       };
     } catch (error) {
       fail(error);
@@ -193,9 +203,4 @@ export class Connection {
 /** @param {IDBDatabase} db */
 function isWhole(db) {
   return STORES.every(([store]) => db.objectStoreNames.contains(store));
-}
-
-/** @param {unknown} error */
-function isNewer(error) {
-  return /** @type {any} */ (error)?.name === 'VersionError';
 }

@@ -13,6 +13,15 @@ export function isLoss(error) {
   return LOSSES.has(/** @type {any} */ (error)?.name);
 }
 
+/**
+ * Whether the database is of a newer version than was asked for.
+ *
+ * @param {unknown} error
+ */
+export function isNewer(error) {
+  return /** @type {any} */ (error)?.name === 'VersionError';
+}
+
 /** What nobody has said of a connection that is no more. */
 export function lost() {
   return new DOMException('the connection was lost', 'AbortError');
