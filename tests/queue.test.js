@@ -318,7 +318,7 @@ onEachStorage('A queue', (scene) => {
       [{ id: 'x' }, /^TypeError: options\.id: expected 32 lower-case hexadecimal digits, got/],
       [{ key: 7 }, /^TypeError: options\.key: expected a well-formed text that is not empty, got the number 7$/],
       [{ id: own, key: 'k' }, /^TypeError: options: expected an id or a key, got both$/],
-      [{ at: NaN }, /^RangeError: options\.at: expected a finite number or a valid Date, got NaN$/],
+      [{ at: NaN }, /^RangeError: options\.at: expected a finite number or a valid Date, got the number NaN$/],
       [{ when: 1 }, /^TypeError: options\.when: expected one of id, key, at$/],
     ]) {
       await assert.rejects(queue.enqueue(message(['b']), /** @type {any} */ (options)), (error) => {
