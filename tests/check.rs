@@ -1,15 +1,11 @@
 //! Finding what crashes and foreign_keys have left behind, and clearing no more than that.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::pin::pin;
 
+use crate::support::scenario::{at_once, id};
+use crate::support::{Dicts, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use slimta_queue_dict::host::Stored;
 use slimta_queue_dict::{DictStorage, Findings, Meta, Repair};
-use support::scenario::{at_once, id};
-use support::{Dicts, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 
 const HOUR: f64 = 3_600_000.0;
 

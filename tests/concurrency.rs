@@ -1,18 +1,13 @@
 //! Calls that overlap: on one message they follow each other, and none waits for ever.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use crate::support::scenario::id;
+use crate::support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use slimta_queue_dict::{Change, DictStorage, Error, Expect, Id, Lease, MemoryHost, Position, Repair};
-use support::scenario::id;
-use support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use tokio::task::JoinSet;
 
 type Storage = DictStorage<FaultHost>;
@@ -650,7 +645,7 @@ async fn every_call_can_be_moved_to_another_thread() {
     spawned!(storage => async { storage.wait(Duration::from_secs(1)).next(&storage).await });
     spawned!(storage => storage.get_info());
     spawned!(storage => storage.check());
-    spawned!(storage => storage.repair(support::scenario::at_once()));
+    spawned!(storage => storage.repair(crate::support::scenario::at_once()));
     spawned!(storage => storage.remove(&ONE));
     spawned!(storage => storage.close());
 }

@@ -1,8 +1,4 @@
 //! What every host keeps, whatever is behind it: the same suite on each host there is.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -10,12 +6,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use crate::support::scenario::id;
+use crate::support::{FaultHost, Traits, envelope};
 use slimta_queue_dict::host::{Batch, Dict, Host, Sizes, Stored};
 use slimta_queue_dict::{
     Attempts, Change, Client, DictStorage, Envelope, Error, Expect, Findings, Id, Lease, MemoryHost, Meta, Repair,
 };
-use support::scenario::id;
-use support::{FaultHost, Traits, envelope};
 use tokio::task::LocalSet;
 
 /// Where hosts keep their dictionaries.

@@ -1,13 +1,9 @@
 //! No crash does harm, by enumeration: every call is cut short at every step of the host, with the
 //! step made and not made, and then so is whatever is done about it after the new start.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
+use crate::support::scenario::{Listed, OPS, Op, REMOVED, WHOLE, at_once, id, listed, store};
+use crate::support::{Dicts, Fault, FaultHost, Step, Traits, Trouble, run};
 use slimta_queue_dict::DictStorage;
-use support::scenario::{Listed, OPS, Op, REMOVED, WHOLE, at_once, id, listed, store};
-use support::{Dicts, Fault, FaultHost, Step, Traits, Trouble, run};
 
 /// The hosts that matter: one that makes writes one by one, with either way to call it. The same
 /// holds where a batch is one step.

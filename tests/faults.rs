@@ -1,15 +1,11 @@
 //! A failing host is survived: every call meets every fault at every step, and the same storage
 //! object goes on.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::scenario::{Listed, OPS, OTHER, Op, WHOLE, id, listed, store};
+use crate::support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, run};
 use slimta_queue_dict::{DictStorage, Error, Id};
-use support::scenario::{Listed, OPS, OTHER, Op, WHOLE, id, listed, store};
-use support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, run};
 
 const NEXT: u128 = 77;
 

@@ -1,18 +1,14 @@
 //! Listing is complete, names each message once, and takes a page at a time.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::support::scenario::id;
+use crate::support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, run};
 use slimta_queue_dict::host::{Host, Stored};
 use slimta_queue_dict::{DictStorage, Error, Id, Load, MemoryHost, Meta};
-use support::scenario::id;
-use support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, run};
 
 type Storage = DictStorage<FaultHost>;
 

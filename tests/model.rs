@@ -1,19 +1,15 @@
 //! Whatever is called in whatever order, through whichever storage: the queue is what a plain map
 //! would be.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
 
+use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, run};
 use proptest::prelude::*;
 use slimta_queue_dict::host::Host;
 use slimta_queue_dict::{
     Attempts, Change, DictStorage, Envelope, Expect, Findings, Id, Lease, MemoryHost, Queued, Repair,
 };
-use support::{Fault, FaultHost, Traits, Trouble, envelope, run};
 
 /// What a caller may know of a field when it expects something of it.
 #[derive(Clone, Copy, Debug)]
@@ -284,7 +280,7 @@ where
 }
 
 /// A pseudo-random delay of every step, drawn from `seed`.
-fn late(mut seed: u64) -> impl FnMut(usize, support::Step) -> Fault + Send {
+fn late(mut seed: u64) -> impl FnMut(usize, Step) -> Fault + Send {
     move |_, _| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let polls = u32::try_from(seed >> 60).unwrap();

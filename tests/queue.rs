@@ -1,22 +1,16 @@
 //! The queue of Rust programs: one behaviour a test, on the in-memory host.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-#[path = "support/queues.rs"]
-mod queues;
-mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use queues::{Answering, Events, id_of, later, left, no_user, queue_on, watched, with_messages};
+use crate::support::queues::{Answering, Events, id_of, later, left, no_user, queue_on, watched, with_messages};
+use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
 use slimta_queue_dict::queue::{
     Answer, Attempt, BounceQueue, BoxError, BoxFuture, BoxRelay, EnqueueError, EnqueueOptions, Options, Queue, Relay,
     Verdict, relay_fn,
 };
 use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, MemoryHost};
-use support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
 
 #[tokio::test]
 async fn what_is_delivered_is_removed_after_the_events_of_its_way() {
@@ -582,7 +576,7 @@ async fn a_storage_that_fails_is_told_of_and_the_message_waits() {
     let relay = Answering(|_: &Envelope, _| Answer::delivered());
     let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
     id_of(&queue.enqueue(envelope(1, "hello")).await);
-    host.fault_once(support::Step::Commit, Fault::Before(Trouble::Fail));
+    host.fault_once(Step::Commit, Fault::Before(Trouble::Fail));
     queue.flush().await.unwrap();
     assert_eq!(events.names(), ["queued", "error"]);
     assert!(events.of("error")[0].cause.starts_with("Storage(Host("));

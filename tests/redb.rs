@@ -1,9 +1,5 @@
 //! The host in one file: who may open it, what shares a transaction, and what a kill, a full disk
 //! or damage leaves.
-#![cfg(all(feature = "redb", not(target_arch = "wasm32")))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use crate::support::envelope;
+use crate::support::scenario::id;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use slimta_queue_dict::host::{Batch, Host};
 use slimta_queue_dict::{
     Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, Meta, RedbError, RedbHost, Repair, Result,
 };
-use support::envelope;
-use support::scenario::id;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -388,7 +384,7 @@ async fn program() {
 
 fn start(path: &Path, first: u128) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "program", "--nocapture"])
+        .args(["--exact", "redb::program", "--nocapture"])
         .env("QUEUE", path)
         .env("FIRST", first.to_string())
         .stdout(Stdio::piped())

@@ -1,16 +1,12 @@
 //! What each call of a storage does, and every error that it can end with.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::pin::pin;
 use std::time::Duration;
 
+use crate::support::scenario::id;
+use crate::support::{Dicts, Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use slimta_queue_dict::host::{Check, Dict, Host, Stored, Write};
 use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, MemoryHost, Meta};
-use support::scenario::id;
-use support::{Dicts, Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 
 type Storage = DictStorage<FaultHost>;
 

@@ -1,9 +1,4 @@
 //! Waiting yields what is there and then whatever becomes due at another time.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -11,10 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::support::scenario::id;
+use crate::support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use slimta_queue_dict::host::Stored;
 use slimta_queue_dict::{Change, DictStorage, Error, Id, MemoryHost, Meta, Repair, Wait};
-use support::scenario::id;
-use support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 
 type Storage = DictStorage<FaultHost>;
 

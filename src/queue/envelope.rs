@@ -55,7 +55,7 @@ impl QueueEnvelope for Envelope {
     }
 
     fn without_sender(self) -> Self {
-        Self { sender: None, ..self }
+        Self { sender: self.sender.filter(String::is_empty), ..self }
     }
 
     fn of(envelope: Envelope) -> Self {

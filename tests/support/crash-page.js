@@ -16,7 +16,7 @@ async function post(round, what, body) {
 async function run(round, { seed, messages }, lane, storage) {
   for (const operation of operations(seed, new Map(messages))) {
     while (!(await isDone(round, operation, storage)));
-    await post(round, `acknowledged/${lane}`);
+    await post(round, `${operation.changes === false ? 'unchanged' : 'acknowledged'}/${lane}`);
   }
 }
 

@@ -18,7 +18,7 @@ const RECOVERY = 5;
  * @param {import('./bare-browser.js').Engine} plan.engine
  * @param {import('./random.js').Random} plan.random
  * @param {number} plan.times
- * @param {number} [plan.most] acknowledgements between two kills, at most
+ * @param {number} [plan.most] acknowledged changes between two kills, at most
  * @param {number} [plan.delay] milliseconds from then to the kill, at most
  * @param {'page' | 'service'} [plan.context] what writes: the page, or a service worker
  * @param {(number: number) => boolean} [plan.reads] whether the browser only reads before that kill, and `disk.rest`
@@ -109,9 +109,10 @@ class Round {
 
   /** What the page is answered that says `what`. */
   async hear(what, lane, request) {
-    if (what === 'acknowledged') {
+    if (what === 'acknowledged' || what === 'unchanged') {
       this.#ledger.acknowledge(lane);
-      if (++this.#acknowledged === this.#wanted) this.#end();
+      // Where nothing was to be written the browser may still recover, and be killed as one that only reads.
+      if (what === 'acknowledged' && ++this.#acknowledged === this.#wanted) this.#end();
       return null;
     }
     const said = await text(request);

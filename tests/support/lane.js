@@ -13,7 +13,8 @@ const MANY = 10;
  * What a message has come to; never changed, only replaced.
  *
  * @typedef {{ timestamp: number, attempts: number, delivered: number[] }} State
- * @typedef {{ method: string, id: string, args: any[], count?: number }} Operation
+ * @typedef {{ method: string, id: string, args: any[], count?: number, changes?: boolean }} Operation `changes` is
+ *   false where nothing is to be written
  */
 
 /** The envelope of a message: its id tells everything about it. */
@@ -63,13 +64,14 @@ function draw(random, messages) {
   }
   if (choice < 7) {
     const marks = random.some(envelopeOf(id).recipients.map((_, i) => i));
-    messages.set(id, { ...state, delivered: [...new Set([...state.delivered, ...marks])].sort((a, b) => a - b) });
-    return { method: 'setRecipientsDelivered', id, args: [marks] };
+    const delivered = [...new Set([...state.delivered, ...marks])].sort((a, b) => a - b);
+    messages.set(id, { ...state, delivered });
+    return { method: 'setRecipientsDelivered', id, args: [marks], changes: delivered.length > state.delivered.length };
   }
   if (choice < 8) {
     const timestamp = random.below(1e6);
     messages.set(id, { ...state, timestamp });
-    return { method: 'setTimestamp', id, args: [timestamp] };
+    return { method: 'setTimestamp', id, args: [timestamp], changes: timestamp !== state.timestamp };
   }
   messages.delete(id);
   return { method: 'remove', id, args: [] };

@@ -1,9 +1,8 @@
 //! What the tests share: a host that goes wrong on demand, and short ways to say what they need.
-#![allow(dead_code, unused_imports)] // each test file is a crate of its own and uses a part of this
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod dicts;
 mod fault;
+pub mod queues;
 pub mod scenario;
 
 use std::future::{pending, poll_fn};

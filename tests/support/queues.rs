@@ -1,5 +1,4 @@
 //! Short ways to make queues and to hear what they tell.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -10,7 +9,7 @@ use slimta_queue_dict::queue::{
 use slimta_queue_dict::{DictStorage, Envelope, Id, MemoryHost};
 use tokio::sync::Notify;
 
-use crate::support::envelope;
+use super::envelope;
 
 /// Answers with what a function says of an envelope after so many attempts.
 pub struct Answering<F>(pub F);

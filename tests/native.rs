@@ -1,0 +1,19 @@
+//! Every test of the crate as a native program, in one program: it is linked once.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects)]
+
+mod support;
+
+mod check;
+mod concurrency;
+mod conformance;
+mod crash;
+mod faults;
+mod load;
+mod model;
+mod queue;
+#[cfg(feature = "redb")]
+mod redb;
+mod storage;
+mod wait;
