@@ -86,7 +86,7 @@ export function relayOf(relay) {
 
 /**
  * @param {any} given
- * @returns {QueueOptions & { lease: number, relayPool: number }}
+ * @returns {QueueOptions & { lease: number, relayPool: number, keepDelivered: number }}
  */
 export function queueOptionsOf(given) {
   const options = /** @type {QueueOptions} */ (optionsOf(given));
@@ -105,6 +105,7 @@ export function queueOptionsOf(given) {
     storePool: finite(size('options.storePool', options.storePool, Infinity)),
     attemptTimeout: options.attemptTimeout === undefined ? undefined
       : milliseconds('options.attemptTimeout', options.attemptTimeout, Infinity),
+    keepDelivered: options.keepDelivered === 0 ? 0 : milliseconds('options.keepDelivered', options.keepDelivered, 0),
   };
 }
 

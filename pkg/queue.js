@@ -2,7 +2,7 @@
 import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './options.js';
 import { copyEnqueueOptions, copyId } from './binding/arguments.js';
 import { Callbacks } from './binding/callbacks.js';
-import { copyEnvelope, without } from './binding/envelope.js';
+import { asMessage, copyEnvelope, without } from './binding/envelope.js';
 import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
 import { partsOf } from './binding/storages.js';
@@ -53,10 +53,7 @@ export class Queue extends Target {
     };
     const functions = {
       relay: this.#relay, backoff, bounceFactory, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: new Map(),
-      enqueueBounce: bounceQueue && ((/** @type {[Envelope, string, number]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
-      sendBounce: bounceQueue && (async (/** @type {string} */ id) => {
-        if (bounceQueue instanceof Queue) await bounceQueue.retry(id);
-      }),
+      enqueueBounce: bounceQueue && ((/** @type {[Envelope, string]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
       dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => {
         this.dispatchEvent(new CustomEvent(type, { detail }));
       },
@@ -110,7 +107,7 @@ export class Queue extends Target {
    * @returns {Promise<[envelope: Envelope, id: string][]>}
    */
   async #enqueue(envelope, { id, key, at }) {
-    const copy = copyEnvelope(envelope);
+    const copy = asMessage(copyEnvelope(envelope));
     /** @type {[missing: string | undefined, stored: [Envelope, string | Failed][]]} */
     const [missing, stored] = await this.#wasm.call((queue) => queue.enqueue(copy, id, at, key));
     const results = stored.map(([made, id]) => {
@@ -218,19 +215,14 @@ export class Queue extends Target {
   #visible = () => this.#wasm.call((queue) => queue.checkClocks());
 
   /**
-   * Stores a bounce in a queue, due at a time if that is one of ours, and resolves with the ids of what it has become.
+   * Stores a notice in another queue, under an id if that is one of ours.
    *
    * @param {NonNullable<QueueOptions['bounceQueue']>} queue
-   * @param {Envelope} bounce
+   * @param {Envelope} notice
    * @param {string} id
-   * @param {number} at
-   * @returns {Promise<string[]>}
    */
-  static async #enqueueBounce(queue, bounce, id, at) {
-    const stored = queue instanceof Queue ? await queue.#enqueue(bounce, { id, at }) : await queue.enqueue(bounce);
-    return stored.map(([, id]) => {
-      if (typeof id !== 'string') throw id;
-      return id;
-    });
+  static async #enqueueBounce(queue, notice, id) {
+    const stored = queue instanceof Queue ? await queue.#enqueue(notice, { id }) : await queue.enqueue(notice);
+    for (const [, id] of stored) if (id instanceof Error) throw id;
   }
 }

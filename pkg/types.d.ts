@@ -19,6 +19,8 @@ export interface Envelope {
   receiver?: string | null;
   /** When the message was received. */
   timestamp?: number | null;
+  /** Of a notice that a queue has made: the message whose recipients were given up, and the attempt that did. */
+  noticeOf?: { id: string; attempt: number };
   /**
    * Null, booleans, finite numbers, strings, bigints, Dates, Uint8Arrays, arrays, plain objects, Maps and Sets of
    * these, at most 100 levels deep.
@@ -32,10 +34,37 @@ export interface Meta {
   timestamp: number;
   /** How often delivery was attempted. */
   attempts: number;
-  /** Positions in the original list of recipients that are delivered, ascending, each once. */
+  /** Positions in the original list of recipients that need no more attempts, ascending, each once. */
   deliveredIndexes?: number[];
   /** Who is attempting the message, and until when nobody else may. */
   lease?: Lease;
+  /** Those of `deliveredIndexes` that a queue has given up, by the number of the attempt that did. */
+  failed?: FailedRecipients[];
+  /** When a queue attempted the message first: its patience begins then. */
+  firstAttempt?: number;
+  /** How many attempts were made because they were due, not because somebody asked for them. */
+  scheduled?: number;
+  /** The attempt of whose failures nobody was told yet. */
+  untold?: number;
+  /** Of a message that tells of failures: whether it is to be sent. */
+  notice?: 'confirmed' | 'void';
+  /** What was said last of recipients that are left or were given up. Each text is cut at 200 octets. */
+  replies?: LastReply[];
+}
+
+/** Recipients that one attempt gave up. */
+export interface FailedRecipients {
+  /** What `attempts` was while it was made. */
+  attempt: number;
+  /** Positions in the original list of recipients, ascending. */
+  indexes: number[];
+}
+
+/** What was said of some recipients in the last attempt that said something of them. */
+export interface LastReply {
+  reply: Reply;
+  /** Positions in the original list of recipients, ascending. */
+  indexes: number[];
 }
 
 /** The claim of one deliverer on one message. */
@@ -160,6 +189,14 @@ export interface Next {
   attempts?: number;
   lease?: Lease | null;
   delivered?: Iterable<number>;
+  /** Recipients to give up and to mark, less those that are marked already. */
+  failed?: { attempt: number; indexes: Iterable<number> };
+  firstAttempt?: number;
+  scheduled?: number;
+  /** Null says that somebody was told. A number is not taken where `failed` leaves nobody to tell of. */
+  untold?: number | null;
+  notice?: Meta['notice'];
+  replies?: Meta['replies'];
 }
 
 /** What is not a whole message. */
@@ -260,12 +297,21 @@ export interface EnqueueOptions {
 export interface QueueOptions {
   /**
    * When to try again after so many attempts, with the replies to the recipients that are left: a number of
-   * milliseconds, `null` to give up. Unless given: after a minute, then after longer and longer waits of up to four
-   * hours, for five days.
+   * milliseconds, `null` to give up. `patience` says when the first attempt was made, and how many were made because
+   * they were due, this one included. Unless given: after a minute, then after longer and longer waits of up to four
+   * hours, until five days have passed since the first attempt and six were made that were due.
    */
-  backoff?: (envelope: Envelope, attempts: number, replies: Reply[]) => number | null | undefined;
-  /** What tells the sender of recipients that were given up; `null` for nothing. RFC 3464 unless given. */
-  bounceFactory?: (envelope: Envelope, reply: Reply) => MaybePromise<Envelope | null>;
+  backoff?: (
+    envelope: Envelope,
+    attempts: number,
+    replies: Reply[],
+    patience: { since: number; scheduled: number },
+  ) => number | null | undefined;
+  /**
+   * What tells the sender of those whom one attempt gave up, who are the recipients of `envelope`, by the first reply
+   * and by that of each recipient; `null` for nothing. RFC 3464 unless given. What it makes is sent from nobody.
+   */
+  bounceFactory?: (envelope: Envelope, reply: Reply, replies: Reply[]) => MaybePromise<Envelope | null>;
   /** Where bounces are queued; here unless given. */
   bounceQueue?: { enqueue(envelope: Envelope): Promise<[envelope: Envelope, id: unknown][]> };
   /** How many operations of the storage may be under way at once; any number unless given. */
@@ -276,6 +322,11 @@ export interface QueueOptions {
   lease?: number;
   /** For how long an attempt may last before its recipients are tried again later; for any time unless given. */
   attemptTimeout?: number;
+  /**
+   * For how long a message stays that was delivered (0), marked and attempted by nobody: a repeat of its `key` finds it
+   * there.
+   */
+  keepDelivered?: number;
   /** Where messages are kept that are given up; another storage than the queue's. */
   deadLetter?: QueueStorage;
 }

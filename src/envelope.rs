@@ -1,6 +1,7 @@
 //! Who gets a message and what it says.
 
 use crate::error::{Got, Invalid, finite};
+use crate::id::Id;
 
 /// What a storage must know of an envelope. A host keeps envelopes as whatever suits it; one is
 /// never changed after `write`.
@@ -39,6 +40,17 @@ pub struct Envelope {
     pub receiver: Option<String>,
     /// When the message was received.
     pub timestamp: Option<f64>,
+    /// Of what it tells, if a queue has made it to tell a sender of failures.
+    pub notice_of: Option<NoticeOf>,
+}
+
+/// What a notice tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoticeOf {
+    /// The message whose recipients were given up.
+    pub id: Id,
+    /// The attempt that gave them up.
+    pub attempt: u32,
 }
 
 /// What is known of the one who handed a message in.

@@ -54,7 +54,7 @@ mod wait;
 mod wasm;
 mod watch;
 
-pub use envelope::{Client, Envelope, EnvelopeHandle};
+pub use envelope::{Client, Envelope, EnvelopeHandle, NoticeOf};
 pub use error::{Error, Got, Invalid};
 pub use host::Host;
 pub use hosts::MemoryHost;
@@ -63,6 +63,6 @@ pub use hosts::{RedbError, RedbHost};
 pub use id::{Id, NotAnId};
 pub use integrity::{Findings, Repair};
 pub use load::{Load, Position};
-pub use meta::{Attempts, Change, Expect, Lease, Meta};
+pub use meta::{Attempts, Change, Expect, Failed, LastReply, Lease, Meta, Notice};
 pub use storage::{DictStorage, Queued, Result};
 pub use wait::Wait;

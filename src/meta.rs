@@ -14,6 +14,18 @@ pub struct Meta {
     pub delivered: Vec<u32>,
     /// Who is attempting the message now, if somebody is.
     pub lease: Option<Lease>,
+    /// Those of `delivered` that a queue has given up, by the attempt that did.
+    pub failed: Vec<Failed>,
+    /// When a queue attempted the message first: its patience begins then.
+    pub first_attempt: Option<f64>,
+    /// How many attempts were made because they were due, not because somebody asked for them.
+    pub scheduled: u32,
+    /// The attempt of whose failures nobody was told yet.
+    pub untold: Option<u32>,
+    /// Whether the message, which tells of such failures, is to be sent; not decided unless set.
+    pub notice: Option<Notice>,
+    /// What was said last of recipients that are left or were given up.
+    pub replies: Vec<LastReply>,
     /// The fields that this version does not know, as the host encodes them: a later version, which
     /// works on the same dictionaries, gets them back.
     pub unknown: Vec<u8>,
@@ -28,11 +40,59 @@ pub struct Lease {
     pub owner: String,
 }
 
+/// Recipients that one attempt gave up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failed {
+    /// The number of the attempt: what [`Meta::attempts`] was while it was made.
+    pub attempt: u32,
+    /// Their positions in the original list, ascending.
+    pub indexes: Vec<u32>,
+}
+
+/// What was decided of a notice of failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// It is sent.
+    Confirmed,
+    /// It is removed unsent: somebody else has told of these failures.
+    Void,
+}
+
+impl Notice {
+    const NAMES: [(Self, &str); 2] = [(Self::Confirmed, "confirmed"), (Self::Void, "void")];
+
+    /// The name in a record.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(notice, _)| *notice == self).map_or("", |(_, name)| name)
+    }
+
+    /// What has this name.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(notice, _)| *notice)
+    }
+}
+
+/// What was said of some recipients in the last attempt that said something of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastReply {
+    /// The code of the reply.
+    pub code: u16,
+    /// The text of the reply, which may be cut.
+    pub message: String,
+    /// Positions in the original list of recipients, ascending.
+    pub indexes: Vec<u32>,
+}
+
 impl Meta {
     /// The record of a message that was never attempted.
     #[must_use]
     pub fn new(timestamp: f64) -> Self {
         Self { timestamp, ..Self::default() }
+    }
+
+    /// The positions of those of so many recipients that need more attempts.
+    pub(crate) fn left(&self, recipients: usize) -> Vec<u32> {
+        (0..).take(recipients).filter(|index| self.delivered.binary_search(index).is_err()).collect()
     }
 
     /// Adds `indexes` to the delivered ones: a union, whatever their order and however often one
@@ -42,6 +102,20 @@ impl Meta {
         all.extend(indexes);
         self.delivered = all.into_sorted_vec();
         self.delivered.dedup();
+    }
+
+    /// Gives those up who are not marked yet; whether there are any.
+    fn give_up(&mut self, Failed { attempt, indexes }: &Failed) -> bool {
+        let is_left = |index: &u32| self.delivered.binary_search(index).is_err();
+        let mut left: Vec<u32> = indexes.iter().copied().filter(is_left).collect();
+        left.sort_unstable();
+        left.dedup();
+        if left.is_empty() {
+            return false;
+        }
+        self.mark_delivered(&left);
+        self.failed.push(Failed { attempt: *attempt, indexes: left });
+        true
     }
 }
 
@@ -58,6 +132,19 @@ pub struct Change {
     pub lease: Option<Option<Lease>>,
     /// Positions in the original list of recipients to mark as delivered.
     pub delivered: Vec<u32>,
+    /// Recipients to give up and to mark, less those that are marked already.
+    pub failed: Option<Failed>,
+    /// The new [`Meta::first_attempt`].
+    pub first_attempt: Option<f64>,
+    /// The new [`Meta::scheduled`].
+    pub scheduled: Option<u32>,
+    /// The new [`Meta::untold`]; `Some(None)` says that somebody was told. A number is not taken where
+    /// `failed` leaves nobody to tell of.
+    pub untold: Option<Option<u32>>,
+    /// The new [`Meta::notice`].
+    pub notice: Option<Notice>,
+    /// The new [`Meta::replies`].
+    pub replies: Option<Vec<LastReply>>,
 }
 
 /// What a [`Change`] does to the number of attempts.
@@ -78,6 +165,8 @@ pub struct Expect {
     pub attempts: Option<u32>,
     /// The lease; `Some(None)` for a message that nobody claims.
     pub lease: Option<Option<Lease>>,
+    /// The attempt of whose failures nobody was told; `Some(None)` if there is none.
+    pub untold: Option<Option<u32>>,
 }
 
 impl Expect {
@@ -87,6 +176,7 @@ impl Expect {
         self.timestamp.is_none_or(|expected| expected == meta.timestamp)
             && self.attempts.is_none_or(|expected| expected == meta.attempts)
             && self.lease.as_ref().is_none_or(|expected| *expected == meta.lease)
+            && self.untold.is_none_or(|expected| expected == meta.untold)
     }
 }
 
@@ -110,7 +200,22 @@ impl Change {
         if !self.delivered.is_empty() {
             meta.mark_delivered(&self.delivered);
         }
+        let gives_up = self.failed.as_ref().is_none_or(|failed| meta.give_up(failed));
+        if let Some(untold) = self.untold.filter(|untold| gives_up || untold.is_none()) {
+            meta.untold = untold;
+        }
+        meta.first_attempt = self.first_attempt.or(meta.first_attempt);
+        meta.scheduled = self.scheduled.unwrap_or(meta.scheduled);
+        meta.notice = self.notice.or(meta.notice);
+        if let Some(replies) = &self.replies {
+            meta.replies.clone_from(replies);
+        }
         true
+    }
+
+    /// The positions of recipients that it marks.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = &u32> {
+        self.delivered.iter().chain(self.failed.iter().flat_map(|failed| &failed.indexes))
     }
 }
 
@@ -131,6 +236,22 @@ mod tests {
         meta.mark_delivered(&[4, 0, 4]);
         meta.mark_delivered(&[2, 0]);
         assert_eq!(meta.delivered, [0, 2, 4]);
+    }
+
+    #[test]
+    fn those_are_given_up_who_are_not_marked_and_nobody_is_untold_where_none_is_left() {
+        let mut meta = Meta { delivered: vec![1], ..Meta::new(1.0) };
+        let change = |attempt, indexes: &[u32]| Change {
+            delivered: vec![3],
+            failed: Some(Failed { attempt, indexes: indexes.into() }),
+            untold: Some(Some(attempt)),
+            ..Change::default()
+        };
+        assert!(change(2, &[3, 1]).apply(&mut meta));
+        assert_eq!((meta.failed.len(), meta.untold), (0, None));
+        assert!(change(3, &[4, 1, 0, 4]).apply(&mut meta));
+        assert_eq!(meta.failed, [Failed { attempt: 3, indexes: vec![0, 4] }]);
+        assert_eq!((meta.delivered, meta.untold), (vec![0, 1, 3, 4], Some(3)));
     }
 
     #[test]

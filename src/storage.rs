@@ -187,15 +187,19 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::NoSuchMessage`], [`Error::Corrupt`], [`Error::NewerFormat`], [`Error::Host`],
     /// [`Error::Timeout`], [`Error::Closed`].
     pub async fn get(&self, id: &Id) -> Result<Queued<H::Envelope>, H> {
+        let (meta, envelope) = self.get_whole(id).await?;
+        let indexes = meta.left(envelope.recipient_count());
+        let envelope = envelope.without(&meta.delivered).map_err(|_| Error::Corrupt(*id))?;
+        Ok(Queued { envelope, attempts: meta.attempts, indexes })
+    }
+
+    /// Returns the record of a message, and its envelope as it was written.
+    pub(crate) async fn get_whole(&self, id: &Id) -> Result<(Meta, H::Envelope), H> {
         let (id, _call) = (*id, self.begin()?);
         self.before_deadline(&Progress::default(), async {
             self.locks.settled(id).await;
             let Cached { meta, .. } = self.read_record(id).await?;
-            let envelope = self.read_envelope(id).await?;
-            let left = |index: &u32| meta.delivered.binary_search(index).is_err();
-            let indexes = (0_u32..).take(envelope.recipient_count()).filter(left).collect();
-            let envelope = envelope.without(&meta.delivered).map_err(|_| Error::Corrupt(id))?;
-            Ok(Queued { envelope, attempts: meta.attempts, indexes })
+            Ok((meta, self.read_envelope(id).await?))
         })
         .await
     }

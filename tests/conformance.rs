@@ -10,7 +10,8 @@ use crate::support::scenario::id;
 use crate::support::{FaultHost, Traits, envelope};
 use slimta_queue_dict::host::{Batch, Dict, Host, Sizes, Stored};
 use slimta_queue_dict::{
-    Attempts, Change, Client, DictStorage, Envelope, Error, Expect, Findings, Id, Lease, MemoryHost, Meta, Repair,
+    Attempts, Change, Client, DictStorage, Envelope, Error, Expect, Findings, Id, Lease, MemoryHost, Meta, NoticeOf,
+    Repair,
 };
 use tokio::task::LocalSet;
 
@@ -131,6 +132,7 @@ fn full() -> Envelope {
         client: Client { ip: Some("::1".into()), auth: Some(String::new()), ..Client::default() },
         receiver: Some("here".into()),
         timestamp: Some(-0.5),
+        notice_of: Some(NoticeOf { id: Id::from_u128(7), attempt: 3 }),
     }
 }
 

@@ -185,6 +185,7 @@ where
                     attempts: *attempts,
                     lease: lease.clone(),
                     delivered: delivered.clone(),
+                    ..Change::default()
                 };
                 let wrong = expect.iter().any(|guess| matches!(guess, Guess::Wrong));
                 let expected = known.and_then(|message| {
@@ -261,6 +262,7 @@ fn expectation([timestamp, attempts, lease]: [Guess; 3], message: &Message) -> E
         timestamp: as_guessed(timestamp, message.timestamp, message.timestamp - 0.25),
         attempts: as_guessed(attempts, message.attempts, message.attempts + 1),
         lease: as_guessed(lease, message.lease.clone(), Some(nobody)),
+        untold: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::support::queues::{Answering, Events, id_of, later, left, no_user, que
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
 use slimta_queue_dict::queue::{
     Answer, Attempt, BounceQueue, BoxError, BoxFuture, BoxRelay, EnqueueError, EnqueueOptions, Options, Queue, Relay,
-    Verdict, relay_fn,
+    SystemTimer, Timer, Verdict, relay_fn,
 };
 use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, MemoryHost};
 
@@ -139,7 +139,7 @@ async fn a_dead_letter_is_queued_once_wherever_its_retry_was_cut_short() {
         });
         let options = Options {
             dead_letter: Some(Arc::new(DictStorage::new(kept.clone()))),
-            bounce_factory: Some(Box::new(|_, _| Box::pin(async { Ok(None) }))),
+            bounce_factory: Some(Box::new(|_, _, _| Box::pin(async { Ok(None) }))),
             ..Options::default()
         };
         let queue = Queue::new(DictStorage::new(host.clone()), relay, options).unwrap();
@@ -172,6 +172,9 @@ async fn a_message_that_ended_every_deliverer_is_given_up_some_day() {
     let change = Change {
         lease: Some(Some(Lease { until: 5.0, owner: "dead".into() })),
         attempts: Some(Attempts::Set(40)),
+        first_attempt: Some(1.0),
+        scheduled: Some(39),
+        timestamp: Some(SystemTimer::default().wall()),
         ..Change::default()
     };
     queue.storage().change(&id, change).await.unwrap();
@@ -418,7 +421,7 @@ async fn a_backoff_that_gives_no_time_is_told_of_and_replaced_by_the_usual_one()
     for (backoff, cause) in failing {
         let host = with_messages(1).await;
         let (options, events) = watched();
-        let options = Options { backoff: Some(Box::new(move |_, _, _| backoff())), ..options };
+        let options = Options { backoff: Some(Box::new(move |_, _, _, _| backoff())), ..options };
         let queue = queue_on(&host, Answering(|_: &Envelope, _| later().into()), options);
         queue.flush().await.unwrap();
         assert_eq!(events.names(), ["attempt", "error", "deferred"]);
@@ -440,14 +443,14 @@ async fn a_bounce_factory_may_take_its_time_and_one_that_fails_is_replaced_by_th
     let failing: Factory = |_| Box::pin(async { Err("no idea".into()) });
     let none: Factory = |_| Box::pin(async { Ok(None) });
     for (factory, names) in [
-        (own, &["attempt", "queued", "bounced", "failed"][..]),
-        (panicking, &["attempt", "error", "queued", "bounced", "failed"]),
-        (failing, &["attempt", "error", "queued", "bounced", "failed"]),
+        (own, &["attempt", "failed", "queued", "bounced"][..]),
+        (panicking, &["attempt", "failed", "error", "queued", "bounced"]),
+        (failing, &["attempt", "failed", "error", "queued", "bounced"]),
         (none, &["attempt", "failed"]),
     ] {
         let host = with_messages(1).await;
         let (options, events) = watched();
-        let options = Options { bounce_factory: Some(Box::new(move |failed, _| factory(failed))), ..options };
+        let options = Options { bounce_factory: Some(Box::new(move |failed, _, _| factory(failed))), ..options };
         let relay = Answering(|envelope: &Envelope, _| match envelope.sender.as_deref() {
             Some("sender@example.com") => no_user().into(),
             _ => Answer::delivered(),
@@ -503,17 +506,13 @@ async fn a_message_that_is_not_stored_is_an_error_and_a_repeat_with_its_key_stor
 }
 
 #[tokio::test]
-async fn bounces_go_to_another_queue_if_one_is_given_and_are_sent_after_their_message_is_marked() {
+async fn notices_go_to_another_queue_if_one_is_given() {
     #[derive(Clone, Default)]
-    struct Other(Arc<Mutex<Vec<(Id, &'static str)>>>);
+    struct Other(Arc<Mutex<Vec<Id>>>);
     impl BounceQueue<Envelope> for Other {
-        fn enqueue(&self, bounce: Envelope, id: Id, _: f64) -> BoxFuture<'_, Result<Vec<Id>, BoxError>> {
-            assert_eq!(bounce.recipients, ["sender@example.com"]);
-            self.0.lock().unwrap().push((id, "stored"));
-            Box::pin(async move { Ok(vec![id]) })
-        }
-        fn send(&self, id: Id) -> BoxFuture<'_, Result<(), BoxError>> {
-            self.0.lock().unwrap().push((id, "sent"));
+        fn enqueue(&self, bounce: Envelope, id: Id) -> BoxFuture<'_, Result<(), BoxError>> {
+            assert_eq!((bounce.recipients, bounce.notice_of), (vec!["sender@example.com".to_owned()], None));
+            self.0.lock().unwrap().push(id);
             Box::pin(async { Ok(()) })
         }
     }
@@ -523,8 +522,7 @@ async fn bounces_go_to_another_queue_if_one_is_given_and_are_sent_after_their_me
     let options = Options { bounce_queue: Some(Box::new(other.clone())), ..options };
     let queue = queue_on(&host, Answering(|_: &Envelope, _| no_user().into()), options);
     queue.flush().await.unwrap();
-    let id = events.of("bounced")[0].bounce.unwrap();
-    assert_eq!(*other.0.lock().unwrap(), [(id, "stored"), (id, "sent")]);
+    assert_eq!(*other.0.lock().unwrap(), [events.of("bounced")[0].bounce.unwrap()]);
     assert_eq!(left(&host).await, 0);
 }
 

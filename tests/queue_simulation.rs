@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use simulation::executor::Executor;
 use simulation::host::{SimHost, SimTimer};
-use simulation::ledger::{FAILED, NAME};
+use simulation::ledger::{Mood, NAME, mood_of};
 use simulation::relay::{SimRelay, id_of, index_of};
 use simulation::{Shared, World};
-use slimta_queue_dict::queue::{Options, Queue, bounce_id};
+use slimta_queue_dict::queue::{BounceFactory, Options, Queue};
 use slimta_queue_dict::{DictStorage, Envelope, Id};
 
 const SECOND: f64 = 1_000.0;
@@ -24,33 +24,22 @@ const HOUR: f64 = 3_600_000.0;
 
 /// Begins the life of a deliverer in the place of another one.
 fn begin(world: &Shared, executor: &Executor, place: usize, deliverer: u64, skew: &Rc<Cell<f64>>, lease: f64) {
-    let (most, foretells, store_pool) = {
+    let (most, foretells, store_pool, has_factory) = {
         let random = &mut world.borrow_mut().random;
-        (random.below(4) + 1, random.chance(50), random.chance(30).then(|| random.below(3) as usize + 1))
+        let store_pool = random.chance(30).then(|| random.below(3) as usize + 1);
+        (random.below(4) + 1, random.chance(50), store_pool, random.chance(50))
     };
     let options = Options {
         lease: Duration::from_millis(lease as u64),
         relay_pool: most as usize,
         store_pool,
-        backoff: Some(Box::new(|_, attempts, _| match attempts {
+        backoff: Some(Box::new(|_, attempts, _, _| match attempts {
             7.. => Ok(None),
             3 => Ok(Some(f64::NAN)),
             4 => Err("no idea".into()),
             more => Ok(Some(f64::from(more) * 4.0 * SECOND)),
         })),
-        bounce_factory: Some(Box::new(|envelope, reply| {
-            let of = id_of(envelope);
-            let indexes: Vec<u32> = envelope.recipients.iter().map(|address| index_of(address)).collect();
-            let id = bounce_id(of, &indexes, reply);
-            let named: Vec<String> = indexes.iter().map(u32::to_string).collect();
-            let bounce = Envelope {
-                sender: None,
-                recipients: vec!["0@sender".into()],
-                headers: vec![(NAME.into(), id.to_string()), (FAILED.into(), format!("{of} {}", named.join(" ")))],
-                ..Envelope::default()
-            };
-            Box::pin(ready(Ok(Some(bounce))))
-        })),
+        bounce_factory: has_factory.then(factory),
         scan: Duration::from_secs(45),
         ..Options::default()
     };
@@ -60,6 +49,23 @@ fn begin(world: &Shared, executor: &Executor, place: usize, deliverer: u64, skew
     let timer = SimTimer { world: world.clone(), skew: skew.clone() };
     let queue = Queue::with_timer(storage, relay, options, timer).unwrap();
     executor.spawn(place, async move { queue.start().await.unwrap() });
+}
+
+/// Makes notices, fails, or wants nobody to be told.
+fn factory() -> Box<BounceFactory<Envelope>> {
+    Box::new(|envelope, _, replies| {
+        assert_eq!(envelope.recipients.len(), replies.len(), "each recipient has its reply");
+        let of = id_of(envelope).expect("notices are never bounced");
+        let indexes: Vec<u32> = envelope.recipients.iter().map(|address| index_of(address)).collect();
+        let made = match mood_of(of, &indexes) {
+            Mood::Fails => Err("no idea".into()),
+            Mood::WantsNone => Ok(None),
+            Mood::Makes { sender } => {
+                Ok(Some(Envelope { sender, recipients: vec!["0@sender".into()], ..Envelope::default() }))
+            }
+        };
+        Box::pin(ready(made))
+    })
 }
 
 /// Writes a message until that is acknowledged.

@@ -193,7 +193,7 @@ async fn records_that_cannot_be_read_are_named_left_and_replaced_when_it_is_aske
     file.edit(|to| {
         let mut metas = to.open_table(METAS).unwrap();
         metas.insert(1, &b"no record"[..]).unwrap();
-        metas.insert(2, &b"\x02\x00"[..]).unwrap();
+        metas.insert(2, &b"\x03\x00"[..]).unwrap();
     });
     let storage = file.open();
     assert_eq!(ids(&storage).await, [id(3)]);

@@ -294,11 +294,12 @@ mod change {
         let (storage, id) = with_message(3);
         storage.host().heal();
         let change = Change {
-            expect: Expect { timestamp: Some(5.0), attempts: Some(0), lease: Some(None) },
+            expect: Expect { timestamp: Some(5.0), attempts: Some(0), lease: Some(None), untold: Some(None) },
             timestamp: Some(9.0),
             attempts: Some(Attempts::Increment),
             lease: Some(Some(lease())),
             delivered: vec![2],
+            ..Change::default()
         };
         assert!(run(storage.change(&id, change)).unwrap());
         assert_eq!(storage.host().batches().len(), 1);
@@ -319,7 +320,7 @@ mod change {
             Expect { timestamp: Some(5.5), ..Expect::default() },
             Expect { attempts: Some(1), ..Expect::default() },
             Expect { lease: Some(Some(lease())), ..Expect::default() },
-            Expect { timestamp: Some(5.0), attempts: Some(0), lease: Some(Some(lease())) },
+            Expect { timestamp: Some(5.0), attempts: Some(0), lease: Some(Some(lease())), untold: None },
         ] {
             let change = Change { expect, timestamp: Some(9.0), delivered: vec![1], ..Change::default() };
             assert!(!run(storage.change(&id, change)).unwrap());

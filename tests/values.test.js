@@ -18,12 +18,32 @@ const OWNERS = ['', 'a', '__proto__', 'h\u00e9 \u{1f600}', '\0', 'x'.repeat(1_00
 /** Fields of a meta record that this version does not know. */
 function unknownFields(random) {
   const fields = {};
-  for (const name of random.some(['failed', 'firstAttempt', 'notice', 'replies', '\u{1f600}', 'constructor'])) {
+  for (const name of random.some(['later', 'history', '\u{1f600}', 'constructor'])) {
     fields[name] = random.pick([
       null, true, 1.5, 'text', [], [{ attempt: 1, indexes: [0, 2] }], { reply: { code: 550, message: '5.1.1' } },
     ]);
   }
   return fields;
+}
+
+const TEXTS = ['', '5.1.1 no such user', 'h\u00e9 \u{1f600}', 'x'.repeat(300)];
+const INDEXES = [[0], [1, 2], [0, 1, 2]];
+
+/** Some of the fields of a meta record that only queues set. */
+function queueFields(random) {
+  const all = {
+    failed: [{ attempt: random.pick(COUNTS), indexes: random.pick(INDEXES) }, { attempt: 7, indexes: [2] }],
+    firstAttempt: random.pick(NUMBERS), scheduled: random.pick([1, 2 ** 32 - 1]), untold: random.pick(COUNTS),
+    notice: random.pick(['confirmed', 'void']),
+    replies: [{ reply: { code: random.pick([250, 451, 550]), message: random.pick(TEXTS) }, indexes: random.pick(INDEXES) }],
+  };
+  return Object.fromEntries(random.some(Object.keys(all)).map((name) => [name, all[name]]));
+}
+
+/** The same with the format that says that nobody may remove it who does not know what `untold` means. */
+function formatted(record) {
+  const { format: _, ...rest } = record;
+  return rest.untold === undefined ? rest : { ...rest, format: 2 };
 }
 
 /** A lease, none, or nothing said of it. */
@@ -42,7 +62,7 @@ function fields(random) {
 }
 
 /** What a record says after a change. */
-function changed(meta, { timestamp, attempts, lease: next, delivered = [] }) {
+function changed(meta, { timestamp, attempts, lease: next, delivered = [], failed, untold, ...others }) {
   const after = { ...meta };
   if (timestamp !== undefined) after.timestamp = Number(timestamp);
   if (attempts !== undefined) after.attempts = attempts;
@@ -50,7 +70,14 @@ function changed(meta, { timestamp, attempts, lease: next, delivered = [] }) {
   if (next) after.lease = { ...next };
   const marks = [...new Set([...(meta.deliveredIndexes ?? []), ...delivered])].sort((one, other) => one - other);
   if (marks.length > 0) after.deliveredIndexes = marks;
-  return after;
+  const left = failed?.indexes.filter((index) => !marks.includes(index)) ?? [];
+  if (left.length > 0) {
+    after.deliveredIndexes = [...marks, ...left].sort((one, other) => one - other);
+    after.failed = [...(meta.failed ?? []), { attempt: failed.attempt, indexes: left }];
+  }
+  if (untold === null) delete after.untold;
+  else if (untold !== undefined && (failed === undefined || left.length > 0)) after.untold = untold;
+  return formatted({ ...after, ...others });
 }
 
 /** Whether a record is as a change expects. */
@@ -68,13 +95,15 @@ for (const { name, open } of subjects) {
       const { storage, meta } = open();
       const id = await storage.write(anEnvelope(), 1, { id: idOf(1) });
       for (let round = 0; round < ROUNDS; round++) {
-        const before = {
-          timestamp: random.pick(NUMBERS), attempts: random.pick(COUNTS), ...unknownFields(random),
+        const before = formatted({
+          ...queueFields(random), timestamp: random.pick(NUMBERS), attempts: random.pick(COUNTS), ...unknownFields(random),
           ...(random.chance(2) && { lease: { until: random.pick(NUMBERS), owner: random.pick(OWNERS) } }),
           ...(random.chance(2) && { deliveredIndexes: [random.below(RECIPIENTS)] }),
-        };
+        });
         meta.set(id, structuredClone(before));
         const [expect, next] = [random.pick([null, fields(random)]), fields(random)];
+        const { failed, ...ofQueue } = queueFields(random);
+        Object.assign(next, ofQueue, failed && { failed: failed[0] }, random.chance(4) && { untold: null });
         if (random.chance(2)) next.delivered = new Set(random.some([0, 1, 2]));
         const holds = expected(before, expect ?? {});
         assert.equal(await storage.change(id, expect, next), holds, `round ${round}`);

@@ -1,6 +1,7 @@
 /** @import { Expect, Next } from '../types.js' */
 import { outOfRange, refused } from '../errors.js';
 import { isWellFormed } from './copy.js';
+import { packed } from './queue-fields.js';
 
 // Inert copies of the arguments of callers. Each value is read once, since reading may run the caller's code; what that
 // throws passes through. Here is judged only what a value is: the core judges the rest.
@@ -98,7 +99,50 @@ export function copyNext(next) {
   const copy = copyRecord('next', next);
   const delivered = field(next, 'next', 'delivered');
   if (delivered !== undefined) copy.delivered = copyIndexes('next.delivered', delivered);
+  return Object.assign(copy, packed(copyQueueFields(next)));
+}
+
+/**
+ * What a change says of the fields that only queues set.
+ *
+ * @param {any} next
+ */
+function copyQueueFields(next) {
+  /** @type {Next} */
+  const copy = {};
+  const { failed, firstAttempt, scheduled, untold, notice, replies } = next;
+  if (failed !== undefined) {
+    const attempt = copyAttempts('next.failed.attempt', field(failed, 'next.failed', 'attempt'));
+    copy.failed = { attempt, indexes: copyIndexes('next.failed.indexes', field(failed, 'next.failed', 'indexes')) };
+  }
+  if (firstAttempt !== undefined) copy.firstAttempt = copyTimestamp('next.firstAttempt', firstAttempt);
+  if (scheduled !== undefined) copy.scheduled = copyAttempts('next.scheduled', scheduled);
+  if (untold !== undefined) copy.untold = untold === null ? null : copyAttempts('next.untold', untold);
+  if (notice !== undefined) {
+    if (notice !== 'confirmed' && notice !== 'void') throw refused('next.notice', "'confirmed' or 'void'", notice);
+    copy.notice = notice;
+  }
+  if (replies !== undefined) {
+    if (!Array.isArray(replies)) throw refused('next.replies', 'an array', replies);
+    copy.replies = replies.map((entry, i) => copyLastReply(`next.replies[${i}]`, entry));
+  }
   return copy;
+}
+
+/**
+ * @param {string} path
+ * @param {any} entry
+ */
+function copyLastReply(path, entry) {
+  const reply = field(entry, path, 'reply') ?? null;
+  const code = field(reply, `${path}.reply`, 'code');
+  if (!Number.isInteger(code) || code < 0 || code > 999) throw refused(`${path}.reply.code`, 'a code of a reply', code);
+  const message = field(reply, `${path}.reply`, 'message');
+  if (typeof message !== 'string' || !isWellFormed(message)) {
+    throw refused(`${path}.reply.message`, 'a string without lone surrogates', message);
+  }
+  const indexes = copyIndexes(`${path}.indexes`, field(entry, path, 'indexes'));
+  return { reply: { code, message }, indexes: [...new Set(indexes)].sort((a, b) => a - b) };
 }
 
 /**

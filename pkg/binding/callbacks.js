@@ -17,8 +17,7 @@ import { answerOf, laterIfPromise } from './later.js';
  * @property {Relay | undefined} relay
  * @property {QueueOptions['backoff']} backoff
  * @property {QueueOptions['bounceFactory']} bounceFactory
- * @property {((bounce: Envelope, id: string, at: number) => Promise<string[]>) | undefined} enqueueBounce
- * @property {((id: string) => Promise<void>) | undefined} sendBounce
+ * @property {((bounce: Envelope, id: string) => unknown) | undefined} enqueueBounce
  * @property {Policy[]} policies
  * @property {Set<string>} listenedTypes types of events that somebody listens to
  * @property {(type: string, detail: object) => void} dispatch
@@ -128,10 +127,11 @@ export class Callbacks {
    * @param {Envelope} envelope
    * @param {number} attempts
    * @param {Reply[]} replies
+   * @param {{ since: number, scheduled: number }} patience
    */
-  backoff(envelope, attempts, replies) {
+  backoff(envelope, attempts, replies, patience) {
     return answerOf(() => {
-      const delay = this.#functions.backoff?.(shared(envelope), attempts, replies);
+      const delay = this.#functions.backoff?.(shared(envelope), attempts, replies, patience);
       if (delay === undefined || delay === null || typeof delay === 'number') return delay ?? null;
       throw noDelay(delay).error;
     }, (delay) => delay);
@@ -139,25 +139,19 @@ export class Callbacks {
 
   /**
    * @param {Envelope} envelope
-   * @param {Reply} reply
+   * @param {Reply[]} replies by recipient
    */
-  bounce(envelope, reply) {
-    return this.#answer(() => this.#functions.bounceFactory?.(shared(envelope), reply), (bounce) => (
+  bounce(envelope, replies) {
+    return this.#answer(() => this.#functions.bounceFactory?.(shared(envelope), replies[0], replies), (bounce) => (
       bounce === undefined || bounce === null ? null : copyEnvelope(bounce)));
   }
 
   /**
    * @param {Envelope} bounce
    * @param {string} id
-   * @param {number} at
    */
-  enqueueBounce(bounce, id, at) {
-    return this.#answer(() => this.#functions.enqueueBounce?.(bounce, id, at), (ids) => ids);
-  }
-
-  /** @param {string} id */
-  sendBounce(id) {
-    return this.#answer(() => this.#functions.sendBounce?.(id), () => undefined);
+  enqueueBounce(bounce, id) {
+    return this.#answer(() => this.#functions.enqueueBounce?.(bounce, id), () => undefined);
   }
 
   /** @param {string} type */

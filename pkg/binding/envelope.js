@@ -226,10 +226,35 @@ export function withRecipients(envelope, places) {
  * An envelope from nobody.
  *
  * @param {Envelope} envelope a copy
+ * @param {string | undefined} id of the message that it tells of, if it says so
+ * @param {number} attempt
  * @returns {Envelope}
  */
-export function withoutSender(envelope) {
-  return { ...envelope, sender: null };
+export function asNotice(envelope, id, attempt) {
+  const notice = asMessage({ ...envelope, sender: null });
+  return id === undefined ? notice : { ...notice, noticeOf: { id, attempt } };
+}
+
+/**
+ * An envelope that says of no other message that it tells of it.
+ *
+ * @param {Envelope} envelope a copy
+ * @returns {Envelope}
+ */
+export function asMessage(envelope) {
+  if (envelope.noticeOf === undefined) return envelope;
+  const { noticeOf: _, ...message } = envelope;
+  return message;
+}
+
+/**
+ * What an envelope tells of.
+ *
+ * @param {Envelope} envelope a copy
+ * @returns {{ id: string, attempt: number } | undefined}
+ */
+export function noticeOf({ noticeOf: of }) {
+  return typeof of?.id === 'string' && Number.isInteger(of.attempt) ? of : undefined;
 }
 
 /**

@@ -1,7 +1,12 @@
+import { copyValue } from './copy.js';
+import { QUEUE_FIELDS, packed, unpacked } from './queue-fields.js';
+
 // Inert copies of meta records, as hosts keep them.
 
 /** The fields of a meta record that this version knows. */
-const KNOWN = new Set(['timestamp', 'attempts', 'deliveredIndexes', 'lease', 'format']);
+const KNOWN = new Set(['timestamp', 'attempts', 'deliveredIndexes', 'lease', 'format', ...QUEUE_FIELDS]);
+/** The format of a record whose message nobody may remove who does not know what `untold` means. */
+const FORMAT_UNTOLD = 2;
 
 /**
  * An inert copy of a meta record. What is no number there is NaN, and what cannot be read is all NaN: the core judges.
@@ -14,6 +19,8 @@ const KNOWN = new Set(['timestamp', 'attempts', 'deliveredIndexes', 'lease', 'fo
  * @property {number} [until] of the lease, if there is one,
  * @property {string} [owner] and whose it is
  * @property {string} [unknown] the other fields, as JSON
+ * @property {Float64Array} [queueNumbers] those that only queues set, if there are any
+ * @property {string[]} [queueTexts]
  */
 
 /**
@@ -51,6 +58,12 @@ function read(record) {
     copy.until = typeof owner === 'string' ? numberOf(until) : NaN;
     copy.owner = typeof owner === 'string' ? owner : '';
   }
+  /** @type {Record<string, any>} */
+  const queueFields = {};
+  for (const key of QUEUE_FIELDS) {
+    if (record[key] !== undefined) queueFields[key] = copyValue(record[key], key, true, 0);
+  }
+  Object.assign(copy, packed(queueFields));
   const others = Object.keys(record).filter((key) => !KNOWN.has(key));
   if (others.length > 0) copy.unknown = JSON.stringify(Object.fromEntries(others.map((key) => [key, record[key]])));
   return copy;
@@ -70,11 +83,15 @@ function numberOf(value) {
  * @param {number | undefined} until of the lease, if there is one
  * @param {string | undefined} owner
  * @param {string | undefined} unknown the fields that the core does not know, as JSON
+ * @param {Float64Array} queueNumbers
+ * @param {string[]} queueTexts
  */
-export function recordOf(timestamp, attempts, delivered, until, owner, unknown) {
+export function recordOf(timestamp, attempts, delivered, until, owner, unknown, queueNumbers, queueTexts) {
   /** @type {import('../types.js').Meta} */
   const record = { timestamp, attempts };
   if (delivered.length > 0) record.deliveredIndexes = Array.from(delivered);
   if (until !== undefined) record.lease = { until, owner: owner ?? '' };
+  if (queueNumbers.length > 0) Object.assign(record, unpacked(queueNumbers, queueTexts));
+  if (record.untold !== undefined) Object.assign(record, { format: FORMAT_UNTOLD });
   return unknown === undefined ? record : { ...JSON.parse(unknown), ...record };
 }

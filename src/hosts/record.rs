@@ -7,8 +7,11 @@
 //! array of 0 (for bytes; 1 would be text) and their number. That of a meta record has `timestamp`,
 //! `attempts`, and where there are any `lease`, a map of `until` and `owner`, and
 //! `deliveredIndexes`: bytes, of which bit i, the lowest of each byte first, says whether the
-//! recipient at position i is delivered. Whoever changes a meta record keeps the fields that it does not
-//! know, after those that it knows.
+//! recipient at position i is delivered. Of a queue it has `failed`, `firstAttempt`, `scheduled`,
+//! `untold`, `notice` and `replies` where there are any, with positions as the hexadecimal digits of
+//! such bytes. A record with `untold` is of format 2: who does not know what that means must not
+//! remove the message. Whoever changes a meta record keeps the fields that it does not know, after
+//! those that it knows.
 
 use std::convert::Infallible;
 
@@ -16,11 +19,13 @@ use minicbor::data::Type;
 use minicbor::decode::Error;
 use minicbor::{Decoder, Encoder, encode};
 
-use crate::envelope::{Client, Envelope};
+use crate::envelope::{Client, Envelope, NoticeOf};
 use crate::host::Stored;
-use crate::meta::{Lease, Meta};
+use crate::meta::{Failed, LastReply, Lease, Meta, Notice};
 
 const FORMAT: u64 = 1;
+/// The format of a meta record that names an attempt of whose failures nobody was told.
+const FORMAT_UNTOLD: u64 = 2;
 /// What kind of message is beside a record.
 const BYTES: u8 = 0;
 
@@ -28,8 +33,20 @@ type Bytes = Encoder<Vec<u8>>;
 type Encoded = Result<(), encode::Error<Infallible>>;
 
 pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
-    let Meta { timestamp, attempts, delivered, lease, unknown } = meta;
-    record(entries_of(unknown).saturating_add(2), [!delivered.is_empty(), lease.is_some()], |to| {
+    let Meta { timestamp, attempts, delivered, lease, unknown, .. } = meta;
+    let Meta { failed, first_attempt, scheduled, untold, notice, replies, .. } = meta;
+    let there = [
+        !delivered.is_empty(),
+        lease.is_some(),
+        !failed.is_empty(),
+        first_attempt.is_some(),
+        *scheduled > 0,
+        untold.is_some(),
+        notice.is_some(),
+        !replies.is_empty(),
+    ];
+    let format = if untold.is_some() { FORMAT_UNTOLD } else { FORMAT };
+    record(format, entries_of(unknown).saturating_add(2), there, |to| {
         to.str("timestamp")?.f64(*timestamp)?.str("attempts")?.u32(*attempts)?;
         if !delivered.is_empty() {
             to.str("deliveredIndexes")?.bytes(&bits_of(delivered))?;
@@ -37,9 +54,43 @@ pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
         if let Some(Lease { until, owner }) = lease {
             to.str("lease")?.map(2)?.str("until")?.f64(*until)?.str("owner")?.str(owner)?;
         }
+        encode_queue_fields(to, meta)?;
         to.writer_mut().extend_from_slice(unknown);
         Ok(())
     })
+}
+
+fn encode_queue_fields(to: &mut Bytes, meta: &Meta) -> Encoded {
+    if !meta.failed.is_empty() {
+        to.str("failed")?.array(length_of(&meta.failed))?;
+        for Failed { attempt, indexes } in &meta.failed {
+            to.map(2)?.str("attempt")?.u32(*attempt)?.str("indexes")?.str(&digits_of(indexes))?;
+        }
+    }
+    if let Some(first_attempt) = meta.first_attempt {
+        to.str("firstAttempt")?.f64(first_attempt)?;
+    }
+    if meta.scheduled > 0 {
+        to.str("scheduled")?.u32(meta.scheduled)?;
+    }
+    if let Some(untold) = meta.untold {
+        to.str("untold")?.u32(untold)?;
+    }
+    if let Some(notice) = meta.notice {
+        to.str("notice")?.str(notice.name())?;
+    }
+    if !meta.replies.is_empty() {
+        to.str("replies")?.array(length_of(&meta.replies))?;
+        for LastReply { code, message, indexes } in &meta.replies {
+            to.map(2)?.str("reply")?.map(2)?.str("code")?.u16(*code)?.str("message")?.str(message)?;
+            to.str("indexes")?.str(&digits_of(indexes))?;
+        }
+    }
+    Ok(())
+}
+
+fn length_of<T>(list: &[T]) -> u64 {
+    u64::try_from(list.len()).unwrap_or(u64::MAX)
 }
 
 /// How many entries of a map these are, without their map.
@@ -50,14 +101,20 @@ fn entries_of(encoded: &[u8]) -> u64 {
 }
 
 pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
-    let (mut timestamp, mut attempts, mut delivered, mut lease) = (None, None, Vec::new(), None);
+    let (mut meta, mut timestamp, mut attempts) = (Meta::default(), None, None);
     let mut unknown = Encoder::new(Vec::new());
-    let read = fields(bytes, |name, from| {
+    let read = fields(bytes, FORMAT_UNTOLD, |name, from| {
         match name {
             "timestamp" => timestamp = Some(number(from)?),
             "attempts" => attempts = Some(from.u32()?),
-            "deliveredIndexes" => delivered = positions_of(from.bytes()?),
-            "lease" => lease = optional(from, decode_lease)?,
+            "deliveredIndexes" => meta.delivered = positions_of(from.bytes()?),
+            "lease" => meta.lease = optional(from, decode_lease)?,
+            "failed" => meta.failed = list(from, decode_failed)?,
+            "firstAttempt" => meta.first_attempt = optional(from, number)?,
+            "scheduled" => meta.scheduled = from.u32()?,
+            "untold" => meta.untold = optional(from, Decoder::u32)?,
+            "notice" => meta.notice = Some(Notice::of(from.str()?).ok_or_else(|| Error::message("no such notice"))?),
+            "replies" => meta.replies = list(from, decode_last_reply)?,
             name => {
                 let start = from.position();
                 from.skip()?;
@@ -68,9 +125,49 @@ pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
         }
         Ok(())
     });
-    stored(read, || {
-        Some(Meta { timestamp: timestamp?, attempts: attempts?, delivered, lease, unknown: unknown.into_writer() })
-    })
+    stored(read, || Some(Meta { timestamp: timestamp?, attempts: attempts?, unknown: unknown.into_writer(), ..meta }))
+}
+
+fn decode_failed(from: &mut Decoder<'_>) -> Result<Failed, Error> {
+    let mut failed = Failed::default();
+    entries(from, |name, from| {
+        match name {
+            "attempt" => failed.attempt = from.u32()?,
+            "indexes" => failed.indexes = positions_in(from.str()?)?,
+            _ => from.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(failed)
+}
+
+fn decode_last_reply(from: &mut Decoder<'_>) -> Result<LastReply, Error> {
+    let mut last = LastReply::default();
+    entries(from, |name, from| match name {
+        "reply" => entries(from, |name, from| {
+            match name {
+                "code" => last.code = from.u16()?,
+                "message" => last.message = from.decode()?,
+                _ => from.skip()?,
+            }
+            Ok(())
+        }),
+        "indexes" => {
+            last.indexes = positions_in(from.str()?)?;
+            Ok(())
+        }
+        _ => from.skip(),
+    })?;
+    Ok(last)
+}
+
+/// A list of whatever `decode` reads.
+fn list<'b, T>(
+    from: &mut Decoder<'b>,
+    mut decode: impl FnMut(&mut Decoder<'b>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let Some(length) = from.array()? else { return Err(Error::message("a list of unknown length")) };
+    (0..length).map(|_| decode(from)).collect()
 }
 
 fn decode_lease(from: &mut Decoder<'_>) -> Result<Lease, Error> {
@@ -88,9 +185,10 @@ fn decode_lease(from: &mut Decoder<'_>) -> Result<Lease, Error> {
 
 /// All of an envelope but its message.
 pub(crate) fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
-    let Envelope { sender, recipients, headers, message, client, receiver, timestamp } = envelope;
+    let Envelope { sender, recipients, headers, message, client, receiver, timestamp, notice_of } = envelope;
     let has_client = *client != Client::default();
-    record(3, [!headers.is_empty(), has_client, receiver.is_some(), timestamp.is_some()], |to| {
+    let there = [!headers.is_empty(), has_client, receiver.is_some(), timestamp.is_some(), notice_of.is_some()];
+    record(FORMAT, 3, there, |to| {
         to.str("sender")?.encode(sender)?.str("recipients")?.encode(recipients)?;
         if !headers.is_empty() {
             to.str("headers")?.encode(headers)?;
@@ -105,6 +203,9 @@ pub(crate) fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
         }
         if let Some(timestamp) = timestamp {
             to.str("timestamp")?.f64(*timestamp)?;
+        }
+        if let Some(NoticeOf { id, attempt }) = notice_of {
+            to.str("noticeOf")?.map(2)?.str("id")?.str(id.encode(&mut [0; 32]))?.str("attempt")?.u32(*attempt)?;
         }
         Ok(())
     })
@@ -123,7 +224,7 @@ fn encode_client(to: &mut Bytes, Client { ip, host, name, protocol, auth }: &Cli
 /// The envelope of a record and the message beside it.
 pub(crate) fn decode_envelope(bytes: &[u8], beside: Option<&[u8]>) -> Stored<Envelope> {
     let (mut envelope, mut recipients, mut length) = (Envelope::default(), None, None);
-    let read = fields(bytes, |name, from| {
+    let read = fields(bytes, FORMAT, |name, from| {
         match name {
             "sender" => envelope.sender = optional(from, Decoder::decode)?,
             "recipients" => recipients = Some(from.decode()?),
@@ -132,6 +233,7 @@ pub(crate) fn decode_envelope(bytes: &[u8], beside: Option<&[u8]>) -> Stored<Env
             "client" => envelope.client = optional(from, decode_client)?.unwrap_or_default(),
             "receiver" => envelope.receiver = optional(from, Decoder::decode)?,
             "timestamp" => envelope.timestamp = optional(from, number)?,
+            "noticeOf" => envelope.notice_of = optional(from, decode_notice_of)?.flatten(),
             _ => from.skip()?,
         }
         Ok(())
@@ -140,6 +242,20 @@ pub(crate) fn decode_envelope(bytes: &[u8], beside: Option<&[u8]>) -> Stored<Env
         let message = length.map_or(Some(&[][..]), |length| beside.filter(|bytes| bytes.len() == length))?;
         Some(Envelope { recipients: recipients?, message: message.to_vec(), ..envelope })
     })
+}
+
+/// Nothing where it names no message.
+fn decode_notice_of(from: &mut Decoder<'_>) -> Result<Option<NoticeOf>, Error> {
+    let (mut id, mut attempt) = (None, 0);
+    entries(from, |name, from| {
+        match name {
+            "id" => id = from.str()?.parse().ok(),
+            "attempt" => attempt = from.u32()?,
+            _ => from.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(id.map(|id| NoticeOf { id, attempt }))
 }
 
 fn decode_client(from: &mut Decoder<'_>) -> Result<Client, Error> {
@@ -159,24 +275,30 @@ fn decode_client(from: &mut Decoder<'_>) -> Result<Client, Error> {
 }
 
 /// A record with `always` fields and those of the others that are there, all of which `fields` writes.
-fn record<const N: usize>(always: u64, others: [bool; N], fields: impl FnOnce(&mut Bytes) -> Encoded) -> Vec<u8> {
+fn record<const N: usize>(
+    format: u64,
+    always: u64,
+    others: [bool; N],
+    fields: impl FnOnce(&mut Bytes) -> Encoded,
+) -> Vec<u8> {
     let mut to = Encoder::new(Vec::new());
     let count = others.into_iter().map(u64::from).sum::<u64>().saturating_add(always);
     // A vector takes everything.
-    let _ = to.u64(FORMAT).and_then(|to| to.map(count)).and_then(fields);
+    let _ = to.u64(format).and_then(|to| to.map(count)).and_then(fields);
     to.into_writer()
 }
 
-/// Hands over every field of a record; tells whether the record is of the format that is known here.
+/// Hands over every field of a record; tells whether the record is of a format that is known here.
 fn fields<'b>(
     bytes: &'b [u8],
+    newest: u64,
     field: impl FnMut(&'b str, &mut Decoder<'b>) -> Result<(), Error>,
 ) -> Result<bool, Error> {
     let mut from = Decoder::new(bytes);
     match from.u64()? {
-        FORMAT => {}
         0 => return Err(Error::message("no format")),
-        _ => return Ok(false),
+        format if format > newest => return Ok(false),
+        _ => {}
     }
     entries(&mut from, field)?;
     if from.position() == bytes.len() { Ok(true) } else { Err(Error::message("more than a record")) }
@@ -242,9 +364,23 @@ fn positions_of(bits: &[u8]) -> Vec<u32> {
     (0..=u32::MAX).zip(flags).filter_map(|(position, set)| set.then_some(position)).collect()
 }
 
+/// Positions as text, which goes through a program unharmed that does not know the field.
+fn digits_of(positions: &[u32]) -> String {
+    bits_of(positions).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn positions_in(digits: &str) -> Result<Vec<u32>, Error> {
+    let bytes = digits.as_bytes().chunks(2).map(|pair| {
+        let pair = str::from_utf8(pair).ok().filter(|pair| pair.len() == 2);
+        pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or_else(|| Error::message("no hexadecimal digits"))
+    });
+    Ok(positions_of(&bytes.collect::<Result<Vec<u8>, Error>>()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Id;
 
     fn bytes(parts: &[&str]) -> Vec<u8> {
         let digits: Vec<u8> = parts.concat().bytes().filter(|byte| *byte != b' ').collect();
@@ -267,6 +403,7 @@ mod tests {
             client,
             receiver: Some("here".into()),
             timestamp: Some(-1.5),
+            notice_of: Some(NoticeOf { id: Id::from_u128(7), attempt: 2 }),
         }
     }
 
@@ -355,7 +492,7 @@ mod tests {
         for other in ["", "ff", "00 a0", "01", "01 05", "01 a0", "20 a0", "61 61 a0"] {
             assert_eq!(decode_meta(&bytes(&[other])), Stored::Corrupt, "{other}");
         }
-        assert_eq!(decode_meta(&bytes(&["02 05"])), Stored::Newer);
+        assert_eq!(decode_meta(&bytes(&["03 05"])), Stored::Newer);
         assert_eq!(decode_envelope(&bytes(&["1b ffffffffffffffff"]), None), Stored::Newer);
     }
 }

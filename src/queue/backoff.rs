@@ -14,7 +14,12 @@ const HOUR: f64 = 60.0 * MINUTE;
 /// The first waits; every later one is the longest.
 const FIRST: [f64; 6] = [MINUTE, 5.0 * MINUTE, 15.0 * MINUTE, 30.0 * MINUTE, HOUR, 2.0 * HOUR];
 const LONGEST: f64 = 4.0 * HOUR;
+/// Nobody is given up before that time has passed since the first attempt,
 const GIVE_UP_AFTER: f64 = 120.0 * HOUR;
+/// and so many attempts were made that were due,
+const FEWEST: u32 = 6;
+/// nor by an attempt that comes later than that: the network may have been away, or a clock be wrong.
+const LATE: f64 = LONGEST;
 /// By how much a wait is made longer or shorter, as a part of it, so that what failed together does
 /// not come back together.
 const JITTER: f64 = 0.1;
@@ -24,23 +29,33 @@ const SHORTEST: f64 = 1.0;
 /// No wait is longer than a hundred years, which keeps every sum a finite one.
 const ENDLESS: f64 = 876_600.0 * HOUR;
 
+/// How long somebody was patient with a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Patience {
+    /// When the first attempt was made, in milliseconds since the epoch.
+    pub since: f64,
+    /// How many attempts were made because they were due, this one included.
+    pub scheduled: u32,
+    /// How often delivery was attempted for whatever reason, this time included.
+    pub attempts: u32,
+    /// For how many milliseconds this attempt had been due when it began.
+    pub(super) late: f64,
+}
+
 impl Delay {
     /// What a queue does unless it is told otherwise, after
     /// [RFC 5321, section 4.5.4.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.4.1): tries
     /// again after a minute, then after longer and longer waits of up to four hours, and gives up
-    /// when the waits have come to five days, which the 36th attempt ends.
+    /// when five days have passed since the first attempt and six attempts were made that were due.
     ///
-    /// `attempts` counts those made, `random` is a number from 0 to 1.
-    pub(super) fn usual(attempts: u32, random: f64) -> Self {
-        let made = usize::try_from(attempts.max(1)).unwrap_or(usize::MAX);
-        let wait = |number: usize| FIRST.get(number).copied().unwrap_or(LONGEST);
-        let early: f64 = FIRST.iter().take(made).sum();
-        let late = f64::from(u32::try_from(made.saturating_sub(FIRST.len())).unwrap_or(u32::MAX)) * LONGEST;
-        if early + late > GIVE_UP_AFTER {
+    /// `now` is the time, `random` a number from 0 to 1.
+    pub(super) fn usual(patience: Patience, now: f64, random: f64) -> Self {
+        let Patience { since, scheduled, late, .. } = patience;
+        if now - since >= GIVE_UP_AFTER && scheduled >= FEWEST && late <= LATE {
             return Self::GiveUp;
         }
-        let spread = if random.is_finite() { (2.0 * random.clamp(0.0, 1.0) - 1.0) * JITTER } else { 0.0 };
-        Self::After(wait(made.saturating_sub(1)) * (1.0 + spread))
+        Self::After(wait_after(scheduled, random))
     }
 
     /// What a caller's function has answered, `None` standing for giving up. Nothing if that is no
@@ -54,14 +69,32 @@ impl Delay {
     }
 }
 
+/// For how many milliseconds to wait after so many tries, whatever was tried.
+pub(super) fn wait_after(tries: u32, random: f64) -> f64 {
+    let number = usize::try_from(tries.max(1)).unwrap_or(usize::MAX).saturating_sub(1);
+    let wait = FIRST.get(number).copied().unwrap_or(LONGEST);
+    let spread = if random.is_finite() { (2.0 * random.clamp(0.0, 1.0) - 1.0) * JITTER } else { 0.0 };
+    wait * (1.0 + spread)
+}
+
+/// Whether so many tries, with those waits, have taken as long as anybody is patient.
+pub(super) fn is_long_enough(tries: u32) -> bool {
+    let waits = u32::try_from(FIRST.len()).unwrap_or(u32::MAX);
+    f64::from(tries.saturating_sub(waits)) * LONGEST >= GIVE_UP_AFTER
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The waits of a message whose every attempt is made when it is due.
     fn waits(random: f64) -> Vec<f64> {
-        let all = (1..).map_while(|attempts| match Delay::usual(attempts, random) {
-            Delay::After(wait) => Some(wait),
-            Delay::GiveUp => None,
+        let mut now = 0.0;
+        let all = (1..).map_while(|scheduled| {
+            let patience = Patience { since: 0.0, scheduled, attempts: scheduled, late: 0.0 };
+            let Delay::After(wait) = Delay::usual(patience, now, random) else { return None };
+            now += wait;
+            Some(wait)
         });
         all.collect()
     }
@@ -76,19 +109,33 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_given_up_after_four_to_five_days_whatever_the_jitter() {
-        let days = |random| waits(random).iter().sum::<f64>() / 86_400_000.0;
-        assert!((4.5..=5.0).contains(&days(0.5)), "{}", days(0.5));
-        assert!(days(0.0) >= 4.0 && days(1.0) <= 5.5, "{} to {}", days(0.0), days(1.0));
-        assert_eq!(waits(0.5).len(), 35);
-        assert_eq!(Delay::usual(u32::MAX, 0.5), Delay::GiveUp);
+    fn a_message_is_given_up_five_days_after_its_first_attempt_whatever_the_jitter() {
+        for random in [0.0, 0.5, 1.0] {
+            let days = waits(random).iter().sum::<f64>() / 86_400_000.0;
+            assert!((5.0..=5.2).contains(&days), "{days}");
+        }
+    }
+
+    #[test]
+    fn neither_time_alone_nor_attempts_alone_nor_an_attempt_that_comes_late_give_up() {
+        let day = 24.0 * HOUR;
+        let patience = |scheduled, late| Patience { since: 0.0, scheduled, attempts: 50, late };
+        for (now, scheduled, late, gives_up) in [
+            (5.0 * day, 6, 0.0, true),
+            (5.0 * day, 5, 0.0, false),
+            (1.0 * day, 1_000, 0.0, false),
+            (12.0 * day, 6, 7.0 * day, false),
+            (-day, 6, 0.0, false),
+        ] {
+            let delay = Delay::usual(patience(scheduled, late), now, 0.5);
+            assert_eq!(delay == Delay::GiveUp, gives_up, "{now} {scheduled} {late}");
+        }
     }
 
     #[test]
     fn no_randomness_makes_a_wait_odd() {
         for random in [f64::NAN, f64::INFINITY, -7.0, 7.0] {
-            let Delay::After(wait) = Delay::usual(1, random) else { panic!("given up") };
-            assert!((54_000.0..=66_000.0).contains(&wait));
+            assert!((54_000.0..=66_000.0).contains(&wait_after(1, random)));
         }
     }
 

@@ -5,21 +5,24 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
+use super::backoff::Patience;
 use super::boxed::{BoxError, BoxFuture};
 use super::event::Event;
 use super::reply::Reply;
 
 #[cfg(not(target_family = "wasm"))]
 mod kinds {
-    use super::{Arc, BoxError, BoxFuture, Event, Reply};
+    use super::{Arc, BoxError, BoxFuture, Event, Patience, Reply};
 
-    /// Decides when to try again: by the envelope, how often delivery was attempted, and the replies
-    /// to the recipients that are left. Milliseconds, or nothing to give up. After an error the
-    /// usual backoff decides.
-    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>]) -> Result<Option<f64>, BoxError> + Send + Sync;
-    /// Makes what tells the sender of recipients, those of the envelope, who were given up with one
-    /// reply; nothing for no bounce. After an error the usual notification is sent.
-    pub type BounceFactory<E> = dyn Fn(&E, &Reply) -> BoxFuture<'static, Result<Option<E>, BoxError>> + Send + Sync;
+    /// Decides when to try again: by the envelope, how often delivery was attempted, the replies to the
+    /// recipients that are left, and how long somebody was patient. Milliseconds, or nothing to give
+    /// up. After an error the usual backoff decides.
+    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>], Patience) -> Result<Option<f64>, BoxError> + Send + Sync;
+    /// Makes what tells the sender of recipients, those of the envelope, whom one attempt gave up: by
+    /// the first reply, and by that of each recipient. Nothing for no bounce. After an error the usual
+    /// notification is sent.
+    pub type BounceFactory<E> =
+        dyn Fn(&E, &Reply, &[Arc<Reply>]) -> BoxFuture<'static, Result<Option<E>, BoxError>> + Send + Sync;
     /// Changes an envelope before it is stored, or replaces it by several.
     pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>> + Send + Sync;
     /// Hears of events; `X` is what the host of the storage throws.
@@ -28,15 +31,16 @@ mod kinds {
 
 #[cfg(target_family = "wasm")]
 mod kinds {
-    use super::{Arc, BoxError, BoxFuture, Event, Reply};
+    use super::{Arc, BoxError, BoxFuture, Event, Patience, Reply};
 
-    /// Decides when to try again: by the envelope, how often delivery was attempted, and the replies
-    /// to the recipients that are left. Milliseconds, or nothing to give up. After an error the
-    /// usual backoff decides.
-    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>]) -> Result<Option<f64>, BoxError>;
-    /// Makes what tells the sender of recipients, those of the envelope, who were given up with one
-    /// reply; nothing for no bounce. After an error the usual notification is sent.
-    pub type BounceFactory<E> = dyn Fn(&E, &Reply) -> BoxFuture<'static, Result<Option<E>, BoxError>>;
+    /// Decides when to try again: by the envelope, how often delivery was attempted, the replies to the
+    /// recipients that are left, and how long somebody was patient. Milliseconds, or nothing to give
+    /// up. After an error the usual backoff decides.
+    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>], Patience) -> Result<Option<f64>, BoxError>;
+    /// Makes what tells the sender of recipients, those of the envelope, whom one attempt gave up: by
+    /// the first reply, and by that of each recipient. Nothing for no bounce. After an error the usual
+    /// notification is sent.
+    pub type BounceFactory<E> = dyn Fn(&E, &Reply, &[Arc<Reply>]) -> BoxFuture<'static, Result<Option<E>, BoxError>>;
     /// Changes an envelope before it is stored, or replaces it by several.
     pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>>;
     /// Hears of events; `X` is what the host of the storage throws.

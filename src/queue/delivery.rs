@@ -1,6 +1,7 @@
 //! One attempt of one message: makes the commands of its state, and tells of them.
 
 mod failure;
+mod notice;
 mod relay;
 
 use std::pin::pin;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use futures_util::future::{Either, select};
 
 use super::attempt::AttemptState;
-use super::backoff::Delay;
+use super::backoff::{Delay, Patience};
 use super::callback::caught;
 use super::command::{Command, End, Input, Moment};
 use super::envelope::QueueEnvelope;
@@ -21,6 +22,7 @@ use super::relay::Relay;
 use super::reply::Reply;
 use super::scheduler::Due;
 use super::timer::{Timer, milliseconds};
+use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::{Host, Stored};
 use crate::id::Id;
@@ -36,8 +38,8 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     stops: u64,
     /// Once it was read.
     envelope: Option<Arc<H::Envelope>>,
-    /// Bounces that wait until their recipients are marked.
-    bounces: Vec<Id>,
+    /// Whether its outcome was told.
+    reported: bool,
 }
 
 impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
@@ -50,7 +52,7 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64) -> Self {
         let state = AttemptState::new(due.message, due.flushed);
-        Self { queue, state, number: due.number, stops, envelope: None, bounces: Vec::new() }
+        Self { queue, state, number: due.number, stops, envelope: None, reported: false }
     }
 
     /// The whole attempt, from its claim to its end.
@@ -60,15 +62,18 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let moment = self.moment();
         let mut command = self.state.begin(&self.queue.settings, moment);
         loop {
+            self.report_outcome();
             let input = match command {
-                Command::Done(end) => return self.done(end).await,
-                Command::GetMeta => self.get_meta().await,
+                Command::Done(end) => return self.done(end),
+                Command::GetMeta => self.get_meta(&self.id()).await,
                 Command::Change(change) => self.change(change).await,
                 Command::Get => self.get().await,
                 Command::Relay => self.relay().await,
-                Command::Backoff(attempts) => Input::Delay(self.backoff(attempts)),
-                Command::Bounce(reply) => self.bounce(reply).await,
-                Command::DeadLetter => self.dead_letter().await,
+                Command::Backoff(patience) => Input::Delay(self.backoff(patience)),
+                Command::DeadLetter(failed) => self.dead_letter(&failed).await,
+                Command::Bounce => self.bounce().await,
+                Command::GetOriginal(of) => self.get_meta(&of.id).await,
+                Command::Told(of) => self.tell_original(of).await,
                 Command::Remove => {
                     let removed = self.queue.pooled(self.queue.storage.remove(&self.id())).await;
                     self.input(removed.map(|()| Input::Stored))
@@ -90,25 +95,20 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         Moment { wall: self.queue.shared.lock_now(&self.queue.timer).scheduler.wall(), random }
     }
 
-    /// Tells what it came to, and lets what waited for that go on.
-    async fn done(mut self, end: End) {
+    /// Tells what it came to, and lets the message go.
+    fn done(mut self, end: End) {
         if self.state.is_lease_lost() {
             self.report(Kind::Error(Cause::LeaseLost));
         }
-        if self.state.is_recorded() {
-            self.report_outcome(); // before its bounces are attempted, which may be at once
-            for id in std::mem::take(&mut self.bounces) {
-                self.send_bounce(id).await;
-            }
-        }
+        self.report_outcome();
         let (state, number) = (&self.state, self.number);
         self.queue.shared.update_now(&self.queue.timer, |queue| queue.scheduler.end(state, number, end));
     }
 
     // ---- the storage ----
 
-    async fn get_meta(&self) -> Input {
-        let meta = self.queue.pooled(self.queue.storage.get_meta(&self.id())).await;
+    async fn get_meta(&self, id: &Id) -> Input {
+        let meta = self.queue.pooled(self.queue.storage.get_meta(id)).await;
         self.input(meta.map(|stored| match stored {
             None => Input::Meta(None),
             Some(Stored::Good(meta)) => Input::Meta(Some(meta)),
@@ -122,13 +122,17 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     }
 
     async fn get(&mut self) -> Input {
-        let got = self.queue.pooled(self.queue.storage.get(&self.id())).await;
-        let input = got.map(|queued| {
-            let has_sender = queued.envelope.has_sender();
-            self.envelope = Some(Arc::new(queued.envelope));
-            Input::Got { indexes: queued.indexes, has_sender }
+        let id = self.id();
+        let got = self.queue.pooled(self.queue.storage.get_whole(&id)).await;
+        let got = got.and_then(|(meta, envelope)| {
+            let (has_sender, notice_of) = (envelope.has_sender(), envelope.notice_of());
+            let indexes = meta.left(envelope.recipient_count());
+            // Who is told of is marked already.
+            let left_out = if meta.untold.is_some() { &[][..] } else { &meta.delivered };
+            self.envelope = Some(Arc::new(envelope.without(left_out).map_err(|_| Error::Corrupt(id))?));
+            Ok(Input::Got { meta: Box::new(meta), indexes, has_sender, notice_of })
         });
-        self.input(input)
+        self.input(got)
     }
 
     /// What an operation came to that may have failed.
@@ -149,11 +153,11 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
 
     // ---- what it waits for ----
 
-    fn backoff(&self, attempts: u32) -> Option<Delay> {
+    fn backoff(&self, patience: Patience) -> Option<Delay> {
         let (backoff, envelope) = (self.queue.options.backoff.as_ref()?, self.envelope.as_ref()?);
         let replies: Vec<Arc<Reply>> =
-            self.recipients(Status::Deferred, None).into_iter().filter_map(|left| left.reply).collect();
-        let cause = match caught(|| backoff(envelope, attempts, &replies)) {
+            self.recipients(Status::Deferred).into_iter().filter_map(|left| left.reply).collect();
+        let cause = match caught(|| backoff(envelope, patience.attempts, &replies, patience)) {
             Ok(Ok(answer)) => match Delay::answered(answer) {
                 Some(delay) => return Some(delay),
                 None => Cause::Backoff(answer.unwrap_or(f64::NAN)),
@@ -180,12 +184,19 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         self.queue.emit(Some(self.id()), self.envelope.as_deref(), self.state.attempts(), kind);
     }
 
-    fn report_outcome(&self) {
+    /// Tells what it came to, once that is in the storage.
+    fn report_outcome(&mut self) {
+        if self.reported || !self.state.is_recorded() {
+            return;
+        }
+        self.reported = true;
         if self.queue.options.listener.is_none() {
             return;
         }
         for status in [Status::Delivered, Status::Deferred, Status::Failed] {
-            let recipients = self.recipients(status, None);
+            // Whom a late owner saw fail, a later attempt meets again.
+            let is_known = status == Status::Delivered || !self.state.is_lease_lost();
+            let recipients = if is_known { self.recipients(status) } else { Vec::new() };
             if !recipients.is_empty() {
                 let timestamp = self.state.next_timestamp().unwrap_or(f64::NAN);
                 self.report(match status {
@@ -197,14 +208,13 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         }
     }
 
-    /// Who came to `status`, with the reply of this number if one is given.
-    fn recipients(&self, status: Status, reply: Option<usize>) -> Vec<Recipient> {
+    /// Who came to this.
+    fn recipients(&self, status: Status) -> Vec<Recipient> {
         let outcome = self.state.outcome();
-        let places = outcome.places(status).filter(|place| reply.is_none() || outcome.reply_number(*place) == reply);
         let recipient = |place: usize| {
             let index = *self.state.indexes().get(place)?;
             Some(Recipient { index, place, reply: outcome.reply(place).cloned() })
         };
-        places.filter_map(recipient).collect()
+        outcome.places(status).filter_map(recipient).collect()
     }
 }

@@ -41,19 +41,6 @@ const WIDTH: usize = 76;
 /// No line is longer, whatever has no space to fold it at.
 const LONGEST: usize = 900;
 
-/// The id of the bounce that tells of recipients, by their original positions, who were given up
-/// with one reply: always the same, so that it is stored once however often that is tried.
-#[must_use]
-pub fn bounce_id(id: Id, indexes: &[u32], reply: &Reply) -> Id {
-    let mut name: Vec<u8> = Vec::with_capacity(indexes.len().saturating_mul(4));
-    for index in indexes {
-        name.extend(index.to_le_bytes());
-    }
-    name.extend(reply.code.to_le_bytes());
-    name.extend(reply.message.as_bytes());
-    Id::new_v5(id, &name)
-}
-
 impl Dsn<'_> {
     /// The envelope of the bounce: from nobody, so that it is never bounced itself.
     pub(super) fn envelope(&self) -> Envelope {
@@ -244,20 +231,6 @@ mod tests {
             host: None,
             now: 1_700_000_000_000.0,
         }
-    }
-
-    #[test]
-    fn the_id_follows_from_message_recipients_and_reply() {
-        let reply = Reply::new(550, "5.1.1 no");
-        let id = bounce_id(Id::from_u128(1), &[0, 2], &reply);
-        assert_eq!(id, bounce_id(Id::from_u128(1), &[0, 2], &reply));
-        let others = [
-            bounce_id(Id::from_u128(2), &[0, 2], &reply),
-            bounce_id(Id::from_u128(1), &[0], &reply),
-            bounce_id(Id::from_u128(1), &[0, 2], &Reply::new(551, "5.1.1 no")),
-            bounce_id(Id::from_u128(1), &[0, 2], &Reply::new(550, "5.1.1 No")),
-        ];
-        assert!(others.iter().all(|other| *other != id));
     }
 
     #[test]

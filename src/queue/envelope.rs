@@ -1,6 +1,7 @@
 //! What a queue must know of an envelope, beside what its storage does.
 
-use crate::envelope::{Envelope, EnvelopeHandle};
+use crate::envelope::{Envelope, EnvelopeHandle, NoticeOf};
+use crate::id::Id;
 
 /// What a queue must know of an envelope. The body goes through no queue.
 pub trait QueueEnvelope: EnvelopeHandle {
@@ -14,12 +15,26 @@ pub trait QueueEnvelope: EnvelopeHandle {
     #[must_use]
     fn with_recipients(&self, places: &[usize]) -> Self;
 
-    /// The envelope from nobody: the null sender.
+    /// The envelope from nobody, which is the null sender, and as a notice of what is given.
     #[must_use]
-    fn without_sender(self) -> Self;
+    fn as_notice(self, of: Option<NoticeOf>) -> Self;
+
+    /// Of what it tells, if it is a notice of a queue.
+    fn notice_of(&self) -> Option<NoticeOf>;
+
+    /// The same as an ordinary message, which is sent whatever it tells of.
+    #[must_use]
+    fn as_message(self) -> Self;
 
     /// What the host keeps of an envelope that was made here.
     fn of(envelope: Envelope) -> Self;
+}
+
+/// The id of the notice that tells of those whom one attempt of a message gave up: always the same, so
+/// that it is stored once however often that is tried.
+#[must_use]
+pub fn notice_id(NoticeOf { id, attempt }: NoticeOf) -> Id {
+    Id::new_v5(id, format!("notice {attempt}").as_bytes())
 }
 
 /// All of an envelope but the body, and what only hosts know.
@@ -54,8 +69,16 @@ impl QueueEnvelope for Envelope {
         Self { recipients, ..self.clone() }
     }
 
-    fn without_sender(self) -> Self {
-        Self { sender: self.sender.filter(String::is_empty), ..self }
+    fn as_notice(self, of: Option<NoticeOf>) -> Self {
+        Self { sender: self.sender.filter(String::is_empty), notice_of: of, ..self }
+    }
+
+    fn notice_of(&self) -> Option<NoticeOf> {
+        self.notice_of
+    }
+
+    fn as_message(self) -> Self {
+        Self { notice_of: None, ..self }
     }
 
     fn of(envelope: Envelope) -> Self {

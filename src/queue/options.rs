@@ -30,13 +30,16 @@ pub struct Options<H: Host> {
     /// unless given.
     pub attempt_timeout: Option<Duration>,
     /// When to try again. Unless given: after a minute, then after longer and longer waits of up to
-    /// four hours, for five days.
+    /// four hours, until five days have passed since the first attempt and six were made that were due.
     pub backoff: Option<Box<Backoff<H::Envelope>>>,
     /// What senders are told; a delivery status notification after
     /// [RFC 3464](https://www.rfc-editor.org/rfc/rfc3464) unless given.
     pub bounce_factory: Option<Box<BounceFactory<H::Envelope>>>,
     /// Where bounces are queued; the queue itself unless given.
     pub bounce_queue: Option<Box<Bounces<H::Envelope>>>,
+    /// For how long a message stays that was delivered, marked and attempted by nobody: a repeat of its
+    /// [`key`](EnqueueOptions::key) finds it there. Not at all unless given.
+    pub keep_delivered: Duration,
     /// Where messages are kept that are given up: another storage than that of the queue.
     pub dead_letter: Option<Arc<DictStorage<H>>>,
     /// Who hears of events.
@@ -56,6 +59,7 @@ impl<H: Host> Default for Options<H> {
             backoff: None,
             bounce_factory: None,
             bounce_queue: None,
+            keep_delivered: Duration::ZERO,
             dead_letter: None,
             listener: None,
             scan: Duration::from_secs(5),

@@ -108,11 +108,6 @@ impl Outcome {
         self.retry_after
     }
 
-    /// What it is for the recipient at `place`.
-    pub(super) fn status(&self, place: usize) -> Option<Status> {
-        self.places.get(place).map(|place| place.status)
-    }
-
     /// The number of the reply to the recipient at `place`, if there was one.
     pub(super) fn reply_number(&self, place: usize) -> Option<usize> {
         self.places.get(place)?.reply
@@ -134,13 +129,15 @@ impl Outcome {
         self.places(status).next().is_some()
     }
 
-    /// The numbers of the distinct replies to those who are given up, in order.
-    pub(super) fn failed_replies(&self) -> Vec<usize> {
-        let mut numbers: Vec<usize> =
-            self.places(Status::Failed).filter_map(|place| self.reply_number(place)).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers
+    /// The distinct replies, each with the places that got it.
+    pub(super) fn replies(&self) -> Vec<(&Reply, Vec<usize>)> {
+        let mut all: Vec<(&Reply, Vec<usize>)> = self.replies.iter().map(|reply| (&**reply, Vec::new())).collect();
+        for (place, reply) in self.places.iter().enumerate() {
+            if let Some((_, places)) = reply.reply.and_then(|number| all.get_mut(number)) {
+                places.push(place);
+            }
+        }
+        all
     }
 
     /// Gives up whoever would be tried again.
@@ -148,15 +145,6 @@ impl Outcome {
         for place in &mut self.places {
             if place.status == Status::Deferred {
                 place.status = Status::Failed;
-            }
-        }
-    }
-
-    /// Tries those again that would be given up with the reply of this number.
-    pub(super) fn defer(&mut self, reply: usize) {
-        for place in &mut self.places {
-            if place.status == Status::Failed && place.reply == Some(reply) {
-                place.status = Status::Deferred;
             }
         }
     }
@@ -186,7 +174,7 @@ mod tests {
     fn statuses(answer: impl Into<Answer>, recipients: &[&str]) -> (Vec<Status>, bool) {
         let outcome = of(answer, recipients);
         assert_eq!(outcome.places.len(), recipients.len());
-        ((0..recipients.len()).map(|place| outcome.status(place).unwrap()).collect(), outcome.unrecognised.is_some())
+        (outcome.places.iter().map(|place| place.status).collect(), outcome.unrecognised.is_some())
     }
 
     #[test]
@@ -256,21 +244,19 @@ mod tests {
     fn equal_replies_are_kept_once_however_many_there_are() {
         let each = (0..3_000).map(|number| Reply::new(550, format!("{}", number % 1_000)).into()).collect();
         let outcome = of(Answer::Each(each), &vec!["a"; 3_000]);
-        assert_eq!((outcome.replies.len(), outcome.failed_replies().len()), (1_000, 1_000));
+        assert_eq!((outcome.replies.len(), outcome.replies().len()), (1_000, 1_000));
+        assert_eq!(outcome.replies().first().map(|(_, places)| places.as_slice()), Some(&[0, 1_000, 2_000][..]));
         for place in 0..3_000 {
             assert_eq!(outcome.reply(place).unwrap().message, format!("{}", place % 1_000));
         }
     }
 
     #[test]
-    fn giving_up_leaves_what_was_delivered_and_deferring_takes_back_one_reply_alone() {
+    fn giving_up_leaves_what_was_delivered() {
         let each = Answer::Each(vec![reply(250), Reply::new(450, "later").into(), reply(550)]);
         let mut outcome = of(each, &["a", "b", "c"]);
         outcome.give_up();
         assert_eq!(outcome.places(Failed).collect::<Vec<_>>(), [1, 2]);
-        outcome.defer(outcome.reply_number(2).unwrap());
-        assert_eq!(outcome.places(Failed).collect::<Vec<_>>(), [1]);
-        assert_eq!(outcome.places(Deferred).collect::<Vec<_>>(), [2]);
         assert_eq!(outcome.places(Delivered).collect::<Vec<_>>(), [0]);
     }
 }

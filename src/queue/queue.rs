@@ -83,6 +83,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             lease: options.lease.as_secs_f64() * 1000.0,
             has_backoff: options.backoff.is_some(),
             has_dead_letter: options.dead_letter.is_some(),
+            keep_delivered: options.keep_delivered.as_secs_f64() * 1000.0,
         };
         let mut scheduler = Scheduler::new(options.relay_pool);
         scheduler.tick(timer.wall(), timer.steady());

@@ -17,6 +17,9 @@ impl<H: Host> DictStorage<H> {
         if let Some(timestamp) = change.timestamp {
             finite("timestamp", timestamp)?;
         }
+        if let Some(first_attempt) = change.first_attempt {
+            finite("firstAttempt", first_attempt)?;
+        }
         if let Some(Some(Lease { until, .. })) = &change.lease {
             finite("lease.until", *until)?;
         }
@@ -49,7 +52,7 @@ impl<H: Host> DictStorage<H> {
         changes: &[Change],
         progress: &Progress,
     ) -> Result<Vec<Result<Changed, H>>, H> {
-        let marks = changes.iter().any(|change| !change.delivered.is_empty());
+        let marks = changes.iter().any(|change| change.marks().next().is_some());
         let mut remembered = self.cache.take(id);
         let mut round = 0;
         loop {
@@ -93,15 +96,15 @@ fn apply_all<E>(
     let results = changes
         .iter()
         .map(|change| {
-            in_range(&change.delivered, recipients)?;
+            in_range(change.marks(), recipients)?;
             Ok(Changed { applied: change.apply(&mut next), attempts: next.attempts })
         })
         .collect();
     (next, results)
 }
 
-fn in_range(indexes: &[u32], recipients: usize) -> std::result::Result<(), Invalid> {
-    for (position, index) in indexes.iter().enumerate() {
+fn in_range<'a>(indexes: impl Iterator<Item = &'a u32>, recipients: usize) -> std::result::Result<(), Invalid> {
+    for (position, index) in indexes.enumerate() {
         if !usize::try_from(*index).is_ok_and(|index| index < recipients) {
             return Err(Invalid {
                 argument: "rcptIndexes",

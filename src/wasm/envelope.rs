@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use super::error::refused;
 use super::meta::to_js;
 use crate::envelope::{
-    ADDRESS, Envelope, EnvelopeHandle, HEADER_NAME, HEADER_VALUE, is_address, is_header_name, is_header_value,
+    ADDRESS, Envelope, EnvelopeHandle, HEADER_NAME, HEADER_VALUE, NoticeOf, is_address, is_header_name, is_header_value,
 };
 use crate::error::{Got, Invalid};
 use crate::queue::{Parts, QueueEnvelope};
@@ -29,9 +29,15 @@ extern "C" {
     /// The same with the recipients at these places alone.
     #[wasm_bindgen(js_namespace = binding, js_name = withRecipients)]
     fn with_recipients(envelope: &JsValue, places: Vec<u32>) -> JsValue;
-    /// The same from nobody.
-    #[wasm_bindgen(js_namespace = binding, js_name = withoutSender)]
-    fn without_sender(envelope: &JsValue) -> JsValue;
+    /// The same from nobody, with or without the name of what it tells of.
+    #[wasm_bindgen(js_namespace = binding, js_name = asNotice)]
+    fn as_notice(envelope: &JsValue, id: Option<&str>, attempt: u32) -> JsValue;
+    /// The same without that.
+    #[wasm_bindgen(js_namespace = binding, js_name = asMessage)]
+    fn as_message(envelope: &JsValue) -> JsValue;
+    /// Id and attempt of what it tells of; `undefined` if it is no notice.
+    #[wasm_bindgen(js_namespace = binding, js_name = noticeOf)]
+    fn notice_of(envelope: &JsValue) -> JsValue;
     /// Sender, recipients, headers and receiver.
     #[wasm_bindgen(js_namespace = binding, js_name = partsOf)]
     fn parts_of(envelope: &JsValue) -> JsValue;
@@ -115,8 +121,23 @@ impl QueueEnvelope for JsEnvelope {
         Self(with_recipients(&self.0, places))
     }
 
-    fn without_sender(self) -> Self {
-        if self.has_sender() { Self(without_sender(&self.0)) } else { self }
+    fn as_notice(self, of: Option<NoticeOf>) -> Self {
+        let mut digits = [0; 32];
+        let id = of.map(|of| &*of.id.encode(&mut digits));
+        Self(as_notice(&self.0, id, of.map_or(0, |of| of.attempt)))
+    }
+
+    fn notice_of(&self) -> Option<NoticeOf> {
+        let found = notice_of(&self.0);
+        if found.is_undefined() {
+            return None;
+        }
+        let JsNoticeOf { id, attempt } = from_value(found).ok()?;
+        Some(NoticeOf { id: id.parse().ok()?, attempt })
+    }
+
+    fn as_message(self) -> Self {
+        Self(as_message(&self.0))
     }
 
     fn of(envelope: Envelope) -> Self {
@@ -128,6 +149,12 @@ impl QueueEnvelope for JsEnvelope {
             message: String::from_utf8_lossy(&message).into_owned(),
         }))
     }
+}
+
+#[derive(Deserialize)]
+struct JsNoticeOf {
+    id: String,
+    attempt: u32,
 }
 
 #[derive(Default, Deserialize)]

@@ -5,13 +5,14 @@ use serde_wasm_bindgen::{Serializer, from_value, preserve};
 use wasm_bindgen::prelude::*;
 
 use super::error::unreadable;
+use super::queue_fields::{change_with_fields, pack, with_fields};
 use crate::host::{Page, Record, Sizes, Stored};
 use crate::id::Id;
 use crate::integrity::Findings;
 use crate::meta::{Attempts, Change, Expect, Lease, Meta};
 
-/// The format of the records that this version writes.
-const FORMAT: f64 = 1.0;
+/// The newest format of records that this version knows: that of a record with `untold`.
+const FORMAT: f64 = 2.0;
 
 /// A structured value for JavaScript: what is missing is null, unless it is left out.
 pub fn to_js(value: &impl Serialize) -> JsValue {
@@ -30,6 +31,8 @@ extern "C" {
         until: Option<f64>,
         owner: Option<&str>,
         unknown: Option<&str>,
+        queue_numbers: Vec<f64>,
+        queue_texts: Vec<String>,
     ) -> JsValue;
 
     /// The inert copy of a record, in which NaN stands for what is no number.
@@ -49,6 +52,11 @@ extern "C" {
     /// The fields that this version does not know, as JSON.
     #[wasm_bindgen(method, getter)]
     fn unknown(this: &MetaCopy) -> Option<String>;
+    /// The fields of a queue, if there are any; the copy of a change has them, too.
+    #[wasm_bindgen(method, getter, js_name = queueNumbers)]
+    fn queue_numbers(this: &MetaCopy) -> Option<Vec<f64>>;
+    #[wasm_bindgen(method, getter, js_name = queueTexts)]
+    fn queue_texts(this: &MetaCopy) -> Option<Vec<String>>;
 
     /// What a host has under an id.
     type RecordCopy;
@@ -75,6 +83,7 @@ impl From<JsLease> for Lease {
 
 /// A meta record for a host.
 pub fn meta_to_js(meta: &Meta) -> JsValue {
+    let (queue_numbers, queue_texts) = pack(meta);
     record_of(
         meta.timestamp,
         meta.attempts,
@@ -82,6 +91,8 @@ pub fn meta_to_js(meta: &Meta) -> JsValue {
         meta.lease.as_ref().map(|lease| lease.until),
         meta.lease.as_ref().map(|lease| lease.owner.as_str()),
         str::from_utf8(&meta.unknown).ok().filter(|unknown| !unknown.is_empty()),
+        queue_numbers,
+        queue_texts,
     )
 }
 
@@ -104,11 +115,12 @@ fn good(copy: &MetaCopy) -> Option<Meta> {
         && delivered.is_sorted_by(|one, next| one < next)
         && lease.as_ref().is_none_or(|lease| lease.until.is_finite());
     let unknown = copy.unknown().unwrap_or_default().into_bytes();
-    is_good.then_some(Meta { timestamp, attempts, delivered, lease, unknown })
+    let meta = is_good.then_some(Meta { timestamp, attempts, delivered, lease, unknown, ..Meta::default() })?;
+    with_fields(meta, copy.queue_numbers(), copy.queue_texts())
 }
 
 /// The number as an index or a count, if it is one.
-fn integer(number: f64) -> Option<u32> {
+pub(super) fn integer(number: f64) -> Option<u32> {
     let integer = number as u32;
     (f64::from(integer) == number).then_some(integer)
 }
@@ -206,16 +218,21 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 /// The change that the inert copies of `change`'s arguments ask for.
 pub fn change(expect: JsValue, next: JsValue) -> Result<Change, JsValue> {
     let expect: JsExpect = from_value(expect).map_err(|error| unreadable("expect", &error))?;
+    let fields: &MetaCopy = next.unchecked_ref();
+    let (queue_numbers, queue_texts) = (fields.queue_numbers(), fields.queue_texts());
     let next: JsNext = from_value(next).map_err(|error| unreadable("next", &error))?;
-    Ok(Change {
+    let change = Change {
         expect: Expect {
             timestamp: expect.timestamp,
             attempts: expect.attempts,
             lease: expect.lease.map(|lease| lease.map(Lease::from)),
+            untold: None,
         },
         timestamp: next.timestamp,
         attempts: next.attempts.map(Attempts::Set),
         lease: next.lease.map(|lease| lease.map(Lease::from)),
         delivered: next.delivered,
-    })
+        ..Change::default()
+    };
+    Ok(change_with_fields(change, queue_numbers, queue_texts))
 }

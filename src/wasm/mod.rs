@@ -11,6 +11,7 @@ mod event;
 mod host;
 mod meta;
 mod queue;
+mod queue_fields;
 mod relay;
 mod storage;
 mod timer;

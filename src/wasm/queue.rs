@@ -33,6 +33,7 @@ struct JsOptions {
     relay_pool: f64,
     store_pool: Option<f64>,
     attempt_timeout: Option<f64>,
+    keep_delivered: f64,
     has_backoff: bool,
     has_bounce_factory: bool,
     has_bounce_queue: bool,
@@ -164,15 +165,16 @@ fn options_of(
         relay_pool: given.relay_pool as usize,
         store_pool: given.store_pool.map(|size| size as usize),
         attempt_timeout: given.attempt_timeout.map(duration),
+        keep_delivered: duration(given.keep_delivered),
         dead_letter,
         scan: given.scan.map_or(Duration::MAX, duration),
         ..Options::default()
     };
     if given.has_backoff {
         let callbacks = callbacks.clone();
-        options.backoff = Some(Box::new(move |envelope: &JsEnvelope, attempts, replies: &[Arc<Reply>]| {
-            let replies: Vec<JsReply<'_>> = replies.iter().map(|reply| JsReply::from(&**reply)).collect();
-            let delay = callbacks.backoff(&envelope.0, attempts, to_js(&replies));
+        options.backoff = Some(Box::new(move |envelope: &JsEnvelope, attempts, replies: &[Arc<Reply>], patience| {
+            let patience = JsPatience { since: patience.since, scheduled: patience.scheduled };
+            let delay = callbacks.backoff(&envelope.0, attempts, replies_to_js(replies), to_js(&patience));
             match delay.dyn_into::<Failed>() {
                 Ok(failed) => Err(Box::new(super::relay::Thrown(failed)) as BoxError),
                 Err(delay) => Ok(delay.as_f64()),
@@ -181,8 +183,8 @@ fn options_of(
     }
     if given.has_bounce_factory {
         let callbacks = callbacks.clone();
-        options.bounce_factory = Some(Box::new(move |envelope: &JsEnvelope, reply| {
-            Box::pin(make_bounce(callbacks.clone(), envelope.clone(), to_js(&JsReply::from(reply))))
+        options.bounce_factory = Some(Box::new(move |envelope: &JsEnvelope, _, replies| {
+            Box::pin(make_bounce(callbacks.clone(), envelope.clone(), replies_to_js(replies)))
         }));
     }
     if given.has_bounce_queue {
@@ -191,6 +193,16 @@ fn options_of(
     let callbacks = callbacks.clone();
     options.listener = Some(Box::new(move |event| emit(&callbacks, event)));
     options
+}
+
+fn replies_to_js(replies: &[Arc<Reply>]) -> JsValue {
+    to_js(&replies.iter().map(|reply| JsReply::from(&**reply)).collect::<Vec<_>>())
+}
+
+#[derive(Serialize)]
+struct JsPatience {
+    since: f64,
+    scheduled: u32,
 }
 
 #[derive(Serialize)]

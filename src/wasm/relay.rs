@@ -30,13 +30,12 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn policy(this: &Callbacks, number: u32, envelope: JsValue) -> JsValue;
     #[wasm_bindgen(method)]
-    pub fn backoff(this: &Callbacks, envelope: &JsValue, attempts: u32, replies: JsValue) -> JsValue;
+    pub fn backoff(this: &Callbacks, envelope: &JsValue, attempts: u32, replies: JsValue, patience: JsValue)
+    -> JsValue;
     #[wasm_bindgen(method)]
-    fn bounce(this: &Callbacks, envelope: &JsValue, reply: JsValue) -> JsValue;
+    fn bounce(this: &Callbacks, envelope: &JsValue, replies: JsValue) -> JsValue;
     #[wasm_bindgen(method, js_name = enqueueBounce)]
-    fn enqueue_bounce(this: &Callbacks, bounce: JsValue, id: &str, at: f64) -> JsValue;
-    #[wasm_bindgen(method, js_name = sendBounce)]
-    fn send_bounce(this: &Callbacks, id: &str) -> JsValue;
+    fn enqueue_bounce(this: &Callbacks, bounce: JsValue, id: &str) -> JsValue;
     #[wasm_bindgen(method, js_name = hasListeners)]
     pub fn has_listeners(this: &Callbacks, event: &str) -> bool;
     #[wasm_bindgen(method)]
@@ -159,9 +158,9 @@ pub async fn apply_policy(
 pub async fn make_bounce(
     callbacks: Callbacks,
     envelope: JsEnvelope,
-    reply: JsValue,
+    replies: JsValue,
 ) -> Result<Option<JsEnvelope>, BoxError> {
-    let answer = callbacks.bounce(&envelope.0, reply);
+    let answer = callbacks.bounce(&envelope.0, replies);
     let bounce = settled(answer).await.map_err(thrown)?;
     if bounce.is_null() {
         return Ok(None);
@@ -173,17 +172,9 @@ pub async fn make_bounce(
 pub struct JsBounceQueue(pub Callbacks);
 
 impl BounceQueue<JsEnvelope> for JsBounceQueue {
-    fn enqueue(&self, bounce: JsEnvelope, id: Id, at: f64) -> BoxFuture<'_, Result<Vec<Id>, BoxError>> {
+    fn enqueue(&self, bounce: JsEnvelope, id: Id) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(async move {
-            let answer = self.0.enqueue_bounce(bounce.0, id.encode(&mut [0; 32]), at);
-            let ids: Array = settled(answer).await.map_err(thrown)?.unchecked_into();
-            Ok(ids.iter().filter_map(|id| id.as_string()?.parse().ok()).collect())
-        })
-    }
-
-    fn send(&self, id: Id) -> BoxFuture<'_, Result<(), BoxError>> {
-        Box::pin(async move {
-            let answer = self.0.send_bounce(id.encode(&mut [0; 32]));
+            let answer = self.0.enqueue_bounce(bounce.0, id.encode(&mut [0; 32]));
             settled(answer).await.map(drop).map_err(thrown)
         })
     }

@@ -104,6 +104,7 @@ fn claim() -> Change {
         lease: Some(Some(Lease { until: 60.0, owner: "deliverer".into() })),
         timestamp: Some(9.0),
         delivered: vec![0],
+        ..Change::default()
     }
 }
 

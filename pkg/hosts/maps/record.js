@@ -1,4 +1,7 @@
 /** What two Maps have of a meta record: a copy of it now, and whether it has changed since. */
+/** The fields of a meta record that only queues set. */
+const QUEUE_FIELDS = ['failed', 'firstAttempt', 'scheduled', 'untold', 'notice', 'replies'];
+
 /**
  * Whether a meta record says what another one said, whatever else a host keeps in it.
  *
@@ -11,7 +14,7 @@ export function sameMeta(one, other) {
   if (!isObject(one) || !isObject(other)) return Object.is(one, other);
   return same(one.timestamp, other.timestamp) && same(one.attempts, other.attempts) &&
     same(one.deliveredIndexes, other.deliveredIndexes) && same(one.lease, other.lease) &&
-    same(one.format, other.format);
+    same(one.format, other.format) && QUEUE_FIELDS.every((key) => same(one[key], other[key]));
 }
 
 /**

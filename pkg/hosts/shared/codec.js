@@ -11,7 +11,9 @@
  *
  * A meta record is a map of `timestamp`, `attempts`, and where there are any `deliveredIndexes` and `lease`, a map of
  * `until` and `owner`. `deliveredIndexes` are bytes: bit 0 is the lowest of the first one, and bit i says whether the
- * recipient at position i is delivered.
+ * recipient at position i is delivered. The other fields are as in `Meta`, but for positions in `failed` and `replies`,
+ * which are the hexadecimal digits of such bytes. A record with `untold` is of format 2: who does not know what that
+ * means must not remove the message.
  */
 import { Tokenizer, decode, decodeFirst } from 'cborg';
 import { encode } from 'cborg/extended';
@@ -19,12 +21,18 @@ import { bigIntDecoder, bigNegIntDecoder, mapDecoder, setDecoder } from 'cborg/t
 import { QueueError } from '../../errors.js';
 
 const FORMAT = 1;
+/** The format of a meta record that names an attempt of whose failures nobody was told. */
+const FORMAT_UNTOLD = 2;
+/** The fields of a meta record that are lists with positions. */
+const LISTS = ['failed', 'replies'];
 const BYTES = 0;
 const TEXT = 1;
 /** Positions beyond this one are in no list of recipients; as bits they would take megabytes. */
 const LAST_POSITION = 2 ** 24;
-/** What a meta record takes besides its marks, its lease's owner excepted. */
-const META_BYTES = 160;
+/** What a meta record takes at most besides its positions: the last replies are most of it. */
+const META_BYTES = 1_500;
+/** How often a recipient is named at most, in bits: as one that needs no more attempts, and in digits as given up. */
+const BITS_EACH = 4;
 
 /** UTF-8 has no lone surrogates. A library that puts something else in their place would change an address. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -97,7 +105,9 @@ export function encodeMeta(meta) {
   if (typeof meta !== 'object' || !meta || Array.isArray(meta)) return encodeRecord(meta);
   const { format, ...fields } = meta;
   const bits = bitsOf(meta.deliveredIndexes);
-  return encodeRecord(bits ? { ...fields, deliveredIndexes: bits } : fields, format);
+  if (bits) fields.deliveredIndexes = bits;
+  for (const list of LISTS) if (Array.isArray(meta[list])) fields[list] = meta[list].map(withDigits);
+  return encodeRecord(fields, format);
 }
 
 /**
@@ -109,7 +119,8 @@ export function encodeMeta(meta) {
 export function decodeMeta(record) {
   let meta;
   try {
-    meta = decodeRecord(record);
+    meta = decodeRecord(record, FORMAT_UNTOLD);
+    for (const list of LISTS) if (Array.isArray(meta?.[list])) meta[list] = meta[list].map(withIndexes);
     if (meta?.deliveredIndexes instanceof Uint8Array) meta.deliveredIndexes = positionsOf(meta.deliveredIndexes);
   } catch {
     meta = {};
@@ -126,7 +137,7 @@ export function decodeMeta(record) {
  */
 export function refuseTooMany(envelope, limit) {
   const recipients = envelope?.recipients?.length ?? 0;
-  const most = (limit - META_BYTES) * 8;
+  const most = Math.floor((limit - META_BYTES) * 8 / BITS_EACH);
   if (recipients <= most) return;
   throw new QueueError('too-large', `too-large: recipients: expected at most ${most} here, got ${recipients}`);
 }
@@ -154,12 +165,36 @@ export function encodeRecord(record, format = FORMAT) {
 
 /**
  * @param {Uint8Array} bytes
+ * @param {number} [newest] the newest format that is known of this kind of record
  * @returns {any}
  */
-export function decodeRecord(bytes) {
+export function decodeRecord(bytes, newest = FORMAT) {
   const [format, body] = decodeFirst(bytes);
-  if (format !== FORMAT) return format > FORMAT ? { format } : {};
-  return decode(body, { tags, tokenizer: new MarkingTokenizer(body, { retainStringBytes: true }) });
+  if (!(format >= FORMAT && format <= newest)) return format > newest ? { format } : {};
+  const record = decode(body, { tags, tokenizer: new MarkingTokenizer(body, { retainStringBytes: true }) });
+  return format === FORMAT ? record : { ...record, format };
+}
+
+/**
+ * An entry of `failed` or `replies` whose positions are text, which goes through a version of this package unharmed
+ * that does not know the field.
+ *
+ * @param {any} entry
+ */
+function withDigits(entry) {
+  const bits = bitsOf(entry?.indexes);
+  return bits ? { ...entry, indexes: Array.from(bits, (byte) => byte.toString(16).padStart(2, '0')).join('') } : entry;
+}
+
+/**
+ * The same entry with its positions.
+ *
+ * @param {any} entry
+ */
+function withIndexes(entry) {
+  if (typeof entry?.indexes !== 'string') return entry;
+  const pairs = entry.indexes.match(/[0-9a-f]{2}/g) ?? [];
+  return { ...entry, indexes: positionsOf(Uint8Array.from(pairs, (/** @type {string} */ pair) => parseInt(pair, 16))) };
 }
 
 /** @param {string} text */

@@ -2,19 +2,20 @@
 
 use super::{AttemptState, Stage};
 use crate::meta::{Change, Meta};
-use crate::queue::command::{Command, Moment};
+use crate::queue::command::{Command, Moment, Settings};
+use crate::queue::outcome::Status;
 
 impl AttemptState {
     /// The record was not as this owner had left it.
-    pub(super) fn reclaim(&mut self, meta: Meta, moment: Moment) -> Command {
+    pub(super) fn reclaim(&mut self, meta: Meta, settings: &Settings, moment: Moment) -> Command {
         let Meta { timestamp, attempts, lease, .. } = meta;
         let same = attempts == self.attempts;
         match &lease {
             Some(lease) if same && lease.owner == self.held.owner => {
                 self.held = lease.clone(); // a renewal had been made after all
-                return self.record(moment);
+                return self.record(settings, moment);
             }
-            None if same && Some(timestamp) == self.next => return self.recorded(), // made after all
+            None if same && Some(timestamp) == self.next => return self.recorded(settings), // made after all
             _ => {}
         }
         self.lost = !same || lease.is_some();
@@ -22,9 +23,9 @@ impl AttemptState {
         self.record_lease_lost()
     }
 
-    /// Marks alone, whoever has the message by now.
+    /// What was delivered alone, whoever has the message by now: of those that failed, whoever it is finds out.
     pub(super) fn record_lease_lost(&mut self) -> Command {
-        let change = Change { delivered: self.marks(), ..Change::default() };
+        let change = Change { delivered: self.positions(Status::Delivered), ..Change::default() };
         if change.delivered.is_empty() {
             self.recorded = true;
             return self.comes_back(self.after_lease_lost);

@@ -1,70 +1,84 @@
-//! How an attempt records what it came to: whoever is given up is told of and kept before that.
+//! How an attempt records what it came to.
 
-use super::{AFTER_FAILED_BOUNCE, AttemptState, LONGEST_PAUSE, Stage};
-use crate::meta::Change;
+use super::{AttemptState, LONGEST_PAUSE, Paused, Stage};
+use crate::meta::{Change, Failed, Lease};
 use crate::queue::backoff::Delay;
 use crate::queue::command::{Command, Moment, Settings};
+use crate::queue::last_replies::last_replies;
 use crate::queue::outcome::Status;
 
 impl AttemptState {
-    pub(super) fn defer(&mut self, delay: Delay, settings: &Settings, moment: Moment) -> Command {
-        match delay {
-            Delay::After(wait) => self.next = Some(moment.wall + wait.max(self.outcome.retry_after())),
-            Delay::GiveUp => self.outcome.give_up(),
+    /// When those come back who are left: as the caller says, or as usual.
+    pub(super) fn defer(&mut self, delay: Option<Delay>, settings: &Settings, moment: Moment) -> Command {
+        let asked = moment.wall + self.outcome.retry_after();
+        match (delay, self.planned) {
+            // Who hurries an attempt puts nothing off, and ends nothing.
+            (None, Some(planned)) => self.next = Some(planned.max(asked)),
+            (delay, _) => match delay.unwrap_or_else(|| Delay::usual(self.patience, moment.wall, moment.random)) {
+                Delay::After(wait) => self.next = Some(asked.max(moment.wall + wait)),
+                Delay::GiveUp => self.outcome.give_up(),
+            },
         }
-        self.begin_bounces(settings, moment)
+        self.record(settings, moment)
     }
 
-    /// Bounces for those that are given up, before they are marked.
-    pub(super) fn begin_bounces(&mut self, settings: &Settings, moment: Moment) -> Command {
-        self.tries = 0;
-        if self.has_sender {
-            self.notices = self.outcome.failed_replies();
-            self.notices.reverse();
+    /// One change: who needs no more attempts, and when the others are due. The claim ends by it unless
+    /// somebody is to be told first.
+    pub(super) fn record(&mut self, settings: &Settings, moment: Moment) -> Command {
+        let is_left = self.outcome.has(Status::Deferred);
+        let next = *self.next.get_or_insert(moment.wall + settings.keep_delivered);
+        let failed = self.positions(Status::Failed);
+        let tells = !failed.is_empty() && (self.has_sender || settings.has_dead_letter);
+        let mut change = Change { delivered: self.positions(Status::Delivered), ..self.fenced() };
+        if tells {
+            let lease = Lease { until: moment.wall + settings.lease, owner: settings.owner.clone() };
+            (change.timestamp, change.lease) = (Some(lease.until), Some(Some(lease.clone())));
+            change.untold = Some(Some(self.attempts));
+            self.renewing = Some(lease);
+        } else {
+            (change.timestamp, change.lease) = (Some(next), Some(None));
         }
-        self.bounce(settings, moment)
-    }
-
-    pub(super) fn bounce(&mut self, settings: &Settings, moment: Moment) -> Command {
-        if let Some(reply) = self.notices.last() {
-            return self.go(Stage::Bounce, Command::Bounce(*reply));
+        if is_left || !failed.is_empty() || settings.keep_delivered > 0.0 {
+            change.first_attempt = Some(self.patience.since);
+            change.scheduled = Some(self.patience.scheduled);
+            // A record that is too large for its host is tried without them.
+            if self.tries == 0 {
+                change.replies = Some(last_replies(&self.outcome, &self.indexes, &self.last_replies));
+            }
         }
-        if settings.has_dead_letter && self.outcome.has(Status::Failed) {
-            return self.go(Stage::DeadLetter, Command::DeadLetter);
+        if !failed.is_empty() {
+            change.failed = Some(Failed { attempt: self.attempts, indexes: failed });
         }
-        self.record(moment)
-    }
-
-    pub(super) fn record(&mut self, moment: Moment) -> Command {
-        if self.next.is_none() {
-            let wait = if self.outcome.has(Status::Deferred) { AFTER_FAILED_BOUNCE } else { 0.0 };
-            self.next = Some(moment.wall + wait);
-        }
-        let change = Change { timestamp: self.next, lease: Some(None), delivered: self.marks(), ..self.fenced() };
         self.go(Stage::Record, Command::Change(change))
     }
 
-    /// The original positions of those that need no more attempts.
-    pub(super) fn marks(&self) -> Vec<u32> {
-        let marked = |(place, index): (usize, &u32)| match self.outcome.status(place) {
-            Some(Status::Delivered | Status::Failed) => Some(*index),
-            _ => None,
-        };
-        self.indexes.iter().enumerate().filter_map(marked).collect()
+    /// The original positions of those that came to this.
+    pub(super) fn positions(&self, status: Status) -> Vec<u32> {
+        self.outcome.places(status).filter_map(|place| self.indexes.get(place).copied()).collect()
     }
 
-    pub(super) fn recorded(&mut self) -> Command {
+    /// The outcome is in the storage.
+    pub(super) fn recorded(&mut self, settings: &Settings) -> Command {
         self.recorded = true;
-        if self.outcome.has(Status::Deferred) {
+        if let Some(lease) = self.renewing.take() {
+            (self.held, self.tries) = (lease, 0);
+            return self.go(Stage::GetFailed, Command::GetMeta);
+        }
+        self.leave(settings)
+    }
+
+    /// Nobody is to be told, and the claim has ended: the message waits, or goes.
+    fn leave(&mut self, settings: &Settings) -> Command {
+        if self.outcome.has(Status::Deferred) || settings.keep_delivered > 0.0 {
             return self.comes_back(self.next);
         }
         self.go(Stage::Remove, Command::Remove)
     }
 
     /// What was delivered has to be stored before anything else happens, however long that takes.
-    pub(super) fn pause(&mut self, lease_lost: bool) -> Command {
+    pub(super) fn pause(&mut self, paused: Paused) -> Command {
         let pause = 250.0 * f64::from(1_u32.wrapping_shl(self.tries.min(20)));
         self.tries = self.tries.saturating_add(1);
-        self.go(Stage::Pause { lease_lost }, Command::Pause(pause.min(LONGEST_PAUSE)))
+        self.go(Stage::Pause(paused), Command::Pause(pause.min(LONGEST_PAUSE)))
     }
 }

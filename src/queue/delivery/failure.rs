@@ -1,46 +1,79 @@
-//! How a delivery tells the sender of recipients who are given up, and keeps them.
+//! How a delivery keeps those who were given up, and tells the sender of them.
+
+use std::sync::Arc;
 
 use super::Delivery;
+use crate::envelope::{EnvelopeHandle, NoticeOf};
 use crate::host::Host;
 use crate::id::Id;
+use crate::meta::Failed;
 use crate::queue::callback::caught_async;
 use crate::queue::command::Input;
 use crate::queue::dead_letter::DeadLetters;
-use crate::queue::dsn::{Dsn, bounce_id};
-use crate::queue::envelope::{Parts, QueueEnvelope};
+use crate::queue::dsn::Dsn;
+use crate::queue::envelope::{Parts, QueueEnvelope, notice_id};
 use crate::queue::event::{Cause, Kind, Recipient};
-use crate::queue::outcome::Status;
 use crate::queue::relay::Relay;
 use crate::queue::reply::Reply;
 use crate::queue::timer::Timer;
 
+/// What is said of a recipient whose reply was not kept.
+const NO_REPLY: &str = "5.0.0 delivery was given up";
+
 impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'_, H, R, T> {
-    pub(super) async fn bounce(&mut self, reply: usize) -> Input {
-        let Some(envelope) = self.envelope.clone() else { return Input::Failed };
-        let recipients = self.recipients(Status::Failed, Some(reply));
-        let Some(reply) = recipients.first().and_then(|first| first.reply.clone()) else { return Input::Stored };
-        let indexes: Vec<u32> = recipients.iter().map(|recipient| recipient.index).collect();
-        let id = bounce_id(self.id(), &indexes, &reply);
-        let failed = named(&*envelope, &recipients);
-        let Some(bounce) = self.make_bounce(id, &failed, &reply).await else { return Input::Stored };
-        match self.store_bounce(bounce.clone(), id).await {
-            Ok(ids) => {
-                self.bounces.extend(ids);
-                self.report(Kind::Bounced { recipients, reply: &reply, bounce: &bounce, id });
-                Input::Stored
+    pub(super) async fn dead_letter(&self, failed: &Failed) -> Input {
+        let (Some(storage), Some(envelope)) = (&self.queue.options.dead_letter, &self.envelope) else {
+            return Input::Stored;
+        };
+        let failed = named(&**envelope, &self.failed(failed)).as_message();
+        let written = DeadLetters(storage).keep(self.id(), failed, self.queue.timer.wall()).await;
+        match written {
+            Ok(()) => Input::Stored,
+            Err(error) => {
+                self.queue.emit(Some(self.id()), None, self.state.attempts(), Kind::Error(Cause::Storage(error)));
+                Input::Refused
+            }
+        }
+    }
+
+    pub(super) async fn bounce(&self) -> Input {
+        let (Some(untold), Some(envelope)) = (self.state.untold(), &self.envelope) else {
+            return Input::Told(false);
+        };
+        let of = NoticeOf { id: self.id(), attempt: untold.attempt };
+        let recipients = self.failed(untold);
+        let replies: Vec<Arc<Reply>> = recipients.iter().filter_map(|recipient| recipient.reply.clone()).collect();
+        let Some(reply) = replies.first() else { return Input::Told(false) };
+        let failed = named(&**envelope, &recipients);
+        let id = notice_id(of);
+        let Some(notice) = self.make_notice(id, &failed, reply, &replies).await else { return Input::Told(false) };
+        if notice.recipient_count() == 0 {
+            return Input::Told(false);
+        }
+        match self.store_notice(notice.clone(), of, id).await {
+            Ok(looks_itself) => {
+                self.report(Kind::Bounced { recipients, reply, bounce: &notice, id });
+                Input::Told(looks_itself)
             }
             Err(cause) => {
+                let input = if matches!(cause, Cause::Storage(_)) { Input::Failed } else { Input::Refused };
                 self.queue.emit(Some(self.id()), None, self.state.attempts(), Kind::Error(cause));
-                Input::Failed
+                input
             }
         }
     }
 
     /// What tells the sender; nothing if the caller wants none.
-    async fn make_bounce(&self, id: Id, failed: &H::Envelope, reply: &Reply) -> Option<H::Envelope> {
+    async fn make_notice(
+        &self,
+        id: Id,
+        failed: &H::Envelope,
+        reply: &Reply,
+        replies: &[Arc<Reply>],
+    ) -> Option<H::Envelope> {
         if let Some(factory) = &self.queue.options.bounce_factory {
-            match caught_async(async { factory(failed, reply).await }).await {
-                Ok(Ok(made)) => return made.map(|made| made.without_sender()),
+            match caught_async(async { factory(failed, reply, replies).await }).await {
+                Ok(Ok(made)) => return made.map(|made| made.as_notice(None)),
                 Ok(Err(error)) | Err(error) => self.report(Kind::Error(Cause::Callback(error))),
             }
         }
@@ -58,42 +91,42 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         Some(H::Envelope::of(dsn.envelope()))
     }
 
-    /// Stores a bounce that waits until its message is marked: after a crash in between, a repeat
-    /// finds it there. The ids of what it has become.
-    async fn store_bounce(&self, bounce: H::Envelope, id: Id) -> std::result::Result<Vec<Id>, Cause<H::Error>> {
-        let at = self.queue.after_lease();
+    /// Stores a notice. Whether it looks itself whether it is to be sent: one that another queue takes
+    /// cannot, nor can several that the policies have made of it.
+    async fn store_notice(
+        &self,
+        notice: H::Envelope,
+        of: NoticeOf,
+        id: Id,
+    ) -> std::result::Result<bool, Cause<H::Error>> {
         if let Some(other) = &self.queue.options.bounce_queue {
-            let enqueued = caught_async(async { other.enqueue(bounce, id, at).await }).await;
-            return enqueued.and_then(|enqueued| enqueued).map_err(Cause::Callback);
+            let enqueued = caught_async(async { other.enqueue(notice, id).await }).await;
+            return enqueued.and_then(|enqueued| enqueued).map(|()| false).map_err(Cause::Callback);
         }
-        let made = self.queue.apply_policies(bounce).await.map_err(Cause::Callback)?;
+        let made = self.queue.apply_policies(notice).await.map_err(Cause::Callback)?;
+        let looks_itself = made.len() == 1;
         // Whatever the policies have made of it, it is from nobody: it is never bounced itself.
-        let notices = made.into_iter().map(|notice| notice.without_sender()).collect();
-        let stored = self.queue.store_all(notices, id, Some(at)).await;
-        stored.into_iter().map(|(_, id)| id.map_err(Cause::Storage)).collect()
+        let named = looks_itself.then_some(of);
+        let notices = made.into_iter().map(|notice| notice.as_notice(named)).collect();
+        let stored = self.queue.store_all(notices, id, None).await;
+        stored.into_iter().try_for_each(|(_, id)| id.map(drop)).map_err(Cause::Storage)?;
+        Ok(looks_itself)
     }
 
-    /// Lets a bounce be sent; one that cannot be moved is sent later.
-    pub(super) async fn send_bounce(&self, id: Id) {
-        let sent = match &self.queue.options.bounce_queue {
-            Some(other) => {
-                let sent = caught_async(async { other.send(id).await }).await;
-                sent.and_then(|sent| sent).map_err(Cause::Callback)
-            }
-            None => self.queue.make_due(id).await.map_err(Cause::Storage),
+    /// Whom an attempt gave up: this one, or an earlier one that told of nobody.
+    fn failed(&self, failed: &Failed) -> Vec<Recipient> {
+        let recipient = |index: u32| {
+            let place = if self.state.is_recorded() {
+                self.state.indexes().binary_search(&index).ok()?
+            } else {
+                usize::try_from(index).ok()? // the envelope has all recipients then
+            };
+            let now = self.state.outcome().reply(place).filter(|_| self.state.is_recorded()).cloned();
+            let kept = || self.state.last_reply(index).map(|last| Reply::new(last.code, last.message.clone()));
+            let reply = now.unwrap_or_else(|| Arc::new(kept().unwrap_or_else(|| Reply::new(550, NO_REPLY))));
+            Some(Recipient { index, place, reply: Some(reply) })
         };
-        if let Err(cause) = sent {
-            self.queue.emit(Some(id), None, 0, Kind::Error(cause));
-        }
-    }
-
-    pub(super) async fn dead_letter(&self) -> Input {
-        let (Some(storage), Some(envelope)) = (&self.queue.options.dead_letter, &self.envelope) else {
-            return Input::Stored;
-        };
-        let failed = named(&**envelope, &self.recipients(Status::Failed, None));
-        let written = DeadLetters(storage).keep(self.id(), failed, self.queue.timer.wall()).await;
-        self.input(written.map(|()| Input::Stored))
+        failed.indexes.iter().filter_map(|index| recipient(*index)).collect()
     }
 }
 

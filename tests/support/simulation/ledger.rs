@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slimta_queue_dict::host::{Dict, Write};
-use slimta_queue_dict::{Envelope, Id, Meta};
+use slimta_queue_dict::{Envelope, Id, Meta, Notice, NoticeOf};
+
+use super::Random;
 
 /// One recipient of one message, by its original position.
 type Recipient = (Id, u32);
@@ -15,8 +17,12 @@ pub struct Ledger {
     messages: BTreeMap<Id, Message>,
     /// To whom a relay has delivered.
     pub delivered: BTreeMap<Recipient, u32>,
-    /// Whom a relay has refused, or who was given up.
-    bounced: BTreeSet<Recipient>,
+    /// Whom an attempt gave up, by message and attempt.
+    failed: BTreeMap<(Id, u32), Vec<u32>>,
+    /// Of whom a notice tells that was confirmed.
+    told: BTreeSet<Recipient>,
+    /// Notices that may be sent.
+    confirmed: BTreeSet<Id>,
     /// When a mark was acknowledged first.
     marked: BTreeMap<Recipient, u64>,
     /// When a deliverer has claimed a message last: what was marked by then it has to know.
@@ -37,12 +43,30 @@ pub struct Ledger {
 struct Message {
     recipients: u32,
     null_sender: bool,
+    notice_of: Option<NoticeOf>,
 }
 
 /// The header by which a relay knows the message.
 pub const NAME: &str = "X-Message";
-/// The header of a bounce that tells whom it is about.
-pub const FAILED: &str = "X-Failed";
+
+/// What a factory does when it is asked for a notice.
+#[derive(Debug, PartialEq)]
+pub enum Mood {
+    Fails,
+    WantsNone,
+    Makes { sender: Option<String> },
+}
+
+/// The same for the same recipients of a message, whoever asks.
+pub fn mood_of(of: Id, indexes: &[u32]) -> Mood {
+    let sum: u64 = indexes.iter().map(|index| u64::from(*index) + 1).sum();
+    let number = Random(of.as_u128() as u64 ^ (of.as_u128() >> 64) as u64 ^ sum).below(10);
+    match number {
+        0 => Mood::Fails,
+        1 => Mood::WantsNone,
+        _ => Mood::Makes { sender: (number % 2 == 0).then(|| "0@sender".into()) },
+    }
+}
 
 impl Ledger {
     fn tick(&mut self) -> u64 {
@@ -56,8 +80,20 @@ impl Ledger {
             Write::Envelope(envelope) => self.stores(id, envelope),
             Write::Meta(meta) => {
                 let old = before.map(|meta| meta.delivered.clone()).unwrap_or_default();
+                for failed in meta.failed.iter().filter(|failed| before.is_none_or(|before| !before.failed.contains(failed))) {
+                    if meta.untold != Some(failed.attempt) && !self.messages[&id].null_sender {
+                        self.violations.push(format!("{id}: {failed:?} are told of by nobody"));
+                    }
+                    self.failed.insert((id, failed.attempt), failed.indexes.clone());
+                }
                 for index in meta.delivered.iter().filter(|index| !old.contains(index)) {
-                    self.needs_an_end(id, *index, "marked");
+                    let gave_up = meta.failed.iter().any(|failed| failed.indexes.contains(index));
+                    if !gave_up && !self.delivered.contains_key(&(id, *index)) {
+                        self.violations.push(format!("{id}: {index} was marked, neither delivered nor given up"));
+                    }
+                }
+                if meta.notice == Some(Notice::Confirmed) && self.confirmed.insert(id) {
+                    self.confirms(id);
                 }
                 if old.iter().any(|index| !meta.delivered.contains(index)) {
                     self.violations.push(format!("{id}: a mark was taken back"));
@@ -82,8 +118,12 @@ impl Ledger {
             }
             Write::Delete(Dict::Meta) => {
                 if before.is_some() {
-                    for index in 0..self.messages[&id].recipients {
-                        self.needs_an_end(id, index, "removed");
+                    let is_void = before.is_some_and(|before| before.notice == Some(Notice::Void));
+                    for index in (0..self.messages[&id].recipients).filter(|_| !is_void) {
+                        self.needs_an_end(id, index);
+                    }
+                    if before.is_some_and(|before| before.untold.is_some()) {
+                        self.violations.push(format!("{id}: removed with failures of which nobody was told"));
                     }
                     self.removed.insert(id);
                 }
@@ -104,37 +144,51 @@ impl Ledger {
     }
 
     fn stores(&mut self, id: Id, envelope: &Envelope) {
-        if let Some((_, value)) = envelope.headers.iter().find(|(name, _)| name == FAILED) {
-            let (of, indexes) = value.split_once(' ').unwrap();
-            let of: Id = of.parse().unwrap();
-            if self.messages[&of].null_sender {
-                self.violations.push(format!("{of}: a bounce was bounced"));
-            }
-            for index in indexes.split(' ') {
-                self.bounced.insert((of, index.parse().unwrap()));
-            }
+        if let Some(NoticeOf { id: of, .. }) = envelope.notice_of
+            && self.messages[&of].null_sender
+        {
+            self.violations.push(format!("{of}: a bounce was bounced"));
         }
         // A write whose outcome was unknown is repeated, and its message may be gone by then.
         if self.removed.contains(&id) {
             self.marked.retain(|(other, _), _| *other != id);
+            self.confirmed.remove(&id);
         }
         let null_sender = envelope.sender.as_deref().unwrap_or_default().is_empty();
-        self.messages.insert(id, Message { recipients: envelope.recipients.len() as u32, null_sender });
+        let recipients = envelope.recipients.len() as u32;
+        self.messages.insert(id, Message { recipients, null_sender, notice_of: envelope.notice_of });
     }
 
-    fn needs_an_end(&mut self, id: Id, index: u32, what: &str) {
+    /// A notice will be sent: nobody was told before of those that it names.
+    fn confirms(&mut self, id: Id) {
+        let Some(NoticeOf { id: of, attempt }) = self.messages[&id].notice_of else {
+            self.violations.push(format!("{id}: confirmed, and no notice"));
+            return;
+        };
+        for index in self.failed.get(&(of, attempt)).cloned().unwrap_or_default() {
+            if !self.told.insert((of, index)) {
+                self.violations.push(format!("{of}: {index} was told of twice"));
+            }
+        }
+    }
+
+    /// A message is removed.
+    fn needs_an_end(&mut self, id: Id, index: u32) {
         let recipient = (id, index);
-        let good = self.delivered.contains_key(&recipient)
-            || self.bounced.contains(&recipient)
-            || self.messages[&id].null_sender;
-        if !good {
-            self.violations.push(format!("{id}: {index} was {what}, neither delivered nor bounced"));
+        let gave_up = self.failed.iter().find(|((of, _), indexes)| *of == id && indexes.contains(&index));
+        let unwanted = gave_up.is_some_and(|(_, indexes)| mood_of(id, indexes) == Mood::WantsNone);
+        let told = self.messages[&id].null_sender || self.told.contains(&recipient) || unwanted;
+        if !self.delivered.contains_key(&recipient) && !(gave_up.is_some() && told) {
+            self.violations.push(format!("{id}: {index} was removed, neither delivered nor given up and told of"));
         }
     }
 
     /// A deliverer hands a message to its relay; `now` is nothing where clocks were set.
     pub fn attempts(&mut self, deliverer: u64, id: Id, indexes: &[u32], now: Option<f64>) {
         let claimed = self.claimed.get(&(deliverer, id)).copied().unwrap_or(0);
+        if self.messages[&id].notice_of.is_some() && !self.confirmed.contains(&id) {
+            self.violations.push(format!("{id}: a notice was sent that its original has not confirmed"));
+        }
         for index in indexes {
             if self.marked.get(&(id, *index)).is_some_and(|marked| *marked < claimed) {
                 self.violations.push(format!("{id}: {index} was attempted after its mark was acknowledged"));

@@ -1,0 +1,74 @@
+/** @import { LastReply, Meta } from '../types.js' */
+
+// What a queue keeps in a meta record crosses the boundary as one list of numbers and one of texts, as
+// src/wasm/queue_fields.rs reads and writes them: structured values would make the module 6 KiB larger.
+
+/** The fields of a meta record that only queues set. */
+export const QUEUE_FIELDS = /** @type {const} */ (['failed', 'firstAttempt', 'scheduled', 'untold', 'notice', 'replies']);
+
+/** In the place of a number that is not there. */
+const [MISSING, NULL] = [-1, -2];
+const NOTICES = /** @type {const} */ (['confirmed', 'void']);
+
+/**
+ * @typedef {object} Packed
+ * @property {Float64Array} [queueNumbers] empty if something is not as it must be
+ * @property {string[]} [queueTexts] of the replies
+ */
+
+/**
+ * The fields of a record, or of a change, which has `failed` of one attempt; nothing if there are none.
+ *
+ * @param {any} record an inert copy
+ * @returns {Packed}
+ */
+export function packed(record) {
+  if (QUEUE_FIELDS.every((name) => record[name] === undefined)) return {};
+  const { firstAttempt = NaN, scheduled = MISSING, untold = MISSING, notice, failed, replies } = record;
+  /** @type {string[]} */
+  const queueTexts = [];
+  const numbers = [firstAttempt, scheduled, untold ?? NULL, notice === undefined ? MISSING : NOTICES.indexOf(notice)];
+  if (notice !== undefined && !NOTICES.includes(notice)) return { queueNumbers: new Float64Array() };
+  const lists = [failed === undefined || Array.isArray(failed) ? failed : [failed], replies];
+  for (const list of lists) {
+    if (list !== undefined && !Array.isArray(list)) return { queueNumbers: new Float64Array() };
+    numbers.push(list ? list.length : MISSING);
+    for (const entry of list ?? []) {
+      if (!Array.isArray(entry?.indexes)) return { queueNumbers: new Float64Array() };
+      numbers.push(list === replies ? entry.reply?.code : entry.attempt, entry.indexes.length);
+      for (const index of entry.indexes) numbers.push(index);
+      if (list === replies) queueTexts.push(String(entry.reply?.message));
+    }
+  }
+  // What is no number becomes NaN, which the core refuses.
+  return { queueNumbers: Float64Array.from(numbers, (number) => (typeof number === 'number' ? number : NaN)), queueTexts };
+}
+
+/**
+ * The fields as a record has them.
+ *
+ * @param {Float64Array} numbers
+ * @param {string[]} texts
+ * @returns {Partial<Meta>}
+ */
+export function unpacked(numbers, texts) {
+  /** @type {Partial<Meta>} */
+  const fields = {};
+  let at = 0;
+  const next = () => numbers[at++];
+  const list = () => Array.from({ length: Math.max(next(), 0) }, () => {
+    const [number, count] = [next(), next()];
+    return { number, indexes: Array.from({ length: count }, next) };
+  });
+  const [firstAttempt, scheduled, untold, notice] = [next(), next(), next(), next()];
+  const failed = list().map(({ number, indexes }) => ({ attempt: number, indexes }));
+  /** @type {LastReply[]} */
+  const replies = list().map(({ number, indexes }, i) => ({ reply: { code: number, message: texts[i] }, indexes }));
+  if (failed.length > 0) fields.failed = failed;
+  if (!Number.isNaN(firstAttempt)) fields.firstAttempt = firstAttempt;
+  if (scheduled > 0) fields.scheduled = scheduled;
+  if (untold >= 0) fields.untold = untold;
+  if (notice >= 0) fields.notice = NOTICES[notice];
+  if (replies.length > 0) fields.replies = replies;
+  return fields;
+}

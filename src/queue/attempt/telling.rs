@@ -1,0 +1,81 @@
+//! How those are told of and kept whom an attempt gave up.
+//!
+//! The record says so already, under `untold`: whoever claims the message does only this until somebody
+//! was told, and stores the same under the same ids. A notice that names its original clears `untold`
+//! itself, when it is claimed; otherwise this owner does.
+
+use super::{AttemptState, Stage};
+use crate::meta::{Change, Meta};
+use crate::queue::backoff::{is_long_enough, wait_after};
+use crate::queue::command::{Command, Moment, Settings};
+use crate::queue::outcome::Status;
+
+impl AttemptState {
+    /// Tells of those whom the record names: another attempt may have delivered to some of them.
+    pub(super) fn tell_failed(&mut self, meta: Meta, settings: &Settings) -> Command {
+        let Meta { untold, failed, .. } = meta;
+        self.untold = failed.into_iter().find(|failed| Some(failed.attempt) == untold);
+        let Some(failed) = self.untold.clone() else { return self.settle() };
+        if settings.has_dead_letter {
+            return self.go(Stage::DeadLetter, Command::DeadLetter(failed));
+        }
+        self.bounce_now()
+    }
+
+    pub(super) fn bounce(&mut self, settings: &Settings, moment: Moment) -> Command {
+        if self.has_sender { self.bounce_now() } else { self.told(false, settings, moment) }
+    }
+
+    fn bounce_now(&mut self) -> Command {
+        self.go(Stage::Bounce, Command::Bounce)
+    }
+
+    /// The sender was told, or there is a notice that looks itself whether it is to be sent.
+    pub(super) fn told(&mut self, looks_itself: bool, settings: &Settings, moment: Moment) -> Command {
+        self.tries = 0;
+        if !self.recorded {
+            self.next = Some(moment.wall); // it waited for this alone
+        }
+        if !looks_itself {
+            self.untold = None;
+        } else if !self.is_left() {
+            // The notice removes the message; if it never does, somebody looks again then.
+            self.next = Some(moment.wall + 2.0 * settings.lease);
+        }
+        self.settle()
+    }
+
+    /// Nobody could be told or kept: that is tried again, after longer and longer waits, and ends some day.
+    pub(super) fn tell_again(&mut self, moment: Moment) -> Command {
+        let attempt = self.untold.as_ref().map_or(self.attempts, |failed| failed.attempt);
+        let tries = self.attempts.saturating_sub(attempt).saturating_add(1);
+        if self.stage == Stage::Bounce && is_long_enough(tries) {
+            self.untold = None; // what was given up is kept, if it is, and an event has told of it
+        } else {
+            let again = moment.wall + wait_after(tries, moment.random);
+            self.next = Some(self.next.filter(|next| self.is_left() && *next > again).unwrap_or(again));
+        }
+        self.tries = 0;
+        self.settle()
+    }
+
+    /// The claim ends; somebody was told unless `untold` still says whom.
+    pub(super) fn settle(&mut self) -> Command {
+        let next = *self.next.get_or_insert(self.message.timestamp);
+        let untold = self.untold.is_none().then_some(None);
+        let change = Change { timestamp: Some(next), lease: Some(None), untold, ..self.fenced() };
+        self.go(Stage::Settle, Command::Change(change))
+    }
+
+    pub(super) fn settled(&mut self, settings: &Settings) -> Command {
+        if self.untold.is_some() || self.is_left() || settings.keep_delivered > 0.0 {
+            return self.comes_back(self.next);
+        }
+        self.go(Stage::Remove, Command::Remove)
+    }
+
+    /// Whether somebody needs another attempt.
+    fn is_left(&self) -> bool {
+        if self.recorded { self.outcome.has(Status::Deferred) } else { !self.indexes.is_empty() }
+    }
+}

@@ -1,0 +1,42 @@
+//! How a delivery lets the message go that its own one, a notice, tells of.
+
+use super::Delivery;
+use crate::envelope::NoticeOf;
+use crate::error::Error;
+use crate::host::Host;
+use crate::meta::{Change, Expect};
+use crate::queue::command::Input;
+use crate::queue::envelope::QueueEnvelope;
+use crate::queue::relay::Relay;
+use crate::queue::timer::Timer;
+use crate::storage::Result;
+
+impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'_, H, R, T> {
+    pub(super) async fn tell_original(&self, of: NoticeOf) -> Input {
+        match self.let_go(of).await {
+            Ok(()) | Err(Error::NoSuchMessage(_)) => Input::Stored,
+            Err(error) => self.input(Err(error)),
+        }
+    }
+
+    /// The original is told of; if it needs nothing else, it goes.
+    async fn let_go(&self, NoticeOf { id, attempt }: NoticeOf) -> Result<(), H> {
+        let queue = self.queue;
+        let change = Change {
+            expect: Expect { untold: Some(Some(attempt)), ..Expect::default() },
+            untold: Some(None),
+            ..Change::default()
+        };
+        if !queue.pooled(queue.storage.change(&id, change)).await? {
+            return Ok(()); // an earlier attempt of this notice has done it
+        }
+        if !queue.pooled(queue.storage.get(&id)).await?.indexes.is_empty() {
+            return Ok(());
+        }
+        if queue.settings.keep_delivered > 0.0 {
+            let until = queue.timer.wall() + queue.settings.keep_delivered;
+            return queue.pooled(queue.storage.set_timestamp(&id, until)).await;
+        }
+        queue.pooled(queue.storage.remove(&id)).await
+    }
+}
