@@ -1,7 +1,7 @@
 //! How a delivery lets the message go that its own one, a notice, tells of.
 
 use super::Delivery;
-use crate::envelope::NoticeOf;
+use crate::envelope::{EnvelopeHandle, NoticeOf};
 use crate::error::Error;
 use crate::host::Host;
 use crate::meta::{Change, Expect};
@@ -30,7 +30,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         if !queue.pooled(queue.storage.change(&id, change)).await? {
             return Ok(()); // an earlier attempt of this notice has done it
         }
-        if !queue.pooled(queue.storage.get(&id)).await?.indexes.is_empty() {
+        let (meta, envelope) = queue.pooled(queue.storage.get_whole(&id)).await?;
+        // Another attempt may have given up more by now. Where nobody is left or untold, it stays so.
+        if meta.untold.is_some() || !meta.left(envelope.recipient_count()).is_empty() {
             return Ok(());
         }
         if queue.settings.keep_delivered > 0.0 {
