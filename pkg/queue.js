@@ -7,6 +7,7 @@ import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
 import { partsOf } from './binding/storages.js';
 import { WasmHalf } from './binding/wasm-half.js';
+import { Listeners } from './listeners.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 const NONE = new Uint32Array();
@@ -29,6 +30,7 @@ export class Queue extends Target {
   #policies = [];
   /** @type {Set<string>} */
   #listenedTypes = new Set();
+  #listeners = new Listeners((error, event) => this.#reportListener(error, event));
   #started = false;
   #paused = false;
 
@@ -209,9 +211,29 @@ export class Queue extends Target {
    * @param {Parameters<import('./types.js').QueueEventTarget['addEventListener']>} listener
    * @override
    */
-  addEventListener(...listener) {
-    this.#listenedTypes.add(listener[0]);
-    super.addEventListener(...listener);
+  addEventListener(...[type, listener, options]) {
+    this.#listenedTypes.add(type);
+    super.addEventListener(type, this.#listeners.guard(listener), options);
+  }
+
+  /**
+   * @param {Parameters<import('./types.js').QueueEventTarget['removeEventListener']>} listener
+   * @override
+   */
+  removeEventListener(...[type, listener, options]) {
+    super.removeEventListener(type, this.#listeners.guard(listener), options);
+  }
+
+  /**
+   * Tells what a listener threw. If it listens to errors, or nobody does, people may find it on the console.
+   *
+   * @param {unknown} error
+   * @param {{ type: string, detail?: any }} event
+   */
+  #reportListener(error, { type, detail }) {
+    if (type === 'error' || !this.#listenedTypes.has('error')) return console.error(error);
+    const { id, envelope, attempts } = detail ?? {};
+    this.dispatchEvent(new CustomEvent('error', { detail: { id, envelope, attempts, error } }));
   }
 
   #online = () => this.#wasm.call((queue) => queue.wake());
