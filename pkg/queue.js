@@ -7,7 +7,7 @@ import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
 import { partsOf } from './binding/storages.js';
 import { WasmHalf } from './binding/wasm-half.js';
-import { Listeners } from './listeners.js';
+import { guardian } from './listeners.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 const NONE = new Uint32Array();
@@ -30,7 +30,12 @@ export class Queue extends Target {
   #policies = [];
   /** @type {Set<string>} */
   #listenedTypes = new Set();
-  #listeners = new Listeners((error, event) => this.#reportListener(error, event));
+  #guard = guardian((error, { type, detail }) => {
+    // What a listener to errors throws, or any if there is none, people may find on the console.
+    if (type === 'error' || !this.#listenedTypes.has('error')) return console.error(error);
+    const { id, envelope, attempts } = detail ?? {};
+    this.dispatchEvent(new CustomEvent('error', { detail: { id, envelope, attempts, error } }));
+  });
   #started = false;
   #paused = false;
 
@@ -213,7 +218,7 @@ export class Queue extends Target {
    */
   addEventListener(...[type, listener, options]) {
     this.#listenedTypes.add(type);
-    super.addEventListener(type, this.#listeners.guard(listener), options);
+    super.addEventListener(type, this.#guard(listener), options);
   }
 
   /**
@@ -221,19 +226,7 @@ export class Queue extends Target {
    * @override
    */
   removeEventListener(...[type, listener, options]) {
-    super.removeEventListener(type, this.#listeners.guard(listener), options);
-  }
-
-  /**
-   * Tells what a listener threw. If it listens to errors, or nobody does, people may find it on the console.
-   *
-   * @param {unknown} error
-   * @param {{ type: string, detail?: any }} event
-   */
-  #reportListener(error, { type, detail }) {
-    if (type === 'error' || !this.#listenedTypes.has('error')) return console.error(error);
-    const { id, envelope, attempts } = detail ?? {};
-    this.dispatchEvent(new CustomEvent('error', { detail: { id, envelope, attempts, error } }));
+    super.removeEventListener(type, this.#guard(listener), options);
   }
 
   #online = () => this.#wasm.call((queue) => queue.wake());

@@ -6,7 +6,7 @@ use crate::id::Id;
 use crate::queue::callback::caught_async;
 use crate::queue::command::Input;
 use crate::queue::dead_letter::DeadLetters;
-use crate::queue::dsn::{Dsn, bounce_id};
+use crate::queue::dsn::{Dsn, Failed, bounce_id};
 use crate::queue::envelope::{Parts, QueueEnvelope};
 use crate::queue::event::{Cause, Kind, Recipient};
 use crate::queue::outcome::Status;
@@ -45,11 +45,11 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             }
         }
         let Parts { sender, recipients, headers, receiver } = failed.parts();
+        let failed: Vec<Failed<'_>> = recipients.iter().map(|recipient| Failed { recipient, reply }).collect();
         let dsn = Dsn {
             id,
             sender: sender.as_deref().unwrap_or_default(),
-            recipients: &recipients,
-            reply,
+            failed: &failed,
             attempts: self.state.attempts(),
             headers: &headers,
             host: receiver.as_deref(),
