@@ -22,10 +22,10 @@ const HOUR = 3_600_000;
  *
  * @param {import('node:test').TestContext} t
  * @param {Rules} rules
- * @param {{ storage?: any, [option: string]: any }} [options] of the queue
+ * @param {{ storage?: any, server?: object, [option: string]: any }} [options] of the queue and the server
  */
-async function outbox(t, rules, { storage = new DictStorage(), ...options } = {}) {
-  const server = await startSmtp(rules);
+async function outbox(t, rules, { storage = new DictStorage(), server: offered, ...options } = {}) {
+  const server = await startSmtp(rules, offered);
   const transport = nodemailer.createTransport({ host: '127.0.0.1', port: server.port, ignoreTLS: true });
   const queue = new Queue(storage, smtpRelay(transport), { backoff: () => 1, ...options });
   /** @type {[type: string, detail: any][]} */
@@ -169,4 +169,30 @@ test('two queues on one storage send each message once', async (t) => {
     (i % 2 ? first : second).queue.enqueue({ ...envelope, recipients: [recipient] })));
   await first.empty();
   assert.deepEqual([...deliveries(first), ...deliveries(second)].flat().sort(), [...recipients].sort());
+});
+
+for (const code of ['452 4.5.3', '552']) {
+  test(`a server that takes two recipients at once gets all of them two by two, each once: ${code}`, async (t) => {
+    let taken = 0;
+    const box = await outbox(t, {
+      from: () => {
+        taken = 0;
+      },
+      to: () => (taken++ < 2 ? undefined : `${code} Too many recipients`),
+    });
+    const recipients = Array.from({ length: 5 }, (_, i) => `r${i}@example.com`);
+    await box.queue.enqueue({ ...envelope, recipients });
+    await box.empty();
+    assert.deepEqual(deliveries(box), [recipients.slice(0, 2), recipients.slice(2, 4), recipients.slice(4)]);
+    assert.equal(bounces(box).length, 0);
+  });
+}
+
+test('a sender is told of who needs SMTPUTF8 where the server has none, and the others get the message', async (t) => {
+  const box = await outbox(t, {}, { server: { hideSMTPUTF8: true } });
+  await box.queue.enqueue({ ...envelope, recipients: ['j\u00fcrgen@example.com', 'a@example.com'] });
+  await box.empty();
+  assert.deepEqual(deliveries(box), [['a@example.com']]);
+  assert.deepEqual(bounces(box).map(({ to }) => to[0].address), ['from@example.com']);
+  assert.match(String(bounces(box)[0].message), /^Status: 5\.6\.7\r$/m);
 });

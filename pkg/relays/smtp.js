@@ -53,7 +53,8 @@ const OF_THE_MESSAGE = ['MAIL FROM', 'RCPT TO', 'DATA'];
  * end: until one has, the server itself answers for such an address.
  *
  * When a connection is lost after the data and before the answer, nobody can know whether the server took the message
- * (RFC 1047): it is sent again.
+ * (RFC 1047): it is sent again. Over LMTP that is so for everybody until the last answer is there, except for those whose
+ * refusals the transport hands over with its error; `maxRecipients: 1` asks for one recipient at a time.
  *
  * @param {SmtpTransport} transport
  * @param {SmtpRelayOptions} [options]
