@@ -7,6 +7,7 @@ import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
 import { partsOf } from './binding/storages.js';
 import { WasmHalf } from './binding/wasm-half.js';
+import { guardian } from './listeners.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 const NONE = new Uint32Array();
@@ -29,6 +30,12 @@ export class Queue extends Target {
   #policies = [];
   /** @type {Set<string>} */
   #listenedTypes = new Set();
+  #guard = guardian((error, { type, detail }) => {
+    // What a listener to errors throws, or any if there is none, people may find on the console.
+    if (type === 'error' || !this.#listenedTypes.has('error')) return console.error(error);
+    const { id, envelope, attempts } = detail ?? {};
+    this.dispatchEvent(new CustomEvent('error', { detail: { id, envelope, attempts, error } }));
+  });
   #started = false;
   #paused = false;
 
@@ -206,9 +213,17 @@ export class Queue extends Target {
    * @param {Parameters<import('./types.js').QueueEventTarget['addEventListener']>} listener
    * @override
    */
-  addEventListener(...listener) {
-    this.#listenedTypes.add(listener[0]);
-    super.addEventListener(...listener);
+  addEventListener(...[type, listener, options]) {
+    this.#listenedTypes.add(type);
+    super.addEventListener(type, this.#guard(listener), options);
+  }
+
+  /**
+   * @param {Parameters<import('./types.js').QueueEventTarget['removeEventListener']>} listener
+   * @override
+   */
+  removeEventListener(...[type, listener, options]) {
+    super.removeEventListener(type, this.#guard(listener), options);
   }
 
   #online = () => this.#wasm.call((queue) => queue.wake());

@@ -366,7 +366,7 @@ export interface QueueEventDetail {
   /** What tells the sender, and its id: of `bounced`. */
   bounce: Envelope;
   bounceId: string;
-  /** Of `error`. */
+  /** Of `error`: the very thing that a relay, a function of the options or a listener threw, or a `QueueError`. */
   error: unknown;
 }
 

@@ -140,7 +140,38 @@ test('a queue that tries again posts the same key for the same recipients', asyn
   await queue.stop();
   assert.deepEqual(requests.map(({ headers }) => decoded(headers['x-envelope-recipient']).length), [3, 3, 2, 2]);
   const keys = requests.map(({ headers }) => headers['idempotency-key']);
-  assert.deepEqual(keys, [3, 3, 2, 2].map((left) => `${key}-${left}`));
+  for (const each of keys) assert.match(each, new RegExp(`^${key}-[0-9a-f]{16}$`));
+  assert.deepEqual([keys[0] === keys[1], keys[1] === keys[2], keys[2] === keys[3]], [true, false, true]);
+});
+
+test('a part of the recipients whose answer was lost is asked for again with its key', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => {
+    if (requests.length === 2) response.destroy();
+    else response.writeHead(204).end();
+  });
+  const queue = new Queue(new DictStorage(), httpRelay(url), { backoff: () => 1 });
+  const ended = new Promise((resolve) => queue.addEventListener('delivered', () => {
+    if (requests.length === 3) resolve(undefined);
+  }));
+  queue.start();
+  await queue.enqueue({ ...envelope, recipients: Array.from({ length: 150 }, (_, i) => `r${i}@example.com`) });
+  await ended;
+  await queue.stop();
+  assert.deepEqual(requests.map(({ headers }) => decoded(headers['x-envelope-recipient']).length), [100, 50, 50]);
+  const [first, lost, again] = requests.map(({ headers }) => headers['idempotency-key']);
+  assert.notEqual(first, lost);
+  assert.equal(again, lost);
+});
+
+test('a service with an interface of its own gets a key by the recipients too', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => response.writeHead(503).end());
+  const relay = httpRelay({ url, body: () => ({ body: '{}' }) });
+  const others = ['a@example.com', 'b@example.com', 'd@example.com'];
+  for (const recipients of [envelope.recipients, others, envelope.recipients]) {
+    await attempt(relay, { ...envelope, recipients });
+  }
+  const keys = requests.map(({ headers }) => headers['idempotency-key']);
+  assert.deepEqual([keys[0] === keys[2], keys[0] === keys[1]], [true, false]);
 });
 
 test('headers of the caller go along and take the place of ours', async (t) => {
@@ -229,10 +260,24 @@ test('an answer that nobody can read is no delivery', async () => {
   }
 });
 
-test('a page of HTML comes from a proxy or a login and is no delivery', async () => {
+test('a page of HTML is no answer of a mail service, whatever its status, and the reply says so', async () => {
   const page = { 'Content-Type': 'text/html; charset=utf-8' };
-  assert.match(await judged(200, page, '<h1>Log in'), /^deferred .* with a page/);
+  for (const status of [200, 202, 207, 400, 403, 404, 422, 451, 502, 503]) {
+    for (const said of await attempt(answeredBy(() => new Response('<h1>Log in', { status, headers: page })))) {
+      assert.match(said, new RegExp(`^deferred 450 4\\.5\\.0 HTTP ${status}, with a page of HTML`));
+    }
+  }
+  assert.match(await judged(403, { 'Content-Type': 'application/xhtml+xml' }, '<html/>'), /^deferred .* with a page/);
   assert.match(await judged(200, { 'Content-Type': 'text/plain' }, 'queued'), /^delivered/);
+  assert.match(await judged(403, { 'Content-Type': 'text/plain' }, '<h1>No'), /^refused/);
+  const said = { ...page, 'X-Smtp-Reply': '550; message="5.1.1 No such user"' };
+  assert.equal(await judged(500, said, '<h1>No'), 'refused 550 5.1.1 No such user');
+});
+
+test('the time that a page of HTML asks for is heeded', async () => {
+  const headers = { 'Content-Type': 'text/html', 'Retry-After': '120' };
+  const relay = answeredBy(() => new Response('<h1>Busy', { status: 503, headers }));
+  assert.equal(/** @type {any} */ (await relay.attempt(envelope, 0))[0].reply.retryAfter, 120_000);
 });
 
 test('a request that fails, or is answered in part, is deferred', async (t) => {
@@ -282,6 +327,47 @@ test('a request ends with its attempt, and none is begun after that', async () =
     await assert.rejects(async () => relay.attempt(envelope, 0, { id, signal: ends.signal }), /4\.4\.7 The attempt was ended/);
   }
   assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+});
+
+test('an attempt that ends while its request is made ends then, and one that ends between two parts makes no other', async () => {
+  for (const options of [{ headers: () => new Promise(() => {}) }, { body: () => new Promise(() => {}) }]) {
+    const ends = new AbortController();
+    const relay = answeredBy(() => new Response(), options);
+    const attempting = relay.attempt(envelope, 0, { id, signal: ends.signal });
+    ends.abort();
+    await assert.rejects(async () => attempting, /4\.4\.7 The attempt was ended/);
+  }
+  const ends = new AbortController();
+  let requests = 0;
+  const relay = answeredBy(() => {
+    if (++requests === 2) ends.abort();
+    return new Response();
+  }, { maxRecipients: 1 });
+  const outcomes = /** @type {any[]} */ (await relay.attempt(envelope, 0, { id, signal: ends.signal }));
+  assert.equal(requests, 2);
+  assert.deepEqual(outcomes.map(say).map((said) => said.split(' ')[0]), ['delivered', 'deferred', 'deferred']);
+});
+
+test('a queue that stops ends the request', async () => {
+  /** @type {(signal: AbortSignal) => void} */
+  let asked = () => {};
+  const begun = /** @type {Promise<AbortSignal>} */ (new Promise((resolve) => (asked = resolve)));
+  const queue = new Queue(new DictStorage(), httpRelay({
+    url: 'https://mail.example/',
+    fetch: (_, { signal } = {}) => {
+      asked(/** @type {AbortSignal} */ (signal));
+      return new Promise(() => {});
+    },
+  }));
+  /** @type {any[]} */
+  const deferred = [];
+  queue.addEventListener('deferred', ({ detail }) => deferred.push(detail));
+  queue.start();
+  await queue.enqueue(envelope);
+  const signal = await begun;
+  await queue.stop({ timeout: 1 });
+  assert.ok(signal.aborted);
+  assert.match(deferred[0].reply.message, /^4\.4\.7 The attempt was ended/);
 });
 
 test('an answer of SMTP in the header says it itself', async () => {

@@ -57,6 +57,13 @@ function say(outcome) {
   return `delivered ${outcome.code} ${outcome.message}`;
 }
 
+/**
+ * A relay over a transport that fails with this.
+ *
+ * @param {object} error
+ */
+const failingWith = (error) => smtpRelay({ sendMail: () => Promise.reject(Object.assign(new Error('lost'), error)) });
+
 /** @param {any[]} addresses */
 const names = (addresses) => addresses.map(({ address }) => address);
 
@@ -121,6 +128,33 @@ test('a recipient named twice, or in another spelling, is asked for once and ans
   const [sent, later] = ['delivered 250 2.6.0 Taken', 'deferred 450 4.2.1 Later'];
   assert.deepEqual(outcomes, [sent, later, sent, later, sent, sent]);
   assert.equal(server.asked.length, 3);
+});
+
+test('who is too many for one transaction is deferred, as 452 or as the 552 of old servers', async (t) => {
+  for (const [answer, expected] of [
+    ['452 4.5.3 Too many recipients', 'deferred 452 4.5.3 Too many recipients'],
+    ['452 Too many recipients', 'deferred 452 Too many recipients'],
+    ['552 Too many recipients', 'deferred 452 4.5.3 The server answered 552 Too many recipients'],
+    ['552 5.5.3 Too many recipients', 'deferred 452 4.5.3 The server answered 552 5.5.3 Too many recipients'],
+    ['552 4.5.3 Too many recipients', 'deferred 452 4.5.3 The server answered 552 4.5.3 Too many recipients'],
+    ['552 5.2.2 Mailbox full', 'refused 552 5.2.2 Mailbox full'],
+    ['552 5.3.4 Message too big', 'refused 552 5.3.4 Message too big'],
+  ]) {
+    for (const hidePIPELINING of [false, true]) {
+      const { server, relay } = await pair(t, {
+        to: (address) => (address.startsWith('a') ? undefined : answer),
+      }, { server: { hidePIPELINING } });
+      assert.deepEqual(await attempt(relay), ['delivered 250 2.6.0 Taken', expected, expected]);
+      assert.deepEqual(names(server.mails[0].to), ['a@example.com']);
+    }
+  }
+});
+
+test('552 to the sender or to the message is no matter of too many recipients', async (t) => {
+  for (const step of ['from', 'data']) {
+    const { relay } = await pair(t, { [step]: () => '552 Too much mail data' });
+    assert.deepEqual(await attempt(relay), Array(3).fill('refused 552 Too much mail data'), step);
+  }
 });
 
 test('a sender that is refused is an answer for everybody, refused or deferred as it says', async (t) => {
@@ -204,6 +238,34 @@ test('addresses beyond ASCII are announced and arrive as they are', async (t) =>
   assert.deepEqual(names(to), recipients);
 });
 
+test('an address that needs SMTPUTF8 is refused and not sent where the server has none, and the others go', async (t) => {
+  for (const lmtp of [false, true]) {
+    const { server, relay } = await pair(t, {}, { server: { hideSMTPUTF8: true, lmtp }, transport: { lmtp } });
+    const recipients = ['j\u00fcrgen@example.com', 'a@b\u00fccher.example', '\u7528\u6237@\u4f8b\u5b50.example', 'b@example.com'];
+    const outcomes = await attempt(relay, { ...envelope, recipients });
+    const refused = 'refused 553 5.6.7 The address needs SMTPUTF8, which the server does not offer';
+    assert.deepEqual([outcomes[0], outcomes[2]], [refused, refused]);
+    for (const said of [outcomes[1], outcomes[3]]) assert.match(said, /^delivered/);
+    assert.equal(server.asked.length, 2);
+    assert.equal(server.mails.length, 1);
+    // It is known from now on.
+    assert.deepEqual(await attempt(relay, { ...envelope, recipients: [recipients[0]] }), [refused]);
+    const mine = { ...envelope, sender: 'j\u00fcrgen@example.com' };
+    const expected = 'refused 550 5.6.7 The address of the sender needs SMTPUTF8, which the server does not offer';
+    assert.deepEqual(await attempt(relay, mine), Array(3).fill(expected));
+    assert.equal(server.asked.length, 2);
+  }
+});
+
+test('only the recipients who need SMTPUTF8 are asked for with it', async (t) => {
+  const { server, relay } = await pair(t);
+  const recipients = ['j\u00fcrgen@example.com', 'a@b\u00fccher.example', 'b@example.com'];
+  assert.deepEqual(await attempt(relay, { ...envelope, recipients }), Array(3).fill('delivered 250 2.6.0 Taken'));
+  assert.deepEqual(server.mails.map(({ from, to }) => [from.args.SMTPUTF8 === true, names(to)]), [
+    [false, ['a@b\u00fccher.example', 'b@example.com']], [true, ['j\u00fcrgen@example.com']],
+  ]);
+});
+
 test('the null sender stays the null sender', async (t) => {
   for (const sender of ['', null]) {
     const { server, relay } = await pair(t);
@@ -259,6 +321,42 @@ test('over LMTP the answer after the data counts for each recipient', async (t) 
   assert.match(c, /^deferred 451 4\.2\.0 Locked/);
   assert.match(d, /^refused 550 5\.1\.1 No such user/);
   assert.deepEqual(names(server.mails[0].to), ['a@example.com']);
+});
+
+test('the answers that came before a connection was lost count where the transport hands them over', async () => {
+  const refused = (/** @type {string} */ recipient, /** @type {string} */ response) => (
+    Object.assign(new Error('no'), { recipient, response, command: 'DATA' }));
+  const relay = failingWith({
+    code: 'ECONNECTION', command: 'CONN',
+    rejectedErrors: [refused('a@example.com', '552 5.2.2 Over quota'), refused('b@example.com', '451 4.2.0 Locked')],
+  });
+  assert.deepEqual(await attempt(relay), [
+    'refused 552 5.2.2 Over quota', 'deferred 451 4.2.0 Locked', 'deferred 450 4.4.2 lost',
+  ]);
+});
+
+test('a recipient whom the refusals of all do not name is not refused with them', async () => {
+  const response = '550 5.1.1 No such user';
+  const rejectedErrors = [Object.assign(new Error('no'), { recipient: 'a@example.com', response, command: 'RCPT TO' })];
+  const [a, b] = await attempt(failingWith({ response, command: 'RCPT TO', rejectedErrors }));
+  assert.equal(a, 'refused 550 5.1.1 No such user');
+  assert.match(b, /^deferred 450 4\.5\.0 /);
+});
+
+test('a transaction ends with its attempt, and none is begun after that', async (t) => {
+  const ends = new AbortController();
+  const { server, relay } = await pair(t, {
+    data() {
+      ends.abort();
+      return 'hang';
+    },
+  }, { relay: { maxRecipients: 1 } });
+  for (let i = 0; i < 2; i++) {
+    const outcomes = /** @type {any[]} */ (await relay.attempt(envelope, 0, { id: 'x', signal: ends.signal }));
+    for (const said of outcomes.map(say)) assert.equal(said, 'deferred 450 4.4.7 The attempt was ended before there was an answer');
+  }
+  await server.left();
+  assert.deepEqual(server.asked, ['a@example.com']);
 });
 
 test('many recipients go in transactions of a hundred', async (t) => {

@@ -21,6 +21,15 @@ export function canonical(address) {
   return `${unquoted(address.slice(0, at))}@${ascii(address.slice(at + 1))}`;
 }
 
+/**
+ * Whether an address takes SMTPUTF8 (RFC 6531): not only its domain, which can be written in ASCII, is beyond ASCII.
+ *
+ * @param {string} address
+ */
+export function needsUtf8(address) {
+  return /[^\0-\x7f]/.test(canonical(address));
+}
+
 /** @param {string} local */
 function unquoted(local) {
   return /^"(?:[^"\\]|\\.)*"$/s.test(local) ? local.slice(1, -1).replace(/\\(.)/gs, '$1') : local;

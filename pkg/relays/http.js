@@ -40,8 +40,8 @@ const DEFERRED = new Set([401, 404, 407, 408, 409, 421, 423, 424, 425, 426, 429]
  * - the body is the message with its headers, `Content-Type: message/rfc822`;
  * - `X-Envelope-Sender` is the sender and `X-Envelope-Recipient` the recipients with commas between, each in base64 of
  *   its UTF-8; the null sender is empty;
- * - `Idempotency-Key` is the id of the message and the number of recipients that are left, so it is the same whenever
- *   this very request is made again (only if the queue tells the id).
+ * - `Idempotency-Key` follows from the id of the message and the recipients of the request, so it is the same whenever
+ *   these recipients are asked for again (only if the queue tells the id).
  *
  * From a page these headers take the server's leave (CORS), and so does reading `X-Smtp-Reply` and `Retry-After`.
  *
@@ -50,9 +50,11 @@ const DEFERRED = new Set([401, 404, 407, 408, 409, 421, 423, 424, 425, 426, 429]
  * - `X-Smtp-Reply: 550; message="5.1.1 No such user"` says it itself: 4xx deferred, 5xx refused (but
  *   503, 530, 534, 535 and 538, which are about the session or a login, deferred), and 2xx delivered if the
  *   status is 2xx too.
+ * - A page of HTML comes from a proxy, a firewall or a login rather than from a mail service: deferred, whatever the
+ *   status.
  * - 200 to 205: delivered. But in JSON `{"replies": …}` answers for each recipient, by an array in the order of the
  *   request or an object by address, with `{"code": 250, "message": "2.0.0 Ok"}` each; who is missing is deferred.
- *   207 must have it. A page of HTML comes from a proxy or a login rather than from a mail service: deferred.
+ *   207 must have it.
  * - 4xx: refused, except 401, 404, 407, 408, 409, 421, 423, 424, 425, 426 and 429, which say nothing of the message and
  *   are deferred. The reason in JSON (`detail`, `message`, `error` or `title`) goes into the reply.
  * - All else is deferred: 5xx, redirects, an opaque answer, other statuses, no answer in time, no connection.
@@ -105,20 +107,19 @@ class HttpRelay {
     const { body } = this.#options;
     const { recipients } = envelope;
     const { id, signal } = /** @type {Partial<Attempt>} */ (attempt ?? {});
-    if (body) return this.#send(envelope, await body(envelope, { attempts, id }), keyOf(id, recipients.length), signal);
+    if (body) return this.#send(envelope, () => body(envelope, { attempts, id }), id, signal);
     const message = toBytes(envelope);
     /** @type {Outcome[]} */
     const outcomes = [];
     for (const some of portions(recipients, this.#maxRecipients)) {
-      const left = recipients.length - outcomes.length;
       const headers = {
         'Content-Type': 'message/rfc822',
         'X-Envelope-Sender': base64(envelope.sender ?? ''),
         'X-Envelope-Recipient': some.map(base64).join(', '),
       };
-      const key = keyOf(id, recipients.length, some.length === recipients.length ? undefined : left);
       try {
-        outcomes.push(...await this.#send({ ...envelope, recipients: some }, { body: message, headers }, key, signal));
+        const part = { ...envelope, recipients: some };
+        outcomes.push(...await this.#send(part, () => ({ body: message, headers }), id, signal));
       } catch (error) {
         if (outcomes.length === 0) throw error;
         // Without an answer now there would be none for the others either.
@@ -131,18 +132,21 @@ class HttpRelay {
 
   /**
    * @param {Envelope} envelope
-   * @param {{ body: NonNullable<RequestInit['body']>, headers?: Record<string, string> }} request
-   * @param {string | undefined} key
+   * @param {() => ReturnType<NonNullable<HttpRelayOptions['body']>>} make
+   * @param {string | undefined} id
    * @param {AbortSignal | undefined} ended
    */
-  async #send(envelope, request, key, ended) {
+  async #send(envelope, make, id, ended) {
     const { fetch = globalThis.fetch, headers: extra, idempotencyHeader = 'Idempotency-Key', method = 'POST' } =
       this.#options;
-    const headers = new Headers(request.headers);
-    if (key !== undefined && idempotencyHeader !== null) headers.set(idempotencyHeader, key);
-    const more = typeof extra === 'function' ? await extra(envelope) : extra;
-    for (const [name, value] of Object.entries(more ?? {})) headers.set(name, value);
     return within(this.#timeout, ended, async (signal) => {
+      const request = await make();
+      const headers = new Headers(request.headers);
+      if (id !== undefined && idempotencyHeader !== null) {
+        headers.set(idempotencyHeader, keyOf(id, envelope.recipients));
+      }
+      const more = typeof extra === 'function' ? await extra(envelope) : extra;
+      for (const [name, value] of Object.entries(more ?? {})) headers.set(name, value);
       let response;
       try {
         // To follow one would turn the request into one without a message, or show it to another server.
@@ -185,18 +189,19 @@ async function read(response, recipients) {
   const reply = smtpReply(response.headers.get('X-Smtp-Reply'));
   if (reply && (sent || reply.code >= 400)) return toOutcome(reply);
   const what = `HTTP ${status} ${line(response.statusText)}`.trim();
+  const retryAfter = waitOf(response.headers.get('Retry-After'));
+  const deferred = (/** @type {string} */ message) => (
+    new TransientRelayError({ code: 450, message, ...(retryAfter === undefined ? {} : { retryAfter }) }));
+  if (PAGE.test(type)) return deferred(`4.5.0 ${what}, with a page of HTML, which is no answer of a mail service`);
   if (sent) {
     if (json instanceof Object && Object.hasOwn(json, 'replies')) return repliesOf(json.replies, recipients);
     if (status === 207) return new TransientRelayError(`4.5.0 ${what}, without replies`);
-    if (PAGE.test(type)) return new TransientRelayError(`4.5.0 ${what}, with a page`);
     return { code: 250, message: `2.0.0 ${what}` };
   }
   const reason = line(reasonOf(json));
   const text = reason ? `${what}: ${reason}` : what;
   if (status >= 400 && status < 500 && !DEFERRED.has(status)) return new PermanentRelayError(`5.0.0 ${text}`);
-  const retryAfter = waitOf(response.headers.get('Retry-After'));
-  const answer = status === 0 ? '4.5.0 The answer cannot be read (a redirect, or an opaque one)' : `4.0.0 ${text}`;
-  return new TransientRelayError({ code: 450, message: answer, ...(retryAfter === undefined ? {} : { retryAfter }) });
+  return deferred(status === 0 ? '4.5.0 The answer cannot be read (a redirect, or an opaque one)' : `4.0.0 ${text}`);
 }
 
 /**
@@ -269,14 +274,18 @@ function resolved(url) {
 }
 
 /**
- * What is left of a message only ever gets less, so that the number tells who it is.
+ * The id and a hash of the recipients (FNV-1a of 64 bits, which needs no secure context). It only has to tell apart the
+ * requests for one message.
  *
- * @param {string | undefined} id
- * @param {number} recipients
- * @param {number} [from] counted from the end, if it is one request of several
+ * @param {string} id
+ * @param {string[]} recipients
  */
-function keyOf(id, recipients, from) {
-  return id === undefined ? undefined : [id, recipients, ...(from === undefined ? [] : [from])].join('-');
+function keyOf(id, recipients) {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(recipients.join('\n'))) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return `${id}-${hash.toString(16).padStart(16, '0')}`;
 }
 
 /**

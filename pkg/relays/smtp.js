@@ -1,8 +1,8 @@
-/** @import { Attempt, Envelope, Outcome, Relay } from '../types.js' */
+/** @import { Attempt, Envelope, Outcome, Relay, Reply } from '../types.js' */
 import { milliseconds } from '../options.js';
 import { describe } from '../errors.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
-import { canonical, isTransmissible } from './addresses.js';
+import { canonical, isTransmissible, needsUtf8 } from './addresses.js';
 import { line, parseReply, toDeferral, toOutcome, within } from './answers.js';
 import { toBytes } from './message.js';
 
@@ -25,6 +25,8 @@ import { toBytes } from './message.js';
 
 const TIMEOUT = 600_000;
 const RECIPIENTS = 100;
+/** For how long a server is known to be one without SMTPUTF8: it may learn it. */
+const KNOWN = 3_600_000;
 /** Commands whose refusal is one of the message; that of any other is one of the connection or its credentials. */
 const OF_THE_MESSAGE = ['MAIL FROM', 'RCPT TO', 'DATA'];
 
@@ -36,16 +38,23 @@ const OF_THE_MESSAGE = ['MAIL FROM', 'RCPT TO', 'DATA'];
  * What an answer means, for each recipient:
  *
  * - accepted by RCPT and DATA (over LMTP by the answer of its own after the data): delivered, with the last reply;
- * - refused with 5xx at MAIL, RCPT or DATA: refused; but 503 and what asks for encryption or credentials: deferred;
+ * - refused with 5xx at MAIL, RCPT or DATA: refused; but 503 and what asks for encryption or credentials: deferred, and
+ *   so is 552 where it means too many recipients (RFC 5321, section 4.5.3.1.10);
  * - refused with 4xx anywhere, or with 5xx at the greeting, at EHLO, STARTTLS or AUTH: deferred, as is whatever ends
  *   without an answer: no connection, one that is lost, a server that says nothing in time, a recipient whom the
  *   transport does not mention.
  *
- * An address with control characters, angle brackets or blanks at its ends is refused (553) and not sent. Addresses
- * beyond ASCII are announced with SMTPUTF8, a message beyond ASCII with 8BITMIME, where the server offers them.
+ * An address with control characters, angle brackets or blanks at its ends is refused (553) and not sent. A message
+ * beyond ASCII is announced with 8BITMIME where the server offers it.
+ *
+ * Recipients whose local part is beyond ASCII go after the others, in transactions of their own that are announced with
+ * SMTPUTF8. Where the server has not offered it, they are refused (553 5.6.7) and not sent, and so is everybody (550
+ * 5.6.7) if the sender is such an address. A transport tells what the server offers once a transaction has come to its
+ * end: until one has, the server itself answers for such an address.
  *
  * When a connection is lost after the data and before the answer, nobody can know whether the server took the message
- * (RFC 1047): it is sent again.
+ * (RFC 1047): it is sent again. Over LMTP that is so for everybody until the last answer is there, except for those whose
+ * refusals the transport hands over with its error; `maxRecipients: 1` asks for one recipient at a time.
  *
  * @param {SmtpTransport} transport
  * @param {SmtpRelayOptions} [options]
@@ -71,6 +80,7 @@ class SmtpRelay {
   #transport;
   #timeout;
   #maxRecipients;
+  #withoutUtf8Until = 0;
 
   /**
    * @param {SmtpTransport} transport
@@ -105,11 +115,16 @@ class SmtpRelay {
     }
     const left = new Map(envelope.recipients.map((each) => [canonical(each), each]));
     for (const key of outcomes.keys()) left.delete(key);
-    const all = [...left];
-    for (let from = 0; from < all.length; from += this.#maxRecipients) {
-      const some = all.slice(from, from + this.#maxRecipients);
-      const found = await this.#send(sender, some.map(([, address]) => address), message, attempt?.signal);
-      for (const [key] of some) outcomes.set(key, found.get(key));
+    const isBeyond = Boolean(sender) && needsUtf8(sender);
+    for (const beyond of [false, true]) {
+      const all = [...left].filter(([, address]) => (isBeyond || needsUtf8(address)) === beyond);
+      for (let from = 0; from < all.length; from += this.#maxRecipients) {
+        const some = all.slice(from, from + this.#maxRecipients);
+        const found = beyond && Date.now() < this.#withoutUtf8Until
+          ? refusedWithoutUtf8(isBeyond)
+          : await this.#send(sender, some.map(([, address]) => address), message, attempt?.signal);
+        for (const [key] of some) outcomes.set(key, found.get(key));
+      }
     }
     return envelope.recipients.map((each) => outcomes.get(canonical(each)));
   }
@@ -134,6 +149,10 @@ class SmtpRelay {
     const raw = Buffer.from(message.buffer, message.byteOffset, message.length);
     try {
       const info = await within(this.#timeout, ended, (signal) => this.#transport.sendMail({ envelope, raw, signal }));
+      if (Array.isArray(info?.ehlo)) {
+        const isOffered = info.ehlo.some((/** @type {unknown} */ keyword) => /^SMTPUTF8\b/i.test(String(keyword)));
+        this.#withoutUtf8Until = isOffered ? 0 : Date.now() + KNOWN;
+      }
       return answered(info, recipients.length);
     } catch (error) {
       return failed(error);
@@ -166,15 +185,26 @@ function answered(info, asked) {
 }
 
 /**
- * @param {any} error what nodemailer throws when nobody got the message
+ * @param {any} error what nodemailer throws when nobody got the message, or nobody knows who did
  * @returns {{ get(key: string): Outcome }}
  */
 function failed(error) {
   const refused = refusals(error?.rejectedErrors);
-  const rest = refused.size > 0
+  // The refusal that stands for those of all recipients is none of a recipient whom they do not name.
+  const rest = refused.size > 0 && error.command === 'RCPT TO'
     ? new TransientRelayError('4.5.0 The transport does not say what became of this recipient')
     : refusal(error);
   return { get: (key) => refused.get(key) ?? rest };
+}
+
+/**
+ * @param {boolean} isSender whether it is the address of the sender
+ * @returns {{ get(key: string): Outcome }}
+ */
+function refusedWithoutUtf8(isSender) {
+  const what = isSender ? '550 5.6.7 The address of the sender' : '553 5.6.7 The address';
+  const refusal = new PermanentRelayError(`${what} needs SMTPUTF8, which the server does not offer`);
+  return { get: () => refusal };
 }
 
 /**
@@ -201,8 +231,22 @@ function refusal(error) {
       ? new PermanentRelayError(`552 5.3.4 ${line(error.message)}`)
       : new TransientRelayError(`4.4.2 ${line(error?.message ?? error)}`);
   }
+  if (isTooMany(reply, error.command)) {
+    return new TransientRelayError(`452 4.5.3 The server answered 552 ${reply.message}`);
+  }
   const outcome = OF_THE_MESSAGE.includes(error.command) ? toOutcome(reply) : toDeferral(reply);
   return outcome instanceof Error ? outcome : toDeferral(reply);
+}
+
+/**
+ * Whether a server has as many recipients as it takes, and answers as RFC 821 had it (RFC 5321, section 4.5.3.1.10).
+ *
+ * @param {Reply} reply
+ * @param {unknown} command
+ */
+function isTooMany({ code, message }, command) {
+  const isPlain = command === 'RCPT TO' && !/^[245]\.\d{1,3}\.\d{1,3}\b/.test(message);
+  return code === 552 && (isPlain || /^[45]\.5\.3\b/.test(message));
 }
 
 /** @param {unknown} list */

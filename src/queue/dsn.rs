@@ -1,13 +1,19 @@
 //! What tells a sender that a message could not be delivered: a delivery status notification after
 //! [RFC 3464](https://www.rfc-editor.org/rfc/rfc3464).
 //!
-//! Replies and addresses are foreign. Whatever goes into a header or field has its control
-//! characters made spaces first and is folded, so that nothing in it begins a line of its own.
+//! Replies, addresses and headers are foreign. Whatever goes into a header or field has its control
+//! characters made spaces first and is folded, so that nothing in it begins a line of its own. A notice
+//! goes over any path that its recipient's address goes over: it takes neither 8BITMIME nor SMTPUTF8,
+//! for its fields are ASCII and what else is beyond ASCII is quoted-printable, and no line of it is
+//! longer than SMTP allows.
+
+mod text;
 
 use super::date::date;
 use super::reply::Reply;
 use crate::envelope::Envelope;
 use crate::id::Id;
+use text::{LONGEST, address, ascii, clean, fold, is_host, push_part, split};
 
 /// Why a message comes back.
 #[derive(Clone, Copy, Debug)]
@@ -17,9 +23,7 @@ pub(super) struct Dsn<'a> {
     /// Who sent the message.
     pub(super) sender: &'a str,
     /// Who does not get it.
-    pub(super) recipients: &'a [String],
-    /// What was said of them.
-    pub(super) reply: &'a Reply,
+    pub(super) failed: &'a [Failed<'a>],
     /// How often delivery was attempted.
     pub(super) attempts: u32,
     /// The headers of the message.
@@ -30,16 +34,23 @@ pub(super) struct Dsn<'a> {
     pub(super) now: f64,
 }
 
+/// Who does not get a message, and why.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed<'a> {
+    /// Who.
+    pub(super) recipient: &'a str,
+    /// What was said of this recipient.
+    pub(super) reply: &'a Reply,
+}
+
 /// How many recipients the text for people names; the fields for programs name all.
 const NAMED: usize = 50;
 /// How much of a reply is quoted, in characters.
 const QUOTED: usize = 2_000;
 /// How much of the original headers comes back, in bytes.
 const RETURNED: usize = 65_536;
-/// Lines are folded where they get longer than this.
-const WIDTH: usize = 76;
-/// No line is longer, whatever has no space to fold it at.
-const LONGEST: usize = 900;
+/// The longest line of SMTP without its end ([RFC 5321, section 4.5.3.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.6)).
+const LINE: usize = 998;
 
 impl Dsn<'_> {
     /// The envelope of the bounce: from nobody, so that it is never bounced itself.
@@ -63,13 +74,14 @@ impl Dsn<'_> {
 
     /// The headers of the bounce, a line each.
     fn header(&self) -> String {
-        let (host, date) = (self.host(), date(self.now));
+        let date = date(self.now);
+        let host = self.host(false);
+        let to = self.to();
         let mut id = [0; 32];
         let id = self.id.encode(&mut id);
-        let to = self.sender.replace(|letter: char| letter.is_control() || matches!(letter, '<' | '>'), "");
         let mut out = format!(
             "From: Mail Delivery System <MAILER-DAEMON@{host}>\r\n\
-             To: <{to}>\r\n\
+             To: {to}\r\n\
              Subject: Undelivered mail returned to sender\r\n\
              Date: {date}\r\n\
              Message-ID: <{id}@{host}>\r\n\
@@ -88,59 +100,87 @@ impl Dsn<'_> {
         out
     }
 
+    /// The sender as a header names it: beyond ASCII only if the local part is, for then the path to
+    /// it takes SMTPUTF8 anyway. A domain alone goes over any path, as A-labels.
+    fn to(&self) -> String {
+        let to = self.sender.replace(|letter: char| letter.is_control() || matches!(letter, '<' | '>'), "");
+        let fits = to.len() < LONGEST && (to.is_ascii() || !split(&to).0.is_ascii());
+        if fits { format!("<{to}>") } else { "undisclosed-recipients:;".to_owned() }
+    }
+
     /// The body of the bounce: a text for people, fields for programs, and the original headers.
     fn body(&self) -> String {
         let mut id = [0; 32];
         // It has the id of the bounce, which no sender knows beforehand.
         let boundary = self.id.encode(&mut id);
-        let reply = format!("{} {}", self.reply.code, clean(&self.reply.message, QUOTED));
-        let mut out = part(boundary, "text/plain; charset=utf-8");
-        self.push_text(&mut out, &reply);
-        out.push_str(&part(boundary, "message/delivery-status"));
-        self.push_fields(&mut out, &reply);
-        out.push_str(&part(boundary, "text/rfc822-headers; charset=utf-8"));
-        self.push_original(&mut out);
+        let mut out = String::new();
+        push_part(&mut out, boundary, "text/plain; charset=utf-8", &self.text());
+        push_part(&mut out, boundary, "message/delivery-status", &self.fields());
+        push_part(&mut out, boundary, "text/rfc822-headers; charset=utf-8", &self.original());
         out.push_str(&format!("\r\n--=_{boundary}--\r\n"));
         out
     }
 
-    /// What people read.
-    fn push_text(&self, out: &mut String, reply: &str) {
-        out.push_str("Your message could not be delivered to:\r\n\r\n");
-        for recipient in self.recipients.iter().take(NAMED) {
-            fold(out, "    ", &clean(recipient, usize::MAX));
+    /// What people read: each reply after the recipients of whom it was said.
+    fn text(&self) -> String {
+        let mut out = String::new();
+        let named = self.failed.get(..NAMED).unwrap_or(self.failed);
+        for told in named.chunk_by(|one, next| one.reply == next.reply) {
+            out.push_str("Your message could not be delivered to:\r\n\r\n");
+            for failed in told {
+                fold(&mut out, "    ", &clean(failed.recipient, usize::MAX));
+            }
+            out.push_str(&format!("\r\nWhat was said of it, at attempt {}:\r\n\r\n", self.attempts));
+            if let Some(failed) = told.first() {
+                fold(&mut out, "    ", &failed.quoted());
+            }
+            out.push_str("\r\n");
         }
-        if let Some(more @ 1..) = self.recipients.len().checked_sub(NAMED) {
-            out.push_str(&format!("    and {more} more\r\n"));
+        if let Some(more @ 1..) = self.failed.len().checked_sub(NAMED) {
+            out.push_str(&format!("And to {more} more.\r\n\r\n"));
         }
-        out.push_str(&format!("\r\nWhat was said of it, at attempt {}:\r\n\r\n", self.attempts));
-        fold(out, "    ", reply);
-        out.push_str("\r\nNobody reads answers to this message.\r\n");
+        out.push_str("Nobody reads answers to this message.\r\n");
+        out
     }
 
     /// What programs read.
-    fn push_fields(&self, out: &mut String, reply: &str) {
-        let (status, date) = (self.status(), date(self.now));
-        let ascii = reply.replace(|letter: char| !letter.is_ascii(), "?");
-        out.push_str(&format!("Reporting-MTA: dns; {}\r\n", self.host()));
-        for recipient in self.recipients {
-            let address = address(recipient);
+    fn fields(&self) -> String {
+        let date = date(self.now);
+        let mut out = format!("Reporting-MTA: dns; {}\r\n", ascii(self.host(true), false));
+        for failed in self.failed {
+            let (address, status) = (address(failed.recipient), failed.status());
             out.push_str(&format!("\r\nFinal-Recipient: {address}\r\nAction: failed\r\nStatus: {status}\r\n"));
-            fold(out, "Diagnostic-Code: smtp; ", &ascii);
+            fold(&mut out, "Diagnostic-Code: smtp; ", &ascii(&failed.quoted(), false));
             out.push_str(&format!("Last-Attempt-Date: {date}\r\n"));
         }
+        out
     }
 
-    fn push_original(&self, out: &mut String) {
-        let start = out.len();
+    /// The original headers, each whole or not at all.
+    fn original(&self) -> String {
+        let mut out = String::new();
         for (name, value) in self.headers {
-            if out.len().saturating_sub(start).saturating_add(value.len()) > RETURNED {
-                break;
-            }
             // A line may have been folded without a carriage return.
-            let value = value.replace('\r', "").replace('\n', "\r\n");
-            out.push_str(&format!("{name}: {value}\r\n"));
+            let header = format!("{name}: {}\r\n", value.replace('\r', "").replace('\n', "\r\n"));
+            let fits = out.len().saturating_add(header.len()) <= RETURNED;
+            if fits && header.lines().all(|line| line.len() <= LINE) {
+                out.push_str(&header);
+            }
         }
+        out
+    }
+
+    /// The name of the host, or what can stand for it.
+    fn host(&self, in_any_script: bool) -> &str {
+        let fits = |host: &&str| is_host(host) && (in_any_script || host.is_ascii());
+        [self.host.unwrap_or_default(), split(self.sender).1].into_iter().find(fits).unwrap_or("localhost")
+    }
+}
+
+impl Failed<'_> {
+    /// What was said, as far as it is quoted.
+    fn quoted(&self) -> String {
+        format!("{} {}", self.reply.code, clean(&self.reply.message, QUOTED))
     }
 
     /// The enhanced status code: that of the reply, unless it has none or one of success.
@@ -148,133 +188,7 @@ impl Dsn<'_> {
         let general = if (500..600).contains(&self.reply.code) { "5.0.0" } else { "4.0.0" };
         self.reply.status().filter(|status| status.as_bytes().first() != Some(&b'2')).unwrap_or(general)
     }
-
-    /// The name of the host, or what can stand for it.
-    fn host(&self) -> &str {
-        let at = self.sender.bytes().rposition(|byte| byte == b'@').unwrap_or(0);
-        let domain = self.sender.get(at.saturating_add(1)..).unwrap_or_default();
-        for host in [self.host.unwrap_or_default(), domain] {
-            if is_host(host) {
-                return host;
-            }
-        }
-        "localhost"
-    }
-}
-
-fn is_host(text: &str) -> bool {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_');
-    !text.is_empty() && text.len() <= 255 && text.bytes().all(good)
-}
-
-fn part(boundary: &str, kind: &str) -> String {
-    format!("\r\n--=_{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
-}
-
-/// So many characters of a text, as they may stand in a line.
-fn clean(text: &str, most: usize) -> String {
-    let letter = |letter: char| if letter.is_control() { ' ' } else { letter };
-    text.trim_ascii_end().chars().take(most).map(letter).collect()
-}
-
-/// A line, folded where it gets too long.
-fn fold(out: &mut String, start: &str, text: &str) {
-    out.push_str(start);
-    let mut width = start.len();
-    // Lines that continue begin with a space, and are never of spaces alone.
-    let mut blank = true;
-    for letter in text.chars() {
-        if (letter == ' ' && width >= WIDTH && !blank) || width >= LONGEST {
-            out.push_str("\r\n ");
-            (width, blank) = (1, true);
-            if letter == ' ' {
-                continue;
-            }
-        }
-        blank &= letter == ' ';
-        width = width.saturating_add(letter.len_utf8());
-        out.push(letter);
-    }
-    out.push_str("\r\n");
-}
-
-/// An address with its type; after [RFC 6533, section 3](https://www.rfc-editor.org/rfc/rfc6533#section-3)
-/// if it is not of ASCII alone.
-fn address(recipient: &str) -> String {
-    let text = clean(recipient, LONGEST / 9);
-    if recipient.is_ascii() {
-        return format!("rfc822; {text}");
-    }
-    let mut out = String::from("utf-8; ");
-    for letter in text.chars() {
-        if letter.is_ascii_graphic() && !matches!(letter, '\\' | '+' | '=') {
-            out.push(letter);
-        } else {
-            out.push_str(&format!("\\x{{{:02X}}}", u32::from(letter)));
-        }
-    }
-    out
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dsn<'a>(reply: &'a Reply, recipients: &'a [String], headers: &'a [(String, String)]) -> Dsn<'a> {
-        Dsn {
-            id: Id::from_u128(7),
-            sender: "me@example.com",
-            recipients,
-            reply,
-            attempts: 3,
-            headers,
-            host: None,
-            now: 1_700_000_000_000.0,
-        }
-    }
-
-    #[test]
-    fn nothing_in_a_reply_or_an_address_begins_a_line_of_its_own() {
-        let evil = "x\r\nBcc: victim@example.com\n\rFinal-Recipient: rfc822; other@example.com\0\u{85}\u{2028}y";
-        let reply = Reply::new(550, evil);
-        let recipients = [evil.to_owned(), format!("{}@example.com", "l".repeat(5_000))];
-        let mut dsn = dsn(&reply, &recipients, &[]);
-        dsn.sender = evil;
-        dsn.host = Some(evil);
-        let names: Vec<String> = dsn.envelope().headers.into_iter().map(|(name, _)| name).collect();
-        let all = "From To Subject Date Message-ID Auto-Submitted MIME-Version Content-Type";
-        assert_eq!(names.join(" "), all);
-        assert!(dsn.header().split("\r\n").all(|line| !line.contains(['\r', '\n', '\0'])));
-        let body = dsn.body();
-        for line in body.split("\r\n") {
-            assert!(!line.contains(['\r', '\n', '\0']) && line.len() <= 1_000, "{line:?}");
-            assert!(!line.starts_with("Bcc") && line != "Final-Recipient: rfc822; other@example.com", "{line:?}");
-        }
-        assert_eq!(body.matches("\r\nFinal-Recipient: ").count(), 2);
-    }
-
-    #[test]
-    fn the_status_is_that_of_the_reply_or_follows_from_its_code() {
-        for (code, text, status) in [
-            (550, "5.7.1 no", "5.7.1"),
-            (550, "no", "5.0.0"),
-            (450, "later", "4.0.0"),
-            (450, "4.2.2 full", "4.2.2"),
-            (550, "2.0.0 odd", "5.0.0"),
-        ] {
-            let reply = Reply::new(code, text);
-            let recipients = ["a@b".to_owned()];
-            let body = dsn(&reply, &recipients, &[]).body();
-            assert!(body.contains(&format!("\r\nStatus: {status}\r\n")), "{body}");
-        }
-    }
-
-    #[test]
-    fn an_address_beyond_ascii_is_written_as_rfc_6533_says() {
-        let reply = Reply::new(550, "n\u{f6}");
-        let recipients = ["d\u{f6}+\u{1f600}@b".to_owned()];
-        let body = dsn(&reply, &recipients, &[]).body();
-        assert!(body.contains("Final-Recipient: utf-8; d\\x{F6}\\x{2B}\\x{1F600}@b\r\n"), "{body}");
-        assert!(body.contains("Diagnostic-Code: smtp; 550 n?\r\n"));
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use crate::meta::Failed;
 use crate::queue::callback::caught_async;
 use crate::queue::command::Input;
 use crate::queue::dead_letter::DeadLetters;
-use crate::queue::dsn::Dsn;
+use crate::queue::dsn::{self, Dsn};
 use crate::queue::envelope::{Parts, QueueEnvelope, notice_id};
 use crate::queue::event::{Cause, Kind, Recipient};
 use crate::queue::relay::Relay;
@@ -78,11 +78,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             }
         }
         let Parts { sender, recipients, headers, receiver } = failed.parts();
+        let failed: Vec<dsn::Failed<'_>> =
+            recipients.iter().zip(replies).map(|(recipient, reply)| dsn::Failed { recipient, reply }).collect();
         let dsn = Dsn {
             id,
             sender: sender.as_deref().unwrap_or_default(),
-            recipients: &recipients,
-            reply,
+            failed: &failed,
             attempts: self.state.attempts(),
             headers: &headers,
             host: receiver.as_deref(),

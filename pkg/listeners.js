@@ -1,0 +1,27 @@
+/** @import { QueueListener } from './types.js' */
+
+/**
+ * Makes a function that returns a listener in the place of another one, always the same, which throws nothing.
+ *
+ * @param {(error: unknown, event: any) => void} report hears what a listener threw, or what its promise came to
+ * @returns {(listener: QueueListener | null) => QueueListener | null}
+ */
+export function guardian(report) {
+  /** @type {WeakMap<object, (this: unknown, event: any) => Promise<void>>} */
+  const guarded = new WeakMap();
+  return (listener) => {
+    if (!listener) return listener;
+    let guard = guarded.get(listener);
+    if (!guard) {
+      guard = async function (event) {
+        try {
+          await (typeof listener === 'function' ? listener.call(this, event) : listener.handleEvent(event));
+        } catch (error) {
+          report(error, event);
+        }
+      };
+      guarded.set(listener, guard);
+    }
+    return guard;
+  };
+}
