@@ -1,7 +1,6 @@
 //! Envelopes as handles: their bodies never come into wasm memory.
 
-use serde::{Deserialize, Serialize};
-use serde_wasm_bindgen::from_value;
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use super::error::refused;
@@ -32,9 +31,23 @@ extern "C" {
     /// The same from nobody.
     #[wasm_bindgen(js_namespace = binding, js_name = withoutSender)]
     fn without_sender(envelope: &JsValue) -> JsValue;
-    /// Sender, recipients, headers and receiver.
+    /// What a notification takes from an envelope.
     #[wasm_bindgen(js_namespace = binding, js_name = partsOf)]
-    fn parts_of(envelope: &JsValue) -> JsValue;
+    fn parts_of(envelope: &JsValue) -> PartsCopy;
+
+    type PartsCopy;
+    #[wasm_bindgen(method, getter)]
+    fn sender(this: &PartsCopy) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn recipients(this: &PartsCopy) -> Vec<String>;
+    /// The names of the headers.
+    #[wasm_bindgen(method, getter)]
+    fn names(this: &PartsCopy) -> Vec<String>;
+    /// The value of each.
+    #[wasm_bindgen(method, getter)]
+    fn values(this: &PartsCopy) -> Vec<String>;
+    #[wasm_bindgen(method, getter)]
+    fn receiver(this: &PartsCopy) -> Option<String>;
 
     type Fields;
     #[wasm_bindgen(method, getter)]
@@ -106,8 +119,9 @@ impl QueueEnvelope for JsEnvelope {
     }
 
     fn parts(&self) -> Parts {
-        let JsParts { sender, recipients, headers, receiver } = from_value(parts_of(&self.0)).unwrap_or_default();
-        Parts { sender, recipients, headers, receiver }
+        let copy = parts_of(&self.0);
+        let headers = copy.names().into_iter().zip(copy.values()).collect();
+        Parts { sender: copy.sender(), recipients: copy.recipients(), headers, receiver: copy.receiver() }
     }
 
     fn with_recipients(&self, places: &[usize]) -> Self {
@@ -128,15 +142,6 @@ impl QueueEnvelope for JsEnvelope {
             message: String::from_utf8_lossy(&message).into_owned(),
         }))
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct JsParts {
-    sender: Option<String>,
-    recipients: Vec<String>,
-    headers: Vec<(String, String)>,
-    receiver: Option<String>,
 }
 
 /// A notification as the core makes them; its message is text.
