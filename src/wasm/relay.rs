@@ -1,6 +1,7 @@
 //! The functions of the caller that a queue calls: relay, policies, backoff, bounce factory, bounce
 //! queue, listeners.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use js_sys::Array;
@@ -65,8 +66,13 @@ extern "C" {
 }
 
 /// What a function of the caller threw.
-#[derive(Debug)]
 pub struct Thrown(pub Failed);
+
+impl fmt::Debug for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f) // that of a value of JavaScript is a large text in the glue
+    }
+}
 
 impl fmt::Display for Thrown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,7 +109,9 @@ fn answer(copy: &AnswerCopy) -> Result<Answer, BoxError> {
     let says = copy.says();
     let verdicts = says.iter().map(|says| verdict(&says));
     if let Some(addresses) = copy.addresses() {
-        return Ok(Answer::ByAddress(addresses.into_iter().zip(verdicts).collect()));
+        let mut by_address = BTreeMap::new();
+        by_address.extend(addresses.into_iter().zip(verdicts)); // to collect them would sort them first
+        return Ok(Answer::ByAddress(by_address));
     }
     if !copy.is_of_all() {
         return Ok(Answer::Each(verdicts.collect()));
