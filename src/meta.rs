@@ -58,20 +58,6 @@ pub enum Notice {
     Void,
 }
 
-impl Notice {
-    const NAMES: [(Self, &str); 2] = [(Self::Confirmed, "confirmed"), (Self::Void, "void")];
-
-    /// The name in a record.
-    pub(crate) fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(notice, _)| *notice == self).map_or("", |(_, name)| name)
-    }
-
-    /// What has this name.
-    pub(crate) fn of(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(notice, _)| *notice)
-    }
-}
-
 /// What was said of some recipients in the last attempt that said something of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastReply {

@@ -166,7 +166,8 @@ impl<C> Wait<C> {
 
     /// Until something has changed, at most for so long.
     async fn sleep<H: Host<Cursor = C>>(&self, storage: &DictStorage<H>, milliseconds: f64) {
-        let time = Duration::from_secs_f64((milliseconds / 1000.0).clamp(0.001, self.every.as_secs_f64().max(0.001)));
+        let seconds = (milliseconds / 1000.0).min(self.every.as_secs_f64()).max(0.001);
+        let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let mut timer = pin!(storage.host.sleep(time));
         let mut heard = pin!(self.subscriber.heard());
         poll_fn(|cx| match heard.as_mut().poll(cx) {

@@ -334,3 +334,13 @@ describe('a failing host', () => {
     await storage.close();
   });
 });
+
+test('who looks through everything only once still hears of what this storage does', async () => {
+  const storage = new AsyncDictStorage(null, null, { poll: Infinity });
+  const waiting = storage.wait();
+  const asked = next(waiting);
+  await turn();
+  const id = await storage.write(anEnvelope(), 5);
+  assert.deepEqual(await asked, [5, id]);
+  await storage.close();
+});

@@ -3,14 +3,17 @@ import { Failed } from './errors.js';
 // Inert copies of what relays answer. Nothing is judged here but what a value is: the core says what it means.
 
 /**
- * What an answer says of one recipient, or of all of them; without a code it says nothing. `null`: delivered.
+ * What an answer says of one recipient, or of all of them; without a code it says nothing. `null`: delivered; `undefined`:
+ * it leaves the recipient out.
  *
- * @typedef {{ name?: string, code?: number, message?: string, retryAfter?: number } | null} Foreign
+ * @typedef {{ name?: string, code?: number, message?: string, retryAfter?: number } | null | undefined} Foreign
  */
-/** @typedef {'missing' | { is: Foreign }} Entry */
 /**
- * @typedef {{ all: Foreign } | { each: Entry[] } | { byAddress: Map<string, Entry> } |
- *   { thrown: { answer: NonNullable<Foreign>, failed: Failed } }} AnswerCopy
+ * @typedef {object} AnswerCopy
+ * @property {Foreign[]} says one for everybody, or one for each recipient or address
+ * @property {boolean} [isOfAll]
+ * @property {string[]} [addresses]
+ * @property {Failed} [failed] what was thrown
  */
 
 /**
@@ -20,13 +23,12 @@ import { Failed } from './errors.js';
  */
 export function copyAnswer(answer, recipients) {
   try {
-    if (answer === undefined || answer === null) return { all: null };
-    if (Array.isArray(answer)) return { each: copyEntries(answer, recipients.length) };
+    if (answer === undefined || answer === null) return ofAll(null);
+    if (Array.isArray(answer)) return { says: copyEach(answer, recipients.length) };
     const find = byAddress(answer);
-    if (!find) return { all: copyOutcome(answer) };
-    return { byAddress: new Map(recipients.map((address) => [address, find(address)])) };
+    return find ? { says: recipients.map(find), addresses: recipients } : ofAll(copyOutcome(answer));
   } catch {
-    return { all: {} }; // it throws when it is looked at
+    return ofAll({}); // it throws when it is looked at
   }
 }
 
@@ -35,37 +37,45 @@ export function copyAnswer(answer, recipients) {
  * @returns {AnswerCopy}
  */
 export function copyThrown(thrown) {
-  return { thrown: { answer: copyOutcome(thrown) ?? {}, failed: new Failed(thrown) } };
+  return { ...ofAll(copyOutcome(thrown) ?? {}), failed: new Failed(thrown) };
+}
+
+/**
+ * @param {Foreign} outcome
+ * @returns {AnswerCopy}
+ */
+function ofAll(outcome) {
+  return { says: [outcome], isOfAll: true };
 }
 
 /**
  * @param {any[]} answer
  * @param {number} count of the recipients
- * @returns {Entry[]}
+ * @returns {Foreign[]}
  */
-function copyEntries(answer, count) {
+function copyEach(answer, count) {
   // With another length nobody is meant, however many there are.
-  if (answer.length !== count) return Array(count + 1).fill('missing');
-  return Array.from({ length: count }, (_, i) => (i in answer ? { is: copyOutcome(answer[i]) } : 'missing'));
+  if (answer.length !== count) return Array(count + 1).fill(undefined);
+  return Array.from({ length: count }, (_, i) => (i in answer ? copyOutcome(answer[i]) : undefined));
 }
 
 /**
- * What finds an entry of an answer by address, if it is such an answer.
+ * What finds an outcome in an answer by address, if it is such an answer.
  *
  * @param {any} answer
- * @returns {((address: string) => Entry) | undefined}
+ * @returns {((address: string) => Foreign) | undefined}
  */
 function byAddress(answer) {
   if (answer instanceof Map) {
-    return (address) => (answer.has(address) ? { is: copyOutcome(answer.get(address)) } : 'missing');
+    return (address) => (answer.has(address) ? copyOutcome(answer.get(address)) : undefined);
   }
   if (typeof answer !== 'object' || answer instanceof Error || isReply(answer)) return undefined;
-  return (address) => (Object.hasOwn(answer, address) ? { is: copyOutcome(answer[address]) } : 'missing');
+  return (address) => (Object.hasOwn(answer, address) ? copyOutcome(answer[address]) : undefined);
 }
 
 /**
  * @param {any} value
- * @returns {Foreign}
+ * @returns {NonNullable<Foreign> | null}
  */
 function copyOutcome(value) {
   try {

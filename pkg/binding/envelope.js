@@ -263,5 +263,5 @@ export function noticeOf({ noticeOf: of }) {
  * @param {Envelope} envelope a copy
  */
 export function partsOf({ sender, recipients, headers = [], receiver = null }) {
-  return { sender, recipients, headers, receiver };
+  return { sender, recipients, names: headers.map(([name]) => name), values: headers.map(([, value]) => value), receiver };
 }

@@ -26,6 +26,9 @@ use crate::meta::{Failed, LastReply, Lease, Meta, Notice};
 const FORMAT: u64 = 1;
 /// The format of a meta record that names an attempt of whose failures nobody was told.
 const FORMAT_UNTOLD: u64 = 2;
+/// What a record says of a notice.
+const CONFIRMED: &str = "confirmed";
+const VOID: &str = "void";
 /// What kind of message is beside a record.
 const BYTES: u8 = 0;
 
@@ -77,7 +80,7 @@ fn encode_queue_fields(to: &mut Bytes, meta: &Meta) -> Encoded {
         to.str("untold")?.u32(untold)?;
     }
     if let Some(notice) = meta.notice {
-        to.str("notice")?.str(notice.name())?;
+        to.str("notice")?.str(if notice == Notice::Void { VOID } else { CONFIRMED })?;
     }
     if !meta.replies.is_empty() {
         to.str("replies")?.array(length_of(&meta.replies))?;
@@ -113,7 +116,7 @@ pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
             "firstAttempt" => meta.first_attempt = optional(from, number)?,
             "scheduled" => meta.scheduled = from.u32()?,
             "untold" => meta.untold = optional(from, Decoder::u32)?,
-            "notice" => meta.notice = Some(Notice::of(from.str()?).ok_or_else(|| Error::message("no such notice"))?),
+            "notice" => meta.notice = optional(from, decode_notice)?,
             "replies" => meta.replies = list(from, decode_last_reply)?,
             name => {
                 let start = from.position();
@@ -126,6 +129,14 @@ pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
         Ok(())
     });
     stored(read, || Some(Meta { timestamp: timestamp?, attempts: attempts?, unknown: unknown.into_writer(), ..meta }))
+}
+
+fn decode_notice(from: &mut Decoder<'_>) -> Result<Notice, Error> {
+    match from.str()? {
+        CONFIRMED => Ok(Notice::Confirmed),
+        VOID => Ok(Notice::Void),
+        _ => Err(Error::message("no such notice")),
+    }
 }
 
 fn decode_failed(from: &mut Decoder<'_>) -> Result<Failed, Error> {

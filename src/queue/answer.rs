@@ -32,8 +32,7 @@ impl From<Reply> for Verdict {
 
 /// Something that came as an answer for a recipient from outside of Rust: what of it may mean
 /// something. Of an error that has a reply, code, text and time are those of the reply.
-#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Foreign {
     /// What it is called, if it is an error.
     pub name: Option<String>,

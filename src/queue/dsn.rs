@@ -59,8 +59,8 @@ impl Dsn<'_> {
             .header()
             .lines()
             .filter_map(|line| {
-                let (name, value) = line.split_once(": ")?;
-                Some((name.to_owned(), value.to_owned()))
+                let (name, value) = line.split_once(':')?;
+                Some((name.to_owned(), value.trim_ascii_start().to_owned()))
             })
             .collect();
         Envelope {

@@ -1,7 +1,6 @@
 //! Envelopes as handles: their bodies never come into wasm memory.
 
-use serde::{Deserialize, Serialize};
-use serde_wasm_bindgen::from_value;
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use super::error::refused;
@@ -35,12 +34,32 @@ extern "C" {
     /// The same without that.
     #[wasm_bindgen(js_namespace = binding, js_name = asMessage)]
     fn as_message(envelope: &JsValue) -> JsValue;
-    /// Id and attempt of what it tells of; `undefined` if it is no notice.
+    /// What it tells of.
     #[wasm_bindgen(js_namespace = binding, js_name = noticeOf)]
-    fn notice_of(envelope: &JsValue) -> JsValue;
-    /// Sender, recipients, headers and receiver.
+    fn notice_of(envelope: &JsValue) -> Option<NoticeOfCopy>;
+    /// What a notification takes from an envelope.
     #[wasm_bindgen(js_namespace = binding, js_name = partsOf)]
-    fn parts_of(envelope: &JsValue) -> JsValue;
+    fn parts_of(envelope: &JsValue) -> PartsCopy;
+
+    type NoticeOfCopy;
+    #[wasm_bindgen(method, getter)]
+    fn id(this: &NoticeOfCopy) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn attempt(this: &NoticeOfCopy) -> u32;
+
+    type PartsCopy;
+    #[wasm_bindgen(method, getter)]
+    fn sender(this: &PartsCopy) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn recipients(this: &PartsCopy) -> Vec<String>;
+    /// The names of the headers.
+    #[wasm_bindgen(method, getter)]
+    fn names(this: &PartsCopy) -> Vec<String>;
+    /// The value of each.
+    #[wasm_bindgen(method, getter)]
+    fn values(this: &PartsCopy) -> Vec<String>;
+    #[wasm_bindgen(method, getter)]
+    fn receiver(this: &PartsCopy) -> Option<String>;
 
     type Fields;
     #[wasm_bindgen(method, getter)]
@@ -112,8 +131,9 @@ impl QueueEnvelope for JsEnvelope {
     }
 
     fn parts(&self) -> Parts {
-        let JsParts { sender, recipients, headers, receiver } = from_value(parts_of(&self.0)).unwrap_or_default();
-        Parts { sender, recipients, headers, receiver }
+        let copy = parts_of(&self.0);
+        let headers = copy.names().into_iter().zip(copy.values()).collect();
+        Parts { sender: copy.sender(), recipients: copy.recipients(), headers, receiver: copy.receiver() }
     }
 
     fn with_recipients(&self, places: &[usize]) -> Self {
@@ -128,12 +148,8 @@ impl QueueEnvelope for JsEnvelope {
     }
 
     fn notice_of(&self) -> Option<NoticeOf> {
-        let found = notice_of(&self.0);
-        if found.is_undefined() {
-            return None;
-        }
-        let JsNoticeOf { id, attempt } = from_value(found).ok()?;
-        Some(NoticeOf { id: id.parse().ok()?, attempt })
+        let of = notice_of(&self.0)?;
+        Some(NoticeOf { id: of.id().parse().ok()?, attempt: of.attempt() })
     }
 
     fn as_message(self) -> Self {
@@ -149,21 +165,6 @@ impl QueueEnvelope for JsEnvelope {
             message: String::from_utf8_lossy(&message).into_owned(),
         }))
     }
-}
-
-#[derive(Deserialize)]
-struct JsNoticeOf {
-    id: String,
-    attempt: u32,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct JsParts {
-    sender: Option<String>,
-    recipients: Vec<String>,
-    headers: Vec<(String, String)>,
-    receiver: Option<String>,
 }
 
 /// A notification as the core makes them; its message is text.

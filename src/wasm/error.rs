@@ -44,8 +44,3 @@ pub fn refused(invalid: &Invalid) -> JsValue {
         Got::Number(number) => refused_number(&invalid.name(), invalid.expected, *number),
     }
 }
-
-/// The error of an inert copy that is not as `pkg/binding` makes them.
-pub fn unreadable(name: &'static str, error: &serde_wasm_bindgen::Error) -> JsValue {
-    refused_text(name, "another value", &error.to_string())
-}

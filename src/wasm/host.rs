@@ -138,12 +138,12 @@ impl Host for JsHost {
 
     async fn page(&self, dict: Dict, cursor: Option<JsValue>, limit: u32) -> Result<Page<JsValue>, Failed> {
         let answer = self.adapter.page(name(dict), cursor.unwrap_or_default(), limit);
-        meta::page(settled(answer).await?).map_err(JsValue::unchecked_into)
+        Ok(meta::page(settled(answer).await?.unchecked_ref()))
     }
 
     async fn sizes(&self) -> Result<Sizes, Failed> {
         let answer = self.adapter.sizes();
-        meta::sizes(settled(answer).await?).map_err(JsValue::unchecked_into)
+        Ok(meta::sizes(settled(answer).await?.unchecked_ref()))
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {

@@ -1,10 +1,9 @@
 //! Meta records, changes, pages and findings as structured values.
 
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_wasm_bindgen::{Serializer, from_value, preserve};
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 
-use super::error::unreadable;
 use super::queue_fields::{change_with_fields, pack, with_fields};
 use crate::host::{Page, Record, Sizes, Stored};
 use crate::id::Id;
@@ -67,18 +66,49 @@ extern "C" {
     /// Whether the version is the record itself.
     #[wasm_bindgen(method, getter, js_name = isContent)]
     fn is_content(this: &RecordCopy) -> bool;
-}
 
-#[derive(Deserialize)]
-struct JsLease {
-    until: f64,
-    owner: String,
-}
+    /// The inert copy of a page.
+    pub type PageCopy;
+    #[wasm_bindgen(method, getter)]
+    fn entries(this: &PageCopy) -> Vec<EntryCopy>;
+    #[wasm_bindgen(method, getter)]
+    fn next(this: &PageCopy) -> JsValue;
 
-impl From<JsLease> for Lease {
-    fn from(JsLease { until, owner }: JsLease) -> Self {
-        Self { until, owner }
-    }
+    /// A key, with the copy of its record if it has one.
+    type EntryCopy;
+    #[wasm_bindgen(method, getter)]
+    fn key(this: &EntryCopy) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn copy(this: &EntryCopy) -> Option<MetaCopy>;
+
+    /// How many entries a host has, each a whole number.
+    pub type SizesCopy;
+    #[wasm_bindgen(method, getter)]
+    fn size(this: &SizesCopy) -> f64;
+    #[wasm_bindgen(method, getter, js_name = metaSize)]
+    fn meta_size(this: &SizesCopy) -> f64;
+
+    /// The inert copy of what a change expects of a record.
+    pub type ExpectCopy;
+    #[wasm_bindgen(method, getter)]
+    fn timestamp(this: &ExpectCopy) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn attempts(this: &ExpectCopy) -> Option<u32>;
+    /// Null for no lease.
+    #[wasm_bindgen(method, getter)]
+    fn lease(this: &ExpectCopy) -> JsValue;
+
+    /// The inert copy of what a change sets.
+    #[wasm_bindgen(extends = ExpectCopy)]
+    pub type NextCopy;
+    #[wasm_bindgen(method, getter)]
+    fn delivered(this: &NextCopy) -> Option<Vec<u32>>;
+
+    type LeaseCopy;
+    #[wasm_bindgen(method, getter)]
+    fn until(this: &LeaseCopy) -> f64;
+    #[wasm_bindgen(method, getter)]
+    fn owner(this: &LeaseCopy) -> String;
 }
 
 /// A meta record for a host.
@@ -131,45 +161,30 @@ pub fn record(answer: JsValue) -> (Record<JsValue>, bool) {
     (Record { meta: stored(&found.copy()), version: found.version() }, found.is_content())
 }
 
-#[derive(Deserialize)]
-struct JsPage {
-    /// Keys, each with the inert copy of its record if it has one.
-    entries: Vec<JsEntry>,
-    #[serde(default, with = "preserve")]
-    next: JsValue,
-}
-
-#[derive(Deserialize)]
-struct JsEntry {
-    key: String,
-    #[serde(default, with = "preserve")]
-    copy: JsValue,
-}
-
 /// A page of a dictionary.
-pub fn page(answer: JsValue) -> Result<Page<JsValue>, JsValue> {
-    let JsPage { entries: found, next } = from_value(answer).map_err(|error| unreadable("page", &error))?;
+pub fn page(answer: &PageCopy) -> Page<JsValue> {
+    let (found, next) = (answer.entries(), answer.next());
     let (mut entries, mut foreign_keys) = (Vec::with_capacity(found.len()), Vec::new());
-    for JsEntry { key, copy } in found {
+    for entry in found {
+        let key = entry.key();
         match key.parse::<Id>() {
-            Ok(id) => entries.push((id, (!copy.is_undefined()).then(|| stored(copy.unchecked_ref())))),
+            Ok(id) => entries.push((id, entry.copy().as_ref().map(stored))),
             Err(_) => foreign_keys.push(key),
         }
     }
-    Ok(Page { entries, foreign_keys, next: (!next.is_undefined()).then_some(next) })
+    Page { entries, foreign_keys, next: (!next.is_undefined()).then_some(next) }
 }
 
-#[derive(Serialize, Deserialize)]
+/// How many entries a host has.
+pub fn sizes(answer: &SizesCopy) -> Sizes {
+    Sizes { size: answer.size() as u64, meta_size: answer.meta_size() as u64 }
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct JsSizes {
     size: f64,
     meta_size: f64,
-}
-
-/// How many entries a host has.
-pub fn sizes(answer: JsValue) -> Result<Sizes, JsValue> {
-    let JsSizes { size, meta_size } = from_value(answer).map_err(|error| unreadable("sizes", &error))?;
-    Ok(Sizes { size: size as u64, meta_size: meta_size as u64 })
 }
 
 /// What `getInfo` returns.
@@ -191,48 +206,31 @@ pub fn findings_to_js(findings: Findings) -> JsValue {
     to_js(&JsFindings { orphan_envelopes, orphan_meta, corrupt })
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct JsExpect {
-    timestamp: Option<f64>,
-    attempts: Option<u32>,
-    #[serde(deserialize_with = "given")]
-    lease: Option<Option<JsLease>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct JsNext {
-    timestamp: Option<f64>,
-    attempts: Option<u32>,
-    #[serde(deserialize_with = "given")]
-    lease: Option<Option<JsLease>>,
-    delivered: Vec<u32>,
-}
-
-/// A field that is null says something else than one that is not there.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
-}
-
 /// The change that the inert copies of `change`'s arguments ask for.
-pub fn change(expect: JsValue, next: JsValue) -> Result<Change, JsValue> {
-    let expect: JsExpect = from_value(expect).map_err(|error| unreadable("expect", &error))?;
-    let fields: &MetaCopy = next.unchecked_ref();
-    let (queue_numbers, queue_texts) = (fields.queue_numbers(), fields.queue_texts());
-    let next: JsNext = from_value(next).map_err(|error| unreadable("next", &error))?;
+pub fn change(expect: &ExpectCopy, next: &NextCopy) -> Change {
     let change = Change {
         expect: Expect {
-            timestamp: expect.timestamp,
-            attempts: expect.attempts,
-            lease: expect.lease.map(|lease| lease.map(Lease::from)),
+            timestamp: expect.timestamp(),
+            attempts: expect.attempts(),
+            lease: lease(expect),
             untold: None,
         },
-        timestamp: next.timestamp,
-        attempts: next.attempts.map(Attempts::Set),
-        lease: next.lease.map(|lease| lease.map(Lease::from)),
-        delivered: next.delivered,
+        timestamp: next.timestamp(),
+        attempts: next.attempts().map(Attempts::Set),
+        lease: lease(next),
+        delivered: next.delivered().unwrap_or_default(),
         ..Change::default()
     };
-    Ok(change_with_fields(change, queue_numbers, queue_texts))
+    let fields: &MetaCopy = next.unchecked_ref();
+    change_with_fields(change, fields.queue_numbers(), fields.queue_texts())
+}
+
+/// A lease that is null says something else than one that is not there.
+fn lease(copy: &ExpectCopy) -> Option<Option<Lease>> {
+    let lease = copy.lease();
+    if lease.is_undefined() {
+        return None;
+    }
+    let given: Option<LeaseCopy> = (!lease.is_null()).then(|| lease.unchecked_into());
+    Some(given.map(|lease| Lease { until: lease.until(), owner: lease.owner() }))
 }

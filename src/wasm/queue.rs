@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use js_sys::Array;
-use serde::{Deserialize, Serialize};
-use serde_wasm_bindgen::from_value;
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use super::envelope::JsEnvelope;
-use super::error::{Failed, failure, unreadable};
+use super::error::{Failed, failure};
 use super::event::{JsReply, emit};
 use super::host::JsHost;
 use super::meta::to_js;
@@ -24,20 +23,31 @@ use crate::queue::{BoxError, EnqueueError, EnqueueOptions, Enqueued, Info, Optio
 
 type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
 
-/// What a queue is told; the functions stay in JavaScript. Times are in milliseconds.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct JsOptions {
-    owner: String,
-    lease: f64,
-    relay_pool: f64,
-    store_pool: Option<f64>,
-    attempt_timeout: Option<f64>,
-    keep_delivered: f64,
-    has_backoff: bool,
-    has_bounce_factory: bool,
-    has_bounce_queue: bool,
-    scan: Option<f64>,
+#[wasm_bindgen]
+extern "C" {
+    /// The inert copy of what a queue is told; the functions stay in JavaScript. Times are in
+    /// milliseconds.
+    pub type OptionsCopy;
+    #[wasm_bindgen(method, getter)]
+    fn owner(this: &OptionsCopy) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn lease(this: &OptionsCopy) -> f64;
+    #[wasm_bindgen(method, getter, js_name = relayPool)]
+    fn relay_pool(this: &OptionsCopy) -> f64;
+    #[wasm_bindgen(method, getter, js_name = storePool)]
+    fn store_pool(this: &OptionsCopy) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = attemptTimeout)]
+    fn attempt_timeout(this: &OptionsCopy) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = keepDelivered)]
+    fn keep_delivered(this: &OptionsCopy) -> f64;
+    #[wasm_bindgen(method, getter, js_name = hasBackoff)]
+    fn has_backoff(this: &OptionsCopy) -> bool;
+    #[wasm_bindgen(method, getter, js_name = hasBounceFactory)]
+    fn has_bounce_factory(this: &OptionsCopy) -> bool;
+    #[wasm_bindgen(method, getter, js_name = hasBounceQueue)]
+    fn has_bounce_queue(this: &OptionsCopy) -> bool;
+    #[wasm_bindgen(method, getter)]
+    fn scan(this: &OptionsCopy) -> Option<f64>;
 }
 
 /// A number of milliseconds; for ever where it is no time that a timer knows.
@@ -55,12 +65,13 @@ pub struct Queue {
 
 #[wasm_bindgen]
 impl Queue {
-    /// `options` is an inert copy; what is returned is a `Queue` or a `Failed`.
-    pub fn open(storage: &Storage, dead_letter: Option<Storage>, callbacks: Callbacks, options: JsValue) -> JsValue {
-        let options: JsOptions = match from_value(options) {
-            Ok(options) => options,
-            Err(error) => return unreadable("options", &error),
-        };
+    /// What is returned is a `Queue` or a `Failed`.
+    pub fn open(
+        storage: &Storage,
+        dead_letter: Option<Storage>,
+        callbacks: Callbacks,
+        options: &OptionsCopy,
+    ) -> JsValue {
         let dead_letter = dead_letter.map(|storage| Arc::clone(&storage.storage));
         let options = options_of(options, dead_letter, &callbacks);
         match Core::with_timer(Arc::clone(&storage.storage), JsRelay(callbacks.clone()), options, JsTimer) {
@@ -155,22 +166,22 @@ impl Queue {
 }
 
 fn options_of(
-    given: JsOptions,
+    given: &OptionsCopy,
     dead_letter: Option<Arc<crate::storage::DictStorage<JsHost>>>,
     callbacks: &Callbacks,
 ) -> Options<JsHost> {
     let mut options = Options::<JsHost> {
-        owner: Some(given.owner),
-        lease: duration(given.lease),
-        relay_pool: given.relay_pool as usize,
-        store_pool: given.store_pool.map(|size| size as usize),
-        attempt_timeout: given.attempt_timeout.map(duration),
-        keep_delivered: duration(given.keep_delivered),
+        owner: Some(given.owner()),
+        lease: duration(given.lease()),
+        relay_pool: given.relay_pool() as usize,
+        store_pool: given.store_pool().map(|size| size as usize),
+        attempt_timeout: given.attempt_timeout().map(duration),
+        keep_delivered: duration(given.keep_delivered()),
         dead_letter,
-        scan: given.scan.map_or(Duration::MAX, duration),
+        scan: given.scan().map_or(Duration::MAX, duration),
         ..Options::default()
     };
-    if given.has_backoff {
+    if given.has_backoff() {
         let callbacks = callbacks.clone();
         options.backoff = Some(Box::new(move |envelope: &JsEnvelope, attempts, replies: &[Arc<Reply>], patience| {
             let patience = JsPatience { since: patience.since, scheduled: patience.scheduled };
@@ -181,13 +192,13 @@ fn options_of(
             }
         }));
     }
-    if given.has_bounce_factory {
+    if given.has_bounce_factory() {
         let callbacks = callbacks.clone();
         options.bounce_factory = Some(Box::new(move |envelope: &JsEnvelope, _, replies| {
             Box::pin(make_bounce(callbacks.clone(), envelope.clone(), replies_to_js(replies)))
         }));
     }
-    if given.has_bounce_queue {
+    if given.has_bounce_queue() {
         options.bounce_queue = Some(Box::new(JsBounceQueue(callbacks.clone())));
     }
     let callbacks = callbacks.clone();

@@ -1,12 +1,10 @@
 //! The functions of the caller that a queue calls: relay, policies, backoff, bounce factory, bounce
 //! queue, listeners.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use js_sys::Array;
-use serde::Deserialize;
-use serde_wasm_bindgen::{from_value, preserve};
 use wasm_bindgen::prelude::*;
 
 use super::envelope::JsEnvelope;
@@ -40,11 +38,40 @@ extern "C" {
     pub fn has_listeners(this: &Callbacks, event: &str) -> bool;
     #[wasm_bindgen(method)]
     pub fn emit(this: &Callbacks, event: &str, detail: JsValue);
+
+    /// What a relay answered, as `pkg/binding/answers.js` copies it.
+    type AnswerCopy;
+    /// What it says of everybody, of each recipient, or of each address. Null means delivered, and
+    /// undefined that it says nothing of that one.
+    #[wasm_bindgen(method, getter)]
+    fn says(this: &AnswerCopy) -> Array;
+    #[wasm_bindgen(method, getter, js_name = isOfAll)]
+    fn is_of_all(this: &AnswerCopy) -> bool;
+    #[wasm_bindgen(method, getter)]
+    fn addresses(this: &AnswerCopy) -> Option<Vec<String>>;
+    /// What the relay threw, if it did; what that means is what it says of everybody.
+    #[wasm_bindgen(method, getter)]
+    fn failed(this: &AnswerCopy) -> Option<Failed>;
+
+    type ForeignCopy;
+    #[wasm_bindgen(method, getter)]
+    fn name(this: &ForeignCopy) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn code(this: &ForeignCopy) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn message(this: &ForeignCopy) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = retryAfter)]
+    fn retry_after(this: &ForeignCopy) -> Option<f64>;
 }
 
 /// What a function of the caller threw.
-#[derive(Debug)]
 pub struct Thrown(pub Failed);
+
+impl fmt::Debug for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f) // that of a value of JavaScript is a large text in the glue
+    }
+}
 
 impl fmt::Display for Thrown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,58 +93,32 @@ pub fn as_failed(error: &BoxError) -> Option<&Failed> {
 /// The relay of the caller.
 pub struct JsRelay(pub Callbacks);
 
-/// What a relay answered, as `pkg/binding/answers.js` copies it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum JsAnswer {
-    All(Option<Foreign>),
-    /// A recipient that is left out has an answer that means nothing.
-    Each(Vec<Entry>),
-    ByAddress(HashMap<String, Entry>),
-    /// What it threw, and what that means.
-    Thrown(JsThrown),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Entry {
-    Missing,
-    Is(Option<Foreign>),
-}
-
-#[derive(Deserialize)]
-struct JsThrown {
-    answer: Foreign,
-    #[serde(with = "preserve")]
-    failed: JsValue,
-}
-
-fn verdict(answer: Option<Foreign>) -> Verdict {
-    answer.map_or(Verdict::Delivered(None), Verdict::from)
-}
-
-impl From<Entry> for Verdict {
-    fn from(entry: Entry) -> Self {
-        match entry {
-            Entry::Missing => Self::Missing,
-            Entry::Is(answer) => verdict(answer),
-        }
+fn verdict(copy: &JsValue) -> Verdict {
+    if copy.is_undefined() {
+        return Verdict::Missing;
     }
+    if copy.is_null() {
+        return Verdict::Delivered(None);
+    }
+    let copy: &ForeignCopy = copy.unchecked_ref();
+    Foreign { name: copy.name(), code: copy.code(), message: copy.message(), retry_after: copy.retry_after() }.into()
 }
 
-fn answer(copy: JsValue) -> Result<Answer, BoxError> {
-    Ok(match from_value(copy) {
-        Ok(JsAnswer::All(answer)) => verdict(answer).into(),
-        Ok(JsAnswer::Each(each)) => Answer::Each(each.into_iter().map(Verdict::from).collect()),
-        Ok(JsAnswer::ByAddress(all)) => {
-            Answer::ByAddress(all.into_iter().map(|(address, entry)| (address, entry.into())).collect())
-        }
-        Ok(JsAnswer::Thrown(JsThrown { answer, failed })) => match Verdict::from(answer) {
-            Verdict::Unrecognised => return Err(thrown(failed.unchecked_into())),
-            verdict => verdict.into(),
-        },
-        Err(_) => Verdict::Unrecognised.into(),
-    })
+fn answer(copy: &AnswerCopy) -> Result<Answer, BoxError> {
+    let says = copy.says();
+    let verdicts = says.iter().map(|says| verdict(&says));
+    if let Some(addresses) = copy.addresses() {
+        let mut by_address = BTreeMap::new();
+        by_address.extend(addresses.into_iter().zip(verdicts)); // to collect them would sort them first
+        return Ok(Answer::ByAddress(by_address));
+    }
+    if !copy.is_of_all() {
+        return Ok(Answer::Each(verdicts.collect()));
+    }
+    match (verdict(&says.get(0)), copy.failed()) {
+        (Verdict::Unrecognised, Some(failed)) => Err(thrown(failed)),
+        (verdict, _) => Ok(verdict.into()),
+    }
 }
 
 impl Relay<JsEnvelope> for JsRelay {
@@ -134,7 +135,7 @@ impl Relay<JsEnvelope> for JsRelay {
                 answering.await
             }
         };
-        answered.map_err(thrown).and_then(answer)
+        answered.map_err(thrown).and_then(|copy| answer(copy.unchecked_ref()))
     }
 
     fn settled(&self, id: Id) {

@@ -14,7 +14,7 @@ use wasm_bindgen_futures::future_to_promise;
 use super::envelope::JsEnvelope;
 use super::error::{Failed, failure, needs_async};
 use super::host::{Adapter, JsHost};
-use super::meta;
+use super::meta::{self, ExpectCopy, NextCopy};
 use crate::error::Error;
 use crate::id::Id;
 use crate::integrity::Repair;
@@ -119,11 +119,8 @@ impl Storage {
         self.change_one(id, Change { delivered: indexes, ..Change::default() }, |_| JsValue::UNDEFINED)
     }
 
-    pub fn change(&self, id: &str, expect: JsValue, next: JsValue) -> JsValue {
-        match meta::change(expect, next) {
-            Ok(change) => self.change_one(id, change, JsValue::from),
-            Err(failed) => failed,
-        }
+    pub fn change(&self, id: &str, expect: &ExpectCopy, next: &NextCopy) -> JsValue {
+        self.change_one(id, meta::change(expect, next), JsValue::from)
     }
 
     /// Resolves with envelope, attempts and indexes.

@@ -80,7 +80,9 @@ impl Ledger {
             Write::Envelope(envelope) => self.stores(id, envelope),
             Write::Meta(meta) => {
                 let old = before.map(|meta| meta.delivered.clone()).unwrap_or_default();
-                for failed in meta.failed.iter().filter(|failed| before.is_none_or(|before| !before.failed.contains(failed))) {
+                for failed in
+                    meta.failed.iter().filter(|failed| before.is_none_or(|before| !before.failed.contains(failed)))
+                {
                     if meta.untold != Some(failed.attempt) && !self.messages[&id].null_sender {
                         self.violations.push(format!("{id}: {failed:?} are told of by nobody"));
                     }
