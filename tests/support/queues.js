@@ -5,7 +5,7 @@ import { MemoryHost, Store } from './host.js';
 
 /**
  * Storages of two kinds. `another` is one more on what `storage` keeps; `dying` is one too, which answers to nobody who
- * marks recipients until `dead` fails.
+ * ends the claim of a message that has given recipients up, until `dead` fails.
  *
  * @type {{
  *   name: string,
@@ -20,7 +20,7 @@ const storages = [
       const { envelopeDb, metaDb } = storage;
       const dying = (dead) => new AsyncDictStorage(envelopeDb, new Proxy(metaDb, {
         get(target, name) {
-          if (name === 'set') return (id, meta) => (meta.deliveredIndexes ? dead : target.set(id, meta));
+          if (name === 'set') return (id, meta) => (meta.failed && !meta.lease ? dead : target.set(id, meta));
           const value = Reflect.get(target, name, target);
           return typeof value === 'function' ? value.bind(target) : value;
         },
@@ -40,7 +40,7 @@ const storages = [
       const dying = (dead) => {
         const host = new MemoryHost(store);
         const commit = host.commit.bind(host);
-        host.commit = (batch) => (batch.writes.some(({ value }) => value?.deliveredIndexes) ? dead : commit(batch));
+        host.commit = (batch) => (batch.writes.some(({ value }) => value?.failed && !value.lease) ? dead : commit(batch));
         return new AsyncDictStorage(host);
       };
       return {

@@ -5,10 +5,13 @@
 //! itself, when it is claimed; otherwise this owner does.
 
 use super::{AttemptState, Stage};
-use crate::meta::{Change, Meta};
+use crate::meta::{Attempts, Change, Meta};
 use crate::queue::backoff::{is_long_enough, wait_after};
 use crate::queue::command::{Command, Moment, Settings};
 use crate::queue::outcome::Status;
+
+/// When a message whose notice is stored looks again whether that was confirmed, in milliseconds.
+pub(in crate::queue) const SOON: f64 = 1_000.0;
 
 impl AttemptState {
     /// Tells of those whom the record names: another attempt may have delivered to some of them.
@@ -34,7 +37,9 @@ impl AttemptState {
     pub(super) fn told(&mut self, looks_itself: bool, settings: &Settings, moment: Moment) -> Command {
         self.tries = 0;
         if !self.recorded {
-            self.next = Some(moment.wall); // it waited for this alone
+            // It waited for this alone, and nothing was attempted.
+            self.next = Some(if looks_itself { moment.wall + SOON } else { moment.wall });
+            self.attempts_after = Some(self.message.attempts);
         }
         if !looks_itself {
             self.untold = None;
@@ -63,11 +68,13 @@ impl AttemptState {
     pub(super) fn settle(&mut self) -> Command {
         let next = *self.next.get_or_insert(self.message.timestamp);
         let untold = self.untold.is_none().then_some(None);
-        let change = Change { timestamp: Some(next), lease: Some(None), untold, ..self.fenced() };
+        let attempts = self.attempts_after.map(Attempts::Set);
+        let change = Change { timestamp: Some(next), attempts, lease: Some(None), untold, ..self.fenced() };
         self.go(Stage::Settle, Command::Change(change))
     }
 
     pub(super) fn settled(&mut self, settings: &Settings) -> Command {
+        self.attempts = self.attempts_after.unwrap_or(self.attempts);
         if self.untold.is_some() || self.is_left() || settings.keep_delivered > 0.0 {
             return self.comes_back(self.next);
         }

@@ -41,11 +41,14 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             return Input::Told(false);
         };
         let of = NoticeOf { id: self.id(), attempt: untold.attempt };
+        let id = notice_id(of);
+        if !self.state.is_recorded() && self.is_stored(id).await {
+            return Input::Told(true); // by whoever told of these before
+        }
         let recipients = self.failed(untold);
         let replies: Vec<Arc<Reply>> = recipients.iter().filter_map(|recipient| recipient.reply.clone()).collect();
         let Some(reply) = replies.first() else { return Input::Told(false) };
         let failed = named(&**envelope, &recipients);
-        let id = notice_id(of);
         let Some(notice) = self.make_notice(id, &failed, reply, &replies).await else { return Input::Told(false) };
         if notice.recipient_count() == 0 {
             return Input::Told(false);
@@ -61,6 +64,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
                 input
             }
         }
+    }
+
+    /// Whether a notice that looks itself whether it is to be sent is here.
+    async fn is_stored(&self, id: Id) -> bool {
+        let found = self.queue.pooled(self.queue.storage.get(&id)).await;
+        found.is_ok_and(|notice| notice.envelope.notice_of().is_some())
     }
 
     /// What tells the sender; nothing if the caller wants none.

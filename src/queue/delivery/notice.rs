@@ -5,6 +5,7 @@ use crate::envelope::{EnvelopeHandle, NoticeOf};
 use crate::error::Error;
 use crate::host::Host;
 use crate::meta::{Change, Expect};
+use crate::queue::attempt::telling::SOON;
 use crate::queue::command::Input;
 use crate::queue::envelope::QueueEnvelope;
 use crate::queue::relay::Relay;
@@ -32,8 +33,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         }
         let (meta, envelope) = queue.pooled(queue.storage.get_whole(&id)).await?;
         // Another attempt may have given up more by now. Where nobody is left or untold, it stays so.
-        if meta.untold.is_some() || !meta.left(envelope.recipient_count()).is_empty() {
+        if meta.untold.is_some() {
             return Ok(());
+        }
+        if !meta.left(envelope.recipient_count()).is_empty() {
+            let waits_for_this = meta.timestamp <= queue.timer.wall() + SOON;
+            return if waits_for_this { queue.make_due(id).await } else { Ok(()) };
         }
         if queue.settings.keep_delivered > 0.0 {
             let until = queue.timer.wall() + queue.settings.keep_delivered;
