@@ -2,7 +2,9 @@
 /** @import { Gate } from './later.js' */
 import { QueueError } from '../errors.js';
 import { instantiate } from '../wasm/glue.js';
-import { countRecipients, hasSender, partsOf, texts, withRecipients, without, withoutSender } from './envelope.js';
+import {
+  countRecipients, hasSender, headerNames, partsOf, texts, withRecipients, without, withoutSender,
+} from './envelope.js';
 import { Failed, failed, refusedNumber, refusedText } from './errors.js';
 import { leaseLost, noDelay, unrecognised } from './callbacks.js';
 import { Batch } from './batch.js';
@@ -19,7 +21,7 @@ const PAUSE = 1_000;
 
 /** What the core calls by name, see `js_namespace = binding` in src/wasm. */
 const BINDING = {
-  Failed, failed, refusedNumber, refusedText, leaseLost, noDelay, unrecognised, Later, texts, hasSender,
+  Failed, failed, refusedNumber, refusedText, leaseLost, noDelay, unrecognised, Later, texts, hasSender, headerNames,
   countRecipients, without, withoutSender, withRecipients, recordOf, partsOf, Batch, now: () => performance.now(),
 };
 

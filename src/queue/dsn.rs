@@ -5,9 +5,11 @@
 //! characters made spaces first and is folded, so that nothing in it begins a line of its own.
 
 use super::date::date;
+use super::host_name::host_name;
 use super::reply::Reply;
 use crate::envelope::Envelope;
 use crate::id::Id;
+use crate::message::push_header;
 
 /// Why a message comes back.
 #[derive(Clone, Copy, Debug)]
@@ -150,9 +152,7 @@ impl Dsn<'_> {
             if out.len().saturating_sub(start).saturating_add(value.len()) > RETURNED {
                 break;
             }
-            // A line may have been folded without a carriage return.
-            let value = value.replace('\r', "").replace('\n', "\r\n");
-            out.push_str(&format!("{name}: {value}\r\n"));
+            push_header(out, name, value);
         }
     }
 
@@ -164,20 +164,8 @@ impl Dsn<'_> {
 
     /// The name of the host, or what can stand for it.
     fn host(&self) -> &str {
-        let at = self.sender.bytes().rposition(|byte| byte == b'@').unwrap_or(0);
-        let domain = self.sender.get(at.saturating_add(1)..).unwrap_or_default();
-        for host in [self.host.unwrap_or_default(), domain] {
-            if is_host(host) {
-                return host;
-            }
-        }
-        "localhost"
+        host_name(self.host.unwrap_or_default(), self.sender)
     }
-}
-
-fn is_host(text: &str) -> bool {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_');
-    !text.is_empty() && text.len() <= 255 && text.bytes().all(good)
 }
 
 fn part(boundary: &str, kind: &str) -> String {

@@ -21,10 +21,14 @@ mod dsn;
 mod enqueue_error;
 mod envelope;
 mod event;
+pub(crate) mod headers;
+mod host_name;
 mod info;
 mod on_drop;
 mod options;
 mod outcome;
+#[cfg(not(target_family = "wasm"))]
+pub mod policies;
 #[allow(clippy::module_inception)]
 mod queue;
 mod relay;
