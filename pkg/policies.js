@@ -37,9 +37,8 @@ export function addReceivedHeader() {
       const { headers = [], client = {}, receiver, recipients, timestamp } = copyHead(envelope);
       const { name = '', host = '', ip = '', protocol = '' } = client;
       const recipient = recipients.length === 1 ? recipients[0] : '';
-      const time = timestamp ?? Date.now();
-      const value = callFunction((wasm) => (
-        wasm.receivedHeader(name, host, ip, protocol, receiver ?? '', recipient, time)));
+      const texts = [name, host, ip, protocol, receiver ?? '', recipient];
+      const value = callFunction((wasm) => wasm.receivedHeader(texts, timestamp ?? Date.now()));
       envelope.headers = [['Received', value], ...headers];
     },
   };

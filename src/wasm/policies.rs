@@ -18,16 +18,14 @@ pub fn message_id_header(receiver: &str, sender: &str) -> JsValue {
     message_id(receiver, sender).map_or_else(|error| failure(Error::Random(error)), JsValue::from)
 }
 
-/// The value of `Received`.
+/// The value of `Received`, of name, host, address and protocol of the client, the receiver and the only
+/// recipient.
 #[wasm_bindgen(js_name = receivedHeader)]
-pub fn received_header(
-    name: &str,
-    host: &str,
-    ip: &str,
-    protocol: &str,
-    receiver: &str,
-    recipient: &str,
-    time: f64,
-) -> JsValue {
-    Received { name, host, ip, protocol, receiver, recipient, time }.value().into()
+pub fn received_header(texts: Vec<String>, time: f64) -> JsValue {
+    match texts.as_slice() {
+        [name, host, ip, protocol, receiver, recipient] => {
+            Received { name, host, ip, protocol, receiver, recipient, time }.value().into()
+        }
+        _ => JsValue::UNDEFINED,
+    }
 }
