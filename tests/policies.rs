@@ -114,8 +114,9 @@ async fn a_message_to_nobody_and_a_name_that_rfc_5322_does_not_allow_are_refused
             "headers[1][0]: expected a header name of printable US-ASCII without a colon, got \"Sub ject\"",
         ),
         (
-            message(&["a@x"], &[("", "1")]),
-            "headers[0][0]: expected a header name of printable US-ASCII without a colon, got \"\"",
+            message(&["a@x"], &[("A", "x\r\nBcc: y")]),
+            "headers[0][1]: expected a header value without NUL, CR or LF, except where it is folded, \
+             got \"x\\r\\nBcc: y\"",
         ),
     ] {
         let Err(EnqueueError::Invalid(invalid)) = queue.enqueue(envelope).await else { panic!() };

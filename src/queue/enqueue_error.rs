@@ -15,8 +15,8 @@ pub type Results<H> = Vec<(<H as Host>::Envelope, Result<Id, H>)>;
 pub enum EnqueueError<H: Host> {
     /// A policy failed. Nothing was stored.
     Policy(BoxError),
-    /// A message to nobody, or a header name that no message may have: see [`Queue::enqueue_with`].
-    /// Nothing was stored.
+    /// What a storage refuses, a message to nobody, or a header name that no message may have: see
+    /// [`Queue::enqueue_with`]. Nothing was stored.
     ///
     /// [`Queue::enqueue_with`]: super::queue::Queue::enqueue_with
     Invalid(Box<Invalid>),

@@ -14,12 +14,14 @@ pub trait QueueEnvelope: EnvelopeHandle {
     /// The names of the headers, in their order.
     fn header_names(&self) -> Vec<String>;
 
-    /// Refuses what can be stored and not be sent: a message to nobody, and a header name that
+    /// Refuses what a storage refuses, and what can be stored and not be sent: a message to nobody, and
+    /// a header name that
     /// [RFC 5322, section 3.6.8](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.8) does not allow.
     ///
     /// # Errors
     /// The first field that is not as it must be.
     fn check_for_sending(&self) -> Result<(), Invalid> {
+        self.check()?;
         if self.recipient_count() == 0 {
             let (argument, expected) = ("recipients", "at least one recipient");
             return Err(Invalid { argument, index: None, part: None, expected, got: Got::Number(0.0) });
