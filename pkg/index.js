@@ -1,6 +1,7 @@
 export { AsyncDictStorage } from './async-dict-storage.js';
 export { DictStorage } from './dict-storage.js';
 export { KeyError, QueueError } from './errors.js';
+export { formatMessage, parseMessage } from './message.js';
 export { Queue } from './queue.js';
 export { PermanentRelayError, TransientRelayError } from './replies.js';
 

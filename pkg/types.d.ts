@@ -17,7 +17,7 @@ export interface Envelope {
   client?: { ip?: string; host?: string; name?: string; protocol?: string; auth?: string; [extra: string]: unknown };
   /** The name of the host that took the message. */
   receiver?: string | null;
-  /** When the message was received. */
+  /** When the message was received: in milliseconds since the epoch, where a policy of this package reads it. */
   timestamp?: number | null;
   /** Of a notice that a queue has made: the message whose recipients were given up, and the attempt that did. */
   noticeOf?: { id: string; attempt: number };
@@ -271,9 +271,9 @@ export interface Relay {
 /** What a `Queue` works on: somebody's own place for mail is a {@link DictHost} of an `AsyncDictStorage`. */
 export type QueueStorage = DictStorage | AsyncDictStorage;
 
-/** May change an envelope before it is stored. */
+/** May change an envelope before it is stored. `slimta-queue-dict/policies` has some. */
 export interface Policy {
-  /** Changes the envelope that it is given, or returns those that take its place. */
+  /** Changes the envelope that it is given, or returns those that take its place; none to drop the message. */
   apply(envelope: Envelope): MaybePromise<Iterable<Envelope> | null | undefined | void>;
 }
 

@@ -38,7 +38,8 @@ pub struct Envelope {
     pub client: Client,
     /// The name of the host that took the message.
     pub receiver: Option<String>,
-    /// When the message was received.
+    /// When the message was received: in milliseconds since the epoch, where a policy of this crate
+    /// reads it.
     pub timestamp: Option<f64>,
     /// Of what it tells, if a queue has made it to tell a sender of failures.
     pub notice_of: Option<NoticeOf>,
@@ -84,28 +85,42 @@ impl EnvelopeHandle for Envelope {
     }
 
     fn check(&self) -> Result<(), Invalid> {
-        let text = |argument, index, part, expected, text: &str, rule: fn(&[u8]) -> bool| {
-            if rule(text.as_bytes()) {
-                return Ok(());
-            }
-            Err(Invalid { argument, index, part, expected, got: Got::Text(text.to_owned()) })
-        };
         if let Some(sender) = &self.sender {
-            text("sender", None, None, ADDRESS, sender, is_address)?;
+            check_text(("sender", None, None), sender, is_address, ADDRESS)?;
         }
         for (index, recipient) in self.recipients.iter().enumerate() {
-            text("recipients", Some(index), None, ADDRESS, recipient, is_address)?;
+            check_text(("recipients", Some(index), None), recipient, is_address, ADDRESS)?;
         }
-        for (index, (name, value)) in self.headers.iter().enumerate() {
-            text("headers", Some(index), Some(0), HEADER_NAME, name, is_header_name)?;
-            text("headers", Some(index), Some(1), HEADER_VALUE, value, is_header_value)?;
-        }
+        check_headers(&self.headers)?;
         self.timestamp.map_or(Ok(()), |timestamp| finite("timestamp", timestamp))
     }
 }
 
+/// Refuses headers of which one would not be one header.
+pub(crate) fn check_headers(headers: &[(String, String)]) -> Result<(), Invalid> {
+    for (index, (name, value)) in headers.iter().enumerate() {
+        check_text(("headers", Some(index), Some(0)), name, is_header_name, HEADER_NAME)?;
+        check_text(("headers", Some(index), Some(1)), value, is_header_value, HEADER_VALUE)?;
+    }
+    Ok(())
+}
+
+/// Refuses a text that a rule does not allow: the argument, with its index and part.
+pub(crate) fn check_text(
+    (argument, index, part): (&'static str, Option<usize>, Option<usize>),
+    text: &str,
+    rule: fn(&[u8]) -> bool,
+    expected: &'static str,
+) -> Result<(), Invalid> {
+    if rule(text.as_bytes()) {
+        return Ok(());
+    }
+    Err(Invalid { argument, index, part, expected, got: Got::Text(text.to_owned()) })
+}
+
 pub(crate) const ADDRESS: &str = "an address without CR, LF or NUL";
 pub(crate) const HEADER_NAME: &str = "a header name: at least one character, no CR, LF, NUL or colon";
+pub(crate) const FIELD_NAME: &str = "a header name of printable US-ASCII without a colon";
 pub(crate) const HEADER_VALUE: &str = "a header value without NUL, CR or LF, except where it is folded";
 
 /// Whether an address can stand in an SMTP command and in a header without ending either.
@@ -116,6 +131,12 @@ pub(crate) fn is_address(text: &[u8]) -> bool {
 /// Whether a header of this name is one header.
 pub(crate) fn is_header_name(text: &[u8]) -> bool {
     !text.is_empty() && is_address(text) && !text.contains(&b':')
+}
+
+/// Whether it is a name as
+/// [RFC 5322, section 3.6.8](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.8) allows it.
+pub(crate) fn is_field_name(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_graphic() && *byte != b':')
 }
 
 /// Whether a header of this value is one header: a line end is allowed only before a space or tab,

@@ -14,9 +14,10 @@
 //! let envelope = Envelope {
 //!     sender: Some("me@example.com".into()),
 //!     recipients: vec!["you@example.com".into()],
-//!     headers: vec![("Subject".into(), "Hello".into())],
-//!     message: b"How are you?\r\n".to_vec(),
-//!     ..Envelope::default()
+//!     ..Envelope::parse(
+//!         b"From: me@example.com\r\nTo: you@example.com\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n\
+//!           Subject: Hello\r\n\r\nHow are you?\r\n",
+//!     )
 //! };
 //! let id = storage.write(envelope, 0.0, None).await?;
 //!
@@ -45,6 +46,7 @@ mod id;
 mod integrity;
 mod load;
 mod locks;
+mod message;
 mod meta;
 pub mod queue;
 mod storage;

@@ -11,7 +11,9 @@ mod conformance;
 mod crash;
 mod faults;
 mod load;
+mod message;
 mod model;
+mod policies;
 mod queue;
 #[cfg(feature = "redb")]
 mod redb;

@@ -123,7 +123,7 @@ export function putField(object, key, value) {
  * @param {any} value
  * @param {string} path
  * @param {string} expected
- * @returns {Uint8Array}
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 export function copyBytes(value, path, expected) {
   if (!ArrayBuffer.isView(value) || !(value instanceof Uint8Array || tagOf(value) === 'Uint8Array')) {

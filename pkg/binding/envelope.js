@@ -112,10 +112,12 @@ function copyRecipients(value, stored) {
 }
 
 /**
+ * A copy of the headers of an envelope.
+ *
  * @param {any} value
- * @param {boolean} stored
+ * @param {boolean} stored whether its text was looked through before it was stored
  */
-function copyHeaders(value, stored) {
+export function copyHeaders(value, stored) {
   if (!Array.isArray(value)) throw refused('headers', 'an array of [name, value] pairs', value);
   const { length } = value;
   /** @type {[string, string][]} */
@@ -134,10 +136,13 @@ function copyHeaders(value, stored) {
 }
 
 /**
+ * A copy of what follows the headers.
+ *
  * @param {any} value
- * @param {boolean} stored
+ * @param {boolean} stored whether its text was looked through before it was stored
+ * @returns {Uint8Array<ArrayBuffer> | string}
  */
-function copyMessage(value, stored) {
+export function copyMessage(value, stored) {
   if (typeof value === 'string') return copyValue(value, 'message', stored, 0);
   return copyBytes(value, 'message', 'a Uint8Array or a string');
 }
@@ -193,6 +198,14 @@ export function texts({ sender, recipients, headers = [] }) {
  */
 export function hasSender({ sender }) {
   return sender !== null;
+}
+
+/**
+ * @param {Envelope} envelope a copy
+ * @returns {string[]}
+ */
+export function headerNames({ headers = [] }) {
+  return headers.map(([name]) => name);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { QueueError } from '../errors.js';
 import { instantiate } from '../wasm/glue.js';
 import {
-  asMessage, asNotice, countRecipients, hasSender, noticeOf, partsOf, texts, withRecipients, without,
+  asMessage, asNotice, countRecipients, hasSender, headerNames, noticeOf, partsOf, texts, withRecipients, without,
 } from './envelope.js';
 import { Failed, failed, refusedNumber, refusedText } from './errors.js';
 import { leaseLost, noDelay, unrecognised } from './callbacks.js';
@@ -21,8 +21,9 @@ const PAUSE = 1_000;
 
 /** What the core calls by name, see `js_namespace = binding` in src/wasm. */
 const BINDING = {
-  Failed, failed, refusedNumber, refusedText, leaseLost, noDelay, unrecognised, Later, texts, hasSender,
-  countRecipients, without, asNotice, asMessage, noticeOf, withRecipients, recordOf, partsOf, Batch, now: () => performance.now(),
+  Failed, failed, refusedNumber, refusedText, leaseLost, noDelay, unrecognised, Later, texts, hasSender, headerNames,
+  countRecipients, without, asNotice, asMessage, noticeOf, withRecipients, recordOf, partsOf, Batch,
+  now: () => performance.now(),
 };
 
 /**

@@ -1,9 +1,9 @@
 /** @import { Answer, Attempt, Envelope, MaybePromise, Outcome, Relay, Reply } from '../types.js' */
 import { milliseconds } from '../options.js';
 import { describe } from '../errors.js';
+import { formatMessage } from '../message.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 import { line, parseReply, spread, toOutcome, within } from './answers.js';
-import { toBytes } from './message.js';
 
 /**
  * What {@link httpRelay} can be told.
@@ -108,7 +108,7 @@ class HttpRelay {
     const { recipients } = envelope;
     const { id, signal } = /** @type {Partial<Attempt>} */ (attempt ?? {});
     if (body) return this.#send(envelope, () => body(envelope, { attempts, id }), id, signal);
-    const message = toBytes(envelope);
+    const message = formatMessage(envelope);
     /** @type {Outcome[]} */
     const outcomes = [];
     for (const some of portions(recipients, this.#maxRecipients)) {

@@ -2,7 +2,7 @@
 
 /// A time, in milliseconds since the epoch, as
 /// [RFC 5322, section 3.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.3) writes it, in UTC.
-pub(super) fn date(milliseconds: f64) -> String {
+pub(crate) fn date(milliseconds: f64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
     // Casts saturate; no date is before 1970 or after the year 9999.

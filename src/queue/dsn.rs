@@ -10,10 +10,12 @@
 mod text;
 
 use super::date::date;
+use super::host_name::{host_name, host_name_in_any_script};
 use super::reply::Reply;
 use crate::envelope::Envelope;
 use crate::id::Id;
-use text::{LONGEST, address, ascii, clean, fold, is_host, push_part, split};
+use crate::message::push_header;
+use text::{LONGEST, address, ascii, clean, fold, push_part, split};
 
 /// Why a message comes back.
 #[derive(Clone, Copy, Debug)]
@@ -160,8 +162,8 @@ impl Dsn<'_> {
     fn original(&self) -> String {
         let mut out = String::new();
         for (name, value) in self.headers {
-            // A line may have been folded without a carriage return.
-            let header = format!("{name}: {}\r\n", value.replace('\r', "").replace('\n', "\r\n"));
+            let mut header = String::new();
+            push_header(&mut header, name, value);
             let fits = out.len().saturating_add(header.len()) <= RETURNED;
             if fits && header.lines().all(|line| line.len() <= LINE) {
                 out.push_str(&header);
@@ -172,8 +174,8 @@ impl Dsn<'_> {
 
     /// The name of the host, or what can stand for it.
     fn host(&self, in_any_script: bool) -> &str {
-        let fits = |host: &&str| is_host(host) && (in_any_script || host.is_ascii());
-        [self.host.unwrap_or_default(), split(self.sender).1].into_iter().find(fits).unwrap_or("localhost")
+        let name = if in_any_script { host_name_in_any_script } else { host_name };
+        name(self.host.unwrap_or_default(), self.sender)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{error, fmt};
 
 use super::boxed::BoxError;
+use crate::error::Invalid;
 use crate::host::Host;
 use crate::id::Id;
 use crate::storage::Result;
@@ -14,6 +15,11 @@ pub type Results<H> = Vec<(<H as Host>::Envelope, Result<Id, H>)>;
 pub enum EnqueueError<H: Host> {
     /// A policy failed. Nothing was stored.
     Policy(BoxError),
+    /// What a storage refuses, a message to nobody, or a header name that no message may have: see
+    /// [`Queue::enqueue_with`]. Nothing was stored.
+    ///
+    /// [`Queue::enqueue_with`]: super::queue::Queue::enqueue_with
+    Invalid(Box<Invalid>),
     /// There is no randomness for an id. Nothing was stored.
     Random(getrandom::Error),
     /// At least one envelope is not stored.
@@ -31,7 +37,7 @@ impl<H: Host> EnqueueError<H> {
     fn first(&self) -> Option<&crate::error::Error<H::Error>> {
         match self {
             Self::Storage { results, .. } => results.iter().find_map(|(_, id)| id.as_ref().err()),
-            Self::Policy(_) | Self::Random(_) => None,
+            Self::Policy(_) | Self::Invalid(_) | Self::Random(_) => None,
         }
     }
 }
@@ -46,6 +52,7 @@ impl<H: Host<Error: fmt::Display>> fmt::Display for EnqueueError<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.first()) {
             (Self::Policy(error), _) => error.fmt(f),
+            (Self::Invalid(invalid), _) => invalid.fmt(f),
             (Self::Random(error), _) => error.fmt(f),
             (_, Some(error)) => error.fmt(f),
             (_, None) => f.write_str("not everything was stored"),
@@ -57,6 +64,7 @@ impl<H: Host<Error: error::Error + 'static>> error::Error for EnqueueError<H> {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Policy(error) => Some(&**error),
+            Self::Invalid(invalid) => Some(&**invalid),
             Self::Random(error) => Some(error),
             Self::Storage { .. } => self.first().map(|error| error as &(dyn error::Error + 'static)),
         }

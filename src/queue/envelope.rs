@@ -1,6 +1,7 @@
 //! What a queue must know of an envelope, beside what its storage does.
 
-use crate::envelope::{Envelope, EnvelopeHandle, NoticeOf};
+use crate::envelope::{Envelope, EnvelopeHandle, FIELD_NAME, NoticeOf, check_text, is_field_name};
+use crate::error::{Got, Invalid};
 use crate::id::Id;
 
 /// What a queue must know of an envelope. The body goes through no queue.
@@ -10,6 +11,27 @@ pub trait QueueEnvelope: EnvelopeHandle {
 
     /// What a notification of a failure, or an answer by address, takes from the envelope.
     fn parts(&self) -> Parts;
+
+    /// The names of the headers, in their order.
+    fn header_names(&self) -> Vec<String>;
+
+    /// Refuses what a storage refuses, and what can be stored and not be sent: a message to nobody, and
+    /// a header name that
+    /// [RFC 5322, section 3.6.8](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.8) does not allow.
+    ///
+    /// # Errors
+    /// The first field that is not as it must be.
+    fn check_for_sending(&self) -> Result<(), Invalid> {
+        self.check()?;
+        if self.recipient_count() == 0 {
+            let (argument, expected) = ("recipients", "at least one recipient");
+            return Err(Invalid { argument, index: None, part: None, expected, got: Got::Number(0.0) });
+        }
+        for (index, name) in self.header_names().iter().enumerate() {
+            check_text(("headers", Some(index), Some(0)), name, is_field_name, FIELD_NAME)?;
+        }
+        Ok(())
+    }
 
     /// The envelope with the recipients at these positions alone, which are ascending.
     #[must_use]
@@ -62,6 +84,10 @@ impl QueueEnvelope for Envelope {
             headers: self.headers.clone(),
             receiver: self.receiver.clone(),
         }
+    }
+
+    fn header_names(&self) -> Vec<String> {
+        self.headers.iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn with_recipients(&self, places: &[usize]) -> Self {

@@ -21,11 +21,15 @@ mod dsn;
 mod enqueue_error;
 mod envelope;
 mod event;
+pub(crate) mod headers;
+mod host_name;
 mod info;
 mod last_replies;
 mod on_drop;
 mod options;
 mod outcome;
+#[cfg(not(target_family = "wasm"))]
+pub mod policies;
 #[allow(clippy::module_inception)]
 mod queue;
 mod relay;

@@ -109,37 +109,6 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         lock(&self.policies).push(policy);
     }
 
-    /// Stores a message, or what the policies make of it, due now: see [`Queue::enqueue_with`].
-    ///
-    /// # Errors
-    /// See [`Queue::enqueue_with`].
-    pub async fn enqueue(&self, envelope: H::Envelope) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
-        self.enqueue_with(envelope, EnqueueOptions::default()).await
-    }
-
-    /// Stores a message, or what the policies make of it, and returns each envelope with its id when
-    /// everything is stored. Whoever waits for each message before the next one goes no faster than
-    /// attempts are made.
-    ///
-    /// # Errors
-    /// [`EnqueueError::Policy`] and [`EnqueueError::Random`]: nothing was stored.
-    /// [`EnqueueError::Storage`]: some envelopes may be stored and are attempted, at least one is not.
-    pub async fn enqueue_with(
-        &self,
-        envelope: H::Envelope,
-        options: EnqueueOptions,
-    ) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
-        let id = options.first_id().map_err(EnqueueError::Random)?;
-        let envelopes = self.apply_policies(envelope).await.map_err(EnqueueError::Policy)?;
-        let results = self.store_all(envelopes, id, options.at).await;
-        self.shared.until(|state| state.yielding == 0).await;
-        if results.iter().any(|(_, stored)| stored.is_err()) {
-            let key = options.key.unwrap_or_else(|| id.to_string());
-            return Err(EnqueueError::Storage { key, results });
-        }
-        Ok(results.into_iter().filter_map(|(envelope, stored)| Some((envelope, stored.ok()?))).collect())
-    }
-
     /// Lets everything that waits be due now, whatever its time: the way to the recipients is open
     /// again. [`Queue::flush`] also waits until it was attempted.
     pub fn wake(&self) {
@@ -214,6 +183,42 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
 }
 
 impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
+    /// Stores a message, or what the policies make of it, due now: see [`Queue::enqueue_with`].
+    ///
+    /// # Errors
+    /// See [`Queue::enqueue_with`].
+    pub async fn enqueue(&self, envelope: H::Envelope) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
+        self.enqueue_with(envelope, EnqueueOptions::default()).await
+    }
+
+    /// Stores a message, or what the policies make of it, and returns each envelope with its id when
+    /// everything is stored. Whoever waits for each message before the next one goes no faster than
+    /// attempts are made.
+    ///
+    /// # Errors
+    /// [`EnqueueError::Policy`] and [`EnqueueError::Random`]: nothing was stored. Neither was it with
+    /// [`EnqueueError::Invalid`]: where the policies are done, each message must have a recipient, and
+    /// header names of printable US-ASCII without a colon.
+    /// [`EnqueueError::Storage`]: some envelopes may be stored and are attempted, at least one is not.
+    pub async fn enqueue_with(
+        &self,
+        envelope: H::Envelope,
+        options: EnqueueOptions,
+    ) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
+        let id = options.first_id().map_err(EnqueueError::Random)?;
+        let envelopes = self.apply_policies(envelope).await.map_err(EnqueueError::Policy)?;
+        for envelope in &envelopes {
+            envelope.check_for_sending().map_err(|invalid| EnqueueError::Invalid(Box::new(invalid)))?;
+        }
+        let results = self.store_all(envelopes, id, options.at).await;
+        self.shared.until(|state| state.yielding == 0).await;
+        if results.iter().any(|(_, stored)| stored.is_err()) {
+            let key = options.key.unwrap_or_else(|| id.to_string());
+            return Err(EnqueueError::Storage { key, results });
+        }
+        Ok(results.into_iter().filter_map(|(envelope, stored)| Some((envelope, stored.ok()?))).collect())
+    }
+
     /// Queues a message again that was given up and kept, or lets one that waits be due now.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ extern "C" {
     fn recipient_count(envelope: &JsValue) -> f64;
     #[wasm_bindgen(js_namespace = binding, js_name = hasSender)]
     fn has_sender(envelope: &JsValue) -> bool;
+    #[wasm_bindgen(js_namespace = binding, js_name = headerNames)]
+    fn header_names(envelope: &JsValue) -> Vec<String>;
     /// A copy without the recipients at these positions; `undefined` if it is no envelope.
     #[wasm_bindgen(js_namespace = binding)]
     fn without(envelope: &JsValue, delivered: Vec<u32>) -> JsValue;
@@ -134,6 +136,10 @@ impl QueueEnvelope for JsEnvelope {
         let copy = parts_of(&self.0);
         let headers = copy.names().into_iter().zip(copy.values()).collect();
         Parts { sender: copy.sender(), recipients: copy.recipients(), headers, receiver: copy.receiver() }
+    }
+
+    fn header_names(&self) -> Vec<String> {
+        header_names(&self.0)
     }
 
     fn with_recipients(&self, places: &[usize]) -> Self {

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use super::envelope::JsEnvelope;
-use super::error::{Failed, failure};
+use super::error::{Failed, failure, refused};
 use super::event::{JsReply, emit};
 use super::host::JsHost;
 use super::meta::to_js;
@@ -247,6 +247,7 @@ fn enqueued_to_js(enqueued: Result<Enqueued<JsHost>, EnqueueError<JsHost>>) -> R
             (key.into(), results.into_iter().map(|(envelope, id)| pair(envelope, id)).collect())
         }
         Err(EnqueueError::Policy(error)) => return Err(callback_failure(error)),
+        Err(EnqueueError::Invalid(invalid)) => return Err(refused(&invalid)),
         Err(EnqueueError::Random(error)) => return Err(failure(Error::Random(error))),
     };
     Ok(Array::of2(&key, &results).into())

@@ -64,7 +64,7 @@ test('the package touches neither randomness, clocks nor timers before a storage
 });
 
 test('the other entries touch nothing either when they are imported', async () => {
-  for (const entry of ['slim', 'indexeddb', 'level', 'redis', 'deno-kv', 'durable-object', 'relays']) {
+  for (const entry of ['slim', 'indexeddb', 'level', 'redis', 'deno-kv', 'durable-object', 'policies', 'relays']) {
     assert.deepEqual(await imported(`${NAME}/${entry}`), { touched: [], draws: 0, written: 0 }, entry);
   }
 });

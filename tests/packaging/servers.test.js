@@ -9,7 +9,7 @@ import { EXPECTED } from './exercise.js';
 import { NAME, pack, program, project, temporary, text } from './pack.js';
 
 const run = promisify(execFile);
-const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv', 'durable-object', 'relays', 'conformance'];
+const HOSTS = ['indexeddb', 'level', 'redis', 'deno-kv', 'durable-object', 'policies', 'relays', 'conformance'];
 const home = project({
   'exercise.js': text('exercise.js'),
   'main.js': `

@@ -37,14 +37,6 @@ fn push_quoted(out: &mut String, content: &str) {
     }
 }
 
-/// Whether it can be the name of a host, in any script.
-pub(super) fn is_host(text: &str) -> bool {
-    let good = |byte: u8| {
-        byte.is_ascii_alphanumeric() || !byte.is_ascii() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_')
-    };
-    !text.is_empty() && text.len() <= 255 && text.bytes().all(good)
-}
-
 /// So many characters of a text, as they may stand in a line.
 pub(super) fn clean(text: &str, most: usize) -> String {
     let letter = |letter: char| if letter.is_control() { ' ' } else { letter };

@@ -1,7 +1,10 @@
 // What a strict program may do with the package: all of it compiles.
-import { AsyncDictStorage, DictStorage, KeyError, QueueError } from 'slimta-queue-dict';
+import { AsyncDictStorage, DictStorage, KeyError, QueueError, formatMessage, parseMessage } from 'slimta-queue-dict';
 import { conformance } from 'slimta-queue-dict/conformance';
-import type { AsyncDict, DictHost, DictName, Envelope, Meta, SyncDict, Version } from 'slimta-queue-dict';
+import {
+  addDateHeader, addMessageIdHeader, addReceivedHeader, splitByDomain, splitByRecipient,
+} from 'slimta-queue-dict/policies';
+import type { AsyncDict, DictHost, DictName, Envelope, Meta, Policy, SyncDict, Version } from 'slimta-queue-dict';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
 declare function holds<_Claim extends true>(): void;
@@ -140,6 +143,16 @@ export async function use(): Promise<number> {
   const [{ recipients }, attempts] = await later.get(id);
   return recipients.length + attempts;
 }
+
+// ---- messages and policies ----
+
+const parsed = parseMessage(new Uint8Array());
+holds<Same<typeof parsed.headers, [name: string, value: string][]>>();
+export const bytes: Uint8Array = formatMessage(parsed);
+export const whole: Envelope = { sender: null, recipients: ['a@example.com'], ...parseMessage('A: 1') };
+export const policies: Policy[] = [
+  addDateHeader(), addMessageIdHeader(), addReceivedHeader(), splitByDomain(), splitByRecipient(),
+];
 
 // ---- errors ----
 

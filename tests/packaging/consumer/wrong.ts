@@ -1,5 +1,5 @@
 // What a strict program may not do: each line below is refused.
-import { AsyncDictStorage, DictStorage, QueueError } from 'slimta-queue-dict';
+import { AsyncDictStorage, DictStorage, QueueError, formatMessage, parseMessage } from 'slimta-queue-dict';
 import type { AsyncDict, DictHost, Envelope, Meta, SyncDict } from 'slimta-queue-dict';
 
 declare const storage: DictStorage;
@@ -110,5 +110,10 @@ host.read('body', 'id');
 export const code: number = new QueueError('host', 'of whatever').code;
 // @ts-expect-error what nobody checked is not known
 export const size: number = envelope['size'];
+
+// @ts-expect-error a buffer is no bytes
+parseMessage(new ArrayBuffer(1));
+// @ts-expect-error headers are pairs
+formatMessage({ headers: [['A']] });
 
 export { first };
