@@ -136,11 +136,13 @@ impl Outcome {
 
     /// The numbers of the distinct replies to those who are given up, in order.
     pub(super) fn failed_replies(&self) -> Vec<usize> {
-        let mut numbers: Vec<usize> =
-            self.places(Status::Failed).filter_map(|place| self.reply_number(place)).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers
+        let mut has_failed = vec![false; self.replies.len()];
+        for place in self.places(Status::Failed) {
+            if let Some(has_failed) = self.reply_number(place).and_then(|number| has_failed.get_mut(number)) {
+                *has_failed = true;
+            }
+        }
+        has_failed.into_iter().enumerate().filter_map(|(number, has_failed)| has_failed.then_some(number)).collect()
     }
 
     /// Gives up whoever would be tried again.
