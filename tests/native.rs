@@ -13,6 +13,8 @@ mod faults;
 mod load;
 mod model;
 mod queue;
+mod queue_listing;
+mod queue_run;
 #[cfg(feature = "redb")]
 mod redb;
 mod storage;

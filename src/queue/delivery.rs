@@ -19,6 +19,7 @@ use super::outcome::Status;
 use super::queue::Queue;
 use super::relay::Relay;
 use super::reply::Reply;
+use super::run::Tally;
 use super::scheduler::Due;
 use super::timer::{Timer, milliseconds};
 use crate::error::Error;
@@ -36,6 +37,8 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     stops: u64,
     /// Once it was read.
     envelope: Option<Arc<H::Envelope>>,
+    /// Whether it was claimed, and not removed since.
+    has_record: bool,
     /// Bounces that wait until their recipients are marked.
     bounces: Vec<Id>,
 }
@@ -50,11 +53,11 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64) -> Self {
         let state = AttemptState::new(due.message, due.flushed);
-        Self { queue, state, number: due.number, stops, envelope: None, bounces: Vec::new() }
+        Self { queue, state, number: due.number, stops, envelope: None, has_record: false, bounces: Vec::new() }
     }
 
     /// The whole attempt, from its claim to its end.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self) -> Tally {
         let (queue, id) = (self.queue, self.id());
         let _settled = OnDrop(|| queue.relay.settled(id));
         let moment = self.moment();
@@ -71,10 +74,12 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 Command::DeadLetter => self.dead_letter().await,
                 Command::Remove => {
                     let removed = self.queue.pooled(self.queue.storage.remove(&self.id())).await;
+                    self.has_record = removed.is_err();
                     self.input(removed.map(|()| Input::Stored))
                 }
                 Command::Pause(pause) => self.pause(pause).await,
             };
+            self.has_record |= input == Input::Changed(true);
             self.queue.shared.lock().scheduler.note(&input);
             let moment = self.moment();
             command = self.state.answer(input, &self.queue.settings, moment);
@@ -91,7 +96,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     }
 
     /// Tells what it came to, and lets what waited for that go on.
-    async fn done(mut self, end: End) {
+    async fn done(mut self, end: End) -> Tally {
         if self.state.is_lease_lost() {
             self.report(Kind::Error(Cause::LeaseLost));
         }
@@ -102,7 +107,11 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             }
         }
         let (state, number) = (&self.state, self.number);
-        self.queue.shared.update_now(&self.queue.timer, |queue| queue.scheduler.end(state, number, end));
+        let ended = self.queue.shared.update_now(&self.queue.timer, |queue| queue.scheduler.end(state, number, end));
+        if ended.is_gone || (end == End::Completed && !state.is_recorded() && !self.has_record) {
+            self.queue.emit(Some(self.id()), None, state.attempts(), Kind::Removed);
+        }
+        ended.tally
     }
 
     // ---- the storage ----
