@@ -16,6 +16,10 @@ export { PermanentRelayError, TransientRelayError } from './replies.js';
 /** @typedef {import('./types.js').Findings} Findings */
 /** @typedef {import('./types.js').Info} Info */
 /** @typedef {import('./types.js').Lease} Lease */
+/** @typedef {import('./types.js').ListedMessage} ListedMessage */
+/** @typedef {import('./types.js').ListOptions} ListOptions */
+/** @typedef {import('./types.js').MessageCounts} MessageCounts */
+/** @typedef {import('./types.js').MessageState} MessageState */
 /** @typedef {import('./types.js').Meta} Meta */
 /** @typedef {import('./types.js').Next} Next */
 /** @typedef {import('./types.js').Outcome} Outcome */
@@ -26,6 +30,8 @@ export { PermanentRelayError, TransientRelayError } from './replies.js';
 /** @typedef {import('./types.js').Relay} Relay */
 /** @typedef {import('./types.js').RepairOptions} RepairOptions */
 /** @typedef {import('./types.js').Reply} Reply */
+/** @typedef {import('./types.js').RunOptions} RunOptions */
+/** @typedef {import('./types.js').RunResult} RunResult */
 /** @typedef {import('./types.js').StorageOptions} StorageOptions */
 /** @typedef {import('./types.js').Supports} Supports */
 /** @typedef {import('./types.js').Version} Version */

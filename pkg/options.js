@@ -103,6 +103,7 @@ export function queueOptionsOf(given) {
     lease: milliseconds('options.lease', options.lease, 300_000),
     relayPool: size('options.relayPool', options.relayPool, 100),
     storePool: finite(size('options.storePool', options.storePool, Infinity)),
+    overdueAfter: milliseconds('options.overdueAfter', options.overdueAfter, 900_000),
     attemptTimeout: options.attemptTimeout === undefined ? undefined
       : milliseconds('options.attemptTimeout', options.attemptTimeout, Infinity),
     keepDelivered: options.keepDelivered === 0 ? 0 : milliseconds('options.keepDelivered', options.keepDelivered, 0),

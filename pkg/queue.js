@@ -1,6 +1,7 @@
-/** @import { EnqueueOptions, Envelope, Policy, QueueInfo, QueueOptions, QueueStorage, Relay } from './types.js' */
+/** @import { EnqueueOptions, Envelope, ListOptions, MessageCounts, Policy, QueueInfo, QueueOptions, QueueStorage, Relay, RunOptions, RunResult } from './types.js' */
+import { MessageList } from './message-list.js';
 import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './options.js';
-import { copyEnqueueOptions, copyId } from './binding/arguments.js';
+import { copyEnqueueOptions, copyId, copyListOptions, copyRunOptions } from './binding/arguments.js';
 import { Callbacks } from './binding/callbacks.js';
 import { asMessage, copyEnvelope, without } from './binding/envelope.js';
 import { Failed } from './binding/errors.js';
@@ -10,6 +11,8 @@ import { WasmHalf } from './binding/wasm-half.js';
 import { guardian } from './listeners.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
+/** @param {number} number */
+const orNull = (number) => (Number.isNaN(number) ? null : number);
 const NONE = new Uint32Array();
 
 /**
@@ -21,6 +24,7 @@ const NONE = new Uint32Array();
  * `CustomEvent` whose `detail` has `id`, `envelope` and `attempts`: `queued`, `attempt`, and then for the recipients
  * whom it is about, with their `indexes` in the original list and their `replies`, `delivered`, `deferred` (with the
  * `timestamp` of the next attempt), `failed`; `bounced` with the `bounce` and its `bounceId`; `error` with the `error`.
+ * `removed` says that a message is gone by another hand; `overdue`, with its `timestamp`, that the oldest one is late.
  */
 export class Queue extends Target {
   #wasm;
@@ -37,6 +41,7 @@ export class Queue extends Target {
     this.dispatchEvent(new CustomEvent('error', { detail: { id, envelope, attempts, error } }));
   });
   #started = false;
+  #runs = 0;
   #paused = false;
 
   /**
@@ -136,7 +141,7 @@ export class Queue extends Target {
   start() {
     if (this.#started || !this.#relay) return;
     this.#storage.listen();
-    restarted.add(this.#visible);
+    restarted.add(this.#returned);
     this.#wasm.call((queue) => queue.start());
     this.#started = true;
     const { addEventListener: listen, document } = globalThis;
@@ -145,13 +150,44 @@ export class Queue extends Target {
   }
 
   /**
-   * Attempts everything that waits now, whatever it is due, and resolves when it was attempted once. A queue that was
-   * not started looks through its storage first. What others have claimed is left to them.
+   * Looks through the storage, attempts what is due now, each message once, and resolves with what came of it, also in a
+   * queue that was not started. What others have claimed is left to them. A queue without a relay attempts nothing.
    *
-   * @returns {Promise<void>}
+   * @param {RunOptions} [options]
+   * @returns {Promise<RunResult>}
    */
-  async flush() {
-    if (this.#relay) await this.#wasm.call((queue) => queue.flush());
+  async run(options) {
+    return this.#run(false, copyRunOptions(options, ['until', 'limit', 'signal']));
+  }
+
+  /**
+   * The same, and what was deferred is attempted too, whatever it is due. A message that was never attempted and is
+   * planned for later waits.
+   *
+   * @param {Omit<RunOptions, 'until'>} [options]
+   * @returns {Promise<RunResult>}
+   */
+  async flush(options) {
+    return this.#run(true, copyRunOptions(options, ['limit', 'signal']));
+  }
+
+  /**
+   * @param {boolean} hurry
+   * @param {{ until?: number, limit?: number, signal?: AbortSignal }} options
+   * @returns {Promise<RunResult>}
+   */
+  async #run(hurry, { until, limit, signal }) {
+    const number = this.#runs++;
+    const most = !this.#relay || signal?.aborted ? 0 : limit;
+    const abort = () => this.#wasm.call((queue) => queue.abort(number));
+    signal?.addEventListener('abort', abort);
+    try {
+      const [attempted, delivered, deferred, failed, left, nextDue] =
+        await this.#wasm.call((queue) => queue.run(number, hurry, until, most));
+      return { attempted, delivered, deferred, failed, left, nextDue: orNull(nextDue) };
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   /**
@@ -165,7 +201,7 @@ export class Queue extends Target {
     const { timeout } = /** @type {{ timeout?: number }} */ (optionsOf(options));
     const time = timeout === undefined ? undefined : milliseconds('options.timeout', timeout, 0);
     this.#started = false;
-    restarted.delete(this.#visible);
+    restarted.delete(this.#returned);
     const { removeEventListener: leave, document } = globalThis;
     leave?.call(globalThis, 'online', this.#online);
     document?.removeEventListener('visibilitychange', this.#visible);
@@ -201,6 +237,43 @@ export class Queue extends Target {
   }
 
   /**
+   * Removes a message that waits. Resolves with false where it is being sent, by this queue or another one, and where it
+   * is gone.
+   *
+   * @param {string} id
+   * @returns {Promise<boolean>}
+   */
+  async cancel(id) {
+    const key = copyId('id', id);
+    return this.#wasm.call((queue) => queue.cancel(key), key);
+  }
+
+  /**
+   * Yields the messages of the storage, in the order of the host, then those in `options.deadLetter`, as their records
+   * say: every one that is there from start to end, of those that come or go meanwhile, any. Reads a page of records at
+   * a time, and an envelope only if it is asked for, or to tell whether all recipients are marked.
+   *
+   * @param {ListOptions} [options]
+   * @returns {MessageList}
+   */
+  list(options) {
+    const { state, limit, cursor, envelopes } = copyListOptions(options);
+    const begin = (/** @type {string | undefined} */ cursor, /** @type {number} */ listed) => (
+      this.#wasm.call((queue) => queue.list(state, limit === undefined ? limit : limit - listed, cursor, envelopes)));
+    return new MessageList(begin, cursor);
+  }
+
+  /**
+   * Looks through the whole storage and counts the messages, those of others included.
+   *
+   * @returns {Promise<MessageCounts>}
+   */
+  async count() {
+    const [waiting, due, deferred, sending, failed, oldestDue] = await this.#wasm.call((queue) => queue.count());
+    return { waiting, due, deferred, sending, failed, oldestDue: orNull(oldestDue) };
+  }
+
+  /**
    * Tells how many messages this queue knows, when the first of them is due, how many are being attempted, and how many
    * attempts have so far delivered to somebody, left somebody to be tried again, given somebody up.
    *
@@ -228,7 +301,10 @@ export class Queue extends Target {
   }
 
   #online = () => this.#wasm.call((queue) => queue.wake());
-  #visible = () => this.#wasm.call((queue) => queue.checkClocks());
+  #visible = () => {
+    if (document.visibilityState === 'visible') this.#online();
+  };
+  #returned = () => this.#wasm.call((queue) => queue.checkClocks());
 
   /**
    * Stores a notice in another queue, under an id if that is one of ours.

@@ -156,6 +156,11 @@ export interface DictHost {
     cursor: unknown,
     limit: number,
   ): MaybePromise<{ entries: [id: string, value?: unknown][]; next?: unknown }>;
+  /**
+   * The cursor of the page that begins after this id, be it there or not, where pages are in an order that tells. With it
+   * a `list` goes on where another one has ended.
+   */
+  cursorAfter?(id: string): unknown;
   /** How many envelopes and how many meta records there are. */
   sizes(): MaybePromise<{ size: number; metaSize: number }>;
   readonly supports: Supports;
@@ -327,8 +332,83 @@ export interface QueueOptions {
    * there.
    */
   keepDelivered?: number;
+  /** By how much the oldest message that waits may be late before an `overdue` event (900,000). */
+  overdueAfter?: number;
   /** Where messages are kept that are given up; another storage than the queue's. */
   deadLetter?: QueueStorage;
+}
+
+/**
+ * What becomes of a message: it was never attempted and waits, a claim holds, it was attempted and waits, it was given up
+ * and is kept in the dead letter, or all its recipients are marked and it will be removed.
+ */
+export type MessageState = 'waiting' | 'sending' | 'deferred' | 'failed' | 'delivered';
+
+/** What a `list` of a `Queue` is told. */
+export interface ListOptions {
+  /** Messages in this state; in any unless given. */
+  state?: MessageState;
+  /** How many at most; any number unless given. */
+  limit?: number;
+  /**
+   * The `cursor` of another list, which this one goes on after. Where the message that was yielded last is gone by then,
+   * and the host has no `cursorAfter`, as two Maps have none, the list begins anew.
+   */
+  cursor?: string;
+  /** Whether the envelopes are read. */
+  envelopes?: boolean;
+}
+
+/** A message that a `list` of a `Queue` yields. */
+export interface ListedMessage {
+  id: string;
+  state: MessageState;
+  /** When it is due, when its claim ends, or, in the dead letter, when it was given up. */
+  due: number;
+  /** How often it was attempted; 0 in the dead letter. */
+  attempts: number;
+  /** The last replies to its recipients. */
+  replies: Reply[];
+  /** With the recipients that are left, if it was asked for and can be read. */
+  envelope?: Envelope;
+}
+
+/** What a `count` of a `Queue` comes to. */
+export interface MessageCounts {
+  waiting: number;
+  /** Of those that wait, attempted before or not, the ones that are due now. */
+  due: number;
+  deferred: number;
+  sending: number;
+  failed: number;
+  /** The earliest time at which one that waits is due. */
+  oldestDue: number | null;
+}
+
+/** What a `run` or `flush` of a `Queue` is told. */
+export interface RunOptions {
+  /** No attempt begins after this time, in milliseconds since the epoch; at any time unless given. */
+  until?: number | Date;
+  /** How many attempts are made at most; any number unless given. */
+  limit?: number;
+  /** Once it is aborted no attempt begins, and the run resolves when those under way have ended. */
+  signal?: AbortSignal;
+}
+
+/** What a `run` or `flush` of a `Queue` came to. What a started queue attempts meanwhile counts as well. */
+export interface RunResult {
+  /** Messages that were attempted; */
+  attempted: number;
+  /** those that somebody has got, */
+  delivered: number;
+  /** those of which somebody waits for the next attempt, */
+  deferred: number;
+  /** those of which somebody was given up. */
+  failed: number;
+  /** How many messages wait now, those that others have claimed included. */
+  left: number;
+  /** When the first of these is due, or its claim ends. */
+  nextDue: number | null;
 }
 
 /** What a `Queue` has to do and has done. */
@@ -361,7 +441,7 @@ export interface QueueEventDetail {
   replies: (Reply | undefined)[];
   /** The first of these. */
   reply?: Reply;
-  /** The time of the next attempt: of `deferred`. */
+  /** The time of the next attempt: of `deferred`; when it was due: of `overdue`. */
   timestamp: number;
   /** What tells the sender, and its id: of `bounced`. */
   bounce: Envelope;
@@ -370,7 +450,8 @@ export interface QueueEventDetail {
   error: unknown;
 }
 
-export type QueueEventType = 'queued' | 'attempt' | 'delivered' | 'deferred' | 'failed' | 'bounced' | 'error';
+export type QueueEventType = 'queued' | 'attempt' | 'delivered' | 'deferred' | 'failed' | 'bounced'
+  | 'removed' | 'overdue' | 'error';
 export type QueueListener =
   | ((event: { readonly type: string; readonly detail: QueueEventDetail }) => void)
   | { handleEvent(event: { readonly type: string; readonly detail: QueueEventDetail }): void };

@@ -117,6 +117,11 @@ impl<E, V> Batch<E, V> {
         Self { id, checks: Vec::new(), writes: vec![Write::Delete(Dict::Meta), Write::Delete(Dict::Envelope)] }
     }
 
+    /// A message that goes, if its meta record is still the one that was read.
+    pub fn remove_unchanged(id: Id, version: V) -> Self {
+        Self { checks: vec![Check::Unchanged(version)], ..Self::remove(id) }
+    }
+
     /// A meta record that changes, if it is still the one that was read.
     pub fn change(id: Id, version: V, meta: Meta) -> Self {
         Self { id, checks: vec![Check::Unchanged(version)], writes: vec![Write::Meta(meta)] }
@@ -191,6 +196,13 @@ pub trait Host {
     /// without being asked: it lets the storage make its next change without reading first.
     fn version_of(&self, meta: &Meta) -> Option<Self::Version> {
         let _ = meta;
+        None
+    }
+
+    /// Where a page begins that has what comes after this message, be it there or not. A host whose pages
+    /// are in the order of ids can tell; others have everything before it listed again.
+    fn cursor_after(&self, id: Id) -> Option<Self::Cursor> {
+        let _ = id;
         None
     }
 

@@ -73,7 +73,7 @@ impl<H: Host> DictStorage<H> {
                 _ => continue,
             };
             if self.commit_alone(Batch::requeue(id, version, Meta::new(0.0))).await? {
-                self.watchers.notify(id, Latest::At(0.0));
+                self.watchers.notify(id, Latest::At(0.0, 0));
                 cleared.corrupt.push(id.to_string());
             }
         }

@@ -7,6 +7,9 @@ use crate::id::Id;
 use crate::meta::Meta;
 use crate::storage::{DictStorage, Result};
 
+/// Ids and what stands there.
+pub(crate) type Entries = Vec<(Id, Option<Stored<Meta>>)>;
+
 /// Where a listing stands.
 #[derive(Debug)]
 pub enum Position<C> {
@@ -47,6 +50,15 @@ impl<H: Host> DictStorage<H> {
 
     /// The same with all that the records say.
     pub(crate) async fn load_records(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(Id, Meta)>, H> {
+        let good = |(id, meta): (Id, Option<Stored<Meta>>)| match meta {
+            Some(Stored::Good(meta)) => Some((id, meta)),
+            _ => None,
+        };
+        Ok(self.load_entries(position).await?.into_iter().filter_map(good).collect())
+    }
+
+    /// The same, and the ids of records that cannot be read.
+    pub(crate) async fn load_entries(&self, position: &mut Position<H::Cursor>) -> Result<Entries, H> {
         let cursor = match std::mem::replace(position, Position::End) {
             Position::Start => None,
             Position::At(cursor) => Some(cursor),
@@ -56,11 +68,7 @@ impl<H: Host> DictStorage<H> {
         if let Some(next) = page.next {
             *position = Position::At(next);
         }
-        let good = |(id, meta): (Id, Option<Stored<Meta>>)| match meta {
-            Some(Stored::Good(meta)) => Some((id, meta)),
-            _ => None,
-        };
-        Ok(page.entries.into_iter().filter_map(good).collect())
+        Ok(page.entries)
     }
 }
 

@@ -227,6 +227,35 @@ impl<H: Host> DictStorage<H> {
         Ok(())
     }
 
+    /// Removes a message whose record says what `holds` accepts; false, and nothing removed, if it does
+    /// not or there is none.
+    pub(crate) async fn remove_if(&self, id: Id, holds: impl Fn(&Meta) -> bool) -> Result<bool, H> {
+        let (_call, progress) = (self.begin()?, Progress::default());
+        let removed = self
+            .before_deadline(&progress, async {
+                let mut round = 0;
+                loop {
+                    let _place = self.enter(id).await;
+                    let Cached { meta, version, .. } = match self.read_record(id).await {
+                        Err(Error::NoSuchMessage(_)) => return Ok(false),
+                        record => record?,
+                    };
+                    if !holds(&meta) {
+                        return Ok(false);
+                    }
+                    if self.commit(Batch::remove_unchanged(id, version), &progress).await? {
+                        return Ok(true);
+                    }
+                    self.back_off(id, &mut round).await?;
+                }
+            })
+            .await?;
+        if removed {
+            self.watchers.notify(id, Latest::Gone);
+        }
+        Ok(removed)
+    }
+
     /// Counts the envelopes and the meta records.
     ///
     /// # Errors
@@ -288,7 +317,7 @@ impl<H: Host> DictStorage<H> {
             }
         }
         self.remember(id, meta, Some(envelope.recipient_count()));
-        self.watchers.notify(id, Latest::At(timestamp));
+        self.watchers.notify(id, Latest::At(timestamp, 0));
         Ok(true)
     }
 }

@@ -98,7 +98,7 @@ impl<C> Wait<C> {
             self.rescan |= rescan;
             if let Some((id, latest)) = self.changes.iter().next().map(|(id, latest)| (*id, *latest)) {
                 let due = match latest {
-                    Latest::At(timestamp) => Some(timestamp),
+                    Latest::At(timestamp, _) => Some(timestamp),
                     Latest::Gone => None,
                     Latest::Changed => self.look_up(storage, id).await?,
                 };

@@ -16,8 +16,8 @@ const MOST_CHANGES: usize = 10_000;
 /// What was heard last of a message. What was heard before would be wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Latest {
-    /// It is due at this time.
-    At(f64),
+    /// It is due at this time, after so many attempts.
+    At(f64, u32),
     /// It was removed.
     Gone,
     /// Somebody else has changed it.

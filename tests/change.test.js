@@ -184,7 +184,7 @@ for (const { name, open } of subjects) {
     test('a record of a newer format is left as it is', async () => {
       const { storage, meta, text } = open();
       const id = await storage.write(anEnvelope(), 10);
-      meta.set(id, { timestamp: 10, attempts: 0, format: 2 });
+      meta.set(id, { timestamp: 10, attempts: 0, format: 3 });
       const before = text();
       await queueError(() => storage.get(id), 'newer-format', { id });
       await queueError(() => storage.incrementAttempts(id), 'newer-format', { id });

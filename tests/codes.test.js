@@ -277,7 +277,7 @@ describe('closed, corrupt, newer-format and needs-async', () => {
       const id = await storage.write(anEnvelope(), 10);
       meta.set(id, { timestamp: 'soon', attempts: 0 });
       await queueError(() => storage.incrementAttempts(id), 'corrupt', { id });
-      meta.set(id, { timestamp: 10, attempts: 0, format: 2 });
+      meta.set(id, { timestamp: 10, attempts: 0, format: 3 });
       await queueError(() => storage.incrementAttempts(id), 'newer-format', { id });
     }
   });

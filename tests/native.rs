@@ -15,6 +15,8 @@ mod message;
 mod model;
 mod policies;
 mod queue;
+mod queue_listing;
+mod queue_run;
 #[cfg(feature = "redb")]
 mod redb;
 mod storage;

@@ -218,10 +218,7 @@ async fn a_flush_of_a_queue_that_runs_ends_when_what_waited_was_attempted() {
     let host = MemoryHost::new();
     let queue = Arc::new(queue_on(&host, Slow(20), Options::default()));
     for _ in 0..3 {
-        queue
-            .enqueue_with(envelope(1, "hello"), EnqueueOptions { at: Some(1e15), ..EnqueueOptions::default() })
-            .await
-            .unwrap();
+        queue.enqueue(envelope(1, "hello")).await.unwrap();
     }
     let running = queue.clone();
     let task = tokio::spawn(async move { running.start().await });

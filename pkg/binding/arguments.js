@@ -7,6 +7,7 @@ import { packed } from './queue-fields.js';
 // throws passes through. Here is judged only what a value is: the core judges the rest.
 
 const POSITION = 'a position in the original list of recipients';
+const STATES = ['waiting', 'sending', 'deferred', 'failed', 'delivered'];
 const MOST_INDEXES = 1 << 24;
 
 /**
@@ -244,6 +245,53 @@ export function copyEnqueueOptions(options) {
   }
   if (at !== undefined) copy.at = copyTimestamp('options.at', at);
   return copy;
+}
+
+/**
+ * What the options of a run say.
+ *
+ * @param {any} options
+ * @param {string[]} known
+ * @returns {{ until?: number, limit?: number, signal?: AbortSignal }}
+ */
+export function copyRunOptions(options, known) {
+  if (options === undefined || options === null) return {};
+  const { until, limit, signal } = /** @type {any} */ (onlyKnown('options', options, known));
+  if (signal !== undefined && !(typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function')) {
+    throw refused('options.signal', 'an AbortSignal', signal);
+  }
+  return {
+    until: until === undefined ? undefined : copyTimestamp('options.until', until),
+    limit: copyLimit(limit),
+    signal,
+  };
+}
+
+/**
+ * What the options of a `list` say.
+ *
+ * @param {any} options
+ * @returns {{ state?: string, limit?: number, cursor?: string, envelopes: boolean }}
+ */
+export function copyListOptions(options) {
+  if (options === undefined || options === null) return { envelopes: false };
+  const known = ['state', 'limit', 'cursor', 'envelopes'];
+  const { state, limit, cursor, envelopes = false } = /** @type {any} */ (onlyKnown('options', options, known));
+  if (state !== undefined && !STATES.includes(state)) throw refused('options.state', `one of ${STATES.join(', ')}`, state);
+  if (cursor !== undefined && typeof cursor !== 'string') throw refused('options.cursor', 'the cursor of a list', cursor);
+  if (typeof envelopes !== 'boolean') throw refused('options.envelopes', 'true or false', envelopes);
+  return { state, limit: copyLimit(limit), cursor, envelopes };
+}
+
+/**
+ * @param {unknown} limit
+ * @returns {number | undefined} none if there is no limit
+ */
+function copyLimit(limit) {
+  if (limit === undefined || limit === Infinity) return undefined;
+  if (typeof limit !== 'number') throw refused('options.limit', 'a number of messages', limit);
+  if (Number.isSafeInteger(limit) && limit >= 0) return limit;
+  throw outOfRange('options.limit', 'a whole number from 0', limit);
 }
 
 /**

@@ -51,6 +51,15 @@ export class HostAdapter {
     return this.#answer(() => this.#host.page(dict, cursor, limit), dict === 'meta' ? metaPageOf : envelopePageOf);
   }
 
+  /** @param {string} id */
+  cursorAfter(id) {
+    try {
+      return this.#host.cursorAfter?.(id);
+    } catch {
+      return undefined; // it is only a shorter way
+    }
+  }
+
   sizes() {
     return this.#answer(() => this.#host.sizes(), sizesOf);
   }

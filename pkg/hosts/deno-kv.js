@@ -103,6 +103,11 @@ class DenoKvHost {
     }
   }
 
+  /** @param {string} id */
+  cursorAfter(id) {
+    return id;
+  }
+
   /**
    * @param {DictName} dict
    * @param {any} cursor the last id of the page before

@@ -122,6 +122,11 @@ class DurableObjectHost {
     return this.#commits.add({ replaces, ...encodedCommit(id, checks, values) });
   }
 
+  /** @param {string} id */
+  cursorAfter(id) {
+    return id;
+  }
+
   /**
    * @param {DictName} dict
    * @param {any} cursor the last id of the page before

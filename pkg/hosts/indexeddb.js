@@ -76,6 +76,11 @@ class IndexedDBHost {
     return this.#commits.add(batch);
   }
 
+  /** @param {string} id */
+  cursorAfter(id) {
+    return id;
+  }
+
   /**
    * @param {DictName} dict
    * @param {any} cursor the last id of the page before

@@ -66,6 +66,11 @@ class LevelHost {
     return this.#store.commits.add({ host: this, ...encodedCommit(writes[0].id, checks, values) });
   }
 
+  /** @param {string} id */
+  cursorAfter(id) {
+    return id;
+  }
+
   /**
    * @param {DictName} dict
    * @param {any} cursor the last id of the page before

@@ -166,6 +166,11 @@ class RedisHost {
     return this.#buckets.page(dict, cursor, limit);
   }
 
+  /** @param {string} id */
+  cursorAfter(id) {
+    return this.#buckets.cursorAfter(id);
+  }
+
   async sizes() {
     await this.open();
     return this.#buckets.sizes();

@@ -69,6 +69,10 @@ impl Host for MemoryHost {
         Ok(holds)
     }
 
+    fn cursor_after(&self, id: Id) -> Option<Id> {
+        Some(id)
+    }
+
     async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id>, Infallible> {
         let dicts = lock(&self.0);
         let range = (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);

@@ -144,6 +144,10 @@ impl Host for RedbHost {
         answered.await.unwrap_or_else(|gone| Err(RedbError::UnknownOutcome(Arc::new(gone))))
     }
 
+    fn cursor_after(&self, id: Id) -> Option<Id> {
+        Some(id)
+    }
+
     async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id>, RedbError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         self.ask(move |db| {

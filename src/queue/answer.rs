@@ -1,6 +1,6 @@
 //! What a relay answers.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::reply::Reply;
 
@@ -66,7 +66,7 @@ pub enum Answer {
     /// One for each recipient, by its position in the envelope that the relay was given.
     Each(Vec<Verdict>),
     /// By address; one stands for every recipient of that address.
-    ByAddress(BTreeMap<String, Verdict>),
+    ByAddress(HashMap<String, Verdict>),
 }
 
 impl Answer {

@@ -20,6 +20,7 @@ use super::outcome::Status;
 use super::queue::Queue;
 use super::relay::Relay;
 use super::reply::Reply;
+use super::run::Tally;
 use super::scheduler::Due;
 use super::timer::{Timer, milliseconds};
 use crate::envelope::EnvelopeHandle;
@@ -40,6 +41,8 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     envelope: Option<Arc<H::Envelope>>,
     /// Whether its outcome was told.
     reported: bool,
+    /// Whether it was claimed, and not removed since.
+    has_record: bool,
 }
 
 impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
@@ -52,11 +55,11 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64) -> Self {
         let state = AttemptState::new(due.message, due.flushed);
-        Self { queue, state, number: due.number, stops, envelope: None, reported: false }
+        Self { queue, state, number: due.number, stops, envelope: None, reported: false, has_record: false }
     }
 
     /// The whole attempt, from its claim to its end.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self) -> Tally {
         let (queue, id) = (self.queue, self.id());
         let _settled = OnDrop(|| queue.relay.settled(id));
         let moment = self.moment();
@@ -76,10 +79,12 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 Command::Told(of) => self.tell_original(of).await,
                 Command::Remove => {
                     let removed = self.queue.pooled(self.queue.storage.remove(&self.id())).await;
+                    self.has_record = removed.is_err();
                     self.input(removed.map(|()| Input::Stored))
                 }
                 Command::Pause(pause) => self.pause(pause).await,
             };
+            self.has_record |= input == Input::Changed(true);
             self.queue.shared.lock().scheduler.note(&input);
             let moment = self.moment();
             command = self.state.answer(input, &self.queue.settings, moment);
@@ -96,13 +101,17 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     }
 
     /// Tells what it came to, and lets the message go.
-    fn done(mut self, end: End) {
+    fn done(mut self, end: End) -> Tally {
         if self.state.is_lease_lost() {
             self.report(Kind::Error(Cause::LeaseLost));
         }
         self.report_outcome();
         let (state, number) = (&self.state, self.number);
-        self.queue.shared.update_now(&self.queue.timer, |queue| queue.scheduler.end(state, number, end));
+        let ended = self.queue.shared.update_now(&self.queue.timer, |queue| queue.scheduler.end(state, number, end));
+        if ended.is_gone || (end == End::Completed && !state.is_recorded() && !self.has_record) {
+            self.queue.emit(Some(self.id()), None, state.attempts(), Kind::Removed);
+        }
+        ended.tally
     }
 
     // ---- the storage ----

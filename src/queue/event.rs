@@ -50,6 +50,15 @@ pub enum Kind<'a, E, X> {
         /// The id of the bounce.
         id: Id,
     },
+    /// It is gone, by another hand than an attempt of this queue: others have delivered or removed it, or
+    /// it was cancelled.
+    Removed,
+    /// It is the oldest that waits, and late by more than [`Options::overdue_after`](super::Options). This
+    /// is told again once nothing was late in between.
+    Overdue {
+        /// When it was due.
+        timestamp: f64,
+    },
     /// Something went wrong, and the queue goes on.
     Error(Cause<X>),
 }
@@ -65,6 +74,8 @@ impl<E, X> Kind<'_, E, X> {
             Self::Deferred { .. } => "deferred",
             Self::Failed(_) => "failed",
             Self::Bounced { .. } => "bounced",
+            Self::Removed => "removed",
+            Self::Overdue { .. } => "overdue",
             Self::Error(_) => "error",
         }
     }

@@ -44,6 +44,8 @@ pub struct Options<H: Host> {
     pub dead_letter: Option<Arc<DictStorage<H>>>,
     /// Who hears of events.
     pub listener: Option<Box<Listener<H::Envelope, H::Error>>>,
+    /// By how much the oldest message that waits may be late before [`Kind::Overdue`](super::Kind) tells.
+    pub overdue_after: Duration,
     /// How often everything is looked through, since a host may say nothing of what others write.
     pub scan: Duration,
 }
@@ -62,6 +64,7 @@ impl<H: Host> Default for Options<H> {
             keep_delivered: Duration::ZERO,
             dead_letter: None,
             listener: None,
+            overdue_after: Duration::from_secs(900),
             scan: Duration::from_secs(5),
         }
     }

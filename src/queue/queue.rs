@@ -16,6 +16,7 @@ use super::enqueue_error::{EnqueueError, Results};
 use super::envelope::QueueEnvelope;
 use super::event::{Event, Kind};
 use super::info::Info;
+use super::on_drop::OnDrop;
 use super::options::{EnqueueOptions, Options};
 use super::relay::Relay;
 use super::scheduler::Scheduler;
@@ -45,6 +46,8 @@ pub struct Queue<H: Host, R, T> {
     pub(super) shared: Shared,
     policies: Mutex<Vec<Arc<Policy<H::Envelope>>>>,
     store_pool: Option<Semaphore>,
+    /// Whoever scans has it.
+    pub(super) scans: tokio::sync::Mutex<()>,
 }
 
 impl<H: Host, R, T> fmt::Debug for Queue<H, R, T> {
@@ -96,6 +99,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             settings,
             shared: Shared::new(scheduler),
             policies: Mutex::default(),
+            scans: tokio::sync::Mutex::default(),
         })
     }
 
@@ -109,10 +113,10 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         lock(&self.policies).push(policy);
     }
 
-    /// Lets everything that waits be due now, whatever its time: the way to the recipients is open
-    /// again. [`Queue::flush`] also waits until it was attempted.
+    /// Lets everything that was deferred be due now: the way to the recipients is open again.
+    /// [`Queue::flush`] also waits until it was attempted.
     pub fn wake(&self) {
-        self.shared.update_now(&self.timer, |state| state.scheduler.flush());
+        self.shared.update_now(&self.timer, |state| state.scheduler.hurry());
     }
 
     /// Looks at the clocks now and not within a minute: the machine may have slept.
@@ -251,18 +255,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     /// # Errors
     /// [`Error::Closed`] when the storage is closed, and the attempts under way have ended.
     pub async fn start(&self) -> Result<(), H> {
-        self.work(false).await
-    }
-
-    /// Attempts everything that waits now, whatever it is due, and is ready when it was attempted
-    /// once. What others have claimed is left to them.
-    ///
-    /// # Errors
-    /// Those of [`Load::next`](crate::Load::next).
-    pub async fn flush(&self) -> Result<(), H> {
-        self.scan().await?;
-        self.wake();
-        self.work(true).await
+        let stops = self.enter();
+        let _worker = OnDrop(|| self.leave(stops));
+        self.work(stops, None).await
     }
 }
 
@@ -290,7 +285,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     async fn store(&self, envelope: &H::Envelope, id: Id, at: f64) -> Result<Id, H> {
         let id = self.pooled(self.storage.write(envelope.clone(), at, Some(id))).await?;
         self.emit(Some(id), Some(envelope), 0, Kind::Queued);
-        self.put(id, at);
+        self.put(id, at, None);
         Ok(id)
     }
 
@@ -298,13 +293,13 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     pub(super) async fn make_due(&self, id: Id) -> Result<(), H> {
         let now = self.timer.wall();
         self.pooled(self.storage.set_timestamp(&id, now)).await?;
-        self.put(id, now);
+        self.put(id, now, None);
         Ok(())
     }
 
-    /// Schedules a message.
-    pub(super) fn put(&self, id: Id, timestamp: f64) {
-        self.shared.update_now(&self.timer, |state| state.scheduler.put(id, timestamp));
+    /// Schedules a message that was attempted so often; if that is not given, as often as is known.
+    pub(super) fn put(&self, id: Id, timestamp: f64, attempts: Option<u32>) {
+        self.shared.update_now(&self.timer, |state| state.scheduler.put(id, timestamp, attempts));
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct QueuedMessage {
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     entries: Chunks<Entry>,
+    /// By the number of the entry, whether it was added or seen since the last scan began.
+    seen: Chunks<bool>,
     /// Numbers of entries; none is due before the one at half its place.
     heap: Chunks<u32>,
     /// Numbers of entries, by id.
@@ -89,7 +91,35 @@ impl Schedule {
             }
             None => self.add(message),
         };
+        self.see(message.id);
         self.settle(place);
+    }
+
+    /// A message is there, whatever its record says.
+    pub(super) fn see(&mut self, id: Id) {
+        if let Some(seen) = self.find(id).and_then(|number| self.seen.get_mut(number)) {
+            *seen = true;
+        }
+    }
+
+    /// A scan begins, which sees every message that is there.
+    pub(super) fn begin_scan(&mut self) {
+        for number in 0..u32::try_from(self.seen.len()).unwrap_or(NONE) {
+            if let Some(seen) = self.seen.get_mut(number) {
+                *seen = false;
+            }
+        }
+    }
+
+    /// The scan has ended: takes off the messages that it has not seen.
+    pub(super) fn end_scan(&mut self) -> Vec<QueuedMessage> {
+        let places = 0..u32::try_from(self.len()).unwrap_or(NONE);
+        let unseen = places.filter_map(|place| {
+            let number = *self.heap.get(place)?;
+            if *self.seen.get(number)? { None } else { Some(self.entries.get(number)?.id) }
+        });
+        let unseen: Vec<Id> = unseen.collect();
+        unseen.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Takes the message that is due first, if it is due by `now`.
@@ -116,14 +146,17 @@ impl Schedule {
         Some(entry.message())
     }
 
-    /// Lets every message be due at `now`, unless it was due before.
-    pub(super) fn flush(&mut self, now: f64) {
-        // The order is kept: what was due later is now due at the same time.
-        for place in 0..u32::try_from(self.len()).unwrap_or(NONE) {
-            let entry = self.heap.get(place).copied();
-            if let Some(entry) = entry.and_then(|entry| self.entries.get_mut(entry)) {
+    /// Lets every message that was attempted before be due at `now`, unless it was due earlier.
+    pub(super) fn hurry(&mut self, now: f64) {
+        let places = 0..u32::try_from(self.len()).unwrap_or(NONE);
+        for place in places.clone() {
+            let entry = self.heap.get(place).copied().and_then(|number| self.entries.get_mut(number));
+            if let Some(entry) = entry.filter(|entry| entry.attempts > 0) {
                 entry.due = entry.due.min(now);
             }
+        }
+        for place in places.rev() {
+            self.sink(place);
         }
     }
 
@@ -143,7 +176,10 @@ impl Schedule {
                 }
                 number
             }
-            None => self.entries.push(entry),
+            None => {
+                self.seen.push(true);
+                self.entries.push(entry)
+            }
         };
         self.heap.push(number);
         let (entries, hasher) = (&self.entries, &self.hasher);
@@ -187,6 +223,11 @@ impl Schedule {
             self.swap(place, parent);
             place = parent;
         }
+        self.sink(place);
+    }
+
+    /// Moves what stands at a place down to where it belongs; below it the order holds.
+    fn sink(&mut self, mut place: u32) {
         loop {
             let left = place.saturating_mul(2).saturating_add(1);
             let right = left.saturating_add(1);
@@ -206,7 +247,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn message(number: u64, due: f64) -> QueuedMessage {
-        QueuedMessage { id: id(number), due, timestamp: due, attempts: 0 }
+        QueuedMessage { id: id(number), due, timestamp: due, attempts: attempts(id(number)) }
+    }
+
+    fn attempts(id: Id) -> u32 {
+        u32::from(id.as_u128().is_multiple_of(2))
     }
 
     fn id(number: u64) -> Id {
@@ -238,8 +283,10 @@ mod tests {
             }
             assert_eq!(schedule.len(), model.len());
             if step % 20_000 == 19_999 {
-                schedule.flush(5_000.0);
-                model.values_mut().for_each(|due| *due = due.min(5_000.0));
+                schedule.hurry(5_000.0);
+                for (id, due) in &mut model {
+                    *due = if attempts(*id) > 0 { due.min(5_000.0) } else { *due };
+                }
             }
         }
         for (id, due) in &model {
@@ -252,6 +299,21 @@ mod tests {
             model.remove(&first.id);
         }
         assert!(model.is_empty() && schedule.len() == 0);
+    }
+
+    #[test]
+    fn what_a_scan_has_not_seen_is_taken_off_unless_it_was_added_meanwhile() {
+        let mut schedule = Schedule::default();
+        for number in 0..4 {
+            schedule.put(message(number, 10.0));
+        }
+        schedule.remove(id(3));
+        schedule.begin_scan();
+        schedule.see(id(1));
+        schedule.put(message(2, 20.0));
+        schedule.put(message(4, 10.0));
+        let gone: Vec<Id> = schedule.end_scan().into_iter().map(|message| message.id).collect();
+        assert_eq!((gone, schedule.len()), (vec![id(0)], 3));
     }
 
     #[test]
@@ -270,8 +332,9 @@ mod tests {
         for number in 0..COUNT as u64 {
             schedule.put(message(number, 0.0));
         }
-        let Schedule { entries, heap, table, .. } = &schedule;
+        let Schedule { entries, seen, heap, table, .. } = &schedule;
         let bytes = entries.allocated() * size_of::<Entry>()
+            + seen.allocated() * size_of::<bool>()
             + heap.allocated() * size_of::<u32>()
             + table.allocation_size() * 3 / 2; // while it grows, the one before is there, too
         assert!(bytes <= 64 * COUNT, "{} bytes", bytes as f64 / COUNT as f64);

@@ -7,6 +7,7 @@ use super::clock::Clock;
 use super::command::{End, Input};
 use super::info::Info;
 use super::outcome::Status;
+use super::run::Tally;
 use super::schedule::{QueuedMessage, Schedule};
 use crate::id::Id;
 
@@ -19,21 +20,35 @@ pub(super) struct Scheduler {
     under_way: HashMap<Id, UnderWay>,
     limit: usize,
     open: bool,
-    /// When everything that waited was flushed.
-    flushed_at: f64,
+    /// When what was deferred was let be due.
+    hurried_at: f64,
     /// How often in a row the storage has failed.
     failures: u32,
     /// How many attempts have begun so far.
     begun: u64,
     /// What attempts came to so far; the rest of it is not kept.
     counts: Info,
+    /// The same of those attempts that no run has made.
+    started: Tally,
+    /// The last message that is known to be overdue, once that was told.
+    overdue: Option<Id>,
 }
 
 #[derive(Debug)]
 struct UnderWay {
     number: u64,
-    /// The timestamp that was heard last of the message meanwhile.
-    heard: Option<f64>,
+    /// Whether a run makes it.
+    is_listed: bool,
+    /// What was heard last of the message meanwhile.
+    heard: Heard,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Heard {
+    Nothing,
+    /// Its record has this timestamp.
+    At(f64),
+    Gone,
 }
 
 /// A message that is to be attempted now.
@@ -44,6 +59,23 @@ pub(super) struct Due {
     pub(super) number: u64,
     /// Whether its time does not matter.
     pub(super) flushed: bool,
+}
+
+/// What an attempt came to for the queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ended {
+    pub(super) tally: Tally,
+    /// Whether somebody else has removed the message meanwhile.
+    pub(super) is_gone: bool,
+}
+
+/// What came of taking a message that a run has found.
+pub(super) enum Taken {
+    Now(Due),
+    /// The attempt of this number is under way.
+    UnderWay(u64),
+    /// Somebody has attempted, changed or removed it since.
+    Changed,
 }
 
 /// The longest time without a look at the clocks: a machine may sleep, and a clock be set.
@@ -60,10 +92,12 @@ impl Scheduler {
             under_way: HashMap::new(),
             limit,
             open: false,
-            flushed_at: f64::NEG_INFINITY,
+            hurried_at: f64::NEG_INFINITY,
             failures: 0,
             begun: 0,
             counts: Info::default(),
+            started: Tally::default(),
+            overdue: None,
         }
     }
 
@@ -82,72 +116,124 @@ impl Scheduler {
         self.open = open;
     }
 
-    /// A message that waits, or that waits until another time than before.
-    pub(super) fn put(&mut self, id: Id, timestamp: f64) {
+    /// A message that waits, or that waits until another time than before. It was attempted so often; if
+    /// that is not given, as often as is known.
+    pub(super) fn put(&mut self, id: Id, timestamp: f64, attempts: Option<u32>) {
         if let Some(under_way) = self.under_way.get_mut(&id) {
-            under_way.heard = Some(timestamp);
+            under_way.heard = Heard::At(timestamp);
             return;
         }
         let queued = self.schedule.get(id);
-        // What is scheduled already may be flushed, or left alone after a failure.
-        if queued.is_none_or(|message| message.timestamp != timestamp) {
-            let attempts = queued.map_or(0, |message| message.attempts);
-            self.schedule.put(QueuedMessage { id, due: self.clock.due(timestamp), timestamp, attempts });
-        }
+        let attempts = attempts.or(queued.map(|message| message.attempts)).unwrap_or(0);
+        // What is scheduled already may be hurried, or left alone after a failure.
+        let due = match queued.filter(|message| message.timestamp == timestamp) {
+            Some(message) => message.due,
+            None => self.clock.due(timestamp),
+        };
+        self.schedule.put(QueuedMessage { id, due, timestamp, attempts });
     }
 
     /// A message that is claimed under this queue's name. If nothing of it is known, whoever has claimed it
     /// is gone without an end (see [`Options::owner`](super::Options::owner)), and it is due now.
     pub(super) fn put_own(&mut self, id: Id, timestamp: f64) {
+        self.schedule.see(id);
         if !self.under_way.contains_key(&id) && self.schedule.get(id).is_none() {
             self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts: 0 });
         }
     }
 
-    /// A message that is gone.
-    pub(super) fn forget(&mut self, id: Id) {
-        self.schedule.remove(id);
+    /// A message that is gone. What was known of it, unless it is being attempted.
+    pub(super) fn forget(&mut self, id: Id) -> Option<QueuedMessage> {
+        if let Some(under_way) = self.under_way.get_mut(&id) {
+            under_way.heard = Heard::Gone;
+            return None;
+        }
+        self.schedule.remove(id)
     }
 
-    /// Lets everything that waits be due now.
-    pub(super) fn flush(&mut self) {
-        self.flushed_at = self.clock.now();
-        self.schedule.flush(self.flushed_at);
+    /// A message that is there, and whose record cannot be read.
+    pub(super) fn see(&mut self, id: Id) {
+        self.schedule.see(id);
     }
 
-    /// Whether something waits still that was there when all was flushed.
-    pub(super) fn is_flushing(&self) -> bool {
-        self.schedule.first().is_some_and(|message| message.due <= self.flushed_at)
+    /// A scan begins.
+    pub(super) fn begin_scan(&mut self) {
+        self.schedule.begin_scan();
+    }
+
+    /// The scan has ended: forgets what it has not seen, unless that was added meanwhile.
+    pub(super) fn end_scan(&mut self) -> Vec<QueuedMessage> {
+        self.schedule.end_scan()
+    }
+
+    /// Lets everything that was deferred be due now.
+    pub(super) fn hurry(&mut self) {
+        self.hurried_at = self.clock.now();
+        self.schedule.hurry(self.hurried_at);
+    }
+
+    /// Whether a message is due whose record has this timestamp.
+    pub(super) fn is_due(&self, id: Id, timestamp: f64) -> bool {
+        // What has waited long enough is due, also where the wall was set back meanwhile.
+        timestamp <= self.clock.wall() || self.schedule.get(id).is_some_and(|message| message.due <= self.clock.now())
+    }
+
+    /// The timestamp of a message that waits, as far as is known.
+    pub(super) fn timestamp_of(&self, id: Id) -> Option<f64> {
+        self.schedule.get(id).map(|message| message.timestamp)
+    }
+
+    /// Whether no attempt may begin before another one ends.
+    pub(super) fn is_full(&self) -> bool {
+        self.under_way.len() >= self.limit
     }
 
     /// Begins an attempt of the message that is due first, if one may begin now.
     pub(super) fn take(&mut self) -> Option<Due> {
-        if !self.open || self.under_way.len() >= self.limit {
+        if !self.open || self.is_full() {
             return None;
         }
         let message = self.schedule.pop_due(self.clock.now())?;
+        Some(self.begin(message, message.due == self.hurried_at, false))
+    }
+
+    /// Begins an attempt of a message that a run has found with this timestamp, whatever it is due.
+    pub(super) fn take_listed(&mut self, id: Id, timestamp: f64) -> Taken {
+        if let Some(under_way) = self.under_way.get(&id) {
+            return Taken::UnderWay(under_way.number);
+        }
+        match self.schedule.get(id).filter(|message| message.timestamp == timestamp) {
+            Some(message) => {
+                self.schedule.remove(id);
+                Taken::Now(self.begin(message, message.due > self.clock.now(), true))
+            }
+            None => Taken::Changed,
+        }
+    }
+
+    fn begin(&mut self, message: QueuedMessage, flushed: bool, is_listed: bool) -> Due {
         self.begun = self.begun.saturating_add(1);
         let number = self.begun;
-        self.under_way.insert(message.id, UnderWay { number, heard: None });
-        Some(Due { message, number, flushed: message.due == self.flushed_at })
+        self.under_way.insert(message.id, UnderWay { number, is_listed, heard: Heard::Nothing });
+        Due { message, number, flushed }
     }
 
     /// For how many milliseconds nothing begins by itself; `None` if nothing does.
     pub(super) fn idle(&self) -> Option<f64> {
-        if !self.open || self.under_way.len() >= self.limit {
+        if !self.open || self.is_full() {
             return None;
         }
         self.schedule.first().map(|message| (message.due - self.clock.now()).clamp(0.0, LOOK_AGAIN))
     }
 
-    /// How many attempts have begun so far.
-    pub(super) fn begun(&self) -> u64 {
-        self.begun
+    /// Whether the attempt of this number is under way.
+    pub(super) fn is_under_way(&self, id: Id, number: u64) -> bool {
+        self.under_way.get(&id).is_some_and(|under_way| under_way.number == number)
     }
 
-    /// Whether one of the first so many attempts is under way.
-    pub(super) fn has_under_way(&self, begun: u64) -> bool {
-        self.under_way.values().any(|under_way| under_way.number <= begun)
+    /// What attempts have come to so far that no run has made.
+    pub(super) fn started(&self) -> Tally {
+        self.started
     }
 
     /// What a command has come to: the more often in a row the storage fails, the longer it is left
@@ -161,41 +247,81 @@ impl Scheduler {
     }
 
     /// An attempt is done: its message waits again or is forgotten.
-    pub(super) fn end(&mut self, attempt: &AttemptState, number: u64, end: End) {
+    pub(super) fn end(&mut self, attempt: &AttemptState, number: u64, end: End) -> Ended {
         let id = attempt.message().id;
-        let Some(heard) = self.ended(id, number) else { return };
-        if attempt.is_recorded() {
-            let Info { delivered, deferred, failed, .. } = &mut self.counts;
-            for (status, count) in
-                [(Status::Delivered, delivered), (Status::Deferred, deferred), (Status::Failed, failed)]
-            {
-                *count = count.saturating_add(u64::from(attempt.outcome().has(status)));
-            }
+        let Some(UnderWay { is_listed, heard, .. }) = self.ended(id, number) else { return Ended::default() };
+        let tally = tally(attempt);
+        self.counts.delivered = self.counts.delivered.saturating_add(tally.delivered);
+        self.counts.deferred = self.counts.deferred.saturating_add(tally.deferred);
+        self.counts.failed = self.counts.failed.saturating_add(tally.failed);
+        if !is_listed {
+            self.started.add(tally);
         }
-        if let End::Rescheduled { due, timestamp, attempts } = end {
+        let is_gone = heard == Heard::Gone && end != End::Completed;
+        if let End::Rescheduled { due, timestamp, attempts } = end
+            && !is_gone
+        {
             let due = due.map_or_else(|| self.clock.now() + self.pause(), |due| self.clock.due(due));
             let mut message = QueuedMessage { id, due, timestamp, attempts };
-            let heard = heard.filter(|timestamp| !attempt.knows(*timestamp));
-            if let Some(timestamp) = heard.filter(|timestamp| self.clock.due(*timestamp) < due) {
+            if let Heard::At(timestamp) = heard
+                && !attempt.knows(timestamp)
+                && self.clock.due(timestamp) < due
+            {
                 // If the message was changed again, the claim will not find it in the record, and looks.
                 message = QueuedMessage { due: self.clock.due(timestamp), timestamp, ..message };
             }
             self.schedule.put(message);
         }
+        Ended { tally, is_gone }
     }
 
     /// An attempt is done of which nobody knows how far it got. Nothing if it has ended.
     pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64) {
-        if self.ended(message.id, number).is_some() {
+        if self.ended(message.id, number).is_some_and(|under_way| under_way.heard != Heard::Gone) {
             let due = self.clock.now() + self.pause();
             self.schedule.put(QueuedMessage { due, ..message });
         }
     }
 
     /// Takes an attempt off, if it is under way; what was heard of its message.
-    fn ended(&mut self, id: Id, number: u64) -> Option<Option<f64>> {
-        self.under_way.get(&id).filter(|under_way| under_way.number == number)?;
-        self.under_way.remove(&id).map(|under_way| under_way.heard)
+    fn ended(&mut self, id: Id, number: u64) -> Option<UnderWay> {
+        if self.is_under_way(id, number) { self.under_way.remove(&id) } else { None }
+    }
+
+    /// How many messages there are, and when the first of them is due, on the clock on the wall. What is
+    /// being attempted comes back after a lease at the latest.
+    pub(super) fn left(&self, lease: f64) -> (usize, Option<f64>) {
+        let first = self.schedule.first().map(|message| {
+            // What is left alone after a failure is due later than its record says.
+            let later = message.due - self.clock.due(message.timestamp);
+            message.timestamp + if later >= 1.0 { later } else { 0.0 }
+        });
+        let attempted = (!self.under_way.is_empty()).then(|| self.clock.wall() + lease);
+        let next = match (first, attempted) {
+            (Some(first), Some(attempted)) => Some(first.min(attempted)),
+            (first, attempted) => first.or(attempted),
+        };
+        (self.info().size, next)
+    }
+
+    /// The oldest message that waits if it is late by more than so many milliseconds, unless that was said
+    /// since the last time when none was.
+    pub(super) fn overdue(&mut self, after: f64) -> Option<QueuedMessage> {
+        let wall = self.clock.wall();
+        let is_late = |message: &QueuedMessage| wall - message.timestamp > after;
+        let first = self.schedule.first().filter(is_late);
+        let told = self
+            .overdue
+            .filter(|id| self.under_way.contains_key(id) || self.schedule.get(*id).as_ref().is_some_and(is_late));
+        let was_told = self.overdue.is_some();
+        self.overdue = first.map(|message| message.id).or(told);
+        first.filter(|_| !was_told)
+    }
+
+    /// In how many milliseconds there is something to tell of what is overdue, if it stays as it is.
+    pub(super) fn overdue_in(&self, after: f64) -> Option<f64> {
+        let first = self.schedule.first().filter(|_| self.overdue.is_none())?;
+        Some((first.timestamp + after - self.clock.wall()).clamp(1.0, LOOK_AGAIN))
     }
 
     /// What there is to do and was done.
@@ -215,6 +341,16 @@ impl Scheduler {
     }
 }
 
+fn tally(attempt: &AttemptState) -> Tally {
+    let outcome = attempt.outcome();
+    let [delivered, deferred, failed] = [Status::Delivered, Status::Deferred, Status::Failed].map(|it| outcome.has(it));
+    let attempted = Tally { attempted: u64::from(delivered || deferred || failed), ..Tally::default() };
+    if !attempt.is_recorded() {
+        return attempted;
+    }
+    Tally { delivered: delivered.into(), deferred: deferred.into(), failed: failed.into(), ..attempted }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,7 +363,7 @@ mod tests {
         let mut scheduler = Scheduler::new(1);
         scheduler.tick(50.0, 0.0);
         scheduler.open(true);
-        scheduler.put(id(), 40.0);
+        scheduler.put(id(), 40.0, None);
         let due = scheduler.take().unwrap();
         (scheduler, due)
     }
@@ -235,7 +371,7 @@ mod tests {
     #[test]
     fn no_more_attempts_are_under_way_than_may_be() {
         let (mut scheduler, _) = begun();
-        scheduler.put(Id::from_u128(2), 40.0);
+        scheduler.put(Id::from_u128(2), 40.0, None);
         assert_eq!((scheduler.take(), scheduler.idle()), (None, None));
         assert_eq!((scheduler.info().size, scheduler.info().in_attempt), (2, 1));
     }
@@ -244,7 +380,7 @@ mod tests {
     fn what_was_heard_of_a_message_while_it_was_attempted_counts_at_the_end_if_it_is_sooner() {
         for (timestamp, next) in [(45.0, 45.0), (90.0, 80.0), (40.0, 80.0)] {
             let (mut scheduler, due) = begun();
-            scheduler.put(id(), timestamp);
+            scheduler.put(id(), timestamp, None);
             let attempt = AttemptState::new(due.message, due.flushed);
             scheduler.end(&attempt, due.number, End::Rescheduled { due: Some(80.0), timestamp: 80.0, attempts: 1 });
             assert_eq!(scheduler.info().oldest_due, Some(next), "{timestamp}");

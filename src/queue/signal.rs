@@ -32,7 +32,8 @@ impl AbortSignal {
         }
     }
 
-    pub(super) fn abort(&self) {
+    /// Says that it is time to stop.
+    pub fn abort(&self) {
         self.0.aborted.store(true, Ordering::Release);
         self.0.notify.notify_waiters();
     }

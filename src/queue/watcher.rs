@@ -1,5 +1,6 @@
 //! How a queue hears of the messages of its storage.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use futures_util::future::{Either, select};
 
 use super::event::{Cause, Kind};
 use super::queue::Queue;
+use super::run::Pass;
+use super::schedule::QueuedMessage;
 use super::timer::Timer;
 use crate::error::Error;
 use crate::host::{Host, Stored};
@@ -20,7 +23,7 @@ use crate::watch::{Latest, Subscriber};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How many messages are taken over before anything else may run.
-const AT_ONCE: usize = 500;
+pub(super) const AT_ONCE: usize = 500;
 
 impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// Schedules what is there, then what is written or given another timestamp, until the storage is
@@ -41,19 +44,30 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         }
     }
 
-    /// Schedules everything that is there.
-    pub(super) async fn scan(&self) -> Result<(), H> {
+    /// Schedules everything that is there, shows it to a pass, and forgets what is gone.
+    pub(super) async fn scan(&self, mut pass: Option<&mut Pass>) -> Result<(), H> {
+        let _alone = self.scans.lock().await; // two at once would take what the other one sees for unseen
+        self.shared.lock().scheduler.begin_scan();
         let mut position = Position::Start;
         let mut count = 0_usize;
         while !matches!(position, Position::End) {
-            for (id, meta) in self.storage.load_records(&mut position).await? {
-                self.put_found(id, &meta);
+            for (id, stored) in self.storage.load_entries(&mut position).await? {
+                if let Some(Stored::Good(meta)) = stored {
+                    self.put_found(id, &meta);
+                    if let Some(pass) = &mut pass {
+                        pass.find(&self.shared.lock().scheduler, &self.settings.owner, id, &meta);
+                    }
+                } else {
+                    self.shared.lock().scheduler.see(id);
+                }
                 count = count.wrapping_add(1);
                 if count.is_multiple_of(AT_ONCE) {
                     self.timer.yield_now().await;
                 }
             }
         }
+        let gone = self.shared.update(|state| state.scheduler.end_scan());
+        gone.into_iter().for_each(|message| self.removed(message));
         Ok(())
     }
 
@@ -63,33 +77,45 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             Some(lease) if lease.owner == self.settings.owner => {
                 self.shared.update_now(&self.timer, |state| state.scheduler.put_own(id, meta.timestamp));
             }
-            _ => self.put(id, meta.timestamp),
+            _ => self.put(id, meta.timestamp, Some(meta.attempts)),
         }
     }
 
-    fn forget(&self, id: Id) {
-        self.shared.update(|state| state.scheduler.forget(id));
+    pub(super) fn forget(&self, id: Id) {
+        if let Some(message) = self.shared.update(|state| state.scheduler.forget(id)) {
+            self.removed(message);
+        }
+    }
+
+    fn removed(&self, QueuedMessage { id, attempts, .. }: QueuedMessage) {
+        self.emit(Some(id), None, attempts, Kind::Removed);
+    }
+
+    /// Schedules, or forgets, what has changed.
+    pub(super) async fn take_over(&self, messages: HashMap<Id, Latest>) -> Result<(), H> {
+        for (id, latest) in messages {
+            match latest {
+                Latest::At(timestamp, attempts) => self.put(id, timestamp, Some(attempts)),
+                Latest::Gone => self.forget(id),
+                Latest::Changed => match self.storage.get_meta(&id).await? {
+                    Some(Stored::Good(meta)) => self.put_found(id, &meta),
+                    _ => self.forget(id),
+                },
+            }
+        }
+        Ok(())
     }
 
     /// One scan of everything, then the changes until it is time for the next one.
     async fn scan_and_listen(&self, subscriber: &Subscriber) -> Result<(), H> {
-        self.scan().await?;
+        self.scan(None).await?;
         let mut timer = pin!(self.timer.sleep(self.options.scan));
         loop {
             if let Either::Right(_) = select(pin!(subscriber.heard()), timer.as_mut()).await {
                 return Ok(());
             }
             let changes = subscriber.take();
-            for (id, latest) in changes.messages {
-                match latest {
-                    Latest::At(timestamp) => self.put(id, timestamp),
-                    Latest::Gone => self.forget(id),
-                    Latest::Changed => match self.storage.get_meta(&id).await? {
-                        Some(Stored::Good(meta)) => self.put_found(id, &meta),
-                        _ => self.forget(id),
-                    },
-                }
-            }
+            self.take_over(changes.messages).await?;
             if changes.closed {
                 return Err(Error::Closed);
             }

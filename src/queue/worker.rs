@@ -8,10 +8,12 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::delivery::Delivery;
 use super::envelope::QueueEnvelope;
+use super::event::Kind;
 use super::on_drop::OnDrop;
 use super::queue::Queue;
 use super::relay::Relay;
-use super::scheduler::Due;
+use super::run::{Pass, Step};
+use super::schedule::QueuedMessage;
 use super::timer::{Timer, milliseconds};
 use crate::error::Error;
 use crate::host::Host;
@@ -21,21 +23,22 @@ use crate::storage::Result;
 const YIELD_AFTER: f64 = 10.0;
 
 impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H, R, T> {
-    /// Makes attempts: until there is nothing left to flush, or until the queue is stopped or its
-    /// storage closed.
-    pub(super) async fn work(&self, flush: bool) -> Result<(), H> {
-        let stops = self.enter();
-        let _worker = OnDrop(|| self.leave(stops));
+    /// Makes attempts: those of a pass, or what is due, until the queue is stopped or its storage closed.
+    /// This worker began after so many stops.
+    pub(super) async fn work(&self, stops: u64, mut pass: Option<&mut Pass>) -> Result<(), H> {
+        let signal = pass.as_ref().map(|pass| pass.options.signal.clone());
         let mut watching = pin!(async {
-            if flush {
-                pending::<()>().await;
+            match signal {
+                None => self.watch().await,
+                Some(Some(signal)) => signal.aborted().await,
+                Some(None) => pending().await,
             }
-            self.watch().await;
         });
-        let mut closed = false;
+        // Whether there is nothing to watch any more: the storage is closed, or a pass aborted.
+        let mut ended = false;
         let mut attempts = FuturesUnordered::new();
-        // How many attempts had begun when this worker began no more.
-        let mut last = None;
+        // Whether this worker begins no more attempts.
+        let mut over = false;
         let mut timer = pin!(None);
         let mut wakes_at = f64::INFINITY;
         let mut spent = 0.0;
@@ -43,23 +46,26 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
             let mut changed = pin!(self.shared.changed.notified());
             changed.as_mut().enable(); // before the look, or the change could come in between
             let mut began = false;
-            if last.is_none() {
-                let due = self.take(stops);
-                began = due.is_some();
-                attempts.extend(due.map(|due| Delivery::new(self, due, stops).run()));
-                let state = self.shared.lock();
-                let flushed = flush && (state.paused || !state.scheduler.is_flushing());
-                if closed || flushed || state.stops != stops {
-                    last = Some(state.scheduler.begun());
+            if !over {
+                let step = if ended { Step::Over } else { self.step(stops, pass.as_deref_mut(), attempts.len()) };
+                match step {
+                    Step::Begin(due) => {
+                        began = true;
+                        attempts.push(Delivery::new(self, due, stops).run());
+                    }
+                    Step::Wait if pass.is_none() => self.tell_overdue(),
+                    Step::Wait => {}
+                    Step::Over => over = true,
                 }
             }
-            if let Some(last) = last
-                && attempts.is_empty()
-                && !(flush && self.shared.lock().scheduler.has_under_way(last))
-            {
-                return if closed { Err(Error::Closed) } else { Ok(()) };
+            if over && attempts.is_empty() {
+                match &pass {
+                    None if ended => return Err(Error::Closed),
+                    Some(pass) if !ended && !pass.is_alone(&self.shared.lock().scheduler) => {}
+                    _ => return Ok(()),
+                }
             }
-            let wake_at = self.next_wake(last.is_some());
+            let wake_at = self.next_wake(over || pass.is_some());
             if wake_at < wakes_at || wake_at == f64::INFINITY {
                 wakes_at = wake_at;
                 let time = milliseconds(wake_at - self.timer.steady());
@@ -68,14 +74,16 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
             poll_fn(|cx| {
                 let since = self.timer.steady();
                 let mut ready = began;
-                if !closed && watching.as_mut().poll(cx).is_ready() {
-                    (closed, ready) = (true, true);
+                if !ended && watching.as_mut().poll(cx).is_ready() {
+                    (ended, ready) = (true, true);
                 }
                 while spent + self.timer.steady() - since < YIELD_AFTER
-                    && !attempts.is_empty()
-                    && attempts.poll_next_unpin(cx).is_ready()
+                    && let Poll::Ready(Some(tally)) = attempts.poll_next_unpin(cx)
                 {
                     ready = true;
+                    if let Some(pass) = &mut pass {
+                        pass.tally.add(tally);
+                    }
                 }
                 spent += self.timer.steady() - since;
                 if ready || spent >= YIELD_AFTER || changed.as_mut().poll(cx).is_ready() {
@@ -112,8 +120,10 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
                 state.renewal_at = now + self.settings.renewal_interval();
             }
             let renewal = if state.relaying > 0 { state.renewal_at } else { f64::INFINITY };
-            let idle = state.scheduler.idle().filter(|_| !leaving);
-            (renewal.min(idle.map_or(f64::INFINITY, |idle| now + idle)), renews)
+            let idle = state.scheduler.idle();
+            let overdue = state.scheduler.overdue_in(self.overdue_after());
+            let waits = [idle, overdue].into_iter().flatten().filter(|_| !leaving);
+            (waits.fold(renewal, |at, wait| at.min(now + wait)), renews)
         };
         if renews {
             self.shared.at_relay.notify_waiters();
@@ -121,20 +131,39 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         at
     }
 
-    /// An attempt that may begin now, unless the queue was stopped since.
-    fn take(&self, stops: u64) -> Option<Due> {
-        let mut state = self.shared.lock_now(&self.timer);
-        if state.stops == stops { state.scheduler.take() } else { None }
+    fn overdue_after(&self) -> f64 {
+        self.options.overdue_after.as_secs_f64() * 1000.0
     }
 
-    fn enter(&self) -> u64 {
+    /// Tells that the oldest message is late, where nothing can be begun.
+    fn tell_overdue(&self) {
+        let late = self.shared.lock_now(&self.timer).scheduler.overdue(self.overdue_after());
+        if let Some(QueuedMessage { id, timestamp, attempts, .. }) = late {
+            self.emit(Some(id), None, attempts, Kind::Overdue { timestamp });
+        }
+    }
+
+    /// What a worker does next that began after so many stops and has so many attempts under way.
+    fn step(&self, stops: u64, pass: Option<&mut Pass>, under_way: usize) -> Step {
+        let state = &mut *self.shared.lock_now(&self.timer);
+        if state.stops != stops {
+            return Step::Over;
+        }
+        match pass {
+            Some(_) if state.paused => Step::Over,
+            Some(pass) => pass.step(&mut state.scheduler, under_way),
+            None => state.scheduler.take().map_or(Step::Wait, Step::Begin),
+        }
+    }
+
+    pub(super) fn enter(&self) -> u64 {
         self.shared.update(|state| {
             state.workers.push(state.stops);
             state.stops
         })
     }
 
-    fn leave(&self, stops: u64) {
+    pub(super) fn leave(&self, stops: u64) {
         self.shared.update(|state| {
             if let Some(place) = state.workers.iter().position(|began| *began == stops) {
                 state.workers.swap_remove(place);

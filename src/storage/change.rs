@@ -75,7 +75,7 @@ impl<H: Host> DictStorage<H> {
             }
             if self.commit(Batch::change(id, version, next.clone()), progress).await? {
                 if next.timestamp != meta.timestamp {
-                    self.watchers.notify(id, Latest::At(next.timestamp));
+                    self.watchers.notify(id, Latest::At(next.timestamp, next.attempts));
                 }
                 self.remember(id, next, recipients);
                 return Ok(results);

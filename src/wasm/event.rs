@@ -80,7 +80,8 @@ pub(super) fn emit(callbacks: &Callbacks, event: &Event<'_, JsEnvelope, Failed>)
         failed: JsValue::UNDEFINED,
     };
     match &event.kind {
-        Kind::Queued | Kind::Attempt => {}
+        Kind::Queued | Kind::Attempt | Kind::Removed => {}
+        Kind::Overdue { timestamp } => detail.timestamp = Some(*timestamp),
         Kind::Delivered(recipients) | Kind::Failed(recipients) => detail.add_recipients(recipients),
         Kind::Deferred { recipients, timestamp } => {
             detail.add_recipients(recipients);

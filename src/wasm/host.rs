@@ -29,6 +29,9 @@ extern "C" {
     fn commit(this: &Adapter, batch: &JsBatch) -> JsValue;
     #[wasm_bindgen(method)]
     fn page(this: &Adapter, dict: &str, cursor: JsValue, limit: u32) -> JsValue;
+    /// Undefined if the host has none.
+    #[wasm_bindgen(method, js_name = cursorAfter)]
+    fn cursor_after(this: &Adapter, id: &str) -> JsValue;
     #[wasm_bindgen(method)]
     fn sizes(this: &Adapter) -> JsValue;
     #[wasm_bindgen(method)]
@@ -139,6 +142,11 @@ impl Host for JsHost {
     async fn page(&self, dict: Dict, cursor: Option<JsValue>, limit: u32) -> Result<Page<JsValue>, Failed> {
         let answer = self.adapter.page(name(dict), cursor.unwrap_or_default(), limit);
         Ok(meta::page(settled(answer).await?.unchecked_ref()))
+    }
+
+    fn cursor_after(&self, id: Id) -> Option<JsValue> {
+        let cursor = self.adapter.cursor_after(id.encode(&mut [0; 32]));
+        (!cursor.is_undefined()).then_some(cursor)
     }
 
     async fn sizes(&self) -> Result<Sizes, Failed> {

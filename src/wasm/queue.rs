@@ -1,11 +1,13 @@
 //! The queue as JavaScript sees it.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use js_sys::Array;
 use serde::Serialize;
+use serde_wasm_bindgen::preserve;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -19,7 +21,10 @@ use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, later, now_or_later};
 use super::timer::JsTimer;
 use crate::error::Error;
 use crate::id::Id;
-use crate::queue::{BoxError, EnqueueError, EnqueueOptions, Enqueued, Info, Options, Queue as CoreQueue, Reply};
+use crate::queue::{
+    AbortSignal, BoxError, Counts, EnqueueError, EnqueueOptions, Enqueued, Info, ListOptions, Listed, Listing,
+    MessageState, Options, Queue as CoreQueue, Reply, RunOptions, RunResult,
+};
 
 type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
 
@@ -40,6 +45,8 @@ extern "C" {
     fn attempt_timeout(this: &OptionsCopy) -> Option<f64>;
     #[wasm_bindgen(method, getter, js_name = keepDelivered)]
     fn keep_delivered(this: &OptionsCopy) -> f64;
+    #[wasm_bindgen(method, getter, js_name = overdueAfter)]
+    fn overdue_after(this: &OptionsCopy) -> f64;
     #[wasm_bindgen(method, getter, js_name = hasBackoff)]
     fn has_backoff(this: &OptionsCopy) -> bool;
     #[wasm_bindgen(method, getter, js_name = hasBounceFactory)]
@@ -61,6 +68,8 @@ fn duration(milliseconds: f64) -> Duration {
 pub struct Queue {
     core: Rc<Core>,
     callbacks: Callbacks,
+    /// Those under way, by the numbers that JavaScript gives.
+    runs: Rc<RefCell<Vec<(u32, AbortSignal)>>>,
 }
 
 #[wasm_bindgen]
@@ -75,7 +84,7 @@ impl Queue {
         let dead_letter = dead_letter.map(|storage| Arc::clone(&storage.storage));
         let options = options_of(options, dead_letter, &callbacks);
         match Core::with_timer(Arc::clone(&storage.storage), JsRelay(callbacks.clone()), options, JsTimer) {
-            Ok(core) => Self { core: Rc::new(core), callbacks }.into(),
+            Ok(core) => Self { core: Rc::new(core), callbacks, runs: Rc::default() }.into(),
             Err(error) => failure(error),
         }
     }
@@ -124,15 +133,55 @@ impl Queue {
         now_or_later(Box::pin(work), false)
     }
 
-    /// Resolves when everything that waits was attempted once.
-    pub fn flush(&self) -> JsValue {
-        let core = Rc::clone(&self.core);
-        let work = async move { core.flush().await.map(|()| JsValue::UNDEFINED).map_err(failure) };
+    /// Resolves with what attempts came to: of what is due, and of what was deferred if `hurry` says so.
+    /// `abort` ends it by this number.
+    pub fn run(&self, number: u32, hurry: bool, until: Option<f64>, limit: Option<f64>) -> JsValue {
+        let (core, runs) = (Rc::clone(&self.core), Rc::clone(&self.runs));
+        let signal = AbortSignal::default();
+        runs.borrow_mut().push((number, signal.clone()));
+        let options = RunOptions { until, limit: limit.map(|limit| limit as u64), signal: Some(signal) };
+        let work = async move {
+            let result = core.pass(options, hurry).await;
+            runs.borrow_mut().retain(|(other, _)| *other != number);
+            result.map(run_result_to_js).map_err(failure)
+        };
         // Where the stack of the caller ends between a relay and its answer, nobody knows what came of it.
         later(Box::pin(work))
     }
 
-    /// Lets everything that waits be due now.
+    /// Lets the run of this number begin no more attempts.
+    pub fn abort(&self, number: u32) {
+        for (_, signal) in self.runs.borrow().iter().filter(|(run, _)| *run == number) {
+            signal.abort();
+        }
+    }
+
+    /// Resolves with whether a message was removed that waits.
+    pub fn cancel(&self, id: &str) -> JsValue {
+        let Ok(id) = id.parse::<Id>() else { return JsValue::FALSE };
+        let core = Rc::clone(&self.core);
+        let work = async move { core.cancel(&id).await.map(JsValue::from).map_err(failure) };
+        now_or_later(Box::pin(work), false)
+    }
+
+    /// Resolves with how many messages are in which state.
+    pub fn count(&self) -> JsValue {
+        let core = Rc::clone(&self.core);
+        let work = async move { core.count().await.map(counts_to_js).map_err(failure) };
+        now_or_later(Box::pin(work), false)
+    }
+
+    /// A `List` or a `Failed`.
+    pub fn list(&self, state: Option<String>, limit: Option<f64>, cursor: Option<String>, envelopes: bool) -> JsValue {
+        let state = state.and_then(|name| MessageState::named(&name));
+        let options = ListOptions { state, limit: limit.map(|limit| limit as u64), cursor, envelopes };
+        match self.core.list(options) {
+            Ok(listing) => List { core: Rc::clone(&self.core), listing: Rc::new(Cell::new(Some(listing))) }.into(),
+            Err(error) => failure(error),
+        }
+    }
+
+    /// Lets what was deferred be due now.
     pub fn wake(&self) {
         self.core.wake();
     }
@@ -165,6 +214,35 @@ impl Queue {
     }
 }
 
+/// What [`Queue::list`] gives.
+#[wasm_bindgen]
+#[allow(missing_debug_implementations)]
+pub struct List {
+    core: Rc<Core>,
+    /// None while a call of `next` has it.
+    listing: Rc<Cell<Option<Listing<JsValue>>>>,
+}
+
+#[wasm_bindgen]
+impl List {
+    /// Resolves with a message and the cursor after it; undefined at the end. One call at a time.
+    pub fn next(&self) -> JsValue {
+        let (core, place) = (Rc::clone(&self.core), Rc::clone(&self.listing));
+        let work = async move {
+            let Some(mut listing) = place.take() else { return Ok(JsValue::UNDEFINED) };
+            let next = listing.next(&core).await;
+            place.set(Some(listing));
+            let listed = next.map_err(failure)?;
+            let pair = |one: Listed<JsEnvelope>| {
+                let cursor = Listing::<JsValue>::cursor(&one);
+                Array::of2(&to_js(&JsListed::from(&one)), &cursor.into()).into()
+            };
+            Ok(listed.map_or(JsValue::UNDEFINED, pair))
+        };
+        now_or_later(Box::pin(work), false)
+    }
+}
+
 fn options_of(
     given: &OptionsCopy,
     dead_letter: Option<Arc<crate::storage::DictStorage<JsHost>>>,
@@ -179,6 +257,7 @@ fn options_of(
         keep_delivered: duration(given.keep_delivered()),
         dead_letter,
         scan: given.scan().map_or(Duration::MAX, duration),
+        overdue_after: duration(given.overdue_after()),
         ..Options::default()
     };
     if given.has_backoff() {
@@ -238,6 +317,50 @@ impl From<Info> for JsInfo {
             failed: info.failed as f64,
         }
     }
+}
+
+#[derive(Serialize)]
+struct JsListed<'a> {
+    id: String,
+    state: &'static str,
+    due: f64,
+    attempts: u32,
+    replies: Vec<JsReply<'a>>,
+    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
+    envelope: JsValue,
+}
+
+impl<'a> From<&'a Listed<JsEnvelope>> for JsListed<'a> {
+    fn from(listed: &'a Listed<JsEnvelope>) -> Self {
+        Self {
+            id: listed.id.to_string(),
+            state: listed.state.name(),
+            due: listed.due,
+            attempts: listed.attempts,
+            replies: listed.replies.iter().map(JsReply::from).collect(),
+            envelope: listed.envelope.as_ref().map_or(JsValue::UNDEFINED, |envelope| envelope.0.clone()),
+        }
+    }
+}
+
+/// `pkg/queue.js` names the numbers.
+fn run_result_to_js(RunResult { tally, left, next_due }: RunResult) -> JsValue {
+    let [attempted, delivered, deferred, failed] =
+        [tally.attempted, tally.delivered, tally.deferred, tally.failed].map(|number| Some(number as f64));
+    numbers([attempted, delivered, deferred, failed, Some(left as f64), next_due])
+}
+
+/// `pkg/queue.js` names the numbers.
+fn counts_to_js(counts: Counts) -> JsValue {
+    let [waiting, due, deferred, sending, failed] =
+        [counts.waiting, counts.due, counts.deferred, counts.sending, counts.failed].map(|number| Some(number as f64));
+    numbers([waiting, due, deferred, sending, failed, counts.oldest_due])
+}
+
+/// Numbers by their places; NaN for none.
+fn numbers<const N: usize>(numbers: [Option<f64>; N]) -> JsValue {
+    let numbers = numbers.map(|number| number.unwrap_or(f64::NAN));
+    js_sys::Float64Array::from(numbers.as_slice()).into()
 }
 
 fn enqueued_to_js(enqueued: Result<Enqueued<JsHost>, EnqueueError<JsHost>>) -> Result<JsValue, JsValue> {

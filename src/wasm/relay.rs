@@ -1,7 +1,7 @@
 //! The functions of the caller that a queue calls: relay, policies, backoff, bounce factory, bounce
 //! queue, listeners.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
 use js_sys::Array;
@@ -108,7 +108,7 @@ fn answer(copy: &AnswerCopy) -> Result<Answer, BoxError> {
     let says = copy.says();
     let verdicts = says.iter().map(|says| verdict(&says));
     if let Some(addresses) = copy.addresses() {
-        let mut by_address = BTreeMap::new();
+        let mut by_address = HashMap::new();
         by_address.extend(addresses.into_iter().zip(verdicts)); // to collect them would sort them first
         return Ok(Answer::ByAddress(by_address));
     }

@@ -95,7 +95,9 @@ export async function all(iterable) {
   return list;
 }
 
-export const TYPES = ['queued', 'attempt', 'delivered', 'deferred', 'failed', 'bounced', 'error'];
+export const TYPES = [
+  'queued', 'attempt', 'delivered', 'deferred', 'failed', 'bounced', 'removed', 'overdue', 'error',
+];
 
 /** Collects the events of a queue; `until` resolves with the first of a type, past or future, that a check accepts. */
 export function watch(queue) {

@@ -57,6 +57,11 @@ export class Buckets {
     return { entries, next: bucket < BUCKETS.length ? { cards, bucket, after } : undefined };
   }
 
+  /** @param {string} id */
+  cursorAfter(id) {
+    return { bucket: BUCKETS.indexOf(id.slice(0, 2)), after: id };
+  }
+
   async sizes() {
     const count = async (/** @type {DictName} */ dict) => (await this.#cards(dict)).reduce((sum, card) => sum + card);
     return { size: await count('envelope'), metaSize: await count('meta') };

@@ -64,7 +64,7 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
         3 => Answer::All(Verdict::Unrecognised),
         4 => Answer::Each(vec![Verdict::Delivered(None); envelope.recipients.len() + 1]),
         5..8 => {
-            let mut by_address = std::collections::BTreeMap::new();
+            let mut by_address = std::collections::HashMap::new();
             for (address, index) in envelope.recipients.iter().zip(indexes) {
                 if world.random.chance(90) {
                     let (good, verdict) = verdict(world);

@@ -1,0 +1,188 @@
+//! Attempting what waits once, for programs that do not run for long.
+
+use super::envelope::QueueEnvelope;
+use super::list::claim_of;
+use super::on_drop::OnDrop;
+use super::queue::Queue;
+use super::relay::Relay;
+use super::schedule::{QueuedMessage, Schedule};
+use super::scheduler::{Due, Scheduler, Taken};
+use super::signal::AbortSignal;
+use super::timer::Timer;
+use crate::host::Host;
+use crate::id::Id;
+use crate::meta::Meta;
+use crate::storage::Result;
+
+/// What a run is told; see [`Queue::run_with`].
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// No attempt begins after this time, in milliseconds since the epoch; at any time unless given.
+    pub until: Option<f64>,
+    /// How many attempts are made at most; any number unless given.
+    pub limit: Option<u64>,
+    /// Once it is aborted no attempt begins, and the run ends when those under way have ended.
+    pub signal: Option<AbortSignal>,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RunResult {
+    /// What attempts came to. Those that a started queue has made meanwhile count as well.
+    pub tally: Tally,
+    /// How many messages wait now, those that others have claimed included.
+    pub left: usize,
+    /// When the first of these is due, or its claim ends.
+    pub next_due: Option<f64>,
+}
+
+/// What attempts came to, by messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Messages that were attempted;
+    pub attempted: u64,
+    /// those that somebody has got,
+    pub delivered: u64,
+    /// those of which somebody waits for the next attempt,
+    pub deferred: u64,
+    /// those of which somebody was given up.
+    pub failed: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.attempted = self.attempted.saturating_add(other.attempted);
+        self.delivered = self.delivered.saturating_add(other.delivered);
+        self.deferred = self.deferred.saturating_add(other.deferred);
+        self.failed = self.failed.saturating_add(other.failed);
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            attempted: self.attempted.saturating_sub(before.attempted),
+            delivered: self.delivered.saturating_sub(before.delivered),
+            deferred: self.deferred.saturating_sub(before.deferred),
+            failed: self.failed.saturating_sub(before.failed),
+        }
+    }
+}
+
+/// The messages that a run is about.
+pub(super) struct Pass {
+    pub(super) options: RunOptions,
+    /// Whether it is about what was deferred, too, whatever that is due.
+    hurry: bool,
+    /// Those that were not come to yet, by their timestamps.
+    waiting: Schedule,
+    /// Attempts of these that others had begun already, with their numbers.
+    joined: Vec<(Id, u64)>,
+    pub(super) tally: Tally,
+}
+
+/// What a run does next.
+pub(super) enum Step {
+    Begin(Due),
+    /// Something has to end before it begins more.
+    Wait,
+    /// It begins nothing more.
+    Over,
+}
+
+impl Pass {
+    /// Takes on a message that the scan has found, if it is one of them.
+    pub(super) fn find(&mut self, scheduler: &Scheduler, owner: &str, id: Id, meta: &Meta) {
+        let is_one = match claim_of(meta, scheduler.wall()) {
+            Some(lease) => lease.owner == owner, // it is under way, or whoever had it is no more
+            None => scheduler.is_due(id, meta.timestamp) || (self.hurry && meta.attempts > 0),
+        };
+        if is_one {
+            let timestamp = scheduler.timestamp_of(id).unwrap_or(meta.timestamp);
+            self.waiting.put(QueuedMessage { id, due: timestamp, timestamp, attempts: meta.attempts });
+        }
+    }
+
+    /// `under_way` of its own attempts have not ended.
+    pub(super) fn step(&mut self, scheduler: &mut Scheduler, under_way: usize) -> Step {
+        let RunOptions { until, limit, signal } = &self.options;
+        if until.is_some_and(|until| scheduler.wall() > until) || signal.as_ref().is_some_and(AbortSignal::is_aborted) {
+            self.joined.clear();
+            return Step::Over;
+        }
+        if limit.is_some_and(|limit| self.tally.attempted >= limit) {
+            return Step::Over;
+        }
+        // An attempt under way may turn out to be none: somebody else may have the message.
+        let begun = self.tally.attempted.saturating_add(under_way as u64);
+        if scheduler.is_full() || limit.is_some_and(|limit| begun >= limit) {
+            return Step::Wait;
+        }
+        while let Some(QueuedMessage { id, timestamp, .. }) = self.waiting.pop_due(f64::INFINITY) {
+            match scheduler.take_listed(id, timestamp) {
+                Taken::Now(due) => return Step::Begin(due),
+                Taken::UnderWay(number) => self.joined.push((id, number)),
+                Taken::Changed => {}
+            }
+        }
+        Step::Over
+    }
+
+    /// Whether everything has ended that others had begun.
+    pub(super) fn is_alone(&self, scheduler: &Scheduler) -> bool {
+        !self.joined.iter().any(|(id, number)| scheduler.is_under_way(*id, *number))
+    }
+}
+
+impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H, R, T> {
+    /// Attempts what is due, each message once: see [`Queue::run_with`].
+    ///
+    /// # Errors
+    /// See [`Queue::run_with`].
+    pub async fn run(&self) -> Result<RunResult, H> {
+        self.run_with(RunOptions::default()).await
+    }
+
+    /// Looks through the storage, attempts what is due now, each message once, and ends when that is
+    /// done, also in a queue that was not started. What others have claimed is left to them.
+    ///
+    /// # Errors
+    /// Those of [`Load::next`](crate::Load::next): nothing was attempted.
+    pub async fn run_with(&self, options: RunOptions) -> Result<RunResult, H> {
+        self.pass(options, false).await
+    }
+
+    /// The same as [`Queue::run`], and what was deferred is attempted too, whatever it is due.
+    ///
+    /// # Errors
+    /// See [`Queue::run_with`].
+    pub async fn flush(&self) -> Result<RunResult, H> {
+        self.flush_with(RunOptions::default()).await
+    }
+
+    /// The same as [`Queue::run_with`], and what was deferred is attempted too, whatever it is due. A
+    /// message that was never attempted and is planned for later waits.
+    ///
+    /// # Errors
+    /// See [`Queue::run_with`].
+    pub async fn flush_with(&self, options: RunOptions) -> Result<RunResult, H> {
+        self.pass(options, true).await
+    }
+
+    /// A flush, if it is one that hurries, or a run.
+    pub(crate) async fn pass(&self, options: RunOptions, hurry: bool) -> Result<RunResult, H> {
+        let stops = self.enter();
+        let _worker = OnDrop(|| self.leave(stops));
+        let subscriber = self.storage.watchers.subscribe();
+        let before = self.shared.lock().scheduler.started();
+        let mut pass =
+            Pass { options, hurry, waiting: Schedule::default(), joined: Vec::new(), tally: Tally::default() };
+        self.scan(Some(&mut pass)).await?;
+        self.work(stops, Some(&mut pass)).await?;
+        // Of what changed meanwhile without this queue; what cannot be read is as it was.
+        let _ = self.take_over(subscriber.take().messages).await;
+        let scheduler = &self.shared.lock_now(&self.timer).scheduler;
+        let mut tally = pass.tally;
+        tally.add(scheduler.started().since(before));
+        let (left, next_due) = scheduler.left(self.settings.lease);
+        Ok(RunResult { tally, left, next_due })
+    }
+}
