@@ -157,8 +157,8 @@ describe('a meta record', () => {
   });
 
   test('of a newer format says so, and nothing else', () => {
-    const newer = bytes('02 83 01 02 03');
-    assert.deepEqual(decodeMeta(newer), { format: 2 });
+    const newer = bytes('03 83 01 02 03');
+    assert.deepEqual(decodeMeta(newer), { format: 3 });
     assert.equal(hex(encodeVersion(decodeMeta(newer))), hex(newer));
     assert.deepEqual(decodeMeta(encodeMeta({ timestamp: 1, format: 300 })), { format: 300 });
   });
@@ -174,15 +174,20 @@ describe('a meta record', () => {
   });
 });
 
-test('recipients are too many where a record that marks them all would not fit', () => {
-  const most = 8 * (1000 - 160);
+test('recipients are too many where a record that marks them all, and names them all as given up, would not fit', () => {
+  const [limit, most] = [5_000, 7_000];
   const withSome = (length) => ({ recipients: Array.from({ length }, () => 'a@b') });
-  refuseTooMany(withSome(most), 1000);
-  assert.throws(() => refuseTooMany(withSome(most + 1), 1000), { name: 'QueueError', code: 'too-large' });
-  const deliveredIndexes = Array.from({ length: most }, (_, i) => i);
-  const lease = { until: Number.MAX_VALUE, owner: 'x'.repeat(36) };
-  const full = encodeMeta({ timestamp: Number.MIN_VALUE, attempts: 2 ** 32 - 1, deliveredIndexes, lease });
-  assert.ok(full.length <= 1000, `${full.length} bytes`);
+  refuseTooMany(withSome(most), limit);
+  assert.throws(() => refuseTooMany(withSome(most + 1), limit), { name: 'QueueError', code: 'too-large' });
+  const indexes = Array.from({ length: most }, (_, i) => i);
+  const reply = { code: 550, message: 'x'.repeat(200) };
+  const full = encodeMeta({
+    timestamp: Number.MIN_VALUE, attempts: 2 ** 32 - 1, deliveredIndexes: indexes, firstAttempt: Number.MIN_VALUE,
+    lease: { until: Number.MAX_VALUE, owner: 'x'.repeat(36) }, failed: [{ attempt: 2 ** 32 - 1, indexes }],
+    scheduled: 2 ** 32 - 1, untold: 2 ** 32 - 1, notice: 'confirmed', format: 2,
+    replies: Array.from({ length: 5 }, (_, i) => ({ reply, indexes: [i] })),
+  });
+  assert.ok(full.length <= limit, `${full.length} bytes`);
 });
 
 describe('an envelope in chunks', () => {

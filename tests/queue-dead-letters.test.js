@@ -17,7 +17,7 @@ onEachStorage('A queue', (scene) => {
     const { queue, until } = make(relay, { deadLetter });
     const [[, id]] = await queue.enqueue(message(['a', 'b']));
     await queue.flush();
-    await until('failed');
+    await until('bounced');
     assert.deepEqual(deadLetter.get(id)[0].recipients, ['b']);
     assert.deepEqual(deadLetter.get(id)[0].message, 'Hello!\r\n');
     good = true;
@@ -25,6 +25,7 @@ onEachStorage('A queue', (scene) => {
     await queue.flush();
     await until('delivered', ({ recipients }) => recipients[0] === 'b');
     assert.equal(deadLetter.getInfo().size, 0);
+    while (await scene.left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     await assert.rejects(queue.retry(id), KeyError);
   });
 

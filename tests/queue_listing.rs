@@ -32,7 +32,7 @@ async fn in_every_state() -> (Queue<MemoryHost, impl Relay<Envelope>, SystemTime
     });
     let options = Options {
         dead_letter: Some(Arc::new(DictStorage::new(MemoryHost::new()))),
-        bounce_factory: Some(Box::new(|_, _| Box::pin(async { Ok(None) }))),
+        bounce_factory: Some(Box::new(|_, _, _| Box::pin(async { Ok(None) }))),
         ..Options::default()
     };
     let queue = queue_on(&MemoryHost::new(), relay, options);

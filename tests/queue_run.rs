@@ -36,11 +36,11 @@ async fn a_run_attempts_what_is_due_once_and_tells_what_came_of_it() {
         "each" => Answer::Each(vec![Verdict::Delivered(None), later(), no_user()]),
         _ => later().into(),
     });
-    let options = Options { backoff: Some(Box::new(|_, _, _| Ok(Some(0.0)))), ..Options::default() };
+    let options = Options { backoff: Some(Box::new(|_, _, _, _| Ok(Some(0.0)))), ..Options::default() };
     let queue = queue_on(
         &host,
         relay,
-        Options { bounce_factory: Some(Box::new(|_, _| Box::pin(async { Ok(None) }))), ..options },
+        Options { bounce_factory: Some(Box::new(|_, _, _| Box::pin(async { Ok(None) }))), ..options },
     );
     for subject in ["delivered", "each", "deferred"] {
         queue.enqueue(envelope(3, subject)).await.unwrap();

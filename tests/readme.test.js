@@ -37,7 +37,7 @@ test('the IndexedDB example of the README runs as it stands', () => {
 });
 
 test('the queue example of the README tells what its comment says', () => {
-  assert.equal(run(examples[2]), 'told me@example.com\ndelivered to you@example.com\n');
+  assert.equal(run(examples[2]), 'delivered to you@example.com\ntold me@example.com\n');
 });
 
 /** An HTTP relay's other side that has taken some messages and takes no more. */

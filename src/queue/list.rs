@@ -209,8 +209,8 @@ fn readable<T, E>(read: std::result::Result<T, Error<E>>) -> std::result::Result
 }
 
 /// The last replies to the recipients of a message.
-fn replies(_meta: &Meta) -> Vec<Reply> {
-    Vec::new()
+fn replies(meta: &Meta) -> Vec<Reply> {
+    meta.replies.iter().map(|last| Reply::new(last.code, last.message.clone())).collect()
 }
 
 impl<C> Listing<C> {

@@ -25,6 +25,10 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         let (Some(storage), Some(envelope)) = (&self.queue.options.dead_letter, &self.envelope) else {
             return Input::Stored;
         };
+        // Once there is a notice it was kept, and it may have been queued again since.
+        if self.is_told_already(failed).await {
+            return Input::Stored;
+        }
         let failed = named(&**envelope, &self.failed(failed)).as_message();
         let written = DeadLetters(storage).keep(self.id(), failed, self.queue.timer.wall()).await;
         match written {
@@ -41,10 +45,10 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             return Input::Told(false);
         };
         let of = NoticeOf { id: self.id(), attempt: untold.attempt };
-        let id = notice_id(of);
-        if !self.state.is_recorded() && self.is_stored(id).await {
-            return Input::Told(true); // by whoever told of these before
+        if self.is_told_already(untold).await {
+            return Input::Told(true);
         }
+        let id = notice_id(of);
         let recipients = self.failed(untold);
         let replies: Vec<Arc<Reply>> = recipients.iter().filter_map(|recipient| recipient.reply.clone()).collect();
         let Some(reply) = replies.first() else { return Input::Told(false) };
@@ -66,8 +70,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         }
     }
 
-    /// Whether a notice that looks itself whether it is to be sent is here.
-    async fn is_stored(&self, id: Id) -> bool {
+    /// Whether somebody has told of these before, by a notice that looks itself whether it is to be sent.
+    async fn is_told_already(&self, failed: &Failed) -> bool {
+        if self.state.is_recorded() {
+            return false;
+        }
+        let id = notice_id(NoticeOf { id: self.id(), attempt: failed.attempt });
         let found = self.queue.pooled(self.queue.storage.get(&id)).await;
         found.is_ok_and(|notice| notice.envelope.notice_of().is_some())
     }

@@ -14,6 +14,10 @@ fn dsn<'a>(failed: &'a [Failed<'a>], headers: &'a [(String, String)]) -> Dsn<'a>
     }
 }
 
+fn is_line(line: &str) -> bool {
+    line.is_ascii() && !line.contains(['\r', '\n', '\0']) && line.len() <= LINE
+}
+
 #[test]
 fn nothing_in_a_reply_or_an_address_begins_a_line_of_its_own() {
     let evil = "x\r\nBcc: victim@example.com\n\rFinal-Recipient: rfc822; other@example.com\0\u{85}\u{2028}y";
