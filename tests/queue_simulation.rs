@@ -55,7 +55,7 @@ fn begin(world: &Shared, executor: &Executor, place: usize, deliverer: u64, skew
 fn factory() -> Box<BounceFactory<Envelope>> {
     Box::new(|envelope, _, replies| {
         assert_eq!(envelope.recipients.len(), replies.len(), "each recipient has its reply");
-        let of = id_of(envelope).expect("notices are never bounced");
+        let of = id_of(envelope).unwrap(); // notices are never bounced
         let indexes: Vec<u32> = envelope.recipients.iter().map(|address| index_of(address)).collect();
         let made = match mood_of(of, &indexes) {
             Mood::Fails => Err("no idea".into()),

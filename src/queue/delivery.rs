@@ -69,7 +69,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             let input = match command {
                 Command::Done(end) => return self.done(end),
                 Command::GetMeta => self.get_meta(&self.id()).await,
-                Command::Change(change) => self.change(change).await,
+                Command::Change(change) => self.change(*change).await,
                 Command::Get => self.get().await,
                 Command::Relay => self.relay().await,
                 Command::Backoff(patience) => Input::Delay(self.backoff(patience)),

@@ -39,14 +39,14 @@ pub trait QueueEnvelope: EnvelopeHandle {
 
     /// The envelope from nobody, which is the null sender, and as a notice of what is given.
     #[must_use]
-    fn as_notice(self, of: Option<NoticeOf>) -> Self;
+    fn into_notice(self, of: Option<NoticeOf>) -> Self;
 
     /// Of what it tells, if it is a notice of a queue.
     fn notice_of(&self) -> Option<NoticeOf>;
 
     /// The same as an ordinary message, which is sent whatever it tells of.
     #[must_use]
-    fn as_message(self) -> Self;
+    fn into_message(self) -> Self;
 
     /// What the host keeps of an envelope that was made here.
     fn of(envelope: Envelope) -> Self;
@@ -95,7 +95,7 @@ impl QueueEnvelope for Envelope {
         Self { recipients, ..self.clone() }
     }
 
-    fn as_notice(self, of: Option<NoticeOf>) -> Self {
+    fn into_notice(self, of: Option<NoticeOf>) -> Self {
         Self { sender: self.sender.filter(String::is_empty), notice_of: of, ..self }
     }
 
@@ -103,7 +103,7 @@ impl QueueEnvelope for Envelope {
         self.notice_of
     }
 
-    fn as_message(self) -> Self {
+    fn into_message(self) -> Self {
         Self { notice_of: None, ..self }
     }
 

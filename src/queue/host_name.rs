@@ -10,7 +10,7 @@ pub(super) fn host_name_in_any_script<'a>(host: &'a str, sender: &'a str) -> &'a
     first_host([host, domain(sender)], |name| is_host(&name.replace(|letter: char| !letter.is_ascii(), "x")))
 }
 
-fn first_host<'a>(names: [&'a str; 2], good: impl Fn(&str) -> bool) -> &'a str {
+fn first_host(names: [&str; 2], good: impl Fn(&str) -> bool) -> &str {
     names.into_iter().find(|name| good(name)).unwrap_or("localhost")
 }
 

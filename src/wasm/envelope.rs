@@ -147,9 +147,9 @@ impl QueueEnvelope for JsEnvelope {
         Self(with_recipients(&self.0, places))
     }
 
-    fn as_notice(self, of: Option<NoticeOf>) -> Self {
+    fn into_notice(self, of: Option<NoticeOf>) -> Self {
         let mut digits = [0; 32];
-        let id = of.map(|of| &*of.id.encode(&mut digits));
+        let id = of.map(|of| of.id.encode(&mut digits));
         Self(as_notice(&self.0, id, of.map_or(0, |of| of.attempt)))
     }
 
@@ -158,7 +158,7 @@ impl QueueEnvelope for JsEnvelope {
         Some(NoticeOf { id: of.id().parse().ok()?, attempt: of.attempt() })
     }
 
-    fn as_message(self) -> Self {
+    fn into_message(self) -> Self {
         Self(as_message(&self.0))
     }
 

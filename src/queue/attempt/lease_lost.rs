@@ -30,6 +30,6 @@ impl AttemptState {
             self.recorded = true;
             return self.comes_back(self.after_lease_lost);
         }
-        self.go(Stage::LeaseLost, Command::Change(change))
+        self.go(Stage::LeaseLost, Command::Change(Box::new(change)))
     }
 }

@@ -23,7 +23,7 @@ impl AttemptState {
         let is_confirmed = untold.is_some() && untold == self.notice_of.map(|of| of.attempt);
         self.confirmed = is_confirmed;
         let notice = Some(if is_confirmed { Notice::Confirmed } else { Notice::Void });
-        self.go(Stage::Decide, Command::Change(Change { notice, ..self.fenced() }))
+        self.go(Stage::Decide, Command::Change(Box::new(Change { notice, ..self.fenced() })))
     }
 
     pub(super) fn decided(&mut self) -> Command {

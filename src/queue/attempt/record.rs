@@ -49,7 +49,7 @@ impl AttemptState {
         if !failed.is_empty() {
             change.failed = Some(Failed { attempt: self.attempts, indexes: failed });
         }
-        self.go(Stage::Record, Command::Change(change))
+        self.go(Stage::Record, Command::Change(Box::new(change)))
     }
 
     /// The original positions of those that came to this.

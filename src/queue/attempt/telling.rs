@@ -70,7 +70,7 @@ impl AttemptState {
         let untold = self.untold.is_none().then_some(None);
         let attempts = self.attempts_after.map(Attempts::Set);
         let change = Change { timestamp: Some(next), attempts, lease: Some(None), untold, ..self.fenced() };
-        self.go(Stage::Settle, Command::Change(change))
+        self.go(Stage::Settle, Command::Change(Box::new(change)))
     }
 
     pub(super) fn settled(&mut self, settings: &Settings) -> Command {

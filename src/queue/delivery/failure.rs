@@ -29,7 +29,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         if self.is_told_already(failed).await {
             return Input::Stored;
         }
-        let failed = named(&**envelope, &self.failed(failed)).as_message();
+        let failed = named(&**envelope, &self.failed(failed)).into_message();
         let written = DeadLetters(storage).keep(self.id(), failed, self.queue.timer.wall()).await;
         match written {
             Ok(()) => Input::Stored,
@@ -90,7 +90,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
     ) -> Option<H::Envelope> {
         if let Some(factory) = &self.queue.options.bounce_factory {
             match caught_async(async { factory(failed, reply, replies).await }).await {
-                Ok(Ok(made)) => return made.map(|made| made.as_notice(None)),
+                Ok(Ok(made)) => return made.map(|made| made.into_notice(None)),
                 Ok(Err(error)) | Err(error) => self.report(Kind::Error(Cause::Callback(error))),
             }
         }
@@ -125,7 +125,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         let looks_itself = made.len() == 1;
         // Whatever the policies have made of it, it is from nobody: it is never bounced itself.
         let named = looks_itself.then_some(of);
-        let notices = made.into_iter().map(|notice| notice.as_notice(named)).collect();
+        let notices = made.into_iter().map(|notice| notice.into_notice(named)).collect();
         let stored = self.queue.store_all(notices, id, None).await;
         stored.into_iter().try_for_each(|(_, id)| id.map(drop)).map_err(Cause::Storage)?;
         Ok(looks_itself)
