@@ -10,6 +10,7 @@ import {
 import { copyEnvelope } from './binding/envelope.js';
 import { HostAdapter } from './binding/host.js';
 import { WasmHalf } from './binding/wasm-half.js';
+import { reachOf } from './binding/owners.js';
 import { keepParts } from './binding/storages.js';
 import { AsyncMapsHost } from './hosts/maps.js';
 import { AsyncListing } from './listing.js';
@@ -68,7 +69,11 @@ export class AsyncDictStorage {
       return storage;
     });
     this.#every = subscribes ? MINUTE : poll;
-    keepParts(this, { wasm: this.#wasm, every: this.#every, listen: () => this.#listen() });
+    keepParts(this, {
+      wasm: this.#wasm, every: this.#every, listen: () => this.#listen(),
+      // Dictionaries that promise may be anywhere.
+      reach: () => (isHost ? reachOf(() => own.supports) : undefined),
+    });
   }
 
   /**

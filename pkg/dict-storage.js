@@ -35,7 +35,7 @@ export class DictStorage {
     this.metaDb = dictionary('metaDb', metaDb);
     const host = new SyncMapsHost(this.envelopeDb, this.metaDb);
     this.#wasm = new WasmHalf(({ glue, gate }) => new glue.Storage(new HostAdapter(host, true, gate), true, 0));
-    keepParts(this, { wasm: this.#wasm, every: undefined, listen() {} });
+    keepParts(this, { wasm: this.#wasm, every: undefined, reach: () => 'here', listen() {} });
   }
 
   /**

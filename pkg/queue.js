@@ -6,6 +6,7 @@ import { Callbacks } from './binding/callbacks.js';
 import { asMessage, copyEnvelope, without } from './binding/envelope.js';
 import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
+import { Owner } from './binding/owners.js';
 import { partsOf } from './binding/storages.js';
 import { WasmHalf } from './binding/wasm-half.js';
 import { guardian } from './listeners.js';
@@ -40,7 +41,10 @@ export class Queue extends Target {
     const { id, envelope, attempts } = detail ?? {};
     this.dispatchEvent(new CustomEvent('error', { detail: { id, envelope, attempts, error } }));
   });
+  #owner;
   #started = false;
+  /** Whether it was started, and may claim. */
+  #works = false;
   #runs = 0;
   #paused = false;
 
@@ -55,12 +59,12 @@ export class Queue extends Target {
     this.#storage = partsOf('storage', storage);
     this.#relay = relayOf(relay);
     const { backoff, bounceFactory, bounceQueue, deadLetter, ...numbers } = queueOptionsOf(options);
-    const { wasm, every } = this.#storage;
+    const { wasm, every, reach } = this.#storage;
     const deadLetters = deadLetter ? partsOf('options.deadLetter', deadLetter).wasm : undefined;
     // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
-    const owner = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
+    this.#owner = new Owner(reach());
     const own = {
-      ...numbers, owner, scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
+      ...numbers, owner: this.#owner.name, scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
       hasBounceQueue: Boolean(bounceQueue),
     };
     const functions = {
@@ -76,7 +80,7 @@ export class Queue extends Target {
       if (queue instanceof Failed) return queue;
       this.#policies.forEach((_, number) => queue.addPolicy(number));
       if (this.#paused) queue.pause();
-      if (this.#started) queue.start();
+      if (this.#works) queue.start();
       return queue;
     });
   }
@@ -142,11 +146,19 @@ export class Queue extends Target {
     if (this.#started || !this.#relay) return;
     this.#storage.listen();
     restarted.add(this.#returned);
-    this.#wasm.call((queue) => queue.start());
     this.#started = true;
+    const held = this.#owner.hold();
+    if (held) held.then(() => this.#work());
+    else this.#work();
     const { addEventListener: listen, document } = globalThis;
     listen?.call(globalThis, 'online', this.#online);
     document?.addEventListener('visibilitychange', this.#visible);
+  }
+
+  #work() {
+    if (!this.#started || this.#works) return;
+    this.#wasm.call((queue) => queue.start());
+    this.#works = true; // last: a half that is made for the call above begins by itself otherwise
   }
 
   /**
@@ -177,6 +189,8 @@ export class Queue extends Target {
    * @returns {Promise<RunResult>}
    */
   async #run(hurry, { until, limit, signal }) {
+    const held = this.#owner.hold();
+    if (held) await held;
     const number = this.#runs++;
     const most = !this.#relay || signal?.aborted ? 0 : limit;
     const abort = () => this.#wasm.call((queue) => queue.abort(number));
@@ -200,7 +214,7 @@ export class Queue extends Target {
   async stop(options) {
     const { timeout } = /** @type {{ timeout?: number }} */ (optionsOf(options));
     const time = timeout === undefined ? undefined : milliseconds('options.timeout', timeout, 0);
-    this.#started = false;
+    this.#started = this.#works = false;
     restarted.delete(this.#returned);
     const { removeEventListener: leave, document } = globalThis;
     leave?.call(globalThis, 'online', this.#online);

@@ -133,6 +133,11 @@ export interface Supports {
   durable: 'none' | 'os' | 'disk';
   /** The largest record in bytes, where there is a limit. */
   maxRecord?: number;
+  /**
+   * Whether all programs that reach the dictionaries share Web Locks (`navigator.locks`), as those of one origin in one
+   * browser do: what a queue had claimed is free as soon as its page or worker has ended.
+   */
+  sharesLocks?: boolean;
 }
 
 /** A host that keeps both dictionaries and can change them together. */

@@ -212,6 +212,12 @@ pub trait Host {
         false
     }
 
+    /// Whether one process alone can have what this host keeps: a queue that is not of this process is
+    /// gone then, and what it had claimed is free.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// Whether the error means that the host does not know if a batch was committed.
     fn is_unknown_outcome(error: &Self::Error) -> bool {
         let _ = error;

@@ -121,7 +121,7 @@ describe('the database', () => {
   });
 
   test('what the host keeps is what its options say', () => {
-    assert.deepEqual(host().supports, { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'disk' });
+    assert.deepEqual(host().supports, { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'disk', sharesLocks: true });
     assert.equal(host({ durability: 'relaxed' }).supports.durable, 'os');
     for (const bad of [undefined, null, 5, {}, Symbol('s')]) assert.throws(() => indexedDBHost(bad), TypeError);
     for (const durability of ['loose', null, 5]) assert.throws(() => host({ durability }), TypeError);

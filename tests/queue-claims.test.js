@@ -45,6 +45,38 @@ onEachStorage('Queues', (scene) => {
     assert.equal(await left(), 0);
   });
 
+  test('what a queue held that has ended with its process is attempted at once, where one process alone can have it', async () => {
+    for (const way of ['start', 'run']) {
+      const id = await scene.storage.write(message(['a']), 0);
+      const lease = { until: Date.now() + 3_600_000, owner: 'here:ended' };
+      await scene.storage.change(id, null, { lease, attempts: 1, timestamp: lease.until });
+      const relay = relayOf();
+      const { queue, until } = make(relay);
+      const delivered = until('delivered');
+      await queue[way]();
+      await delivered;
+      assert.deepEqual(relay.calls.map(({ attempts }) => attempts), [1], way);
+      await queue.stop();
+      while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  });
+
+  test('a queue that lives keeps what it has claimed, whatever its name says of its end', async () => {
+    const { opened, open } = gate();
+    const sending = make({ attempt: () => opened });
+    await sending.queue.enqueue(message(['a']));
+    sending.queue.start();
+    await sending.until('attempt');
+    const relay = relayOf();
+    const { queue } = make(relay, {}, scene.another());
+    queue.start();
+    await queue.run();
+    await queue.flush();
+    assert.equal(relay.calls.length, 0);
+    open();
+    await sending.until('delivered');
+  });
+
   test('a claim is in the record before the relay has the message: lease, attempts, its end', async () => {
     let record;
     const before = Date.now();

@@ -183,6 +183,21 @@ async fn a_message_that_ended_every_deliverer_is_given_up_some_day() {
     assert_eq!((left(&host).await, events.of("bounced").len()), (0, 1));
 }
 
+#[tokio::test]
+async fn what_a_queue_held_that_has_ended_is_attempted_at_once_where_one_process_alone_can_have_it() {
+    let host = with_messages(1).await;
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), Options::default());
+    let id = queue.storage().load().next().await.unwrap().unwrap().1;
+    let until = SystemTimer::default().wall() + 3_600_000.0;
+    let lease = |owner: &str| Some(Some(Lease { until, owner: owner.into() }));
+    for (owner, remain) in [("another", 1), ("here:another", 0)] {
+        let change = Change { lease: lease(owner), attempts: Some(Attempts::Set(1)), ..Change::default() };
+        queue.storage().change(&id, change).await.unwrap();
+        queue.run().await.unwrap();
+        assert_eq!(left(&host).await, remain, "{owner}");
+    }
+}
+
 // ---- starting and stopping ----
 
 #[tokio::test]

@@ -6,6 +6,7 @@ import { copyAnswer, copyThrown } from './answers.js';
 import { copyEnvelope, without } from './envelope.js';
 import { Failed } from './errors.js';
 import { answerOf, laterIfPromise } from './later.js';
+import { whenGone } from './owners.js';
 
 // What a queue calls: relay, policies, backoff, bounce factory, bounce queue and listeners, as src/wasm/relay.rs imports
 // them.
@@ -152,6 +153,12 @@ export class Callbacks {
    */
   enqueueBounce(bounce, id) {
     return this.#answer(() => this.#functions.enqueueBounce?.(bounce, id), () => undefined);
+  }
+
+  /** @param {string} owner */
+  whenGone(owner) {
+    const gone = whenGone(owner);
+    return gone && this.#answer(() => gone, () => true);
   }
 
   /** @param {string} type */

@@ -56,6 +56,7 @@ class IndexedDBHost {
     this.#commits = new PendingCommits(() => new WriteGroup(connection, { durability }, (ids) => channel.tell(ids)));
     this.supports = {
       atomic: true, writers: 'many', exactlyOnceLoad: true, durable: durability === 'strict' ? 'disk' : 'os',
+      sharesLocks: true,
     };
   }
 

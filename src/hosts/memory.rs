@@ -87,6 +87,10 @@ impl Host for MemoryHost {
         Ok(Page { entries, foreign_keys: Vec::new(), next })
     }
 
+    fn is_exclusive(&self) -> bool {
+        true // nothing of it leaves the process
+    }
+
     async fn sizes(&self) -> Result<Sizes, Infallible> {
         let dicts = lock(&self.0);
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);

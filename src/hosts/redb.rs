@@ -184,6 +184,10 @@ impl Host for RedbHost {
         Some(encode_meta(meta).into())
     }
 
+    fn is_exclusive(&self) -> bool {
+        true // a second process is refused
+    }
+
     fn is_unknown_outcome(error: &RedbError) -> bool {
         matches!(error, RedbError::UnknownOutcome(_))
     }

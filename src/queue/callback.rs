@@ -27,6 +27,8 @@ mod kinds {
     pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>> + Send + Sync;
     /// Hears of events; `X` is what the host of the storage throws.
     pub type Listener<E, X> = dyn Fn(&Event<'_, E, X>) + Send + Sync;
+    /// Is ready when the owner of a claim is known to be gone, by its name; never where nobody can know.
+    pub type OwnerGone = dyn Fn(&str) -> BoxFuture<'static, ()> + Send + Sync;
 }
 
 #[cfg(target_family = "wasm")]
@@ -45,9 +47,11 @@ mod kinds {
     pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>>;
     /// Hears of events; `X` is what the host of the storage throws.
     pub type Listener<E, X> = dyn Fn(&Event<'_, E, X>);
+    /// Is ready when the owner of a claim is known to be gone, by its name; never where nobody can know.
+    pub type OwnerGone = dyn Fn(&str) -> BoxFuture<'static, ()>;
 }
 
-pub use kinds::{Backoff, BounceFactory, Listener, Policy};
+pub use kinds::{Backoff, BounceFactory, Listener, OwnerGone, Policy};
 
 /// What a function of the caller returns; its panic is an error.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, BoxError> {

@@ -27,7 +27,7 @@ use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::{Host, Stored};
 use crate::id::Id;
-use crate::meta::Change;
+use crate::meta::{Change, Meta};
 use crate::storage::Result;
 
 /// An attempt under way. Its message is released when it is dropped, wherever it was.
@@ -68,7 +68,10 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             self.report_outcome();
             let input = match command {
                 Command::Done(end) => return self.done(end),
-                Command::GetMeta => self.get_meta(&self.id()).await,
+                Command::GetMeta => {
+                    let id = self.id();
+                    self.get_meta(&id).await
+                }
                 Command::Change(change) => self.change(*change).await,
                 Command::Get => self.get().await,
                 Command::Relay => self.relay().await,
@@ -116,8 +119,12 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
 
     // ---- the storage ----
 
-    async fn get_meta(&self, id: &Id) -> Input {
+    async fn get_meta(&mut self, id: &Id) -> Input {
         let meta = self.queue.pooled(self.queue.storage.get_meta(id)).await;
+        if let Ok(Some(Stored::Good(Meta { lease: Some(lease), .. }))) = &meta {
+            let is_foreign = lease.owner != self.queue.settings.owner;
+            self.state.owner_is_gone = is_foreign && self.queue.shared.lock().owners.is_gone(&lease.owner);
+        }
         self.input(meta.map(|stored| match stored {
             None => Input::Meta(None),
             Some(Stored::Good(meta)) => Input::Meta(Some(meta)),

@@ -30,6 +30,7 @@ mod list;
 mod on_drop;
 mod options;
 mod outcome;
+mod owners;
 #[cfg(not(target_family = "wasm"))]
 pub mod policies;
 #[allow(clippy::module_inception)]
@@ -49,7 +50,7 @@ pub use answer::{Answer, Foreign, Verdict};
 pub use backoff::Patience;
 pub use bounce_queue::BounceQueue;
 pub use boxed::{BoxError, BoxFuture};
-pub use callback::{Backoff, BounceFactory, Listener, Policy};
+pub use callback::{Backoff, BounceFactory, Listener, OwnerGone, Policy};
 pub use enqueue_error::{EnqueueError, Results};
 pub use envelope::{Parts, QueueEnvelope, notice_id};
 pub use event::{Cause, Event, Kind, Recipient};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bounce_queue::BounceQueue;
-use super::callback::{Backoff, BounceFactory, Listener};
+use super::callback::{Backoff, BounceFactory, Listener, OwnerGone};
 use crate::host::Host;
 use crate::id::Id;
 use crate::storage::DictStorage;
@@ -20,6 +20,9 @@ pub struct Options<H: Host> {
     /// The name under which the queue claims, drawn unless given. Whoever goes on in the place of a queue
     /// that is no more takes its name, and with it what it had claimed; no two that live have the same.
     pub owner: Option<String>,
+    /// How the end of other owners is known. Unless given, a claim ends by time, or with its queue where
+    /// one process alone can have the [host](Host::is_exclusive).
+    pub owner_gone: Option<Box<OwnerGone>>,
     /// For how long a claim holds unless it is renewed. Queues on one storage should agree on it.
     pub lease: Duration,
     /// How many attempts may be under way at once.
@@ -54,6 +57,7 @@ impl<H: Host> Default for Options<H> {
     fn default() -> Self {
         Self {
             owner: None,
+            owner_gone: None,
             lease: Duration::from_secs(300),
             relay_pool: 100,
             store_pool: None,

@@ -18,6 +18,8 @@ use super::event::{Event, Kind};
 use super::info::Info;
 use super::on_drop::OnDrop;
 use super::options::{EnqueueOptions, Options};
+#[cfg(not(target_family = "wasm"))]
+use super::owners::here;
 use super::relay::Relay;
 use super::scheduler::Scheduler;
 use super::state::Shared;
@@ -44,6 +46,8 @@ pub struct Queue<H: Host, R, T> {
     pub(super) options: Options<H>,
     pub(super) settings: Settings,
     pub(super) shared: Shared,
+    #[cfg(not(target_family = "wasm"))]
+    _live: Option<here::Live>,
     policies: Mutex<Vec<Arc<Policy<H::Envelope>>>>,
     store_pool: Option<Semaphore>,
     /// Whoever scans has it.
@@ -78,11 +82,14 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         options: Options<H>,
         timer: T,
     ) -> Result<Self, H> {
+        let storage: Arc<DictStorage<H>> = storage.into();
+        let drawn = Id::generate().map_err(Error::Random)?.to_string();
+        #[cfg(not(target_family = "wasm"))]
+        let live = (options.owner.is_none() && storage.host().is_exclusive()).then(|| here::Live::new(&drawn));
+        #[cfg(not(target_family = "wasm"))]
+        let drawn = live.as_ref().map_or(drawn, |live| live.name().to_owned());
         let settings = Settings {
-            owner: match &options.owner {
-                Some(owner) => owner.clone(),
-                None => Id::generate().map_err(Error::Random)?.to_string(),
-            },
+            owner: options.owner.clone().unwrap_or(drawn),
             lease: options.lease.as_secs_f64() * 1000.0,
             has_backoff: options.backoff.is_some(),
             has_dead_letter: options.dead_letter.is_some(),
@@ -91,7 +98,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let mut scheduler = Scheduler::new(options.relay_pool);
         scheduler.tick(timer.wall(), timer.steady());
         Ok(Self {
-            storage: storage.into(),
+            storage,
             relay,
             timer,
             store_pool: options.store_pool.map(|size| Semaphore::new(size.min(Semaphore::MAX_PERMITS))),
@@ -100,6 +107,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             shared: Shared::new(scheduler),
             policies: Mutex::default(),
             scans: tokio::sync::Mutex::default(),
+            #[cfg(not(target_family = "wasm"))]
+            _live: live,
         })
     }
 

@@ -90,9 +90,10 @@ pub(super) enum Step {
 
 impl Pass {
     /// Takes on a message that the scan has found, if it is one of them.
-    pub(super) fn find(&mut self, scheduler: &Scheduler, owner: &str, id: Id, meta: &Meta) {
+    pub(super) fn find(&mut self, scheduler: &Scheduler, owner: &str, is_owner_gone: bool, id: Id, meta: &Meta) {
         let is_one = match claim_of(meta, scheduler.wall()) {
-            Some(lease) => lease.owner == owner, // it is under way, or whoever had it is no more
+            // It is under way, or whoever had it is no more.
+            Some(lease) => lease.owner == owner || is_owner_gone,
             None => scheduler.is_due(id, meta.timestamp) || (self.hurry && meta.attempts > 0),
         };
         if is_one {

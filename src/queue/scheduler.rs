@@ -133,6 +133,14 @@ impl Scheduler {
         self.schedule.put(QueuedMessage { id, due, timestamp, attempts });
     }
 
+    /// A message that is due now, whatever its time: whoever had claimed it is gone.
+    pub(super) fn put_now(&mut self, id: Id, timestamp: f64, attempts: u32) {
+        self.schedule.see(id);
+        if !self.under_way.contains_key(&id) {
+            self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts });
+        }
+    }
+
     /// A message that is claimed under this queue's name. If nothing of it is known, whoever has claimed it
     /// is gone without an end (see [`Options::owner`](super::Options::owner)), and it is due now.
     pub(super) fn put_own(&mut self, id: Id, timestamp: f64) {

@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use tokio::sync::Notify;
 
+use super::owners::Owners;
 use super::scheduler::Scheduler;
 use super::timer::Timer;
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -22,6 +23,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) scheduler: Scheduler,
+    pub(super) owners: Owners,
     pub(super) paused: bool,
     /// How often the queue was stopped so far.
     pub(super) stops: u64,
@@ -42,6 +44,7 @@ impl Shared {
     pub(super) fn new(scheduler: Scheduler) -> Self {
         let state = State {
             scheduler,
+            owners: Owners::default(),
             paused: false,
             stops: 0,
             aborted: 0,

@@ -1,12 +1,17 @@
 //! How a queue hears of the messages of its storage.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::event::{Cause, Kind};
+use super::list::claim_of;
+#[cfg(not(target_family = "wasm"))]
+use super::owners::here;
 use super::queue::Queue;
 use super::run::Pass;
 use super::schedule::QueuedMessage;
@@ -22,6 +27,8 @@ use crate::watch::{Latest, Subscriber};
 /// For how long a failing storage is left alone, twice as long after each failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long a run waits to know whether an owner of a claim is gone.
+const KNOWN_SOON: Duration = Duration::from_millis(100);
 /// How many messages are taken over before anything else may run.
 pub(super) const AT_ONCE: usize = 500;
 
@@ -31,8 +38,13 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     pub(super) async fn watch(&self) {
         let subscriber = self.storage.watchers.subscribe();
         let mut pause = FIRST_PAUSE;
+        let mut leaving = FuturesUnordered::new();
+        let leave = |owner: String| async move {
+            self.until_gone(&owner).await;
+            owner
+        };
         loop {
-            match self.scan_and_listen(&subscriber).await {
+            match self.scan_and_listen(&subscriber, &mut leaving, &leave).await {
                 Ok(()) => pause = FIRST_PAUSE,
                 Err(Error::Closed) => return,
                 Err(error) => {
@@ -55,7 +67,11 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
                 if let Some(Stored::Good(meta)) = stored {
                     self.put_found(id, &meta);
                     if let Some(pass) = &mut pass {
-                        pass.find(&self.shared.lock().scheduler, &self.settings.owner, id, &meta);
+                        let is_gone = self.learn(&meta).await;
+                        if is_gone {
+                            self.put_found(id, &meta);
+                        }
+                        pass.find(&self.shared.lock().scheduler, &self.settings.owner, is_gone, id, &meta);
                     }
                 } else {
                     self.shared.lock().scheduler.see(id);
@@ -77,7 +93,36 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             Some(lease) if lease.owner == self.settings.owner => {
                 self.shared.update_now(&self.timer, |state| state.scheduler.put_own(id, meta.timestamp));
             }
+            Some(lease) if self.shared.lock().owners.is_gone(&lease.owner) => {
+                let (timestamp, attempts) = (meta.timestamp, meta.attempts);
+                self.shared.update_now(&self.timer, |state| state.scheduler.put_now(id, timestamp, attempts));
+            }
             _ => self.put(id, meta.timestamp, Some(meta.attempts)),
+        }
+    }
+
+    /// Whether the owner of a claim is gone, as far as that can be known soon.
+    async fn learn(&self, meta: &Meta) -> bool {
+        let Some(lease) = claim_of(meta, self.timer.wall()).filter(|lease| lease.owner != self.settings.owner) else {
+            return false;
+        };
+        if !self.shared.lock().owners.is_gone(&lease.owner) {
+            let (gone, soon) = (pin!(self.until_gone(&lease.owner)), pin!(self.timer.sleep(KNOWN_SOON)));
+            if matches!(select(gone, soon).await, Either::Right(_)) {
+                return false;
+            }
+            self.shared.lock().owners.leave(lease.owner.clone());
+        }
+        true
+    }
+
+    /// Waits until an owner is known to be gone.
+    async fn until_gone(&self, owner: &str) {
+        match &self.options.owner_gone {
+            Some(gone) => gone(owner).await,
+            #[cfg(not(target_family = "wasm"))]
+            None if self.storage.host().is_exclusive() && here::is_gone(owner) => {}
+            None => pending().await,
         }
     }
 
@@ -107,12 +152,31 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     }
 
     /// One scan of everything, then the changes until it is time for the next one.
-    async fn scan_and_listen(&self, subscriber: &Subscriber) -> Result<(), H> {
+    async fn scan_and_listen<L: Future<Output = String>>(
+        &self,
+        subscriber: &Subscriber,
+        leaving: &mut FuturesUnordered<L>,
+        leave: &impl Fn(String) -> L,
+    ) -> Result<(), H> {
         self.scan(None).await?;
         let mut timer = pin!(self.timer.sleep(self.options.scan));
         loop {
-            if let Either::Right(_) = select(pin!(subscriber.heard()), timer.as_mut()).await {
-                return Ok(());
+            let new_owners = self.shared.lock().owners.take_met();
+            leaving.extend(new_owners.into_iter().map(leave));
+            let next_leaving = pin!(async {
+                match leaving.next().await {
+                    Some(owner) => owner,
+                    None => pending().await,
+                }
+            });
+            let interrupted = select(next_leaving, timer.as_mut());
+            match select(pin!(subscriber.heard()), interrupted).await {
+                Either::Left(_) => {}
+                Either::Right((Either::Left((owner, _)), _)) => {
+                    self.shared.lock().owners.leave(owner);
+                    return Ok(());
+                }
+                Either::Right((Either::Right(_), _)) => return Ok(()),
             }
             let changes = subscriber.take();
             self.take_over(changes.messages).await?;

@@ -16,7 +16,7 @@ use super::error::{Failed, failure, refused};
 use super::event::{JsReply, emit};
 use super::host::JsHost;
 use super::meta::to_js;
-use super::relay::{Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, make_bounce};
+use super::relay::{Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, make_bounce, owner_gone};
 use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, later, now_or_later};
 use super::timer::JsTimer;
 use crate::error::Error;
@@ -280,6 +280,8 @@ fn options_of(
     if given.has_bounce_queue() {
         options.bounce_queue = Some(Box::new(JsBounceQueue(callbacks.clone())));
     }
+    let asked = callbacks.clone();
+    options.owner_gone = Some(Box::new(move |owner| Box::pin(owner_gone(asked.clone(), owner.to_owned()))));
     let callbacks = callbacks.clone();
     options.listener = Some(Box::new(move |event| emit(&callbacks, event)));
     options

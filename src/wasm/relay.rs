@@ -34,6 +34,9 @@ extern "C" {
     fn bounce(this: &Callbacks, envelope: &JsValue, replies: JsValue) -> JsValue;
     #[wasm_bindgen(method, js_name = enqueueBounce)]
     fn enqueue_bounce(this: &Callbacks, bounce: JsValue, id: &str) -> JsValue;
+    /// Is there when the owner of a claim is gone; `undefined` where nobody can know.
+    #[wasm_bindgen(method, js_name = whenGone)]
+    fn when_gone(this: &Callbacks, owner: &str) -> JsValue;
     #[wasm_bindgen(method, js_name = hasListeners)]
     pub fn has_listeners(this: &Callbacks, event: &str) -> bool;
     #[wasm_bindgen(method)]
@@ -167,6 +170,14 @@ pub async fn make_bounce(
         return Ok(None);
     }
     JsEnvelope::argument(bounce).map(Some).map_err(|failed| thrown(failed.unchecked_into()))
+}
+
+/// Is ready when the owner of a claim is known to be gone.
+pub async fn owner_gone(callbacks: Callbacks, owner: String) {
+    let answer = callbacks.when_gone(&owner);
+    if answer.is_undefined() || settled(answer).await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// The queue of the caller that takes bounces.

@@ -65,6 +65,32 @@ inEngines('Queues', (scene) => {
     await close(one);
   });
 
+  test('what a worker was sending when it ended is sent by another context as soon as that is known', { timeout: 60_000 }, async () => {
+    const [tab] = scene.tabs;
+    const attempts = await tab.evaluate(async ([name, url]) => {
+      const source = `import { AsyncDictStorage, Queue } from '${url}load/inline.js';
+        import { indexedDBHost } from '${url}hosts/indexeddb.js';
+        const attempt = () => (postMessage('sending'), new Promise(() => {}));
+        const queue = new Queue(new AsyncDictStorage(indexedDBHost('${name}')), { attempt });
+        queue.start();
+        queue.enqueue({ sender: '', recipients: ['a@example.com'] });`;
+      const script = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+      const worker = new Worker(script, { type: 'module' });
+      await new Promise((resolve) => worker.addEventListener('message', resolve, { once: true }));
+      const storage = new AsyncDictStorage(indexedDBHost(name));
+      const queue = new Queue(storage, { attempt: () => null });
+      const delivered = new Promise((resolve) => queue.addEventListener('delivered', resolve, { once: true }));
+      queue.start();
+      const { attempted, left } = await queue.flush(); // by now it has met the claim
+      worker.terminate();
+      const { detail } = await delivered;
+      await queue.stop();
+      await storage.close();
+      return [attempted, left, detail.attempts];
+    }, [scene.name, scene.url]);
+    assert.deepEqual(attempts, [0, 1, 2]);
+  });
+
   test('what waits is attempted as soon as the browser is online again', async () => {
     const [tab] = scene.tabs;
     await open(tab);

@@ -1,0 +1,86 @@
+/** @import { Supports } from '../types.js' */
+
+// The names under which queues claim messages, and how the end of those who have such a name is known.
+
+/** The names of the queues of this process, whichever copy of this package made them. */
+const HERE = Symbol.for('slimta-queue-dict: queues of this process');
+
+/**
+ * How the end of a queue is known: `here` to all of its process, which alone can have the dictionaries; `lock` to all who
+ * share Web Locks as they share the dictionaries. Otherwise its claims end by time.
+ *
+ * @typedef {'here' | 'lock' | undefined} Reach
+ */
+
+/** @returns {Set<string>} */
+function queuesHere() {
+  return (/** @type {any} */ (globalThis)[HERE] ??= new Set());
+}
+
+/** Whoever claims messages. */
+export class Owner {
+  name;
+  /** @type {Promise<void> | undefined} */
+  #held;
+
+  /** @param {Reach} reach */
+  constructor(reach) {
+    const drawn = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
+    this.name = reach ? `${reach}:${drawn}` : drawn;
+    if (reach === 'here') queuesHere().add(this.name);
+  }
+
+  /**
+   * Takes the lock of its name, from before the first claim until the page or the worker ends.
+   *
+   * @returns {Promise<void> | undefined} nothing where there is nothing to wait for
+   */
+  hold() {
+    if (!this.name.startsWith('lock:')) return undefined;
+    this.#held ??= new Promise((resolve) => {
+      locks()?.request(lockOf(this.name), () => {
+        resolve();
+        return new Promise(() => {});
+      }).catch(() => resolve()); // who may have no locks here can ask for none, either: its claims end by time
+    });
+    return this.#held;
+  }
+}
+
+/**
+ * Resolves when the owner of a claim is gone.
+ *
+ * @param {string} name
+ * @returns {Promise<void> | undefined} nothing where nobody can know
+ */
+export function whenGone(name) {
+  if (name.startsWith('here:')) return queuesHere().has(name) ? undefined : Promise.resolve();
+  if (!name.startsWith('lock:')) return undefined;
+  return locks()?.request(lockOf(name), { mode: 'shared' }, () => {});
+}
+
+/**
+ * How the end of a queue on a host is known.
+ *
+ * @param {() => Partial<Supports> | undefined} supported what the host says of itself
+ * @returns {Reach}
+ */
+export function reachOf(supported) {
+  try {
+    const supports = supported();
+    if (supports?.writers === 'one') return 'here';
+    return supports?.sharesLocks === true && locks() ? 'lock' : undefined;
+  } catch {
+    return undefined; // what a host throws here says nothing of claims
+  }
+}
+
+/** @returns {LockManager | undefined} */
+function locks() {
+  return globalThis.navigator?.locks;
+}
+
+/** @param {string} name */
+function lockOf(name) {
+  return `slimta-queue-dict: ${name}`;
+}
