@@ -1,5 +1,4 @@
 /** @import { ListedMessage } from './types.js' */
-/** @import { Glue } from './wasm/glue.js' */
 import { WasmHalf } from './binding/wasm-half.js';
 
 /**
@@ -16,7 +15,7 @@ export class MessageList {
   #last = Promise.resolve();
 
   /**
-   * @param {(cursor: string | undefined, listed: number) => Glue.List} begin goes on after a cursor, when so many were
+   * @param {(cursor: string | undefined, listed: number) => { next(): any, free(): void }} begin goes on after a cursor, when so many were
    *   listed
    * @param {string} [cursor]
    */

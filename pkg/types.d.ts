@@ -397,7 +397,7 @@ export interface RunOptions {
   /** How many attempts are made at most; any number unless given. */
   limit?: number;
   /** Once it is aborted no attempt begins, and the run resolves when those under way have ended. */
-  signal?: AbortSignal;
+  signal?: Signal;
 }
 
 /** What a `run` or `flush` of a `Queue` came to. What a started queue attempts meanwhile counts as well. */

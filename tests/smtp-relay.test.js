@@ -304,7 +304,7 @@ test('a header that would end early is no message', async (t) => {
   const { server, relay } = await pair(t);
   for (const header of [['Subject', 'x\r\nBcc: evil@example.com'], ['X\r\nY', 'x'], ['X', 'a\0'], ['X', 'a\r']]) {
     const headers = /** @type {[string, string][]} */ ([header]);
-    await assert.rejects(async () => relay.attempt({ ...envelope, headers }, 0), /^TypeError: headers\[0\]\[[01]\]: expected/);
+    await assert.rejects(async () => relay.attempt({ ...envelope, headers }, 0), /^TypeError: headers: expected/);
   }
   assert.equal(server.mails.length, 0);
 });

@@ -1,7 +1,7 @@
 /** @import { Answer, Attempt, Envelope, MaybePromise, Outcome, Relay, Reply } from '../types.js' */
 import { milliseconds } from '../options.js';
 import { describe } from '../errors.js';
-import { formatMessage } from '../message.js';
+import { toBytes } from './message.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 import { line, parseReply, spread, toOutcome, within } from './answers.js';
 
@@ -108,7 +108,7 @@ class HttpRelay {
     const { recipients } = envelope;
     const { id, signal } = /** @type {Partial<Attempt>} */ (attempt ?? {});
     if (body) return this.#send(envelope, () => body(envelope, { attempts, id }), id, signal);
-    const message = formatMessage(envelope);
+    const message = toBytes(envelope);
     /** @type {Outcome[]} */
     const outcomes = [];
     for (const some of portions(recipients, this.#maxRecipients)) {

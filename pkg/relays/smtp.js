@@ -1,7 +1,7 @@
 /** @import { Attempt, Envelope, Outcome, Relay, Reply } from '../types.js' */
 import { milliseconds } from '../options.js';
 import { describe } from '../errors.js';
-import { formatMessage } from '../message.js';
+import { toBytes } from './message.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 import { canonical, isTransmissible, needsUtf8 } from './addresses.js';
 import { line, parseReply, toDeferral, toOutcome, within } from './answers.js';
@@ -106,7 +106,7 @@ class SmtpRelay {
     if (sender && !isTransmissible(sender)) {
       throw new PermanentRelayError('553 5.1.7 The address of the sender cannot be sent over SMTP');
     }
-    const message = formatMessage(envelope);
+    const message = toBytes(envelope);
     /** @type {Map<string, Outcome>} */
     const outcomes = new Map();
     for (const recipient of envelope.recipients) {

@@ -10,7 +10,7 @@ const id = (number) => String(number).padStart(32, '0');
 
 /** Records of a later format: one that has what ours have and more, and one that has nothing of it. */
 const LATER = [
-  { id: id(1), format: 2, timestamp: 10, attempts: 3, deliveredIndexes: [0], priority: 'high' },
+  { id: id(1), format: 3, timestamp: 10, attempts: 3, deliveredIndexes: [0], priority: 'high' },
   { id: id(2), format: 3, due: { at: 10 }, history: ['deferred'] },
 ];
 
@@ -86,7 +86,7 @@ inEngines('A record', (scene) => {
     await write([1]);
     await scene.tabs[0].evaluate(() => globalThis.storage.incrementAttempts(idOf(1)));
     const [{ timestamp, attempts }] = await raw();
-    const later = { id: id(1), timestamp, attempts, format: 2 };
+    const later = { id: id(1), timestamp, attempts, format: 3 };
     await raw([later]);
     assert.equal(await scene.tabs[0].evaluate(
       () => globalThis.storage.incrementAttempts(idOf(1)).catch(({ code }) => code)), 'newer-format');

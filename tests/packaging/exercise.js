@@ -130,7 +130,7 @@ export const EXPECTED = {
     closed: { of: ['QueueError', 'Error'], code: 'closed', nobody: false },
   },
   queued: {
-    told: [['bounced', 'b'], ['delivered', 'a'], ['failed', 'b'], ['delivered', 'a']],
+    told: [['delivered', 'a'], ['failed', 'b'], ['bounced', 'b'], ['delivered', 'a']],
     info: { size: 0, oldestDue: null, inAttempt: 0, delivered: 2, deferred: 0, failed: 1 },
     left: 0,
   },
