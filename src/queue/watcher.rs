@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
@@ -10,7 +9,8 @@ use super::event::{Cause, Kind};
 use super::queue::Queue;
 use super::run::Pass;
 use super::schedule::QueuedMessage;
-use super::timer::Timer;
+use super::scheduler::rest;
+use super::timer::{Timer, milliseconds};
 use crate::error::Error;
 use crate::host::{Host, Stored};
 use crate::id::Id;
@@ -19,9 +19,6 @@ use crate::meta::Meta;
 use crate::storage::Result;
 use crate::watch::{Latest, Subscriber};
 
-/// For how long a failing storage is left alone, twice as long after each failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How many messages are taken over before anything else may run.
 pub(super) const AT_ONCE: usize = 500;
 
@@ -30,15 +27,13 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// closed.
     pub(super) async fn watch(&self) {
         let subscriber = self.storage.watchers.subscribe();
-        let mut pause = FIRST_PAUSE;
         loop {
             match self.scan_and_listen(&subscriber).await {
-                Ok(()) => pause = FIRST_PAUSE,
+                Ok(()) => {}
                 Err(Error::Closed) => return,
                 Err(error) => {
                     self.emit(None, None, 0, Kind::Error(Cause::Storage(error)));
-                    self.timer.sleep(pause).await;
-                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                    self.timer.sleep(milliseconds(rest(self.timer.random()))).await;
                 }
             }
         }
