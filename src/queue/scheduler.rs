@@ -148,6 +148,15 @@ impl Scheduler {
         self.schedule.put(QueuedMessage { id, due, timestamp, attempts });
     }
 
+    /// A message that somebody else has claimed. It waits no longer than a lease, whatever the clocks say: who
+    /// is alive has renewed the claim by then.
+    pub(super) fn put_claimed(&mut self, id: Id, timestamp: f64, attempts: u32, lease: f64) {
+        self.put(id, timestamp, Some(attempts));
+        if let Some(message) = self.schedule.get(id) {
+            self.schedule.put(QueuedMessage { due: message.due.min(self.clock.now() + lease), ..message });
+        }
+    }
+
     /// A message that is claimed under this queue's name. If nothing of it is known, whoever has claimed it
     /// is gone without an end (see [`Options::owner`](super::Options::owner)), and it is due now.
     pub(super) fn put_own(&mut self, id: Id, timestamp: f64) {

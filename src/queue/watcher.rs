@@ -72,6 +72,12 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             Some(lease) if lease.owner == self.settings.owner => {
                 self.shared.update_now(&self.timer, |state| state.scheduler.put_own(id, meta.timestamp));
             }
+            Some(lease) if meta.timestamp <= lease.until => {
+                let longest = self.settings.lease;
+                self.shared.update_now(&self.timer, |state| {
+                    state.scheduler.put_claimed(id, meta.timestamp, meta.attempts, longest);
+                });
+            }
             _ => self.put(id, meta.timestamp, Some(meta.attempts)),
         }
     }
