@@ -53,7 +53,7 @@ export class AsyncDictStorage {
    */
   constructor(first, second, third) {
     const isHost = typeof (/** @type {any} */ (first)?.commit) === 'function';
-    const options = optionsOf(isHost ? second : third);
+    const options = optionsOf(/** @type {StorageOptions} */ (isHost ? second : third), ['deadline', 'poll']);
     const deadline = milliseconds('options.deadline', options.deadline, 30_000);
     const poll = milliseconds('options.poll', options.poll, 5_000);
     this.#host = isHost

@@ -1,8 +1,17 @@
-/** @import { AsyncDict, DictHost, QueueOptions, Relay, StorageOptions, SyncDict } from './types.js' */
-import { describe } from './errors.js';
+/** @import { AsyncDict, DictHost, QueueOptions, Relay, SyncDict } from './types.js' */
+import { describe, outOfRange, refused } from './errors.js';
 
 // What constructors are given: hosts, dictionaries, relays and options. It stays in JavaScript, where it is judged. The
 // arguments of methods go to the core: binding/arguments.js copies those.
+
+/** The longest time that a timer knows, in milliseconds; a longer one ends at once. */
+export const LONGEST_TIMER = 0x7fff_ffff;
+/** For so long a message waits at most whose deliverer is gone. */
+const LONGEST_LEASE = 86_400_000;
+const QUEUE_OPTIONS = [
+  'backoff', 'bounceFactory', 'bounceQueue', 'storePool', 'relayPool', 'lease', 'attemptTimeout', 'keepDelivered',
+  'overdueAfter', 'deadLetter',
+];
 
 /**
  * @template {SyncDict<any> | AsyncDict<any>} D
@@ -49,13 +58,32 @@ export function milliseconds(name, value, otherwise) {
 }
 
 /**
- * @param {unknown} options
- * @returns {StorageOptions}
+ * Options that may be missing as a whole.
+ *
+ * @template {object} T
+ * @param {T | null | undefined} options
+ * @param {string[]} known
+ * @returns {Partial<T>}
  */
-export function optionsOf(options) {
-  if (options === undefined || options === null) return {};
-  if (typeof options !== 'object') throw new TypeError(`options: expected an object, got ${describe(options)}`);
-  return options;
+export function optionsOf(options, known) {
+  return options === undefined || options === null ? {} : onlyKnown('options', options, known);
+}
+
+/**
+ * An object that has no property but these: a misspelt one would be passed over.
+ *
+ * @template T
+ * @param {string} name
+ * @param {T} object
+ * @param {string[]} known
+ * @returns {T}
+ */
+export function onlyKnown(name, object, known) {
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) throw refused(name, 'an object', object);
+  for (const key of Object.keys(object)) {
+    if (!known.includes(key)) throw new TypeError(`${name}.${key}: expected one of ${known.join(', ')}`);
+  }
+  return object;
 }
 
 /**
@@ -89,7 +117,7 @@ export function relayOf(relay) {
  * @returns {QueueOptions & { lease: number, relayPool: number, keepDelivered: number }}
  */
 export function queueOptionsOf(given) {
-  const options = /** @type {QueueOptions} */ (optionsOf(given));
+  const options = /** @type {QueueOptions} */ (optionsOf(given, QUEUE_OPTIONS));
   for (const name of /** @type {const} */ (['backoff', 'bounceFactory'])) {
     const value = options[name];
     if (value !== undefined && value !== null && typeof value !== 'function') {
@@ -98,9 +126,11 @@ export function queueOptionsOf(given) {
   }
   const { bounceQueue } = options;
   if (bounceQueue) having('options.bounceQueue', 'a queue', bounceQueue, ['enqueue']);
+  const lease = milliseconds('options.lease', options.lease, 300_000);
+  if (lease > LONGEST_LEASE) throw outOfRange('options.lease', `at most ${LONGEST_LEASE} milliseconds`, lease);
   return {
     ...options,
-    lease: milliseconds('options.lease', options.lease, 300_000),
+    lease,
     relayPool: size('options.relayPool', options.relayPool, 100),
     storePool: finite(size('options.storePool', options.storePool, Infinity)),
     overdueAfter: milliseconds('options.overdueAfter', options.overdueAfter, 900_000),

@@ -212,7 +212,7 @@ export class Queue extends Target {
    * @returns {Promise<void>}
    */
   async stop(options) {
-    const { timeout } = /** @type {{ timeout?: number }} */ (optionsOf(options));
+    const { timeout } = optionsOf(options, ['timeout']);
     const time = timeout === undefined ? undefined : milliseconds('options.timeout', timeout, 0);
     this.#started = this.#works = false;
     restarted.delete(this.#returned);

@@ -180,7 +180,7 @@ export interface DictHost {
 
 /** What {@link AsyncDictStorage} can be told. Times are in milliseconds. */
 export interface StorageOptions {
-  /** By when every call on the host ends (30,000). */
+  /** By when every call on the host ends (30,000); `Infinity`: whenever the host answers. */
   deadline?: number;
   /** How often `wait` looks through everything when the host has no `subscribe` (5,000). */
   poll?: number;
@@ -328,7 +328,10 @@ export interface QueueOptions {
   storePool?: number;
   /** How many attempts may be under way at once (100). */
   relayPool?: number;
-  /** For how long a claim holds unless it is renewed (300,000). Queues on one storage should agree on it. */
+  /**
+   * For how long a claim holds unless it is renewed (300,000), at most a day. Queues on one storage should agree on it: a
+   * claim that is the same one after so long has ended, whatever the clocks say.
+   */
   lease?: number;
   /** For how long an attempt may last before its recipients are tried again later; for any time unless given. */
   attemptTimeout?: number;

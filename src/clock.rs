@@ -5,7 +5,9 @@ pub(crate) use gloo_timers::future::sleep;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn sleep(time: std::time::Duration) -> impl Future<Output = ()> + Send {
-    futures_timer::Delay::new(time)
+    // What comes after a hundred years is no time of a clock any more.
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(3_155_760_000);
+    futures_timer::Delay::new(time.min(LONGEST))
 }
 
 /// Milliseconds on a clock that never goes back.

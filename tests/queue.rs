@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::queues::{Answering, Events, id_of, later, left, no_user, queue_on, watched, with_messages};
-use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
+use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run, yields};
 use slimta_queue_dict::queue::{
     Answer, Attempt, BounceQueue, BoxError, BoxFuture, BoxRelay, EnqueueError, EnqueueOptions, Options, Queue, Relay,
     SystemTimer, Timer, Verdict, relay_fn,
 };
-use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, MemoryHost};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Expect, Host, Id, Lease, MemoryHost};
 
 #[tokio::test]
 async fn what_is_delivered_is_removed_after_the_events_of_its_way() {
@@ -593,6 +593,84 @@ async fn a_storage_that_fails_is_told_of_and_the_message_waits() {
     assert_eq!((queue.get_info().size, queue.get_info().in_attempt), (1, 0));
     queue.flush().await.unwrap();
     assert_eq!(host.dicts().meta.len(), 0);
+}
+
+/// Its clock is that of a host, on which time goes by as it is looked at.
+struct HostTimer(FaultHost);
+
+impl Timer for HostTimer {
+    fn wall(&self) -> f64 {
+        self.0.now()
+    }
+
+    fn steady(&self) -> f64 {
+        self.0.now()
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.0.sleep(time).await;
+    }
+}
+
+#[test]
+fn a_claim_that_ends_in_a_year_holds_for_one_lease_unless_its_owner_renews_it() {
+    for is_renewed in [false, true] {
+        let host = FaultHost::new(Traits::default());
+        let storage = DictStorage::new(host.clone());
+        let id = run(storage.write(envelope(1, "hello"), 0.0, None)).unwrap();
+        let other = DictStorage::new(host.clone());
+        let claim = |until| Change {
+            timestamp: Some(until),
+            attempts: Some(Attempts::Set(1)),
+            lease: Some(Some(Lease { until, owner: "another".into() })),
+            ..Change::default()
+        };
+        run(other.change(&id, claim(1e12))).unwrap();
+        let relay = Answering(|_: &Envelope, _| Answer::delivered());
+        let options = Options { lease: Duration::from_secs(20), ..Options::default() };
+        let queue = Queue::with_timer(storage, relay, options, HostTimer(host.clone())).unwrap();
+        let mut working = Box::pin(queue.start());
+        let mut until = 1e12;
+        while host.now() < 21_000.0 {
+            assert!(queue.get_info().delivered == 0 || host.now() >= 20_000.0);
+            if is_renewed && host.now() >= 5_000.0 && until == 1e12 {
+                until += 5_000.0;
+                run(other.change(&id, claim(until))).unwrap();
+            }
+            assert!(poll_once(working.as_mut()).is_pending());
+        }
+        assert_eq!(queue.get_info().delivered, u64::from(!is_renewed));
+    }
+}
+
+#[test]
+fn all_that_is_due_is_attempted_within_two_seconds_of_the_return_of_a_storage_that_was_left_alone() {
+    for (count, away) in [(8, 1_000.0), (8, 60_000.0), (300, 1_000.0), (300, 60_000.0)] {
+        let host = FaultHost::new(Traits::default());
+        let storage = DictStorage::new(host.clone());
+        for number in 0..count {
+            run(storage.write(envelope(1, &format!("{number}")), 0.0, None)).unwrap();
+        }
+        let relay = Answering(|_: &Envelope, _| Answer::delivered());
+        let queue = Queue::with_timer(storage, relay, Options::default(), HostTimer(host.clone())).unwrap();
+        // It is read, and takes nothing, as a full disk.
+        host.plan(|_, step| if step == Step::Commit { Fault::Before(Trouble::Fail) } else { Fault::None });
+        let mut working = Box::pin(queue.start());
+        while host.now() < away {
+            assert!(poll_once(working.as_mut()).is_pending());
+        }
+        let at_most = count.min(100) as f64 + away / 1_000.0;
+        assert!(host.batches().len() as f64 <= at_most, "{count} {away}: {}", host.batches().len());
+        host.heal();
+        while queue.get_info().delivered < count {
+            assert!(host.now() < away + 2_000.0, "{count} {away}: {:?}", queue.get_info());
+            assert!(poll_once(working.as_mut()).is_pending());
+        }
+    }
 }
 
 #[tokio::test]

@@ -17,10 +17,12 @@ use simulation::ledger::{Mood, NAME, mood_of};
 use simulation::relay::{SimRelay, id_of, index_of};
 use simulation::{Shared, World};
 use slimta_queue_dict::queue::{BounceFactory, Options, Queue};
-use slimta_queue_dict::{DictStorage, Envelope, Id};
+use slimta_queue_dict::{DictStorage, Envelope, Id, Meta};
 
 const SECOND: f64 = 1_000.0;
 const HOUR: f64 = 3_600_000.0;
+/// Nothing waits longer for an attempt than two seconds, and what calls of the storage take.
+const MOST_LATE: f64 = 2_100.0;
 
 /// Begins the life of a deliverer in the place of another one.
 fn begin(world: &Shared, executor: &Executor, place: usize, deliverer: u64, skew: &Rc<Cell<f64>>, lease: f64) {
@@ -158,20 +160,38 @@ fn live(seed: u64) -> Result<u32, String> {
     }
     let until = world.borrow().now + 120.0 * SECOND;
     executor.run(until, || false);
+    // Long enough for every relay to answer, and for everybody to look through the storage in vain.
+    let was_away = !jumps && world.borrow_mut().random.chance(50);
+    if was_away {
+        world.borrow_mut().away = true;
+        let until = world.borrow().now + 3.0 * lease + 60.0 * SECOND;
+        executor.run(until, || false);
+    }
     // From here on nothing goes wrong any more: all has to come to its end.
     {
         let world = &mut *world.borrow_mut();
-        (world.faults, world.moody) = (0, false);
+        (world.faults, world.away, world.moody) = (0, false, false);
     }
     executor.kill(2_000);
     // Clocks that were wrong are set right, as they are sooner or later.
     skews.iter().for_each(|skew| skew.set(0.0));
-    let until = world.borrow().now + if jumps { 28.0 * HOUR } else { 2.0 * HOUR };
+    let back = world.borrow().now;
+    let neglected = Cell::new(None);
+    let until = back + if jumps { 28.0 * HOUR } else { 2.0 * HOUR };
     let ended = executor.run(until, || {
         let world = world.borrow();
-        world.meta.is_empty() && world.ledger.removed.len() as u64 >= messages
+        if was_away && neglected.get().is_none() {
+            // What is claimed is due when its lease ends, and what tells of others when they have confirmed it.
+            let late = |meta: &Meta| world.now - meta.timestamp.max(back) > MOST_LATE;
+            neglected.set(world.meta.iter().find(|(_, meta)| late(meta)).map(|(id, _)| *id));
+        }
+        neglected.get().is_some() || world.meta.is_empty() && world.ledger.removed.len() as u64 >= messages
     });
     let world = world.borrow();
+    if let Some(id) = neglected.get() {
+        let seconds = (world.now - back) / SECOND;
+        return Err(format!("{id} was left alone {seconds} s after the last fault: {:?}", world.meta[&id]));
+    }
     if !ended {
         return Err(format!("stuck, with faults {faults}: {:?}", world.meta));
     }

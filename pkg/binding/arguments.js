@@ -1,5 +1,6 @@
 /** @import { Expect, Next } from '../types.js' */
 import { outOfRange, refused } from '../errors.js';
+import { onlyKnown } from '../options.js';
 import { isWellFormed } from './copy.js';
 import { packed } from './queue-fields.js';
 
@@ -190,6 +191,7 @@ function copyLease(path, lease) {
  * @returns {{ minAge: number | undefined, requeue: string[] }}
  */
 export function copyRepair(options) {
+  if (options !== undefined) onlyKnown('options', options, ['minAge', 'requeue']);
   const minAge = field(options, 'options', 'minAge');
   const requeue = field(options, 'options', 'requeue');
   if (minAge !== undefined) {
@@ -292,19 +294,4 @@ function copyLimit(limit) {
   if (typeof limit !== 'number') throw refused('options.limit', 'a number of messages', limit);
   if (Number.isSafeInteger(limit) && limit >= 0) return limit;
   throw outOfRange('options.limit', 'a whole number from 0', limit);
-}
-
-/**
- * An object that has no property but these: a misspelt one would be passed over.
- *
- * @param {string} name
- * @param {any} object
- * @param {string[]} known
- */
-function onlyKnown(name, object, known) {
-  if (typeof object !== 'object') throw refused(name, 'an object', object);
-  for (const key of Object.keys(object)) {
-    if (!known.includes(key)) throw new TypeError(`${name}.${key}: expected one of ${known.join(', ')}`);
-  }
-  return object;
 }

@@ -2,6 +2,7 @@
 /** @import { Entry, Key, KvDatabase } from './deno-kv/database.js' */
 /** @import { Manifest } from './shared/chunks.js' */
 import { describe, isQueueError } from '../errors.js';
+import { optionsOf } from '../options.js';
 import { Database } from './deno-kv/database.js';
 import { decodeManifest, encodeManifest, join, split } from './shared/chunks.js';
 import { decodeMeta, encodeMeta, refuseTooMany } from './shared/codec.js';
@@ -32,7 +33,8 @@ const DELETIONS = 500;
  * @param {{ prefix?: Readonly<Key> }} [options] `prefix` of all keys, `['slimta-queue']` unless given
  * @returns {DictHost}
  */
-export function denoKvHost(kv, { prefix = ['slimta-queue'] } = {}) {
+export function denoKvHost(kv, options) {
+  const { prefix = ['slimta-queue'] } = optionsOf(options, ['prefix']);
   if (typeof kv?.getMany !== 'function' || typeof kv.list !== 'function' || typeof kv.atomic !== 'function') {
     throw new TypeError(`kv: expected a Deno KV database, got ${describe(kv)}`);
   }

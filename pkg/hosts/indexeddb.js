@@ -1,5 +1,6 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
 import { describe } from '../errors.js';
+import { optionsOf } from '../options.js';
 import { Connection } from './indexeddb/connection.js';
 import { WriteGroup } from './indexeddb/write-group.js';
 import { ChangeChannel } from './shared/change-channel.js';
@@ -26,9 +27,9 @@ import { PendingCommits } from './shared/pending-commits.js';
  *   acknowledged after a kill of the browser may be gone after the next one
  * @returns {DictHost & Pick<IndexedDBHost, 'persist' | 'estimate'>}
  */
-export function indexedDBHost(name, {
-  durability = 'strict', freshLog = true, indexedDB = globalThis.indexedDB,
-} = {}) {
+export function indexedDBHost(name, options) {
+  const { durability = 'strict', freshLog = true, indexedDB = globalThis.indexedDB } =
+    optionsOf(options, ['durability', 'freshLog', 'indexedDB']);
   if (typeof name !== 'string') throw new TypeError('name: expected the name of a database');
   if (durability !== 'strict' && durability !== 'relaxed') {
     throw new TypeError(`durability: expected 'strict' or 'relaxed', got ${String(durability)}`);

@@ -1,5 +1,6 @@
 /** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
 import { QueueError } from '../errors.js';
+import { LONGEST_TIMER } from '../options.js';
 import { sameMeta, snapshot } from './maps/record.js';
 
 /**
@@ -213,7 +214,7 @@ export class AsyncMapsHost {
       end();
     };
     locks.set(id, lock);
-    const timer = setTimeout(leave, this.#deadline);
+    const timer = setTimeout(leave, Math.min(this.#deadline, LONGEST_TIMER));
     try {
       return await work();
     } finally {

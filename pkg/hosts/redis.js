@@ -2,6 +2,7 @@
 /** @import { Argument, RedisClient } from './redis/clients.js' */
 /** @import { Pending } from './shared/pending-commits.js' */
 import { QueueError, describe, explain, isQueueError } from '../errors.js';
+import { optionsOf } from '../options.js';
 import { Buckets, placeOf } from './redis/buckets.js';
 import { connectionOf } from './redis/clients.js';
 import { argumentsOf, runCommits } from './redis/commit-script.js';
@@ -35,7 +36,8 @@ const GROUP = { commits: 16, bytes: 2 ** 20 };
  *   `slimta-queue` unless given
  * @returns {DictHost & Pick<RedisHost, 'open'>}
  */
-export function redisHost(client, { prefix = 'slimta-queue' } = {}) {
+export function redisHost(client, options) {
+  const { prefix = 'slimta-queue' } = optionsOf(options, ['prefix']);
   const connection = connectionOf(client);
   if (!connection) {
     throw new TypeError(`client: expected a client of node-redis or ioredis, got ${describe(client)}`);

@@ -1,10 +1,10 @@
 /** @import { Answer, Outcome, Reply } from '../types.js' */
+import { LONGEST_TIMER } from '../options.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 
 /** Of 5xx: a session out of order, and one that is to be encrypted or authenticated first. */
 const OF_THE_SESSION = new Set([503, 530, 534, 535, 538]);
 const LONGEST = 500;
-const LONGEST_TIMER = 2 ** 31 - 1; // a longer one would end at once
 
 /**
  * A text of the other side as one line for people: no control characters, and no longer than is of use.

@@ -1,5 +1,5 @@
 /** @import { Answer, Attempt, Envelope, MaybePromise, Outcome, Relay, Reply } from '../types.js' */
-import { milliseconds } from '../options.js';
+import { milliseconds, onlyKnown } from '../options.js';
 import { describe } from '../errors.js';
 import { toBytes } from './message.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
@@ -28,6 +28,9 @@ import { line, parseReply, spread, toOutcome, within } from './answers.js';
 
 const TIMEOUT = 60_000;
 const RECIPIENTS = 100;
+const OPTIONS = [
+  'url', 'fetch', 'method', 'headers', 'timeout', 'maxRecipients', 'body', 'outcome', 'idempotencyHeader',
+];
 /** Servers refuse a request whose headers are much longer than 8 KiB in all. */
 const LETTERS = 6_000;
 const PAGE = /^(text\/html|application\/xhtml\+xml)\b/i;
@@ -70,7 +73,7 @@ export function httpRelay(options) {
   if (typeof given !== 'object' || given === null) {
     throw new TypeError(`options: expected a URL or an object, got ${describe(options)}`);
   }
-  return new HttpRelay(given);
+  return new HttpRelay(onlyKnown('options', given, OPTIONS));
 }
 
 /** @implements {Relay} */

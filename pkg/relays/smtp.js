@@ -1,5 +1,5 @@
 /** @import { Attempt, Envelope, Outcome, Relay, Reply } from '../types.js' */
-import { milliseconds } from '../options.js';
+import { milliseconds, onlyKnown } from '../options.js';
 import { describe } from '../errors.js';
 import { toBytes } from './message.js';
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
@@ -69,10 +69,7 @@ export function smtpRelay(transport, options = {}) {
   if (typeof name === 'string' && !name.startsWith('SMTP')) {
     throw new TypeError(`transport: expected one over SMTP, which answers for each recipient, got ${line(name)}`);
   }
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`options: expected an object, got ${describe(options)}`);
-  }
-  return new SmtpRelay(transport, options);
+  return new SmtpRelay(transport, onlyKnown('options', options, ['timeout', 'maxRecipients']));
 }
 
 /** @implements {Relay} */

@@ -88,8 +88,10 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 Command::Pause(pause) => self.pause(pause).await,
             };
             self.has_record |= input == Input::Changed(true);
-            self.queue.shared.lock().scheduler.note(&input);
             let moment = self.moment();
+            if self.queue.shared.lock().scheduler.note(&input, moment.random) {
+                self.queue.shared.changed.notify_waiters();
+            }
             command = self.state.answer(input, &self.queue.settings, moment);
         }
     }

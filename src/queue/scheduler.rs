@@ -22,8 +22,12 @@ pub(super) struct Scheduler {
     open: bool,
     /// When what was deferred was let be due.
     hurried_at: f64,
-    /// How often in a row the storage has failed.
-    failures: u32,
+    /// Whether the storage has failed, and taken nothing since.
+    failing: bool,
+    /// When the next message is attempted while it does.
+    probe_at: f64,
+    /// For how long a message rests with which it has failed.
+    rest: f64,
     /// How many attempts have begun so far.
     begun: u64,
     /// What attempts came to so far; the rest of it is not kept.
@@ -80,7 +84,16 @@ pub(super) enum Taken {
 
 /// The longest time without a look at the clocks: a machine may sleep, and a clock be set.
 const LOOK_AGAIN: f64 = 60_000.0;
-const LONGEST_PAUSE: f64 = 300_000.0;
+/// For how long a failing storage is left alone, in milliseconds: once it is back, everything is attempted
+/// within two seconds.
+const SHORTEST_REST: f64 = 1_000.0;
+const LONGEST_REST: f64 = 1_800.0;
+
+/// For how long a failing storage is left alone, in milliseconds; `random` is a number from 0 to 1.
+pub(super) fn rest(random: f64) -> f64 {
+    let part = if random.is_finite() { random.clamp(0.0, 1.0) } else { 0.5 };
+    SHORTEST_REST + part * (LONGEST_REST - SHORTEST_REST)
+}
 
 impl Scheduler {
     /// Nothing waits, and nothing is attempted before [`Scheduler::open`]; at most `limit` attempts
@@ -93,7 +106,9 @@ impl Scheduler {
             limit,
             open: false,
             hurried_at: f64::NEG_INFINITY,
-            failures: 0,
+            failing: false,
+            probe_at: f64::NEG_INFINITY,
+            rest: SHORTEST_REST,
             begun: 0,
             counts: Info::default(),
             started: Tally::default(),
@@ -141,6 +156,15 @@ impl Scheduler {
         }
     }
 
+    /// A message that somebody else has claimed. It waits no longer than a lease, whatever the clocks say: who
+    /// is alive has renewed the claim by then.
+    pub(super) fn put_claimed(&mut self, id: Id, timestamp: f64, attempts: u32, lease: f64) {
+        self.put(id, timestamp, Some(attempts));
+        if let Some(message) = self.schedule.get(id) {
+            self.schedule.put(QueuedMessage { due: message.due.min(self.clock.now() + lease), ..message });
+        }
+    }
+
     /// A message that is claimed under this queue's name. If nothing of it is known, whoever has claimed it
     /// is gone without an end (see [`Options::owner`](super::Options::owner)), and it is due now.
     pub(super) fn put_own(&mut self, id: Id, timestamp: f64) {
@@ -176,6 +200,7 @@ impl Scheduler {
 
     /// Lets everything that was deferred be due now.
     pub(super) fn hurry(&mut self) {
+        self.probe_at = f64::NEG_INFINITY;
         self.hurried_at = self.clock.now();
         self.schedule.hurry(self.hurried_at);
     }
@@ -196,12 +221,17 @@ impl Scheduler {
         self.under_way.len() >= self.limit
     }
 
-    /// Begins an attempt of the message that is due first, if one may begin now.
+    /// Begins an attempt of the message that is due first, if one may begin now. While the storage fails
+    /// this is one message from time to time; the others wait until it takes something.
     pub(super) fn take(&mut self) -> Option<Due> {
-        if !self.open || self.is_full() {
+        let now = self.clock.now();
+        if !self.open || self.is_full() || self.not_before() > now {
             return None;
         }
-        let message = self.schedule.pop_due(self.clock.now())?;
+        let message = self.schedule.pop_due(now)?;
+        if self.failing {
+            self.probe_at = now + self.rest;
+        }
         Some(self.begin(message, message.due == self.hurried_at, false))
     }
 
@@ -231,7 +261,13 @@ impl Scheduler {
         if !self.open || self.is_full() {
             return None;
         }
-        self.schedule.first().map(|message| (message.due - self.clock.now()).clamp(0.0, LOOK_AGAIN))
+        let next = self.schedule.first()?.due.max(self.not_before());
+        Some((next - self.clock.now()).clamp(0.0, LOOK_AGAIN))
+    }
+
+    /// Nothing begins by itself before this time.
+    fn not_before(&self) -> f64 {
+        if self.failing { self.probe_at } else { f64::NEG_INFINITY }
     }
 
     /// Whether the attempt of this number is under way.
@@ -244,14 +280,15 @@ impl Scheduler {
         self.started
     }
 
-    /// What a command has come to: the more often in a row the storage fails, the longer it is left
-    /// alone.
-    pub(super) fn note(&mut self, input: &Input) {
+    /// What a command has come to. Whether by this the storage works again, and everything may begin that
+    /// is due. What it reads tells nothing: a full disk is read, too.
+    pub(super) fn note(&mut self, input: &Input, random: f64) -> bool {
         match input {
-            Input::Failed | Input::Unknown => self.failures = self.failures.saturating_add(1),
-            Input::Changed(_) | Input::Meta(_) | Input::Got { .. } => self.failures = 0,
+            Input::Failed | Input::Unknown => (self.failing, self.rest) = (true, rest(random)),
+            Input::Changed(_) | Input::Gone => return std::mem::take(&mut self.failing),
             _ => {}
         }
+        false
     }
 
     /// An attempt is done: its message waits again or is forgotten.
@@ -269,7 +306,7 @@ impl Scheduler {
         if let End::Rescheduled { due, timestamp, attempts } = end
             && !is_gone
         {
-            let due = due.map_or_else(|| self.clock.now() + self.pause(), |due| self.clock.due(due));
+            let due = due.map_or_else(|| self.clock.now() + self.rest, |due| self.clock.due(due));
             let mut message = QueuedMessage { id, due, timestamp, attempts };
             if let Heard::At(timestamp) = heard
                 && !attempt.knows(timestamp)
@@ -286,7 +323,7 @@ impl Scheduler {
     /// An attempt is done of which nobody knows how far it got. Nothing if it has ended.
     pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64) {
         if self.ended(message.id, number).is_some_and(|under_way| under_way.heard != Heard::Gone) {
-            let due = self.clock.now() + self.pause();
+            let due = self.clock.now() + self.rest;
             self.schedule.put(QueuedMessage { due, ..message });
         }
     }
@@ -341,12 +378,6 @@ impl Scheduler {
             ..self.counts
         }
     }
-
-    /// For how long the storage is left alone.
-    fn pause(&self) -> f64 {
-        let times = f64::from(1_u32.wrapping_shl(self.failures.saturating_sub(1).min(20)));
-        (1_000.0 * times).min(LONGEST_PAUSE)
-    }
 }
 
 fn tally(attempt: &AttemptState) -> Tally {
@@ -393,6 +424,29 @@ mod tests {
             scheduler.end(&attempt, due.number, End::Rescheduled { due: Some(80.0), timestamp: 80.0, attempts: 1 });
             assert_eq!(scheduler.info().oldest_due, Some(next), "{timestamp}");
         }
+    }
+
+    #[test]
+    fn while_the_storage_fails_one_message_a_second_is_attempted_and_all_that_are_due_once_it_takes_something() {
+        let mut scheduler = Scheduler::new(10);
+        scheduler.tick(50.0, 0.0);
+        scheduler.open(true);
+        (1..=5).for_each(|number| scheduler.put(Id::from_u128(number), 40.0, None));
+        let mut fail = |scheduler: &mut Scheduler| {
+            let due = scheduler.take().unwrap();
+            scheduler.note(&Input::Failed, 0.0);
+            scheduler.abandon(due.message, due.number);
+            due.message.id
+        };
+        let first = fail(&mut scheduler);
+        let second = fail(&mut scheduler);
+        assert_eq!((scheduler.take(), scheduler.idle()), (None, Some(1_000.0)));
+        scheduler.tick(1_050.0, 1_000.0);
+        let third = scheduler.take().unwrap().message.id;
+        assert!(third != first && third != second, "what has failed goes behind what is due");
+        assert_eq!(scheduler.take(), None);
+        assert!(scheduler.note(&Input::Changed(true), 0.0));
+        assert_eq!(std::iter::from_fn(|| scheduler.take()).count(), 4);
     }
 
     #[test]

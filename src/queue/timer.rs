@@ -68,7 +68,7 @@ mod system {
         }
 
         fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
-            futures_timer::Delay::new(time)
+            crate::clock::sleep(time)
         }
     }
 }

@@ -15,7 +15,8 @@ use super::owners::here;
 use super::queue::Queue;
 use super::run::Pass;
 use super::schedule::QueuedMessage;
-use super::timer::Timer;
+use super::scheduler::rest;
+use super::timer::{Timer, milliseconds};
 use crate::error::Error;
 use crate::host::{Host, Stored};
 use crate::id::Id;
@@ -24,9 +25,6 @@ use crate::meta::Meta;
 use crate::storage::Result;
 use crate::watch::{Latest, Subscriber};
 
-/// For how long a failing storage is left alone, twice as long after each failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a run waits to know whether an owner of a claim is gone.
 const KNOWN_SOON: Duration = Duration::from_millis(100);
 /// How many messages are taken over before anything else may run.
@@ -37,7 +35,6 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// closed.
     pub(super) async fn watch(&self) {
         let subscriber = self.storage.watchers.subscribe();
-        let mut pause = FIRST_PAUSE;
         let mut leaving = FuturesUnordered::new();
         let leave = |owner: String| async move {
             self.until_gone(&owner).await;
@@ -45,12 +42,11 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         };
         loop {
             match self.scan_and_listen(&subscriber, &mut leaving, &leave).await {
-                Ok(()) => pause = FIRST_PAUSE,
+                Ok(()) => {}
                 Err(Error::Closed) => return,
                 Err(error) => {
                     self.emit(None, None, 0, Kind::Error(Cause::Storage(error)));
-                    self.timer.sleep(pause).await;
-                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                    self.timer.sleep(milliseconds(rest(self.timer.random()))).await;
                 }
             }
         }
@@ -96,6 +92,12 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             Some(lease) if self.shared.lock().owners.is_gone(&lease.owner) => {
                 let (timestamp, attempts) = (meta.timestamp, meta.attempts);
                 self.shared.update_now(&self.timer, |state| state.scheduler.put_now(id, timestamp, attempts));
+            }
+            Some(lease) if meta.timestamp <= lease.until => {
+                let longest = self.settings.lease;
+                self.shared.update_now(&self.timer, |state| {
+                    state.scheduler.put_claimed(id, meta.timestamp, meta.attempts, longest);
+                });
             }
             _ => self.put(id, meta.timestamp, Some(meta.attempts)),
         }

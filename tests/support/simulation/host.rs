@@ -41,13 +41,19 @@ impl SimHost {
     async fn call<T>(&self, changes: bool, act: impl FnOnce(&Self) -> T) -> Result<T, Failure> {
         let (before, fails, after, loses) = {
             let world = &mut *self.world.borrow_mut();
-            let faults = world.faults;
+            let faults = if world.away { 0 } else { world.faults };
             let delay = |world: &mut super::World| {
                 let most = if world.random.chance(faults) { 3_000 } else { 4 };
                 world.random.below(most) as f64
             };
             let (before, after) = (delay(world), delay(world));
-            (before, world.random.chance(faults), after, world.random.chance(faults))
+            let (fails, loses) = (world.random.chance(faults), world.random.chance(faults));
+            if world.away {
+                let fails = world.random.chance(80);
+                (before, fails, after, !fails)
+            } else {
+                (before, fails, after, loses)
+            }
         };
         if before > 0.0 {
             sleep(&self.world, before).await;

@@ -50,6 +50,8 @@ pub struct World {
     pub ledger: Ledger,
     /// How many of a hundred calls of the host go wrong, in one way or another.
     pub faults: u64,
+    /// Whether every call of the host fails, at once.
+    pub away: bool,
     /// Whether relays refuse and defer.
     pub moody: bool,
     /// Whether clocks were set, so that leases mean little.
@@ -68,6 +70,7 @@ impl World {
             meta: BTreeMap::new(),
             ledger: Ledger::default(),
             faults: 0,
+            away: false,
             moody: true,
             jumps: false,
         }))
