@@ -8,7 +8,7 @@ import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
 import { partsOf } from './binding/storages.js';
 import { WasmHalf } from './binding/wasm-half.js';
-import { guardian } from './listeners.js';
+import { guardian, withCopies } from './listeners.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 /** @param {number} number */
@@ -38,7 +38,7 @@ export class Queue extends Target {
     // What a listener to errors throws, or any if there is none, people may find on the console.
     if (type === 'error' || !this.#listenedTypes.has('error')) return console.error(error);
     const { id, envelope, attempts } = detail ?? {};
-    this.dispatchEvent(new CustomEvent('error', { detail: { id, envelope, attempts, error } }));
+    this.#dispatch('error', { id, envelope, attempts, error });
   });
   #started = false;
   #runs = 0;
@@ -66,9 +66,7 @@ export class Queue extends Target {
     const functions = {
       relay: this.#relay, backoff, bounceFactory, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: new Map(),
       enqueueBounce: bounceQueue && ((/** @type {[Envelope, string]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
-      dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => {
-        this.dispatchEvent(new CustomEvent(type, { detail }));
-      },
+      dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => this.#dispatch(type, detail),
     };
     this.#wasm = new WasmHalf((now) => {
       const callbacks = new Callbacks(functions, now.gate);
@@ -298,6 +296,14 @@ export class Queue extends Target {
    */
   removeEventListener(...[type, listener, options]) {
     super.removeEventListener(type, this.#guard(listener), options);
+  }
+
+  /**
+   * @param {string} type
+   * @param {object} detail
+   */
+  #dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail: withCopies(detail) }));
   }
 
   #online = () => this.#wasm.call((queue) => queue.wake());

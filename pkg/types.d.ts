@@ -429,7 +429,7 @@ export interface QueueInfo {
 /** What an event of a `Queue` tells; which of these it has depends on its type. */
 export interface QueueEventDetail {
   id: string;
-  /** As the relay was given it: with the recipients of the attempt. */
+  /** As the relay was given it: with the recipients of the attempt. Each look at it gives a copy. */
   envelope: Envelope;
   /** How often delivery was attempted, this time included. */
   attempts: number;
@@ -443,7 +443,7 @@ export interface QueueEventDetail {
   reply?: Reply;
   /** The time of the next attempt: of `deferred`; when it was due: of `overdue`. */
   timestamp: number;
-  /** What tells the sender, and its id: of `bounced`. */
+  /** What tells the sender, another copy at each look, and its id: of `bounced`. */
   bounce: Envelope;
   bounceId: string;
   /** Of `error`: the very thing that a relay, a function of the options or a listener threw, or a `QueueError`. */
