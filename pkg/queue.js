@@ -235,8 +235,8 @@ export class Queue extends Target {
   }
 
   /**
-   * Removes a message that waits. Resolves with false where it is being sent, by this queue or another one, and where it
-   * is gone.
+   * Removes a message that waits. Resolves with false where it is being sent, by this queue or another one, where it was
+   * delivered, and where it is gone.
    *
    * @param {string} id
    * @returns {Promise<boolean>}

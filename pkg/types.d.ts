@@ -405,7 +405,7 @@ export interface RunResult {
   deferred: number;
   /** those of which somebody was given up. */
   failed: number;
-  /** How many messages wait now, those that others have claimed included. */
+  /** How many messages wait now, those included that others have claimed or that stay after their delivery. */
   left: number;
   /** When the first of these is due, or its claim ends. */
   nextDue: number | null;

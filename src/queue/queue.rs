@@ -22,6 +22,7 @@ use super::relay::Relay;
 use super::scheduler::Scheduler;
 use super::state::Shared;
 use super::timer::Timer;
+use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
@@ -240,6 +241,10 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             }
         }
         if ids.is_empty() {
+            let (meta, envelope) = self.pooled(self.storage.get_whole(id)).await?;
+            if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
+                return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
+            }
             ids.push(*id);
         }
         for id in ids {
