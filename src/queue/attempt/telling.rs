@@ -54,11 +54,19 @@ impl AttemptState {
     pub(super) fn tell_again(&mut self, settings: &Settings, moment: Moment) -> Command {
         let attempt = self.untold.as_ref().map_or(self.attempts, |failed| failed.attempt);
         let tries = self.attempts.saturating_sub(attempt).saturating_add(1);
-        if self.stage == Stage::Bounce && is_long_enough(tries) {
-            self.untold = None; // what was given up is kept, if it is, and an event has told of it
-        } else {
-            let again = moment.wall + wait_after(tries, moment.random);
-            self.next = Some(self.next.filter(|next| self.is_left() && *next > again).unwrap_or(again));
+        match self.planned.filter(|_| !self.recorded) {
+            // Who hurries it puts nothing off, and ends nothing.
+            Some(planned) => {
+                self.next = Some(planned);
+                self.attempts_after = Some(self.message.attempts);
+            }
+            None if self.stage == Stage::Bounce && is_long_enough(tries) => {
+                self.untold = None; // what was given up is kept, if it is, and an event has told of it
+            }
+            None => {
+                let again = moment.wall + wait_after(tries, moment.random);
+                self.next = Some(self.next.filter(|next| self.is_left() && *next > again).unwrap_or(again));
+            }
         }
         self.tries = 0;
         self.settle(settings, moment)
