@@ -41,6 +41,8 @@ export class Queue extends Target {
     this.#dispatch('error', { id, envelope, attempts, error });
   });
   #started = false;
+  /** @type {Map<string, any>} attempts that the relay has, by message */
+  #relayed = new Map();
   #runs = 0;
   #paused = false;
 
@@ -64,7 +66,7 @@ export class Queue extends Target {
       hasBounceQueue: Boolean(bounceQueue),
     };
     const functions = {
-      relay: this.#relay, backoff, bounceFactory, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: new Map(),
+      relay: this.#relay, backoff, bounceFactory, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: this.#relayed,
       enqueueBounce: bounceQueue && ((/** @type {[Envelope, string]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
       dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => this.#dispatch(type, detail),
     };
@@ -170,7 +172,7 @@ export class Queue extends Target {
   }
 
   /**
-   * @param {boolean} hurry
+   * @param {boolean | undefined} hurry nothing: only the attempts of an instance that is gone are brought to their ends
    * @param {{ until?: number, limit?: number, signal?: AbortSignal }} options
    * @returns {Promise<RunResult>}
    */
@@ -179,12 +181,14 @@ export class Queue extends Target {
     const most = !this.#relay || signal?.aborted ? 0 : limit;
     const abort = () => this.#wasm.call((queue) => queue.abort(number));
     signal?.addEventListener('abort', abort);
+    restarted.add(this.#returned);
     try {
       const [attempted, delivered, deferred, failed, left, nextDue] =
         await this.#wasm.call((queue) => queue.run(number, hurry, until, most));
       return { attempted, delivered, deferred, failed, left, nextDue: orNull(nextDue) };
     } finally {
       signal?.removeEventListener('abort', abort);
+      if (!this.#isAtWork) restarted.delete(this.#returned);
     }
   }
 
@@ -199,11 +203,19 @@ export class Queue extends Target {
     const { timeout } = /** @type {{ timeout?: number }} */ (optionsOf(options));
     const time = timeout === undefined ? undefined : milliseconds('options.timeout', timeout, 0);
     this.#started = false;
-    restarted.delete(this.#returned);
     const { removeEventListener: leave, document } = globalThis;
     leave?.call(globalThis, 'online', this.#online);
     document?.removeEventListener('visibilitychange', this.#visible);
-    await this.#wasm.call((queue) => queue.stop(time));
+    try {
+      await this.#wasm.call((queue) => queue.stop(time));
+    } catch (error) {
+      if (!this.#isAtWork) throw error;
+      // The instance is gone, and not the attempts that the relay has.
+      const timer = time === undefined ? undefined : setTimeout(() => this.#wasm.call((queue) => queue.stop(1)), time);
+      await this.#run(undefined, {}).finally(() => clearTimeout(timer));
+    } finally {
+      if (!this.#isAtWork) restarted.delete(this.#returned);
+    }
   }
 
   /**
@@ -310,7 +322,13 @@ export class Queue extends Target {
   #visible = () => {
     if (document.visibilityState === 'visible') this.#online();
   };
-  #returned = () => this.#wasm.call((queue) => queue.checkClocks());
+  #returned = () => {
+    if (this.#started && !this.#paused) this.#wasm.call((queue) => queue.checkClocks());
+    else this.#run(undefined, {}).catch(() => {}); // goes on with the next instance
+  };
+  get #isAtWork() {
+    return this.#started || this.#relayed.size > 0;
+  }
 
   /**
    * Stores a notice in another queue, under an id if that is one of ours.
