@@ -46,8 +46,8 @@ export interface Meta {
   scheduled?: number;
   /** The attempt of whose failures nobody was told yet. */
   untold?: number;
-  /** Of a message that tells of failures: whether it is to be sent. */
-  notice?: 'confirmed' | 'void';
+  /** Of a message that tells of failures: whether it is to be sent, once that is decided. */
+  notice?: 'open' | 'confirmed' | 'void';
   /** What was said last of recipients that are left or were given up. Each text is cut at 200 octets. */
   replies?: LastReply[];
 }
@@ -200,7 +200,7 @@ export interface Next {
   scheduled?: number;
   /** Null says that somebody was told. A number is not taken where `failed` leaves nobody to tell of. */
   untold?: number | null;
-  notice?: Meta['notice'];
+  notice?: 'confirmed' | 'void';
   replies?: Meta['replies'];
 }
 

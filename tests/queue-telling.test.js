@@ -29,4 +29,15 @@ onEachStorage('A queue', (scene) => {
     assert.deepEqual(told, ['me@example.com']);
     assert.equal(await scene.left(), 0);
   });
+
+  test('marks a notice and its message in their records, so that older versions of the package leave both alone', async () => {
+    const { queue } = scene.make({ attempt: () => refused });
+    await queue.enqueue(message(['a']));
+    await queue.flush();
+    assert.equal(await scene.left(), 2);
+    for (const [, id] of await all(scene.storage.load())) {
+      const { format, untold, notice } = await scene.record(id);
+      assert.deepEqual([format, untold, notice], untold ? [2, 1, undefined] : [2, undefined, 'open']);
+    }
+  });
 });
