@@ -1,4 +1,5 @@
 /** @import { QueueListener } from './types.js' */
+import { copyForeign } from './binding/envelope.js';
 
 /**
  * Makes a function that returns a listener in the place of another one, always the same, which throws nothing.
@@ -24,4 +25,18 @@ export function guardian(report) {
     }
     return guard;
   };
+}
+
+/**
+ * The detail of an event whose envelopes are copies, another one at each look: what a listener does to its own nobody
+ * else sees.
+ *
+ * @param {any} detail
+ */
+export function withCopies(detail) {
+  for (const name of ['envelope', 'bounce']) {
+    const own = detail[name];
+    if (own) Object.defineProperty(detail, name, { get: () => copyForeign(own), enumerable: true, configurable: true });
+  }
+  return detail;
 }

@@ -9,7 +9,7 @@ import { restarted } from './binding/instance.js';
 import { Owner } from './binding/owners.js';
 import { partsOf } from './binding/storages.js';
 import { WasmHalf } from './binding/wasm-half.js';
-import { guardian } from './listeners.js';
+import { guardian, withCopies } from './listeners.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
 /** @param {number} number */
@@ -39,12 +39,14 @@ export class Queue extends Target {
     // What a listener to errors throws, or any if there is none, people may find on the console.
     if (type === 'error' || !this.#listenedTypes.has('error')) return console.error(error);
     const { id, envelope, attempts } = detail ?? {};
-    this.dispatchEvent(new CustomEvent('error', { detail: { id, envelope, attempts, error } }));
+    this.#dispatch('error', { id, envelope, attempts, error });
   });
   #owner;
   #started = false;
   /** Whether it was started, and may claim. */
   #works = false;
+  /** @type {Map<string, any>} attempts that the relay has, by message */
+  #relayed = new Map();
   #runs = 0;
   #paused = false;
 
@@ -68,11 +70,9 @@ export class Queue extends Target {
       hasBounceQueue: Boolean(bounceQueue),
     };
     const functions = {
-      relay: this.#relay, backoff, bounceFactory, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: new Map(),
+      relay: this.#relay, backoff, bounceFactory, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: this.#relayed,
       enqueueBounce: bounceQueue && ((/** @type {[Envelope, string]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
-      dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => {
-        this.dispatchEvent(new CustomEvent(type, { detail }));
-      },
+      dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => this.#dispatch(type, detail),
     };
     this.#wasm = new WasmHalf((now) => {
       const callbacks = new Callbacks(functions, now.gate);
@@ -184,7 +184,7 @@ export class Queue extends Target {
   }
 
   /**
-   * @param {boolean} hurry
+   * @param {boolean | undefined} hurry nothing: only the attempts of an instance that is gone are brought to their ends
    * @param {{ until?: number, limit?: number, signal?: AbortSignal }} options
    * @returns {Promise<RunResult>}
    */
@@ -195,12 +195,14 @@ export class Queue extends Target {
     const most = !this.#relay || signal?.aborted ? 0 : limit;
     const abort = () => this.#wasm.call((queue) => queue.abort(number));
     signal?.addEventListener('abort', abort);
+    restarted.add(this.#returned);
     try {
       const [attempted, delivered, deferred, failed, left, nextDue] =
         await this.#wasm.call((queue) => queue.run(number, hurry, until, most));
       return { attempted, delivered, deferred, failed, left, nextDue: orNull(nextDue) };
     } finally {
       signal?.removeEventListener('abort', abort);
+      if (!this.#isAtWork) restarted.delete(this.#returned);
     }
   }
 
@@ -215,11 +217,19 @@ export class Queue extends Target {
     const { timeout } = optionsOf(options, ['timeout']);
     const time = timeout === undefined ? undefined : milliseconds('options.timeout', timeout, 0);
     this.#started = this.#works = false;
-    restarted.delete(this.#returned);
     const { removeEventListener: leave, document } = globalThis;
     leave?.call(globalThis, 'online', this.#online);
     document?.removeEventListener('visibilitychange', this.#visible);
-    await this.#wasm.call((queue) => queue.stop(time));
+    try {
+      await this.#wasm.call((queue) => queue.stop(time));
+    } catch (error) {
+      if (!this.#isAtWork) throw error;
+      // The instance is gone, and not the attempts that the relay has.
+      const timer = time === undefined ? undefined : setTimeout(() => this.#wasm.call((queue) => queue.stop(1)), time);
+      await this.#run(undefined, {}).finally(() => clearTimeout(timer));
+    } finally {
+      if (!this.#isAtWork) restarted.delete(this.#returned);
+    }
   }
 
   /**
@@ -251,8 +261,8 @@ export class Queue extends Target {
   }
 
   /**
-   * Removes a message that waits. Resolves with false where it is being sent, by this queue or another one, and where it
-   * is gone.
+   * Removes a message that waits. Resolves with false where it is being sent, by this queue or another one, where it was
+   * delivered, and where it is gone.
    *
    * @param {string} id
    * @returns {Promise<boolean>}
@@ -314,11 +324,25 @@ export class Queue extends Target {
     super.removeEventListener(type, this.#guard(listener), options);
   }
 
+  /**
+   * @param {string} type
+   * @param {object} detail
+   */
+  #dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail: withCopies(detail) }));
+  }
+
   #online = () => this.#wasm.call((queue) => queue.wake());
   #visible = () => {
     if (document.visibilityState === 'visible') this.#online();
   };
-  #returned = () => this.#wasm.call((queue) => queue.checkClocks());
+  #returned = () => {
+    if (this.#started && !this.#paused) this.#wasm.call((queue) => queue.checkClocks());
+    else this.#run(undefined, {}).catch(() => {}); // goes on with the next instance
+  };
+  get #isAtWork() {
+    return this.#started || this.#relayed.size > 0;
+  }
 
   /**
    * Stores a notice in another queue, under an id if that is one of ours.

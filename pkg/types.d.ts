@@ -46,8 +46,8 @@ export interface Meta {
   scheduled?: number;
   /** The attempt of whose failures nobody was told yet. */
   untold?: number;
-  /** Of a message that tells of failures: whether it is to be sent. */
-  notice?: 'confirmed' | 'void';
+  /** Of a message that tells of failures: whether it is to be sent, once that is decided. */
+  notice?: 'open' | 'confirmed' | 'void';
   /** What was said last of recipients that are left or were given up. Each text is cut at 200 octets. */
   replies?: LastReply[];
 }
@@ -205,7 +205,7 @@ export interface Next {
   scheduled?: number;
   /** Null says that somebody was told. A number is not taken where `failed` leaves nobody to tell of. */
   untold?: number | null;
-  notice?: Meta['notice'];
+  notice?: 'confirmed' | 'void';
   replies?: Meta['replies'];
 }
 
@@ -413,7 +413,7 @@ export interface RunResult {
   deferred: number;
   /** those of which somebody was given up. */
   failed: number;
-  /** How many messages wait now, those that others have claimed included. */
+  /** How many messages wait now, those included that others have claimed or that stay after their delivery. */
   left: number;
   /** When the first of these is due, or its claim ends. */
   nextDue: number | null;
@@ -437,7 +437,7 @@ export interface QueueInfo {
 /** What an event of a `Queue` tells; which of these it has depends on its type. */
 export interface QueueEventDetail {
   id: string;
-  /** As the relay was given it: with the recipients of the attempt. */
+  /** As the relay was given it: with the recipients of the attempt. Each look at it gives a copy. */
   envelope: Envelope;
   /** How often delivery was attempted, this time included. */
   attempts: number;
@@ -451,7 +451,7 @@ export interface QueueEventDetail {
   reply?: Reply;
   /** The time of the next attempt: of `deferred`; when it was due: of `overdue`. */
   timestamp: number;
-  /** What tells the sender, and its id: of `bounced`. */
+  /** What tells the sender, another copy at each look, and its id: of `bounced`. */
   bounce: Envelope;
   bounceId: string;
   /** Of `error`: the very thing that a relay, a function of the options or a listener threw, or a `QueueError`. */

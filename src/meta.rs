@@ -49,9 +49,12 @@ pub struct Failed {
     pub indexes: Vec<u32>,
 }
 
-/// What was decided of a notice of failures.
+/// What was decided of a notice of failures, in whose record it stands from the beginning: versions that know no
+/// notices leave such a message alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
+    /// Nothing yet.
+    Open,
     /// It is sent.
     Confirmed,
     /// It is removed unsent: somebody else has told of these failures.

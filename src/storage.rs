@@ -121,7 +121,12 @@ impl<H: Host> DictStorage<H> {
     /// as it stands; nothing was written then. [`Error::Random`], [`Error::Host`],
     /// [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
     pub async fn write(&self, envelope: H::Envelope, timestamp: f64, id: Option<Id>) -> Result<Id, H> {
-        finite("timestamp", timestamp)?;
+        self.write_with(envelope, Meta::new(timestamp), id).await
+    }
+
+    /// The same with a record.
+    pub(crate) async fn write_with(&self, envelope: H::Envelope, meta: Meta, id: Option<Id>) -> Result<Id, H> {
+        finite("timestamp", meta.timestamp)?;
         envelope.check()?;
         let (_call, progress) = (self.begin()?, Progress::default());
         self.before_deadline(&progress, async {
@@ -129,7 +134,7 @@ impl<H: Host> DictStorage<H> {
             loop {
                 let name = id.map_or_else(Id::generate, Ok).map_err(Error::Random)?;
                 let _place = self.enter(name).await;
-                if self.insert(name, &envelope, timestamp, id.is_some(), &progress).await? {
+                if self.insert(name, &envelope, &meta, id.is_some(), &progress).await? {
                     return Ok(name);
                 }
                 if id.is_none() && round >= TRIES {
@@ -297,11 +302,10 @@ impl<H: Host> DictStorage<H> {
         &self,
         id: Id,
         envelope: &H::Envelope,
-        timestamp: f64,
+        meta: &Meta,
         given: bool,
         progress: &Progress,
     ) -> Result<bool, H> {
-        let meta = Meta::new(timestamp);
         let made = self.commit(Batch::write(id, envelope.clone(), meta.clone()), progress).await?;
         if !made {
             if !given {
@@ -316,8 +320,8 @@ impl<H: Host> DictStorage<H> {
                 return Ok(false);
             }
         }
-        self.remember(id, meta, Some(envelope.recipient_count()));
-        self.watchers.notify(id, Latest::At(timestamp, 0));
+        self.remember(id, meta.clone(), Some(envelope.recipient_count()));
+        self.watchers.notify(id, Latest::At(meta.timestamp, 0));
         Ok(true)
     }
 }

@@ -224,6 +224,37 @@ test('memory stays flat over critical errors while a relay takes its time', asyn
   assert.ok(after < before + 40e6, `${before} bytes before, ${after} after`); // a hundred instances have more than 100 MB
 });
 
+for (const [what, begin, end] of /** @type {[string, (queue: Queue) => unknown, (queue: Queue) => unknown][]} */ ([
+  ['is being stopped', (queue) => queue.start(), (queue) => queue.stop()],
+  ['was only flushed', (queue) => queue.flush().catch(() => {}), () => {}],
+  ['is paused', (queue) => queue.start(), (queue) => queue.pause()],
+])) {
+  test(`a queue that ${what} when a critical error comes records what its relay answers, and begins nothing`, async () => {
+    const storage = new DictStorage();
+    /** @type {string[]} */
+    const relayed = [];
+    const { opened: answered, open: answer } = gate();
+    const queue = new Queue(storage, {
+      async attempt({ recipients }) {
+        relayed.push(recipients[0]);
+        await answered;
+      },
+    });
+    const { until } = watch(queue);
+    const [[, id]] = await queue.enqueue(message(['a']));
+    begin(queue);
+    await until('attempt');
+    const ended = end(queue);
+    await storage.write(message(['b']), Date.now());
+    assert.throws(() => fallWith(() => new DictStorage().getInfo()), RangeError);
+    answer();
+    await until('delivered', (event) => event.id === id);
+    await ended;
+    assert.deepEqual([relayed, storage.getInfo().metaSize], [['a'], 1]);
+    await queue.stop();
+  });
+}
+
 test('a critical error does not end the pause of a queue', async () => {
   const storage = new DictStorage();
   const { queue, relayed, answer } = await withAttemptsUnderWay(storage, 0);

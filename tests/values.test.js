@@ -40,10 +40,10 @@ function queueFields(random) {
   return Object.fromEntries(random.some(Object.keys(all)).map((name) => [name, all[name]]));
 }
 
-/** The same with the format that says that nobody may remove it who does not know what `untold` means. */
+/** The same with the format of which those leave it alone who do not know what `untold` and `notice` mean. */
 function formatted(record) {
   const { format: _, ...rest } = record;
-  return rest.untold === undefined ? rest : { ...rest, format: 2 };
+  return rest.untold === undefined && rest.notice === undefined ? rest : { ...rest, format: 2 };
 }
 
 /** A lease, none, or nothing said of it. */

@@ -3,7 +3,7 @@
 /** @import { Gate } from './later.js' */
 import { QueueError } from '../errors.js';
 import { copyAnswer, copyThrown } from './answers.js';
-import { copyEnvelope, without } from './envelope.js';
+import { copyEnvelope, copyForeign } from './envelope.js';
 import { Failed } from './errors.js';
 import { answerOf, laterIfPromise } from './later.js';
 import { whenGone } from './owners.js';
@@ -48,7 +48,7 @@ class RelayedAttempt {
       },
     };
     const answer = answerOf(
-      () => relay?.attempt(shared(envelope), attempts, attempt), (answer) => copyAnswer(answer, recipients),
+      () => relay?.attempt(copyForeign(envelope), attempts, attempt), (answer) => copyAnswer(answer, recipients),
     );
     this.answer = answer instanceof Promise ? answer.then(orThrown) : orThrown(answer);
   }
@@ -64,18 +64,6 @@ class RelayedAttempt {
  */
 function orThrown(answer) {
   return answer instanceof Failed ? copyThrown(answer.error) : answer;
-}
-
-/**
- * An envelope for a function that may change its own; the body is the same.
- *
- * @param {Envelope} envelope
- * @returns {Envelope}
- */
-function shared(envelope) {
-  const copy = { ...envelope, recipients: envelope.recipients.slice() };
-  if (envelope.headers) copy.headers = envelope.headers.map(([name, value]) => [name, value]);
-  return copy;
 }
 
 /** The functions of a queue as the core calls them: none throws, and each answers with inert values. */
@@ -119,7 +107,7 @@ export class Callbacks {
    * @param {Envelope} envelope
    */
   policy(number, envelope) {
-    const copy = shared(envelope);
+    const copy = copyForeign(envelope);
     return this.#answer(() => this.#functions.policies[number].apply(copy), (made) => (
       Array.from(made === undefined || made === null ? [copy] : made, copyEnvelope)));
   }
@@ -132,7 +120,7 @@ export class Callbacks {
    */
   backoff(envelope, attempts, replies, patience) {
     return answerOf(() => {
-      const delay = this.#functions.backoff?.(shared(envelope), attempts, replies, patience);
+      const delay = this.#functions.backoff?.(copyForeign(envelope), attempts, replies, patience);
       if (delay === undefined || delay === null || typeof delay === 'number') return delay ?? null;
       throw noDelay(delay).error;
     }, (delay) => delay);
@@ -143,7 +131,7 @@ export class Callbacks {
    * @param {Reply[]} replies by recipient
    */
   bounce(envelope, replies) {
-    return this.#answer(() => this.#functions.bounceFactory?.(shared(envelope), replies[0], replies), (bounce) => (
+    return this.#answer(() => this.#functions.bounceFactory?.(copyForeign(envelope), replies[0], replies), (bounce) => (
       bounce === undefined || bounce === null ? null : copyEnvelope(bounce)));
   }
 
@@ -152,7 +140,7 @@ export class Callbacks {
    * @param {string} id
    */
   enqueueBounce(bounce, id) {
-    return this.#answer(() => this.#functions.enqueueBounce?.(bounce, id), () => undefined);
+    return this.#answer(() => this.#functions.enqueueBounce?.(copyForeign(bounce), id), () => undefined);
   }
 
   /** @param {string} owner */
@@ -172,7 +160,6 @@ export class Callbacks {
    */
   emit(type, { places, replies, failed, ...detail }) {
     const { envelope } = detail;
-    if (type === 'queued') detail.envelope = without(envelope, NONE); // the host may have this very object
     if (places) {
       detail.recipients = places.map((/** @type {number} */ place) => envelope.recipients[place]);
       detail.replies = replies.map((/** @type {Reply | null} */ reply) => reply ?? undefined);
@@ -192,8 +179,6 @@ export class Callbacks {
     return laterIfPromise(answerOf(ask, read), this.#gate);
   }
 }
-
-const NONE = new Uint32Array();
 
 /** @param {string | undefined} id */
 export function leaseLost(id) {

@@ -18,6 +18,16 @@ export function copyEnvelope(value) {
 }
 
 /**
+ * A copy of an inert copy, for foreign code that may change its own.
+ *
+ * @param {Envelope} envelope
+ * @returns {Envelope}
+ */
+export function copyForeign(envelope) {
+  return copyOf(envelope, true);
+}
+
+/**
  * A copy of what stands in a dictionary; `undefined` if that is no envelope.
  *
  * @param {any} value

@@ -5,7 +5,7 @@ import { QUEUE_FIELDS, packed, unpacked } from './queue-fields.js';
 
 /** The fields of a meta record that this version knows. */
 const KNOWN = new Set(['timestamp', 'attempts', 'deliveredIndexes', 'lease', 'format', ...QUEUE_FIELDS]);
-/** The format of a record whose message nobody may remove who does not know what `untold` means. */
+/** The format of a record whose message nobody may remove or send who does not know what `untold` and `notice` mean. */
 const FORMAT_UNTOLD = 2;
 
 /**
@@ -92,6 +92,6 @@ export function recordOf(timestamp, attempts, delivered, until, owner, unknown, 
   if (delivered.length > 0) record.deliveredIndexes = Array.from(delivered);
   if (until !== undefined) record.lease = { until, owner: owner ?? '' };
   if (queueNumbers.length > 0) Object.assign(record, unpacked(queueNumbers, queueTexts));
-  if (record.untold !== undefined) Object.assign(record, { format: FORMAT_UNTOLD });
+  if (record.untold !== undefined || record.notice !== undefined) Object.assign(record, { format: FORMAT_UNTOLD });
   return unknown === undefined ? record : { ...JSON.parse(unknown), ...record };
 }

@@ -8,7 +8,7 @@ export const QUEUE_FIELDS = /** @type {const} */ (['failed', 'firstAttempt', 'sc
 
 /** In the place of a number that is not there. */
 const [MISSING, NULL] = [-1, -2];
-const NOTICES = /** @type {const} */ (['confirmed', 'void']);
+const NOTICES = /** @type {const} */ (['open', 'confirmed', 'void']);
 
 /**
  * @typedef {object} Packed

@@ -9,7 +9,7 @@
 //! `deliveredIndexes`: bytes, of which bit i, the lowest of each byte first, says whether the
 //! recipient at position i is delivered. Of a queue it has `failed`, `firstAttempt`, `scheduled`,
 //! `untold`, `notice` and `replies` where there are any, with positions as the hexadecimal digits of
-//! such bytes. A record with `untold` is of format 2: who does not know what that means must not
+//! such bytes. A record with `untold` or `notice` is of format 2: who does not know what that means must not
 //! remove the message. Whoever changes a meta record keeps the fields that it does not know, after
 //! those that it knows.
 
@@ -24,9 +24,10 @@ use crate::host::Stored;
 use crate::meta::{Failed, LastReply, Lease, Meta, Notice};
 
 const FORMAT: u64 = 1;
-/// The format of a meta record that names an attempt of whose failures nobody was told.
+/// The format of a meta record that names an attempt of whose failures nobody was told, and of that of a notice.
 const FORMAT_UNTOLD: u64 = 2;
 /// What a record says of a notice.
+const OPEN: &str = "open";
 const CONFIRMED: &str = "confirmed";
 const VOID: &str = "void";
 /// What kind of message is beside a record.
@@ -48,7 +49,7 @@ pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
         notice.is_some(),
         !replies.is_empty(),
     ];
-    let format = if untold.is_some() { FORMAT_UNTOLD } else { FORMAT };
+    let format = if untold.is_some() || notice.is_some() { FORMAT_UNTOLD } else { FORMAT };
     record(format, entries_of(unknown).saturating_add(2), there, |to| {
         to.str("timestamp")?.f64(*timestamp)?.str("attempts")?.u32(*attempts)?;
         if !delivered.is_empty() {
@@ -80,7 +81,11 @@ fn encode_queue_fields(to: &mut Bytes, meta: &Meta) -> Encoded {
         to.str("untold")?.u32(untold)?;
     }
     if let Some(notice) = meta.notice {
-        to.str("notice")?.str(if notice == Notice::Void { VOID } else { CONFIRMED })?;
+        to.str("notice")?.str(match notice {
+            Notice::Open => OPEN,
+            Notice::Confirmed => CONFIRMED,
+            Notice::Void => VOID,
+        })?;
     }
     if !meta.replies.is_empty() {
         to.str("replies")?.array(length_of(&meta.replies))?;
@@ -133,6 +138,7 @@ pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
 
 fn decode_notice(from: &mut Decoder<'_>) -> Result<Notice, Error> {
     match from.str()? {
+        OPEN => Ok(Notice::Open),
         CONFIRMED => Ok(Notice::Confirmed),
         VOID => Ok(Notice::Void),
         _ => Err(Error::message("no such notice")),

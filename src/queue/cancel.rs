@@ -1,22 +1,28 @@
 //! Taking back a message that waits.
 
-use super::list::claim_of;
+use super::list::{claim_of, readable};
 use super::queue::Queue;
 use super::timer::Timer;
+use crate::envelope::EnvelopeHandle;
 use crate::host::Host;
 use crate::id::Id;
+use crate::meta::Meta;
 use crate::storage::Result;
 
 impl<H: Host, R, T: Timer> Queue<H, R, T> {
-    /// Removes a message that waits; false where a claim holds, of this queue or another one, and where
-    /// there is no such message. The host removes it only if its record is still the one that was read,
+    /// Removes a message that waits; false where a claim holds, of this queue or another one, where all
+    /// recipients are marked, and where there is no such message. The host removes it only if its record is still the one that was read,
     /// so nobody claims it in between.
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) if others kept changing the message, and those of
     /// [`DictStorage::remove`](crate::DictStorage::remove) and of a record that cannot be read.
     pub async fn cancel(&self, id: &Id) -> Result<bool, H> {
-        let waits = self.storage.remove_if(*id, |meta| claim_of(meta, self.timer.wall()).is_none());
+        let message = readable(self.pooled(self.storage.get_whole(id)).await)?;
+        let is_left = |meta: &Meta| {
+            message.as_ref().is_none_or(|(_, envelope)| !meta.left(envelope.recipient_count()).is_empty())
+        };
+        let waits = self.storage.remove_if(*id, |meta| claim_of(meta, self.timer.wall()).is_none() && is_left(meta));
         let removed = self.pooled(waits).await?;
         if removed {
             self.forget(*id);

@@ -200,7 +200,7 @@ pub(super) fn claim_of(meta: &Meta, now: f64) -> Option<&Lease> {
 }
 
 /// What a read came to; nothing if the message is gone by now, or cannot be read.
-fn readable<T, E>(read: std::result::Result<T, Error<E>>) -> std::result::Result<Option<T>, Error<E>> {
+pub(super) fn readable<T, E>(read: std::result::Result<T, Error<E>>) -> std::result::Result<Option<T>, Error<E>> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(Error::NoSuchMessage(_) | Error::Corrupt(_) | Error::NewerFormat(_)) => Ok(None),

@@ -60,6 +60,8 @@ pub use options::{EnqueueOptions, Options};
 pub use queue::{Enqueued, Queue};
 pub use relay::{Attempt, BoxRelay, DynRelay, Relay, RelayFn, relay_fn};
 pub use reply::Reply;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use run::Which;
 pub use run::{RunOptions, RunResult, Tally};
 pub use signal::AbortSignal;
 #[cfg(not(target_family = "wasm"))]

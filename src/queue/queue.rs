@@ -24,9 +24,11 @@ use super::relay::Relay;
 use super::scheduler::Scheduler;
 use super::state::Shared;
 use super::timer::Timer;
+use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
+use crate::meta::{Meta, Notice};
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
 
@@ -249,12 +251,38 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             }
         }
         if ids.is_empty() {
+            let (meta, envelope) = self.pooled(self.storage.get_whole(id)).await?;
+            if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
+                return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
+            }
             ids.push(*id);
         }
         for id in ids {
             self.make_due(id).await?;
         }
         Ok(())
+    }
+
+    /// Stores what the policies make of a message; the ids of all but the first follow from its id.
+    pub(super) async fn store_all(&self, envelopes: Vec<H::Envelope>, id: Id, at: Option<f64>) -> Results<H> {
+        let stored = envelopes.into_iter().enumerate().map(async |(number, envelope)| {
+            let id = match number {
+                0 => id,
+                number => Id::new_v5(id, number.to_string().as_bytes()),
+            };
+            let stored = self.store(&envelope, id, at.unwrap_or_else(|| self.timer.wall())).await;
+            (envelope, stored)
+        });
+        join_all(stored).await
+    }
+
+    /// Stores a message as it is.
+    async fn store(&self, envelope: &H::Envelope, id: Id, at: f64) -> Result<Id, H> {
+        let meta = Meta { notice: envelope.notice_of().map(|_| Notice::Open), ..Meta::new(at) };
+        let id = self.pooled(self.storage.write_with(envelope.clone(), meta, Some(id))).await?;
+        self.emit(Some(id), Some(envelope), 0, Kind::Queued);
+        self.put(id, at, None);
+        Ok(id)
     }
 }
 
@@ -275,27 +303,6 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// waits for was done, or its lease has ended.
     pub(super) fn after_lease(&self) -> f64 {
         self.timer.wall() + 2.0 * self.settings.lease
-    }
-
-    /// Stores what the policies make of a message; the ids of all but the first follow from its id.
-    pub(super) async fn store_all(&self, envelopes: Vec<H::Envelope>, id: Id, at: Option<f64>) -> Results<H> {
-        let stored = envelopes.into_iter().enumerate().map(async |(number, envelope)| {
-            let id = match number {
-                0 => id,
-                number => Id::new_v5(id, number.to_string().as_bytes()),
-            };
-            let stored = self.store(&envelope, id, at.unwrap_or_else(|| self.timer.wall())).await;
-            (envelope, stored)
-        });
-        join_all(stored).await
-    }
-
-    /// Stores a message as it is.
-    async fn store(&self, envelope: &H::Envelope, id: Id, at: f64) -> Result<Id, H> {
-        let id = self.pooled(self.storage.write(envelope.clone(), at, Some(id))).await?;
-        self.emit(Some(id), Some(envelope), 0, Kind::Queued);
-        self.put(id, at, None);
-        Ok(id)
     }
 
     /// Lets a message that waits be due now.

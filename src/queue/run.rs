@@ -67,11 +67,22 @@ impl Tally {
     }
 }
 
+/// Which messages a run is about, beside those that are claimed under the name of its queue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Which {
+    /// No others, also while the queue is paused.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    Claimed,
+    /// What is due.
+    Due,
+    /// The same, and what was deferred, whatever that is due.
+    Deferred,
+}
+
 /// The messages that a run is about.
 pub(super) struct Pass {
     pub(super) options: RunOptions,
-    /// Whether it is about what was deferred, too, whatever that is due.
-    hurry: bool,
+    pub(super) which: Which,
     /// Those that were not come to yet, by their timestamps.
     waiting: Schedule,
     /// Attempts of these that others had begun already, with their numbers.
@@ -93,8 +104,9 @@ impl Pass {
     pub(super) fn find(&mut self, scheduler: &Scheduler, owner: &str, is_owner_gone: bool, id: Id, meta: &Meta) {
         let is_one = match claim_of(meta, scheduler.wall()) {
             // It is under way, or whoever had it is no more.
-            Some(lease) => lease.owner == owner || is_owner_gone,
-            None => scheduler.is_due(id, meta.timestamp) || (self.hurry && meta.attempts > 0),
+            Some(lease) => lease.owner == owner || (is_owner_gone && self.which != Which::Claimed),
+            None if self.which == Which::Claimed => false,
+            None => scheduler.is_due(id, meta.timestamp) || (self.which == Which::Deferred && meta.attempts > 0),
         };
         if is_one {
             let timestamp = scheduler.timestamp_of(id).unwrap_or(meta.timestamp);
@@ -148,7 +160,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     /// # Errors
     /// Those of [`Load::next`](crate::Load::next): nothing was attempted.
     pub async fn run_with(&self, options: RunOptions) -> Result<RunResult, H> {
-        self.pass(options, false).await
+        self.pass(options, Which::Due).await
     }
 
     /// The same as [`Queue::run`], and what was deferred is attempted too, whatever it is due.
@@ -165,17 +177,16 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     /// # Errors
     /// See [`Queue::run_with`].
     pub async fn flush_with(&self, options: RunOptions) -> Result<RunResult, H> {
-        self.pass(options, true).await
+        self.pass(options, Which::Deferred).await
     }
 
-    /// A flush, if it is one that hurries, or a run.
-    pub(crate) async fn pass(&self, options: RunOptions, hurry: bool) -> Result<RunResult, H> {
+    pub(crate) async fn pass(&self, options: RunOptions, which: Which) -> Result<RunResult, H> {
         let stops = self.enter();
         let _worker = OnDrop(|| self.leave(stops));
         let subscriber = self.storage.watchers.subscribe();
         let before = self.shared.lock().scheduler.started();
         let mut pass =
-            Pass { options, hurry, waiting: Schedule::default(), joined: Vec::new(), tally: Tally::default() };
+            Pass { options, which, waiting: Schedule::default(), joined: Vec::new(), tally: Tally::default() };
         self.scan(Some(&mut pass)).await?;
         self.work(stops, Some(&mut pass)).await?;
         // Of what changed meanwhile without this queue; what cannot be read is as it was.

@@ -12,7 +12,7 @@ use super::event::Kind;
 use super::on_drop::OnDrop;
 use super::queue::Queue;
 use super::relay::Relay;
-use super::run::{Pass, Step};
+use super::run::{Pass, Step, Which};
 use super::schedule::QueuedMessage;
 use super::timer::{Timer, milliseconds};
 use crate::error::Error;
@@ -150,7 +150,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
             return Step::Over;
         }
         match pass {
-            Some(_) if state.paused => Step::Over,
+            Some(pass) if state.paused && pass.which != Which::Claimed => Step::Over,
             Some(pass) => pass.step(&mut state.scheduler, under_way),
             None => state.scheduler.take().map_or(Step::Wait, Step::Begin),
         }

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::id::Id;
 use crate::queue::{
     AbortSignal, BoxError, Counts, EnqueueError, EnqueueOptions, Enqueued, Info, ListOptions, Listed, Listing,
-    MessageState, Options, Queue as CoreQueue, Reply, RunOptions, RunResult,
+    MessageState, Options, Queue as CoreQueue, Reply, RunOptions, RunResult, Which,
 };
 
 type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
@@ -133,15 +133,20 @@ impl Queue {
         now_or_later(Box::pin(work), false)
     }
 
-    /// Resolves with what attempts came to: of what is due, and of what was deferred if `hurry` says so.
-    /// `abort` ends it by this number.
-    pub fn run(&self, number: u32, hurry: bool, until: Option<f64>, limit: Option<f64>) -> JsValue {
+    /// Resolves with what attempts came to: of what is due, and of what was deferred if `hurry` says so. If
+    /// it says nothing, it is only about attempts of an instance that is gone. `abort` ends it by this number.
+    pub fn run(&self, number: u32, hurry: Option<bool>, until: Option<f64>, limit: Option<f64>) -> JsValue {
         let (core, runs) = (Rc::clone(&self.core), Rc::clone(&self.runs));
+        let which = match hurry {
+            None => Which::Claimed,
+            Some(false) => Which::Due,
+            Some(true) => Which::Deferred,
+        };
         let signal = AbortSignal::default();
         runs.borrow_mut().push((number, signal.clone()));
         let options = RunOptions { until, limit: limit.map(|limit| limit as u64), signal: Some(signal) };
         let work = async move {
-            let result = core.pass(options, hurry).await;
+            let result = core.pass(options, which).await;
             runs.borrow_mut().retain(|(other, _)| *other != number);
             result.map(run_result_to_js).map_err(failure)
         };

@@ -15,8 +15,9 @@ pub(super) fn pack(meta: &Meta) -> (Vec<f64>, Vec<String>) {
     }
     let notice = match notice {
         None => MISSING,
-        Some(Notice::Confirmed) => 0.0,
-        Some(Notice::Void) => 1.0,
+        Some(Notice::Open) => 0.0,
+        Some(Notice::Confirmed) => 1.0,
+        Some(Notice::Void) => 2.0,
     };
     let mut numbers =
         vec![first_attempt.unwrap_or(f64::NAN), f64::from(*scheduled), untold.map_or(MISSING, f64::from), notice];
@@ -55,7 +56,8 @@ fn unpack(numbers: Vec<f64>, texts: Vec<String>) -> Option<Fields> {
     };
     let notice = match numbers.next()? {
         MISSING => None,
-        0.0 => Some(Notice::Confirmed),
+        0.0 => Some(Notice::Open),
+        1.0 => Some(Notice::Confirmed),
         _ => Some(Notice::Void),
     };
     let failed = list(&mut numbers)?

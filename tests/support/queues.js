@@ -9,7 +9,8 @@ import { MemoryHost, Store } from './host.js';
  *
  * @type {{
  *   name: string,
- *   open: () => { storage: any, another: () => any, dying: (dead: Promise<never>) => any, close: () => Promise<void> },
+ *   open: () => { storage: any, another: () => any, dying: (dead: Promise<never>) => any, record: (id: string) => any,
+ *     close: () => Promise<void> },
  * }[]}
  */
 const storages = [
@@ -25,7 +26,10 @@ const storages = [
           return typeof value === 'function' ? value.bind(target) : value;
         },
       }));
-      return { storage, another: () => new DictStorage(envelopeDb, metaDb), dying, close: async () => {} };
+      return {
+        storage, another: () => new DictStorage(envelopeDb, metaDb), dying, record: (id) => metaDb.get(id),
+        close: async () => {},
+      };
     },
   },
   {
@@ -44,7 +48,8 @@ const storages = [
         return new AsyncDictStorage(host);
       };
       return {
-        storage: another(), another, dying, close: async () => void await Promise.all(opened.map((one) => one.close())),
+        storage: another(), another, dying, record: async (id) => (await new MemoryHost(store).read('meta', id)).value,
+        close: async () => void await Promise.all(opened.map((one) => one.close())),
       };
     },
   },
@@ -52,10 +57,10 @@ const storages = [
 
 /**
  * Tests of a queue on each kind of storage. `scene` has a fresh storage for each test; `make` makes a queue on it, which
- * is stopped at the end; `left` tells how many messages are there.
+ * is stopped at the end; `left` tells how many messages are there, `record` what is kept of one beside its envelope.
  *
  * @param {string} what
- * @param {(scene: { storage: any, another: () => any, dying: (dead: Promise<never>) => any,
+ * @param {(scene: { storage: any, another: () => any, dying: (dead: Promise<never>) => any, record: (id: string) => any,
  *   make: (relay?: any, options?: any, storage?: any) => any, left: () => Promise<number> }) => void} tests
  */
 export function onEachStorage(what, tests) {
@@ -77,6 +82,7 @@ export function onEachStorage(what, tests) {
         },
         another: () => opened.another(),
         dying: (dead) => opened.dying(dead),
+        record: (id) => opened.record(id),
         make(relay, options, storage = opened.storage) {
           const queue = new Queue(storage, relay, options);
           queues.push(queue);

@@ -12,8 +12,8 @@
  * A meta record is a map of `timestamp`, `attempts`, and where there are any `deliveredIndexes` and `lease`, a map of
  * `until` and `owner`. `deliveredIndexes` are bytes: bit 0 is the lowest of the first one, and bit i says whether the
  * recipient at position i is delivered. The other fields are as in `Meta`, but for positions in `failed` and `replies`,
- * which are the hexadecimal digits of such bytes. A record with `untold` is of format 2: who does not know what that
- * means must not remove the message.
+ * which are the hexadecimal digits of such bytes. A record with `untold` or `notice` is of format 2: who does not know
+ * what that means must neither send nor remove the message.
  */
 import { Tokenizer, decode, decodeFirst } from 'cborg';
 import { encode } from 'cborg/extended';

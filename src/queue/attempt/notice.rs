@@ -14,7 +14,7 @@ impl AttemptState {
         match decided {
             Some(Notice::Confirmed) => self.go(Stage::Told, Command::Told(of)),
             Some(Notice::Void) => self.go(Stage::Remove, Command::Remove),
-            None => self.go(Stage::GetOriginal, Command::GetOriginal(of)),
+            None | Some(Notice::Open) => self.go(Stage::GetOriginal, Command::GetOriginal(of)),
         }
     }
 

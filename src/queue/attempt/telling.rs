@@ -15,10 +15,10 @@ pub(in crate::queue) const SOON: f64 = 1_000.0;
 
 impl AttemptState {
     /// Tells of those whom the record names: another attempt may have delivered to some of them.
-    pub(super) fn tell_failed(&mut self, meta: Meta, settings: &Settings) -> Command {
+    pub(super) fn tell_failed(&mut self, meta: Meta, settings: &Settings, moment: Moment) -> Command {
         let Meta { untold, failed, .. } = meta;
         self.untold = failed.into_iter().find(|failed| Some(failed.attempt) == untold);
-        let Some(failed) = self.untold.clone() else { return self.settle() };
+        let Some(failed) = self.untold.clone() else { return self.settle(settings, moment) };
         if settings.has_dead_letter {
             return self.go(Stage::DeadLetter, Command::DeadLetter(failed));
         }
@@ -47,25 +47,36 @@ impl AttemptState {
             // The notice removes the message; if it never does, somebody looks again then.
             self.next = Some(moment.wall + 2.0 * settings.lease);
         }
-        self.settle()
+        self.settle(settings, moment)
     }
 
     /// Nobody could be told or kept: that is tried again, after longer and longer waits, and ends some day.
-    pub(super) fn tell_again(&mut self, moment: Moment) -> Command {
+    pub(super) fn tell_again(&mut self, settings: &Settings, moment: Moment) -> Command {
         let attempt = self.untold.as_ref().map_or(self.attempts, |failed| failed.attempt);
         let tries = self.attempts.saturating_sub(attempt).saturating_add(1);
-        if self.stage == Stage::Bounce && is_long_enough(tries) {
-            self.untold = None; // what was given up is kept, if it is, and an event has told of it
-        } else {
-            let again = moment.wall + wait_after(tries, moment.random);
-            self.next = Some(self.next.filter(|next| self.is_left() && *next > again).unwrap_or(again));
+        match self.planned.filter(|_| !self.recorded) {
+            // Who hurries it puts nothing off, and ends nothing.
+            Some(planned) => {
+                self.next = Some(planned);
+                self.attempts_after = Some(self.message.attempts);
+            }
+            None if self.stage == Stage::Bounce && is_long_enough(tries) => {
+                self.untold = None; // what was given up is kept, if it is, and an event has told of it
+            }
+            None => {
+                let again = moment.wall + wait_after(tries, moment.random);
+                self.next = Some(self.next.filter(|next| self.is_left() && *next > again).unwrap_or(again));
+            }
         }
         self.tries = 0;
-        self.settle()
+        self.settle(settings, moment)
     }
 
     /// The claim ends; somebody was told unless `untold` still says whom.
-    pub(super) fn settle(&mut self) -> Command {
+    pub(super) fn settle(&mut self, settings: &Settings, moment: Moment) -> Command {
+        if self.untold.is_none() && !self.is_left() {
+            self.next = Some(moment.wall + settings.keep_delivered);
+        }
         let next = *self.next.get_or_insert(self.message.timestamp);
         let untold = self.untold.is_none().then_some(None);
         let attempts = self.attempts_after.map(Attempts::Set);

@@ -1,0 +1,43 @@
+/** How a queue tells of those whom it has given up, where that fails at first. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { all, message, onEachStorage } from './support/queues.js';
+
+const refused = { code: 550, message: '5.1.1 no such user' };
+
+onEachStorage('A queue', (scene) => {
+  test('tries to tell of a failure with each flush, which puts the next try off no longer and ends nothing', async () => {
+    let isAway = true;
+    const told = [];
+    const bounceQueue = {
+      async enqueue(envelope) {
+        if (isAway) throw new Error('away');
+        told.push(...envelope.recipients);
+        return [[envelope, 'elsewhere']];
+      },
+    };
+    const { queue, events } = scene.make({ attempt: () => refused }, { bounceQueue });
+    await queue.enqueue(message(['a', 'b']));
+    await queue.flush();
+    const [before] = await all(queue.list());
+    for (let i = 0; i < 50; i++) await queue.flush();
+    assert.deepEqual(await all(queue.list()), [before]);
+    assert.equal(events.filter(({ type }) => type === 'error').length, 51);
+    isAway = false;
+    await queue.flush();
+    await queue.flush();
+    assert.deepEqual(told, ['me@example.com']);
+    assert.equal(await scene.left(), 0);
+  });
+
+  test('marks a notice and its message in their records, so that older versions of the package leave both alone', async () => {
+    const { queue } = scene.make({ attempt: () => refused });
+    await queue.enqueue(message(['a']));
+    await queue.flush();
+    assert.equal(await scene.left(), 2);
+    for (const [, id] of await all(scene.storage.load())) {
+      const { format, untold, notice } = await scene.record(id);
+      assert.deepEqual([format, untold, notice], untold ? [2, 1, undefined] : [2, undefined, 'open']);
+    }
+  });
+});
