@@ -94,7 +94,9 @@ export class Sending extends EventTarget {
 
   /** Makes everything that waits due now. */
   async flush() {
-    await this.#queue?.flush();
+    if (!this.#queue) return;
+    for await (const { id, state } of this.#queue.list()) if (state === 'waiting') await this.#queue.retry(id);
+    await this.#queue.flush();
   }
 
   #start() {
@@ -104,6 +106,8 @@ export class Sending extends EventTarget {
     for (const type of TYPES) {
       queue.addEventListener(type, (event) => this.#happened(type, /** @type {CustomEvent} */ (event).detail));
     }
+    // Who was told of is gone when the notice is sent.
+    queue.addEventListener('removed', ({ detail }) => this.dispatchEvent(new CustomEvent('touched', { detail: detail.id })));
     queue.start();
     return queue;
   }

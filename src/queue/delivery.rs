@@ -65,7 +65,9 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let moment = self.moment();
         let mut command = self.state.begin(&self.queue.settings, moment);
         loop {
-            self.report_outcome();
+            if matches!(command, Command::DeadLetter(_) | Command::Bounce) {
+                self.report_outcome(); // whoever is told of was given up before
+            }
             let input = match command {
                 Command::Done(end) => return self.done(end),
                 Command::GetMeta => {
