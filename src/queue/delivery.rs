@@ -81,7 +81,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 Command::DeadLetter(failed) => self.dead_letter(&failed).await,
                 Command::Bounce => self.bounce().await,
                 Command::GetOriginal(of) => self.get_meta(&of.id).await,
-                Command::Told(of) => self.tell_original(of).await,
+                Command::LetGo(of) => self.tell_original(of).await,
                 Command::Remove => {
                     let removed = self.queue.pooled(self.queue.storage.remove(&self.id())).await;
                     self.has_record = removed.is_err();

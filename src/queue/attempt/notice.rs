@@ -12,7 +12,7 @@ use crate::queue::command::Command;
 impl AttemptState {
     pub(super) fn notice(&mut self, of: NoticeOf, decided: Option<Notice>) -> Command {
         match decided {
-            Some(Notice::Confirmed) => self.go(Stage::Told, Command::Told(of)),
+            Some(Notice::Confirmed) => self.go(Stage::LetGo, Command::LetGo(of)),
             Some(Notice::Void) => self.go(Stage::Remove, Command::Remove),
             None | Some(Notice::Open) => self.go(Stage::GetOriginal, Command::GetOriginal(of)),
         }
@@ -28,7 +28,7 @@ impl AttemptState {
 
     pub(super) fn decided(&mut self) -> Command {
         match self.notice_of {
-            Some(of) if self.confirmed => self.go(Stage::Told, Command::Told(of)),
+            Some(of) if self.confirmed => self.go(Stage::LetGo, Command::LetGo(of)),
             _ => self.go(Stage::Remove, Command::Remove),
         }
     }

@@ -42,25 +42,25 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
 
     pub(super) async fn bounce(&self) -> Input {
         let (Some(untold), Some(envelope)) = (self.state.untold(), &self.envelope) else {
-            return Input::Told(false);
+            return Input::Bounced(false);
         };
         let of = NoticeOf { id: self.id(), attempt: untold.attempt };
         if self.is_told_already(untold).await {
-            return Input::Told(true);
+            return Input::Bounced(true);
         }
         let id = notice_id(of);
         let recipients = self.failed(untold);
         let replies: Vec<Arc<Reply>> = recipients.iter().filter_map(|recipient| recipient.reply.clone()).collect();
-        let Some(reply) = replies.first() else { return Input::Told(false) };
+        let Some(reply) = replies.first() else { return Input::Bounced(false) };
         let failed = named(&**envelope, &recipients);
-        let Some(notice) = self.make_notice(id, &failed, reply, &replies).await else { return Input::Told(false) };
+        let Some(notice) = self.make_notice(id, &failed, reply, &replies).await else { return Input::Bounced(false) };
         if notice.recipient_count() == 0 {
-            return Input::Told(false);
+            return Input::Bounced(false);
         }
         match self.store_notice(notice.clone(), of, id).await {
             Ok(looks_itself) => {
                 self.report(Kind::Bounced { recipients, reply, bounce: &notice, id });
-                Input::Told(looks_itself)
+                Input::Bounced(looks_itself)
             }
             Err(cause) => {
                 let input = if matches!(cause, Cause::Storage(_)) { Input::Failed } else { Input::Refused };
