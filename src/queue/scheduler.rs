@@ -432,7 +432,7 @@ mod tests {
         scheduler.tick(50.0, 0.0);
         scheduler.open(true);
         (1..=5).for_each(|number| scheduler.put(Id::from_u128(number), 40.0, None));
-        let mut fail = |scheduler: &mut Scheduler| {
+        let fail = |scheduler: &mut Scheduler| {
             let due = scheduler.take().unwrap();
             scheduler.note(&Input::Failed, 0.0);
             scheduler.abandon(due.message, due.number);
