@@ -35,7 +35,9 @@ export class DictStorage {
     this.metaDb = dictionary('metaDb', metaDb);
     const host = new SyncMapsHost(this.envelopeDb, this.metaDb);
     this.#wasm = new WasmHalf(({ glue, gate }) => new glue.Storage(new HostAdapter(host, true, gate), true, 0));
-    keepParts(this, { wasm: this.#wasm, every: undefined, reach: () => 'here', listen() {} });
+    // What is like a Map may be in a place that other programs reach, as a page's localStorage.
+    const areMaps = [this.envelopeDb, this.metaDb].every((dict) => dict instanceof Map);
+    keepParts(this, { wasm: this.#wasm, every: undefined, reach: () => (areMaps ? 'here' : undefined), listen() {} });
   }
 
   /**

@@ -164,3 +164,19 @@ describe('A queue on two Maps', () => {
     assert.deepEqual(storage.get(id)[2], []);
   });
 });
+
+test('on dictionaries that other programs may reach, a claim says nothing of a process, and ends by time', async () => {
+  const map = new Map();
+  const reached = {
+    get: (id) => map.get(id), has: (id) => map.has(id), set: (id, meta) => map.set(id, meta),
+    delete: (id) => map.delete(id), keys: () => map.keys(), entries: () => map.entries(), get size() { return map.size; },
+  };
+  const owners = [];
+  for (const metaDb of [new Map(), reached]) {
+    const attempt = () => void owners.push([...metaDb.entries()][0][1].lease.owner);
+    const queue = new Queue(new DictStorage(new Map(), metaDb), { attempt });
+    await queue.enqueue(message(['a']));
+    await queue.run();
+  }
+  assert.deepEqual(owners.map((owner) => owner.startsWith('here:')), [true, false]);
+});
