@@ -119,6 +119,7 @@ onEachStorage('A queue', (scene) => {
     const dead = new Promise((_, reject) => {
       die = () => reject(new Error('dead'));
     });
+    dead.catch(() => {}); // the other queue may have removed the message before this one comes to that
     const dying = new Queue(scene.dying(dead), relayOf(() => refused), { lease: 60_000, relayPool: 1 });
     const first = watch(dying);
     dying.start();
