@@ -82,7 +82,7 @@ onEachStorage('A message that expires', (scene) => {
     await assert.rejects(enqueue({ expires: 'soon' }), { name: 'TypeError', message: /options\.expires: .* got the string "soon"/ });
     await assert.rejects(enqueue({ expires: NaN }), { message: /options\.expires: / });
     await assert.rejects(enqueue({ at: 5, expires: 5 }), {
-      name: 'RangeError', message: 'options.expires: expected a time after options.at, got 5',
+      name: 'RangeError', message: 'options.expires: expected a time after options.at, got the number 5',
     });
     assert.equal(await left(), 0);
   });
