@@ -176,6 +176,11 @@ export interface DictHost {
    * until the function it returns is called.
    */
   subscribe?(notify: (id?: string) => void): () => void;
+  /**
+   * While a host is full, nothing can be claimed. Whether the queue that claims under this name otherwise is the only one
+   * that attempts what it cannot claim, until its page or process ends.
+   */
+  attemptAlone?(owner: string): MaybePromise<boolean>;
   /** Gives back what the host holds. */
   close?(): MaybePromise<void>;
 }

@@ -12,8 +12,9 @@
 //! list shows, never a listed id without mail. The constructors of [`Batch`] are the only
 //! place that knows this order.
 
+use std::any::Any;
 use std::fmt::Debug;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::time::Duration;
 
 use crate::envelope::EnvelopeHandle;
@@ -149,6 +150,13 @@ impl<E, V> Batch<E, V> {
 /// The batch that a host takes.
 pub type BatchOf<H> = Batch<<H as Host>::Envelope, <H as Host>::Version>;
 
+/// What [`Host::attempt_alone`] gives.
+#[cfg(not(target_family = "wasm"))]
+pub type Alone = Box<dyn Any + Send + Sync>;
+/// What [`Host::attempt_alone`] gives.
+#[cfg(target_family = "wasm")]
+pub type Alone = Box<dyn Any>;
+
 /// What keeps the two dictionaries, and what the storage needs besides: a clock to wait by.
 ///
 /// The futures may be ready at once; a storage over such a host never waits. A storage is `Send`
@@ -222,6 +230,20 @@ pub trait Host {
     fn is_unknown_outcome(error: &Self::Error) -> bool {
         let _ = error;
         false
+    }
+
+    /// Whether the error means that there is no room. Nothing was written then.
+    fn is_full(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
+    /// While a host is full, nothing can be claimed. Something as long as which lives the caller is the only one
+    /// who attempts what it cannot claim, by the name under which it claims otherwise; `None` if somebody else
+    /// does, or if the host cannot tell.
+    fn attempt_alone(&self, owner: &str) -> impl Future<Output = Option<Alone>> {
+        let _ = owner;
+        ready(None)
     }
 
     /// Gives back what the host holds. Called once, after the last other call has ended.

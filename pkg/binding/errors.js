@@ -11,8 +11,18 @@ export class Failed {
 
   /** Whether a host says that it does not know what came of a commit. */
   get isUnknownOutcome() {
+    return this.#hasCode('unknown-outcome');
+  }
+
+  /** Whether a host says that there is no room. */
+  get isFull() {
+    return this.#hasCode('full');
+  }
+
+  /** @param {string} code */
+  #hasCode(code) {
     try {
-      return /** @type {any} */ (this.error)?.code === 'unknown-outcome';
+      return /** @type {any} */ (this.error)?.code === code;
     } catch {
       return false; // what was thrown throws when it is looked at
     }

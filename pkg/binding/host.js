@@ -64,6 +64,11 @@ export class HostAdapter {
     return this.#answer(() => this.#host.sizes(), sizesOf);
   }
 
+  /** @param {string} owner */
+  attemptAlone(owner) {
+    return this.#answer(() => this.#host.attemptAlone?.(owner), (answer) => answer === true);
+  }
+
   close() {
     return this.#answer(() => this.#host.close?.(), nothing);
   }

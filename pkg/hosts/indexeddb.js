@@ -1,6 +1,7 @@
 /** @import { Batch, DictHost, DictName } from '../types.js' */
 import { describe } from '../errors.js';
 import { optionsOf } from '../options.js';
+import { attemptAlone } from './indexeddb/alone.js';
 import { Connection } from './indexeddb/connection.js';
 import { WriteGroup } from './indexeddb/write-group.js';
 import { ChangeChannel } from './shared/change-channel.js';
@@ -40,6 +41,7 @@ export function indexedDBHost(name, options) {
 
 /** @implements {DictHost} */
 class IndexedDBHost {
+  #name;
   #connection;
   #channel;
   #commits;
@@ -52,6 +54,7 @@ class IndexedDBHost {
    * @param {Connection} connection
    */
   constructor(name, durability, connection) {
+    this.#name = name;
     this.#connection = connection;
     const channel = (this.#channel = new ChangeChannel(name));
     this.#commits = new PendingCommits(() => new WriteGroup(connection, { durability }, (ids) => channel.tell(ids)));
@@ -107,6 +110,11 @@ class IndexedDBHost {
     const [size, metaSize] = await this.#ask(
       ['envelope', 'meta'], (store) => [store('envelope').count(), store('meta').count()]);
     return { size, metaSize };
+  }
+
+  /** @param {string} owner */
+  attemptAlone(owner) {
+    return attemptAlone(this.#name, owner);
   }
 
   /** @param {(id: string) => void} notify */

@@ -93,6 +93,11 @@ class LevelHost {
     return { size, metaSize };
   }
 
+  /** @param {string} owner */
+  attemptAlone(owner) {
+    return this.#store.attemptAlone(owner);
+  }
+
   /** @param {(id: string) => void} notify */
   subscribe(notify) {
     const listener = { host: this, notify };

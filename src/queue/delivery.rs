@@ -22,6 +22,7 @@ use super::relay::Relay;
 use super::reply::Reply;
 use super::run::Tally;
 use super::scheduler::Due;
+use super::state::Shared;
 use super::timer::{Timer, milliseconds};
 use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
@@ -29,6 +30,27 @@ use crate::host::{Host, Stored};
 use crate::id::Id;
 use crate::meta::{Change, Meta};
 use crate::storage::Result;
+
+/// An attempt without a claim, until this is dropped.
+struct Unclaimed<'q>(&'q Shared);
+
+impl<'q> Unclaimed<'q> {
+    /// Nothing where another one is under way, or another queue may make one.
+    fn begin(shared: &'q Shared) -> Option<Self> {
+        let state = &mut *shared.lock();
+        if state.alone.is_none() || state.attempts_unclaimed {
+            return None;
+        }
+        state.attempts_unclaimed = true;
+        Some(Self(shared))
+    }
+}
+
+impl Drop for Unclaimed<'_> {
+    fn drop(&mut self) {
+        self.0.lock().attempts_unclaimed = false;
+    }
+}
 
 /// An attempt under way. Its message is released when it is dropped, wherever it was.
 pub(super) struct Delivery<'q, H: Host, R, T> {
@@ -43,6 +65,8 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     reported: bool,
     /// Whether it was claimed, and not removed since.
     has_record: bool,
+    /// While it is attempted without a claim.
+    unclaimed: Option<Unclaimed<'q>>,
 }
 
 impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
@@ -55,7 +79,16 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64) -> Self {
         let state = AttemptState::new(due.message, due.flushed);
-        Self { queue, state, number: due.number, stops, envelope: None, reported: false, has_record: false }
+        Self {
+            queue,
+            state,
+            number: due.number,
+            stops,
+            envelope: None,
+            reported: false,
+            has_record: false,
+            unclaimed: None,
+        }
     }
 
     /// The whole attempt, from its claim to its end.
@@ -76,7 +109,11 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 }
                 Command::Change(change) => self.change(*change).await,
                 Command::Get => self.get().await,
-                Command::Relay => self.relay().await,
+                Command::Relay => {
+                    let relayed = self.relay().await;
+                    self.unclaimed = None; // what follows needs the storage alone
+                    relayed
+                }
                 Command::Backoff(patience) => Input::Delay(self.backoff(patience)),
                 Command::DeadLetter(failed) => self.dead_letter(&failed).await,
                 Command::Bounce => self.bounce().await,
@@ -136,9 +173,32 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         }))
     }
 
-    async fn change(&self, change: Change) -> Input {
+    async fn change(&mut self, change: Change) -> Input {
+        let changed = self.queue.pooled(self.queue.storage.change(&self.id(), change)).await;
+        let is_full = matches!(&changed, Err(Error::Host(error)) if H::is_full(error));
+        let input = self.input(changed.map(Input::Changed));
+        let goes_on =
+            is_full && (self.state.has_outcome() || (self.state.is_claiming() && self.goes_on_without_a_claim().await));
+        if goes_on { Input::Full } else { input }
+    }
+
+    /// A change that lets the claim last longer.
+    async fn renew(&self, change: Change) -> Input {
         let changed = self.queue.pooled(self.queue.storage.change(&self.id(), change)).await;
         self.input(changed.map(Input::Changed))
+    }
+
+    /// Whether nobody else attempts this message although nobody can claim it. One at a time does so.
+    async fn goes_on_without_a_claim(&mut self) -> bool {
+        let queue = self.queue;
+        let owner = &queue.settings.owner;
+        let is_alone = queue.shared.lock().alone.is_some();
+        if !is_alone {
+            let alone = queue.storage.host().attempt_alone(owner).await;
+            queue.shared.lock().alone = alone;
+        }
+        self.unclaimed = Unclaimed::begin(&queue.shared);
+        self.unclaimed.is_some()
     }
 
     async fn get(&mut self) -> Input {

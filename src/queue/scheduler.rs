@@ -284,7 +284,7 @@ impl Scheduler {
     /// is due. What it reads tells nothing: a full disk is read, too.
     pub(super) fn note(&mut self, input: &Input, random: f64) -> bool {
         match input {
-            Input::Failed | Input::Unknown => (self.failing, self.rest) = (true, rest(random)),
+            Input::Failed | Input::Full | Input::Unknown => (self.failing, self.rest) = (true, rest(random)),
             Input::Changed(_) | Input::Gone => return std::mem::take(&mut self.failing),
             _ => {}
         }

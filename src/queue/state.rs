@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 use super::owners::Owners;
 use super::scheduler::Scheduler;
 use super::timer::Timer;
+use crate::host::Alone;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The state of a queue, as its parts share it. Nothing foreign is called while it is locked.
-#[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
     /// Hears of every change of the state.
@@ -20,7 +20,6 @@ pub(super) struct Shared {
 }
 
 /// What changes while a queue works.
-#[derive(Debug)]
 pub(super) struct State {
     pub(super) scheduler: Scheduler,
     pub(super) owners: Owners,
@@ -34,6 +33,10 @@ pub(super) struct State {
     pub(super) workers: Vec<u64>,
     /// How many of them let everything else have its turn.
     pub(super) yielding: usize,
+    /// As long as this queue is the only one that attempts what nobody can claim.
+    pub(super) alone: Option<Alone>,
+    /// Whether it does.
+    pub(super) attempts_unclaimed: bool,
     /// How many attempts wait for the relay.
     pub(super) relaying: usize,
     /// When their claims are looked at next, on the steady clock.
@@ -50,6 +53,8 @@ impl Shared {
             aborted: 0,
             workers: Vec::new(),
             yielding: 0,
+            alone: None,
+            attempts_unclaimed: false,
             relaying: 0,
             renewal_at: 0.0,
         };

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use super::envelope::JsEnvelope;
 use super::error::Failed;
 use super::{meta, timer};
-use crate::host::{BatchOf, Check, Dict, Host, Page, Record, Sizes, Stored, Write};
+use crate::host::{Alone, BatchOf, Check, Dict, Host, Page, Record, Sizes, Stored, Write};
 use crate::id::Id;
 use crate::meta::Meta;
 
@@ -34,6 +34,9 @@ extern "C" {
     fn cursor_after(this: &Adapter, id: &str) -> JsValue;
     #[wasm_bindgen(method)]
     fn sizes(this: &Adapter) -> JsValue;
+    /// Answers with true or false.
+    #[wasm_bindgen(method, js_name = attemptAlone)]
+    fn attempt_alone(this: &Adapter, owner: &str) -> JsValue;
     #[wasm_bindgen(method)]
     fn close(this: &Adapter) -> JsValue;
 
@@ -168,6 +171,16 @@ impl Host for JsHost {
 
     fn is_sync(&self) -> bool {
         self.is_sync
+    }
+
+    fn is_full(error: &Failed) -> bool {
+        error.is_full()
+    }
+
+    async fn attempt_alone(&self, owner: &str) -> Option<Alone> {
+        let answer = settled(self.adapter.attempt_alone(owner)).await;
+        // Until its page or process ends.
+        answer.is_ok_and(|is_alone| is_alone.is_truthy()).then(|| Box::new(()) as Alone)
     }
 
     fn is_unknown_outcome(error: &Failed) -> bool {

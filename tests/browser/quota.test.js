@@ -5,7 +5,7 @@ import { ENGINES } from '../support/engines.js';
 import { openSite } from '../support/site.js';
 
 // Inside `evaluate` these are globals of the page.
-/* global AsyncDictStorage, envelope, indexedDBHost, listed */
+/* global AsyncDictStorage, Queue, envelope, indexedDBHost, listed */
 
 const TIMES = process.env.LONG ? 100 : 10;
 const SPACE = 4_000_000;
@@ -73,6 +73,37 @@ async function recover() {
   }
 }
 
+/** Fills the disk to the brim beside messages that wait, and lets a queue attempt those; tells what came of it. */
+async function deliver(count) {
+  const storage = new AsyncDictStorage(indexedDBHost('queue'));
+  const attempted = [];
+  const queue = new Queue(storage, { attempt: (_, __, { id }) => void attempted.push(id) });
+  const ids = [];
+  for (let i = 0; i < count; i++) ids.push((await queue.enqueue(envelope({ message: 'Hello!' })))[0][1]);
+  const filling = [];
+  for (let size = 400_000; size >= 1; size = Math.floor(size / 4)) {
+    const write = () => storage.write(envelope({ message: crypto.getRandomValues(new Uint8Array(Math.min(size, 60_000))) }), 1e15);
+    for (;;) {
+      const { id, code } = await write().then((id) => ({ id }), ({ code }) => ({ code }));
+      if (code === 'full') break;
+      filling.push(id);
+    }
+  }
+  const codes = new Set();
+  queue.addEventListener('error', ({ detail }) => codes.add(detail.error.code ?? detail.error.message));
+  const delivered = new Promise((resolve) => {
+    let left = count;
+    queue.addEventListener('delivered', () => --left === 0 && resolve());
+  });
+  queue.start();
+  await delivered;
+  await queue.stop();
+  for (const id of filling) await storage.remove(id);
+  const { size } = await storage.getInfo();
+  await storage.close();
+  return { once: attempted.length === count && new Set(attempted).size === count, codes: [...codes], size };
+}
+
 /** What each engine is asked for, so that there is little space. */
 const WISHES = { Chromium: {}, Firefox: { prefs: { 'dom.quotaManager.temporaryStorage.fixedLimit': SPACE / 1000 } } };
 
@@ -107,6 +138,14 @@ for (const [engine, wishes] of Object.entries(WISHES)) {
         await tab.evaluate(recover);
       }
       console.log(`${engine} full ${TIMES} times: ${messages} acknowledged, ${refusals} refused, nothing left of these`);
+    });
+
+    test('a queue delivers what waits, each once, and removes it', async () => {
+      const tab = await browser.open(site.url);
+      await tab.evaluate(() => globalThis.ready);
+      const { once, codes, size } = await tab.evaluate(deliver, 6);
+      assert.deepEqual({ once, size, others: codes.filter((code) => code !== 'full') }, { once: true, size: 0, others: [] });
+      console.log(`${engine}: claims of a full disk ${codes.length > 0 ? 'were refused' : 'were taken'}`);
     });
   });
 }

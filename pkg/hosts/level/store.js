@@ -47,6 +47,22 @@ export class Store {
   listeners = new Set();
   /** @type {DictHost['supports']} */
   supports;
+  /**
+   * Who attempts what it cannot claim.
+   *
+   * @type {string | undefined}
+   */
+  #alone;
+
+  /**
+   * Whether this owner alone attempts what it cannot claim: the first who asks does.
+   *
+   * @param {string} owner
+   */
+  attemptAlone(owner) {
+    this.#alone ??= owner;
+    return this.#alone === owner;
+  }
 
   /** @type {WeakMap<object, Map<string, Store>>} */
   static #stores = new WeakMap();

@@ -12,10 +12,16 @@ impl AttemptState {
         let same = attempts == self.attempts;
         match &lease {
             Some(lease) if same && lease.owner == self.held.owner => {
-                self.held = lease.clone(); // a renewal had been made after all
+                (self.held, self.unclaimed) = (lease.clone(), None); // a renewal had been made after all
                 return self.record(settings, moment);
             }
             None if same && Some(timestamp) == self.next => return self.recorded(settings), // made after all
+            None if self.unclaimed.is_some() => {
+                (self.message.timestamp, self.message.attempts) = (timestamp, attempts);
+                self.attempts = attempts.saturating_add(1);
+                self.unclaimed = Some(None);
+                return self.record(settings, moment);
+            }
             _ => {}
         }
         self.lost = !same || lease.is_some();

@@ -1,7 +1,7 @@
 //! How an attempt records what it came to.
 
 use super::{AttemptState, LONGEST_PAUSE, Paused, Stage};
-use crate::meta::{Change, Failed, Lease};
+use crate::meta::{Attempts, Change, Failed, Lease};
 use crate::queue::backoff::Delay;
 use crate::queue::command::{Command, Moment, Settings};
 use crate::queue::last_replies::last_replies;
@@ -30,8 +30,9 @@ impl AttemptState {
         let is_left = self.outcome.has(Status::Deferred);
         let next = *self.next.get_or_insert(moment.wall + settings.keep_delivered);
         let failed = self.positions(Status::Failed);
-        let tells = !failed.is_empty() && !self.expired && (self.has_sender || settings.has_dead_letter);
-        let mut change = Change { delivered: self.positions(Status::Delivered), ..self.fenced() };
+        let tells = self.tells(settings);
+        let attempts = self.unclaimed.as_ref().map(|_| Attempts::Set(self.attempts));
+        let mut change = Change { attempts, delivered: self.positions(Status::Delivered), ..self.fenced() };
         if tells {
             let lease = Lease { until: moment.wall + settings.lease, owner: settings.owner.clone() };
             (change.timestamp, change.lease) = (Some(lease.until), Some(Some(lease.clone())));
@@ -54,6 +55,16 @@ impl AttemptState {
         self.go(Stage::Record, Command::Change(Box::new(change)))
     }
 
+    /// Whether somebody is to hear of those who were given up.
+    fn tells(&self, settings: &Settings) -> bool {
+        self.outcome.has(Status::Failed) && !self.expired && (self.has_sender || settings.has_dead_letter)
+    }
+
+    /// Whether the message can go, with nobody to be attempted again, to be told, or to find it.
+    pub(super) fn needs_nothing(&self, settings: &Settings) -> bool {
+        !self.outcome.has(Status::Deferred) && !self.tells(settings) && settings.keep_delivered == 0.0
+    }
+
     /// The original positions of those that came to this.
     pub(super) fn positions(&self, status: Status) -> Vec<u32> {
         self.outcome.places(status).filter_map(|place| self.indexes.get(place).copied()).collect()
@@ -61,7 +72,7 @@ impl AttemptState {
 
     /// The outcome is in the storage.
     pub(super) fn recorded(&mut self, settings: &Settings) -> Command {
-        self.recorded = true;
+        (self.recorded, self.unclaimed) = (true, None);
         if let Some(lease) = self.renewing.take() {
             (self.held, self.tries) = (lease, 0);
             return self.go(Stage::GetFailed, Command::GetMeta);

@@ -101,7 +101,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             let Some(change) = self.state.renew(&queue.settings, moment) else { continue };
             // A renewal under way ends before the outcome is stored.
             let (answered, input) = {
-                let mut renewing = pin!(self.change(change));
+                let mut renewing = pin!(self.renew(change));
                 let mut answered = None;
                 let input = poll_fn(|cx| {
                     if answered.is_none()

@@ -1,0 +1,167 @@
+/** A storage without room, in which nothing can be claimed. */
+import assert from 'node:assert/strict';
+import { writeFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { ClassicLevel } from 'classic-level';
+import { levelHost } from '../pkg/hosts/level.js';
+import { AsyncDictStorage, Queue, QueueError } from '../pkg/load/inline.js';
+import { smallDisk } from './support/disk.js';
+import { MemoryHost, Store } from './support/host.js';
+import { gate, message, relayOf, watch } from './support/queues.js';
+
+const ok = { code: 250, message: '2.0.0 Ok' };
+const later = { code: 451, message: '4.2.0 later' };
+
+describe('A queue whose storage is full', () => {
+  let store;
+  let isFull;
+  /** Who attempts what it cannot claim. */
+  let alone;
+  let queues;
+
+  beforeEach(() => {
+    store = new Store();
+    [isFull, alone, queues] = [false, undefined, []];
+  });
+  afterEach(async () => {
+    isFull = false;
+    await Promise.all(queues.map((queue) => queue.stop()));
+  });
+
+  /** A host that takes nothing but removals while it is full. */
+  function host(canTell = true) {
+    const made = new MemoryHost(store);
+    const commit = made.commit.bind(made);
+    made.commit = (batch) => {
+      if (isFull && batch.writes.some(({ value }) => value !== undefined)) throw new QueueError('full', 'no room');
+      return commit(batch);
+    };
+    if (canTell) made.attemptAlone = async (owner) => (alone ??= owner) === owner;
+    return made;
+  }
+
+  function make(relay, made = host()) {
+    const queue = new Queue(new AsyncDictStorage(made), relay, { lease: 60_000 });
+    queues.push(queue);
+    return { queue, ...watch(queue) };
+  }
+
+  test('attempts one message at a time, each once, and removes what was delivered', async () => {
+    let [atOnce, most] = [0, 0];
+    const relay = relayOf(async () => {
+      most = Math.max(most, ++atOnce);
+      await new Promise(setImmediate);
+      atOnce--;
+      return ok;
+    });
+    const { queue, until, events } = make(relay);
+    for (const to of ['a', 'b', 'c']) await queue.enqueue(message([to]));
+    isFull = true;
+    queue.start();
+    for (const to of ['a', 'b', 'c']) await until('delivered', ({ recipients }) => recipients[0] === to);
+    assert.deepEqual([relay.calls.length, most, store.meta.size], [3, 1, 0]);
+    const refusals = events.filter(({ type }) => type === 'error');
+    assert.deepEqual([...new Set(refusals.map(({ error }) => error.code))], ['full']);
+  });
+
+  test('remembers whom it delivered to, attempts them no more, and records them when there is room', async () => {
+    const answers = [[ok, later], later];
+    const relay = relayOf(() => answers[relay.calls.length - 1]);
+    const { queue, until } = make(relay);
+    const [[, id]] = await queue.enqueue(message(['a', 'b']));
+    isFull = true;
+    queue.start();
+    await until('error', ({ error, envelope }) => envelope === undefined && error.code === 'full' && relay.calls.length === 1);
+    await queue.flush({ signal: AbortSignal.abort() });
+    assert.equal(store.meta.get(id).attempts, 0);
+    isFull = false;
+    await until('deferred');
+    assert.deepEqual([store.meta.get(id).deliveredIndexes, store.meta.get(id).attempts], [[0], 1]);
+    await queue.flush();
+    assert.deepEqual(relay.calls.map(({ recipients }) => recipients), [['a', 'b'], ['b']]);
+  });
+
+  test('tells the sender of those who were refused once there is room', async () => {
+    const refused = { code: 550, message: '5.1.1 no such user' };
+    const relay = relayOf(({ sender }) => (sender ? refused : ok));
+    const { queue, until } = make(relay);
+    await queue.enqueue(message(['a']));
+    isFull = true;
+    queue.start();
+    await until('attempt');
+    isFull = false;
+    await until('bounced');
+    await until('delivered');
+    assert.equal(relay.calls.length, 2);
+  });
+
+  test('leaves that to one queue', async () => {
+    const relays = [relayOf(() => ok), relayOf(() => ok)];
+    const [first, second] = relays.map((relay) => make(relay));
+    for (const to of ['a', 'b']) await first.queue.enqueue(message([to]));
+    isFull = true;
+    second.queue.start();
+    await second.until('attempt');
+    first.queue.start();
+    for (const to of ['a', 'b']) await second.until('delivered', ({ recipients }) => recipients[0] === to);
+    assert.deepEqual(relays.map((relay) => relay.calls.length), [0, 2]);
+  });
+
+  test('attempts nothing where its host cannot tell whether it is the only one', async () => {
+    const relay = relayOf(() => ok);
+    const { queue, until } = make(relay, host(false));
+    await queue.enqueue(message(['a']));
+    isFull = true;
+    queue.start();
+    await until('error', ({ error }) => error.code === 'full');
+    assert.equal(relay.calls.length, 0);
+    isFull = false;
+    await until('delivered');
+    assert.equal(relay.calls.length, 1);
+  });
+
+  test('records what it delivered beside what another queue makes of the message', async () => {
+    const { opened, open } = gate();
+    const { queue, until } = make(relayOf(() => opened));
+    const [[, id]] = await queue.enqueue(message(['a', 'b']));
+    isFull = true;
+    queue.start();
+    await until('attempt');
+    isFull = false;
+    const other = make(relayOf(() => [later, later]));
+    await other.queue.flush();
+    open([ok, later]);
+    await until('deferred');
+    assert.deepEqual(store.meta.get(id).deliveredIndexes, [0]);
+  });
+});
+
+describe('A queue on a LevelDB whose disk is full', () => {
+  const disk = smallDisk();
+  after(() => disk?.remove());
+
+  test('attempts each message once, though LevelDB has to be opened again, which it cannot be before there is room', {
+    skip: disk ? false : 'nothing can be mounted here', timeout: 60_000,
+  }, async () => {
+    const db = new ClassicLevel(join(disk.folder, 'db'));
+    const storage = new AsyncDictStorage(levelHost(db));
+    const relay = relayOf(() => ok);
+    const queue = new Queue(storage, relay, { lease: 60_000, relayPool: 4 });
+    const { until, events } = watch(queue);
+    const names = Array.from({ length: 24 }, (_, i) => `${i}@example.com`);
+    for (const to of names) await queue.enqueue(message([to]));
+    const ballast = join(disk.folder, 'ballast');
+    assert.throws(() => writeFileSync(ballast, new Uint8Array(2 ** 24)), { code: 'ENOSPC' });
+    queue.start();
+    await until('error', ({ error }) => error.code === 'full');
+    rmSync(ballast);
+    for (const to of names) await until('delivered', ({ recipients }) => recipients[0] === to);
+    await queue.stop();
+    assert.deepEqual(relay.calls.map(({ recipients: [to] }) => to).sort(), names.sort());
+    const codes = new Set(events.filter(({ type }) => type === 'error').map(({ error }) => error.code));
+    assert.deepEqual([...codes].filter((code) => code !== 'full' && code !== 'unknown-outcome'), []);
+    assert.deepEqual(await storage.getInfo(), { size: 0, metaSize: 0 });
+    await db.close();
+  });
+});
