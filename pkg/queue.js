@@ -249,8 +249,8 @@ export class Queue extends Target {
   }
 
   /**
-   * Queues a message again that was given up, from the dictionaries of `options.deadLetter`, or lets one that waits be
-   * due now. Rejects with a `KeyError` for any other id.
+   * Queues a message again that was given up, from the dictionaries of `options.deadLetter`, under another id: a `queued`
+   * event names it. Lets one that waits be due now. Rejects with a `KeyError` for any other id.
    *
    * @param {string} id
    * @returns {Promise<void>}

@@ -20,6 +20,9 @@ const GIVE_UP_AFTER: f64 = 120.0 * HOUR;
 const FEWEST: u32 = 6;
 /// nor by an attempt that comes later than that: the network may have been away, or a clock be wrong.
 const LATE: f64 = LONGEST;
+/// A message that was attempted waits no longer than this by what a queue decides itself, in milliseconds: who defers may
+/// ask to be left alone for a day, and clocks differ.
+pub(super) const LONGEST_WAIT: f64 = 25.0 * HOUR;
 /// By how much a wait is made longer or shorter, as a part of it, so that what failed together does
 /// not come back together.
 const JITTER: f64 = 0.1;

@@ -7,15 +7,10 @@ use super::envelope::QueueEnvelope;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
-use crate::meta::{Attempts, Change, Expect};
 use crate::storage::{DictStorage, Result};
 
 /// The dead letters in a storage.
 pub(super) struct DeadLetters<'a, H: Host>(pub(super) &'a DictStorage<H>);
-
-// What the attempts of a dead letter say: under which id it is queued again, once that is chosen.
-const SAME: u32 = 1;
-const ANOTHER: u32 = 2;
 
 impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
     /// Keeps recipients that were given up. A repeat keeps them once.
@@ -43,23 +38,12 @@ impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
         Ok(letters)
     }
 
-    /// The id under which a dead letter is queued again: its own, unless the message is still in its
-    /// storage for those of its recipients that were not given up. The dead letter remembers it: a
-    /// repeat does not queue it twice.
-    pub(super) async fn id_to_queue(&self, place: Id, storage: &DictStorage<H>) -> Result<Id, H> {
-        let mut chosen = self.0.get(&place).await?.attempts;
-        if chosen == 0 {
-            chosen = if find(storage, place).await?.is_some() { ANOTHER } else { SAME };
-            let change = Change {
-                expect: Expect { attempts: Some(0), ..Expect::default() },
-                attempts: Some(Attempts::Set(chosen)),
-                ..Change::default()
-            };
-            if !self.0.change(&place, change).await? {
-                chosen = self.0.get(&place).await?.attempts;
-            }
-        }
-        Ok(if chosen == SAME { place } else { Id::new_v5(place, b"again") })
+    /// The id under which a dead letter is queued again, always the same for this one. It is another one than that of the
+    /// message: whoever has refused the message may know its id, and take the next request for a repeat.
+    pub(super) async fn id_to_queue(&self, place: Id) -> Result<Id, H> {
+        let (meta, _) = self.0.get_whole(&place).await?;
+        let name = [&b"again"[..], &meta.timestamp.to_bits().to_be_bytes()].concat();
+        Ok(Id::new_v5(place, &name))
     }
 
     pub(super) async fn remove(&self, place: Id) -> Result<(), H> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::{Either, join_all, select};
 use tokio::sync::Semaphore;
 
+use super::backoff::LONGEST_WAIT;
 use super::boxed::BoxError;
 use super::callback::{Policy, caught, caught_async};
 use super::command::Settings;
@@ -97,7 +98,9 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             has_dead_letter: options.dead_letter.is_some(),
             keep_delivered: options.keep_delivered.as_secs_f64() * 1000.0,
         };
-        let mut scheduler = Scheduler::new(options.relay_pool);
+        let longest_wait =
+            if options.backoff.is_some() { f64::INFINITY } else { LONGEST_WAIT.max(settings.keep_delivered) };
+        let mut scheduler = Scheduler::new(options.relay_pool, longest_wait);
         scheduler.tick(timer.wall(), timer.steady());
         Ok(Self {
             storage,
@@ -235,7 +238,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         Ok(results.into_iter().filter_map(|(envelope, stored)| Some((envelope, stored.ok()?))).collect())
     }
 
-    /// Queues a message again that was given up and kept, or lets one that waits be due now.
+    /// Queues a message again that was given up and kept, under another id, or lets one that waits be due now.
     ///
     /// # Errors
     /// [`Error::NoSuchMessage`] for any other id, and those of a storage.
@@ -245,7 +248,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             let dead_letters = DeadLetters(dead_letter);
             // The first one goes last: by it the others are found.
             for (place, envelope) in dead_letters.of(*id).await?.into_iter().rev() {
-                let again = dead_letters.id_to_queue(place, &self.storage).await?;
+                let again = dead_letters.id_to_queue(place).await?;
                 // If this ends before it is taken off, a repeat finds it here.
                 ids.push(self.store(&envelope, again, Meta::new(self.after_lease())).await?);
                 dead_letters.remove(place).await?;

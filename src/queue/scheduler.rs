@@ -17,6 +17,8 @@ use crate::id::Id;
 pub(super) struct Scheduler {
     clock: Clock,
     schedule: Schedule,
+    /// How long a message waits at most that was attempted before.
+    longest_wait: f64,
     under_way: HashMap<Id, UnderWay>,
     limit: usize,
     open: bool,
@@ -97,11 +99,13 @@ pub(super) fn rest(random: f64) -> f64 {
 
 impl Scheduler {
     /// Nothing waits, and nothing is attempted before [`Scheduler::open`]; at most `limit` attempts
-    /// are under way at once.
-    pub(super) fn new(limit: usize) -> Self {
+    /// are under way at once. What was attempted before waits for `longest_wait` milliseconds at most: a time that is
+    /// farther away is one of a clock that was wrong.
+    pub(super) fn new(limit: usize, longest_wait: f64) -> Self {
         Self {
             clock: Clock::default(),
             schedule: Schedule::default(),
+            longest_wait,
             under_way: HashMap::new(),
             limit,
             open: false,
@@ -146,6 +150,15 @@ impl Scheduler {
             None => self.clock.due(timestamp),
         };
         self.schedule.put(QueuedMessage { id, due, timestamp, attempts });
+    }
+
+    /// A message that nobody has claimed, as a record says.
+    pub(super) fn put_found(&mut self, id: Id, timestamp: f64, attempts: u32) {
+        if attempts > 0 && timestamp - self.clock.wall() > self.longest_wait {
+            self.put_now(id, timestamp, attempts);
+        } else {
+            self.put(id, timestamp, Some(attempts));
+        }
     }
 
     /// A message that is due now, whatever its time: whoever had claimed it is gone.
@@ -399,7 +412,7 @@ mod tests {
     }
 
     fn begun() -> (Scheduler, Due) {
-        let mut scheduler = Scheduler::new(1);
+        let mut scheduler = Scheduler::new(1, f64::INFINITY);
         scheduler.tick(50.0, 0.0);
         scheduler.open(true);
         scheduler.put(id(), 40.0, None);
@@ -428,7 +441,7 @@ mod tests {
 
     #[test]
     fn while_the_storage_fails_one_message_a_second_is_attempted_and_all_that_are_due_once_it_takes_something() {
-        let mut scheduler = Scheduler::new(10);
+        let mut scheduler = Scheduler::new(10, f64::INFINITY);
         scheduler.tick(50.0, 0.0);
         scheduler.open(true);
         (1..=5).for_each(|number| scheduler.put(Id::from_u128(number), 40.0, None));

@@ -99,7 +99,10 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
                     state.scheduler.put_claimed(id, meta.timestamp, meta.attempts, longest);
                 });
             }
-            _ => self.put(id, meta.timestamp, Some(meta.attempts)),
+            _ => {
+                let (timestamp, attempts) = (meta.timestamp, meta.attempts);
+                self.shared.update_now(&self.timer, |state| state.scheduler.put_found(id, timestamp, attempts));
+            }
         }
     }
 
