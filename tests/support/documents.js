@@ -85,9 +85,17 @@ export function newFolder() {
  * @param {string} code
  * @param {{ env?: object, folder?: string }} [options]
  */
-export function start(code, { env = {}, folder = newFolder() } = {}) {
+export function start(code, { env, folder = newFolder() } = {}) {
   writeFileSync(join(folder, 'example.mjs'), code);
-  const child = spawn(process.execPath, ['example.mjs'], { cwd: folder, env: { PATH: process.env.PATH, ...env } });
+  return startProgram([process.execPath, 'example.mjs'], { env, folder });
+}
+
+/**
+ * @param {string[]} command
+ * @param {{ env?: object, folder: string }} options
+ */
+export function startProgram([path, ...args], { env = {}, folder }) {
+  const child = spawn(path, args, { cwd: folder, env: { PATH: process.env.PATH, ...env } });
   let output = '';
   /** @type {Set<() => void>} */
   const lookers = new Set();
@@ -102,7 +110,7 @@ export function start(code, { env = {}, folder = newFolder() } = {}) {
     for (const look of lookers) look();
   }));
   return {
-    child, folder, ended,
+    child, ended,
     output: () => output,
     /**
      * What it has printed, once that matches.
