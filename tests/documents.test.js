@@ -68,8 +68,8 @@ describe('links', () => {
 
 describe('code', () => {
   const CHECKED = ['js', 'jsx'];
-  /** `html` and `text` are shown only; those in Rust are compiled and run by `tests/documents/mod.rs`. */
-  const OTHERS = ['sh', 'json', 'html', 'text', 'rust'];
+  /** Shown only; those in Rust are compiled and run by `tests/documents/mod.rs`. */
+  const OTHERS = ['sh', 'console', 'json', 'html', 'text', 'rust'];
   const folder = join(ROOT, 'target/documents/types');
   after(() => rmSync(folder, { recursive: true, force: true }));
 
