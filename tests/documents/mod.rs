@@ -28,7 +28,8 @@ fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
 fn every_block_of_rust_in_the_documents_is_compiled_here() {
     let mut paths = vec![Path::new(ROOT).join("README.md"), Path::new(ROOT).join("CONTRIBUTING.md")];
     documents(&Path::new(ROOT).join("docs"), &mut paths);
-    let code = [include_str!("host.rs"), include_str!("readme.rs"), include_str!("redb.rs"), include_str!("service.rs")];
+    let code =
+        [include_str!("host.rs"), include_str!("readme.rs"), include_str!("redb.rs"), include_str!("service.rs")];
     let mut count = 0;
     for path in paths {
         let text = fs::read_to_string(&path).unwrap();
