@@ -61,6 +61,21 @@ describe('links', () => {
     assert.deepEqual(paths.filter((path) => path.startsWith('docs/') && !seen.has(path)), []);
   });
 
+  test('the figures of speed are those that the benchmarks have written', () => {
+    const results = textOf('benches/RESULTS.md');
+    let count = 0;
+    for (const path of paths) {
+      for (const paragraph of textOf(path).split(/\n\n|\n(?=\|)/)) {
+        if (!/\[results\]|RESULTS\.md\)/.test(paragraph)) continue;
+        for (const [figure] of paragraph.matchAll(/\b\d{1,3}(,\d{3})+\b/g)) {
+          assert.ok(results.includes(figure), `${path}: ${figure}`);
+          count++;
+        }
+      }
+    }
+    assert.ok(count > 10);
+  });
+
   test('the README has at most 200 lines', () => {
     assert.ok(textOf('README.md').trimEnd().split('\n').length <= 200);
   });
