@@ -6,11 +6,11 @@ export PATH := $(HOME)/.cache/slimta-queue-dict/bin:$(PATH)
 
 PORT ?= 8080
 RUST := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find src -name '*.rs')
-JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js tools/encode.js
+JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js tools/encode.js README.md
 BUILT := pkg/wasm/.built
 WASM_PACK := wasm-pack --log-level warn build --no-pack --mode no-install --target no-modules --out-dir target/wasm-pack
 
-.PHONY: help pkg demo test test-long bench tools browsers clean
+.PHONY: help pkg demo docs test test-long bench tools browsers clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,13 @@ pkg: tools ## Builds the npm package in pkg/ and holds its size against the limi
 	  node tools/pkg.js; \
 	  touch $(BUILT); \
 	fi
+
+docs: pkg ## Builds the API reference in target/docs, which any web server shows
+	@node_modules/.bin/typedoc --options tools/typedoc.json --logLevel Warn
+	@cargo doc --quiet --no-deps --all-features --target-dir target/rustdoc
+	@rm -rf target/docs/rust && cp -R target/rustdoc/doc target/docs/rust
+	@cp tools/docs.html target/docs/index.html
+	@echo 'the reference is at target/docs/index.html'
 
 test: pkg browsers ## Runs all tests in at most 15 minutes
 	@tools/test

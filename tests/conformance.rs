@@ -6,6 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+#[cfg(feature = "redb")]
+use crate::documents::host::LockedHost;
 use crate::support::scenario::id;
 use crate::support::{FaultHost, Traits, envelope};
 use slimta_queue_dict::host::{Batch, Dict, Host, Sizes, Stored};
@@ -56,6 +58,19 @@ impl Place for OneByOne {
 
     fn restart(&mut self) {
         self.0 = self.0.restart();
+    }
+}
+
+#[cfg(feature = "redb")]
+impl Place for LockedHost {
+    type Host = Self;
+
+    fn new() -> Self {
+        Self::new()
+    }
+
+    fn open(&self) -> Self {
+        self.clone()
     }
 }
 
@@ -547,6 +562,8 @@ macro_rules! on_every_host {
         on!(one_by_one, OneByOne, $($test)*);
         #[cfg(feature = "redb")]
         on!(redb, InFile, $($test)*);
+        #[cfg(feature = "redb")]
+        on!(of_the_documents, LockedHost, $($test)*);
     };
 }
 

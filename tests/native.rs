@@ -9,6 +9,8 @@ mod check;
 mod concurrency;
 mod conformance;
 mod crash;
+#[cfg(feature = "redb")]
+mod documents;
 mod faults;
 mod load;
 mod message;
