@@ -74,6 +74,6 @@ async function writeCells(out, [id, state, due, tries, reply], colour) {
 
 /** @param {Reply[]} replies */
 function textOf(replies) {
-  if (replies.length === 0) return '';
-  return `${replyOf(replies[0])}${replies.length > 1 ? ` (+${replies.length - 1})` : ''}`;
+  const [first = '', ...others] = new Set(replies.map(replyOf));
+  return `${first}${others.length > 0 ? ` (+${others.length})` : ''}`;
 }

@@ -16,13 +16,13 @@ export function fromNow(time, now) {
 }
 
 /**
- * A time as people and programs read it, in UTC.
+ * A time as people read it, in UTC, to the second.
  *
  * @param {number} time
  */
 export function asDate(time) {
   const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? String(time) : date.toISOString().replace('T', ' ').replace(/(\.000)?Z$/, ' UTC');
+  return Number.isNaN(date.getTime()) ? String(time) : date.toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
 }
 
 /**

@@ -93,12 +93,13 @@ async function write({ out }, { id, state, due, attempts }, envelope, { firstAtt
   const time = (/** @type {number} */ time) => `${asDate(time)} (${fromNow(time, now)})`;
   const { sender, headers = [], message = '', timestamp } = envelope;
   const fields = {
-    id, state, due: time(due), attempts: String(attempts),
+    state, due: time(due), attempts: String(attempts),
     ...(firstAttempt !== undefined && { 'first try': time(firstAttempt) }),
     ...(state === 'sending' && lease && { claim: `of ${lease.owner}, until ${asDate(lease.until)}` }),
     ...(typeof timestamp === 'number' && { received: asDate(timestamp) }),
     sender: sender || '<>', body: `${sizeOf(message)} bytes`,
   };
+  await out.line(id);
   for (const [name, value] of Object.entries(fields)) {
     const [first, ...more] = wrap(printable(value), out.columns - 11);
     await out.line(`${name.padEnd(11)}${name === 'state' ? paintState(out, first) : first}`);
