@@ -1,0 +1,105 @@
+/** @import { Option, Operands } from './arguments.js' */
+/** @import { Where } from './places/place.js' */
+import { createInterface } from 'node:readline/promises';
+import { sentenceOf, Failure, UsageError } from './failures.js';
+import { Output, Progress } from './output.js';
+import { Place } from './places/place.js';
+import { printable } from './printable.js';
+
+/**
+ * A command of the program.
+ *
+ * @typedef {object} Command
+ * @property {string} summary what it does, in a line
+ * @property {string[]} about more of it, a paragraph each
+ * @property {Record<string, Option>} options
+ * @property {Operands} [operands]
+ * @property {(context: Context) => Promise<number | void>} run resolves with the exit code, 0 unless given
+ */
+
+/** What a command is given: its arguments, and what it does to the world besides places. */
+export class Context {
+  /** @type {(() => unknown)[]} */
+  #closings = [];
+  #stop = new AbortController();
+
+  /**
+   * @param {Record<string, any>} values of the options
+   * @param {string[]} operands
+   */
+  constructor(values, operands) {
+    this.values = values;
+    this.operands = [...new Set(operands)];
+    this.out = new Output(process.stdout, { colour: !values['no-color'], gone: () => this.stop() });
+    this.progress = new Progress(process.stderr);
+  }
+
+  /** Is aborted when somebody wants the work to end, or nobody reads any more what it says. */
+  get signal() {
+    return this.#stop.signal;
+  }
+
+  stop() {
+    this.#stop.abort();
+  }
+
+  /**
+   * Says something to people, beside what the command writes.
+   *
+   * @param {string} text
+   */
+  tell(text) {
+    this.progress.clear();
+    process.stderr.write(`${printable(text)}\n`);
+  }
+
+  /**
+   * Says what went wrong with one of several things, which ends nothing.
+   *
+   * @param {string} what
+   * @param {unknown} error
+   */
+  tellFailure(what, error) {
+    this.tell(`${what}: ${sentenceOf(error)}`);
+  }
+
+  /**
+   * Opens a place, which is closed when the command has ended.
+   *
+   * @param {Where} where
+   * @param {{ create?: boolean }} [options]
+   */
+  async open(where, options) {
+    const place = await Place.open(where, options);
+    this.#closings.push(() => place.close());
+    return place;
+  }
+
+  async close() {
+    this.progress.clear();
+    for (const close of this.#closings.reverse()) await close();
+  }
+
+  /**
+   * Asks before something is done that cannot be undone.
+   *
+   * @param {string} question
+   * @throws {UsageError} where nobody can be asked
+   * @throws {Failure} where the answer is no
+   */
+  async confirm(question) {
+    if (this.values.yes) return;
+    if (!process.stdin.isTTY || !process.stderr.isTTY) {
+      throw new UsageError('nobody can be asked here whether this is meant: --yes says that it is');
+    }
+    this.progress.clear();
+    const dialog = createInterface({ input: process.stdin, output: process.stderr });
+    dialog.on('SIGINT', () => this.stop());
+    const answer = await dialog.question(`${printable(question)} [y/N] `, { signal: this.signal }).catch(() => '');
+    dialog.close();
+    if (!/^y(es)?$/i.test(answer.trim())) throw new Failure('nothing was done');
+  }
+}
+
+/** @type {Record<string, Option>} */
+export const YES = { yes: { help: 'does not ask whether it is meant', short: 'y' } };

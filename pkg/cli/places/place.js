@@ -1,0 +1,134 @@
+/** @import { DictHost, QueueOptions, QueueStorage, Relay } from '../../types.js' */
+import { AsyncDictStorage, Queue, QueueError } from '../../load/inline.js';
+import { Failure, UsageError } from '../failures.js';
+import { aPrefix, aText, aUrl } from '../values.js';
+import { nameOfLevel, openLevel } from './level.js';
+import { nameOfRedis, openRedis } from './redis.js';
+
+/**
+ * A host and what ends it.
+ *
+ * @typedef {object} Opened
+ * @property {DictHost} host
+ * @property {() => unknown} close ends what the host works on
+ * @property {string} [blocked] what to say when another program has it
+ */
+
+/**
+ * Where a queue is, as options say.
+ *
+ * @typedef {{ level: string } | { redis: string, prefix: string }} Where
+ */
+
+const PREFIX = 'slimta-queue';
+
+/** @type {Record<string, import('../arguments.js').Option>} */
+export const PLACE_OPTIONS = {
+  level: { value: 'PATH', help: 'the queue in this LevelDB', read: aText },
+  redis: { value: 'URL', help: 'the queue on this Redis server, such as redis://localhost', read: aUrl('redis', 'rediss') },
+  prefix: { value: 'PREFIX', help: `the prefix of its keys there (${PREFIX})`, read: aPrefix },
+};
+
+/** @type {Record<string, import('../arguments.js').Option>} */
+export const DEAD_LETTER_OPTIONS = {
+  'dead-letter': { value: 'PATH|PREFIX', help: 'where given-up messages are kept: another LevelDB, or another prefix', read: aText },
+};
+
+/**
+ * @param {{ level?: string, redis?: string, prefix?: string }} values
+ * @param {string} [start] what the names of these options begin with
+ * @returns {Where}
+ * @throws {UsageError}
+ */
+export function whereOf({ level, redis, prefix }, start = '') {
+  if (level !== undefined && redis !== undefined) {
+    throw new UsageError(`--${start}level and --${start}redis are two places: choose one`);
+  }
+  if (redis !== undefined) return { redis, prefix: prefix ?? PREFIX };
+  if (prefix !== undefined) throw new UsageError(`--${start}prefix goes with --${start}redis`);
+  if (level !== undefined) return { level };
+  throw new UsageError(`say which queue: --${start}level PATH, or --${start}redis URL`);
+}
+
+/**
+ * Where the dead letters of a queue are.
+ *
+ * @param {Where} where
+ * @param {string} name
+ * @returns {Where}
+ * @throws {UsageError}
+ */
+export function deadLetterOf(where, name) {
+  const other = 'level' in where ? { level: name } : { ...where, prefix: aDeadPrefix(name) };
+  refuseSame(where, other, '--dead-letter');
+  return other;
+}
+
+/**
+ * @param {Where} one
+ * @param {Where} other
+ * @param {string} option
+ */
+export function refuseSame(one, other, option) {
+  if (nameOf(one) === nameOf(other)) throw new UsageError(`${option}: expected another place than the queue's`);
+}
+
+/** @param {Where} where */
+function nameOf(where) {
+  return 'level' in where ? nameOfLevel(where.level) : nameOfRedis(where.redis, where.prefix);
+}
+
+/** @param {string} text */
+function aDeadPrefix(text) {
+  try {
+    return aPrefix(text);
+  } catch (error) {
+    throw new UsageError(`--dead-letter: expected ${/** @type {Error} */ (error).message}`);
+  }
+}
+
+/** A place that is open: its host, its storage, and queues on it. */
+export class Place {
+  #opened;
+
+  /** @param {Opened} opened */
+  constructor(opened) {
+    this.#opened = opened;
+    this.host = opened.host;
+    this.storage = new AsyncDictStorage(opened.host);
+  }
+
+  /**
+   * @param {Where} where
+   * @param {{ create?: boolean }} [options] `create`: a new one is made where there is none
+   */
+  static async open(where, { create = false } = {}) {
+    const opened = await ('level' in where ? openLevel(where.level, create) : openRedis(where.redis, where.prefix));
+    const place = new Place(opened);
+    try {
+      await opened.host.read('meta', '0'.repeat(32)); // what cannot be opened shows now
+      return place;
+    } catch (error) {
+      await place.close();
+      const isBlocked = opened.blocked && error instanceof QueueError && error.code === 'blocked';
+      throw isBlocked ? new Failure(/** @type {string} */ (opened.blocked)) : error;
+    }
+  }
+
+  async close() {
+    await this.storage.close().catch(() => {});
+    await this.#opened.close();
+  }
+}
+
+/**
+ * The queue of some places.
+ *
+ * @param {QueueStorage} storage
+ * @param {QueueStorage | undefined} deadLetter
+ * @param {Relay} [relay]
+ * @param {QueueOptions} [options]
+ */
+export function queueOn(storage, deadLetter, relay, options = {}) {
+  return new Queue(storage, relay, deadLetter ? { ...options, deadLetter } : options);
+}
