@@ -84,7 +84,7 @@ describe('links', () => {
 describe('code', () => {
   const CHECKED = ['js', 'jsx'];
   /** Shown only; those in Rust are compiled and run by `tests/documents/mod.rs`. */
-  const OTHERS = ['sh', 'console', 'json', 'html', 'text', 'rust'];
+  const OTHERS = ['sh', 'console', 'json', 'html', 'eml', 'text', 'rust'];
   const folder = join(ROOT, 'target/documents/types');
   after(() => rmSync(folder, { recursive: true, force: true }));
 
