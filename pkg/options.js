@@ -9,8 +9,8 @@ export const LONGEST_TIMER = 0x7fff_ffff;
 /** For so long a message waits at most whose deliverer is gone. */
 const LONGEST_LEASE = 86_400_000;
 const QUEUE_OPTIONS = [
-  'backoff', 'bounceFactory', 'bounceQueue', 'storePool', 'relayPool', 'lease', 'attemptTimeout', 'keepDelivered',
-  'overdueAfter', 'deadLetter',
+  'backoff', 'bounceFactory', 'bounceQueue', 'storePool', 'relayPool', 'destination', 'lease', 'attemptTimeout',
+  'keepDelivered', 'overdueAfter', 'deadLetter',
 ];
 
 /**
@@ -114,22 +114,18 @@ export function relayOf(relay) {
 
 /**
  * @param {any} given
- * @returns {QueueOptions & { lease: number, relayPool: number, keepDelivered: number }}
+ * @returns {Omit<QueueOptions, 'destination'> & { lease: number, relayPool: number, keepDelivered: number } & Destination}
  */
 export function queueOptionsOf(given) {
-  const options = /** @type {QueueOptions} */ (optionsOf(given, QUEUE_OPTIONS));
-  for (const name of /** @type {const} */ (['backoff', 'bounceFactory'])) {
-    const value = options[name];
-    if (value !== undefined && value !== null && typeof value !== 'function') {
-      throw new TypeError(`options.${name}: expected a function, got ${describe(value)}`);
-    }
-  }
+  const { destination, ...options } = /** @type {QueueOptions} */ (optionsOf(given, QUEUE_OPTIONS));
+  for (const name of /** @type {const} */ (['backoff', 'bounceFactory'])) orFunction(`options.${name}`, options[name]);
   const { bounceQueue } = options;
   if (bounceQueue) having('options.bounceQueue', 'a queue', bounceQueue, ['enqueue']);
   const lease = milliseconds('options.lease', options.lease, 300_000);
   if (lease > LONGEST_LEASE) throw outOfRange('options.lease', `at most ${LONGEST_LEASE} milliseconds`, lease);
   return {
     ...options,
+    ...destinationOf(destination),
     lease,
     relayPool: size('options.relayPool', options.relayPool, 100),
     storePool: finite(size('options.storePool', options.storePool, Infinity)),
@@ -138,6 +134,40 @@ export function queueOptionsOf(given) {
       : milliseconds('options.attemptTimeout', options.attemptTimeout, Infinity),
     keepDelivered: options.keepDelivered === 0 ? 0 : milliseconds('options.keepDelivered', options.keepDelivered, 0),
   };
+}
+
+/**
+ * The limits of a destination, as queues know them.
+ *
+ * @typedef {{ destinationOf?: (address: string) => string, destinationPool?: number, destinationPerSecond?: number }} Destination
+ */
+
+/**
+ * @param {QueueOptions['destination']} given
+ * @returns {Destination}
+ */
+function destinationOf(given) {
+  if (given === undefined || given === null) return {};
+  const { of, pool, perSecond } = onlyKnown('options.destination', given, ['of', 'pool', 'perSecond']);
+  orFunction('options.destination.of', of);
+  if (perSecond !== undefined && perSecond !== null) {
+    const [name, expected] = ['options.destination.perSecond', 'a number of attempts, more than 0'];
+    if (typeof perSecond !== 'number') throw refused(name, expected, perSecond);
+    if (!(perSecond > 0)) throw outOfRange(name, expected, perSecond);
+  }
+  return {
+    destinationOf: of,
+    destinationPool: finite(size('options.destination.pool', pool, Infinity)),
+    destinationPerSecond: perSecond,
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ */
+function orFunction(name, value) {
+  if (value !== undefined && value !== null && typeof value !== 'function') throw refused(name, 'a function', value);
 }
 
 /** @param {number} number */

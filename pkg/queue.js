@@ -60,17 +60,17 @@ export class Queue extends Target {
     super();
     this.#storage = partsOf('storage', storage);
     this.#relay = relayOf(relay);
-    const { backoff, bounceFactory, bounceQueue, deadLetter, ...numbers } = queueOptionsOf(options);
+    const { backoff, bounceFactory, bounceQueue, deadLetter, destinationOf, ...numbers } = queueOptionsOf(options);
     const { wasm, every, reach } = this.#storage;
     const deadLetters = deadLetter ? partsOf('options.deadLetter', deadLetter).wasm : undefined;
     // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
     this.#owner = new Owner(reach());
     const own = {
       ...numbers, owner: this.#owner.name, scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
-      hasBounceQueue: Boolean(bounceQueue),
+      hasBounceQueue: Boolean(bounceQueue), hasDestinationOf: Boolean(destinationOf),
     };
     const functions = {
-      relay: this.#relay, backoff, bounceFactory, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: this.#relayed,
+      relay: this.#relay, backoff, bounceFactory, destinationOf, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: this.#relayed,
       enqueueBounce: bounceQueue && ((/** @type {[Envelope, string]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
       dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => this.#dispatch(type, detail),
     };

@@ -341,6 +341,22 @@ export interface QueueOptions {
   /** How many attempts may be under way at once (100). */
   relayPool?: number;
   /**
+   * How much goes to one destination: limits of this object, in `start`, `run` and `flush` alike. What waits for a
+   * destination lets what goes elsewhere pass, as long as no more than 10,000 messages wait so. A message counts for
+   * each destination of its recipients, for which its envelope is read once more when it is due.
+   */
+  destination?: {
+    /**
+     * Which destination an address belongs to; what follows the last `@`, in lower case, unless given. If it throws,
+     * there is an `error` event, and the address belongs to that one.
+     */
+    of?: (address: string) => string;
+    /** How many attempts may be under way at once; any number unless given. */
+    pool?: number;
+    /** How many attempts may begin in a second, evenly: 0.5 is one every two seconds. Any number unless given. */
+    perSecond?: number;
+  };
+  /**
    * For how long a claim holds unless it is renewed (300,000), at most a day. Queues on one storage should agree on it: a
    * claim that is the same one after so long has ended, whatever the clocks say.
    */

@@ -17,6 +17,7 @@ mod message;
 mod model;
 mod policies;
 mod queue;
+mod queue_destination;
 mod queue_listing;
 mod queue_run;
 #[cfg(feature = "redb")]

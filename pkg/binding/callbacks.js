@@ -1,7 +1,7 @@
 /** @import { Envelope, Policy, QueueOptions, Relay, Reply } from '../types.js' */
 /** @import { AnswerCopy } from './answers.js' */
 /** @import { Gate } from './later.js' */
-import { QueueError } from '../errors.js';
+import { QueueError, refused } from '../errors.js';
 import { copyAnswer, copyThrown } from './answers.js';
 import { copyEnvelope, copyForeign } from './envelope.js';
 import { Failed } from './errors.js';
@@ -18,6 +18,7 @@ import { whenGone } from './owners.js';
  * @property {Relay | undefined} relay
  * @property {QueueOptions['backoff']} backoff
  * @property {QueueOptions['bounceFactory']} bounceFactory
+ * @property {NonNullable<QueueOptions['destination']>['of']} destinationOf
  * @property {((bounce: Envelope, id: string) => unknown) | undefined} enqueueBounce
  * @property {Policy[]} policies
  * @property {Set<string>} listenedTypes types of events that somebody listens to
@@ -97,6 +98,11 @@ export class Callbacks {
     this.#functions.relayed.get(id)?.abort();
   }
 
+  /** @param {string} id */
+  has(id) {
+    return this.#functions.relayed.has(id);
+  }
+
   /** @param {string} id of a message whose attempt has ended */
   settle(id) {
     this.#functions.relayed.delete(id);
@@ -124,6 +130,15 @@ export class Callbacks {
       if (delay === undefined || delay === null || typeof delay === 'number') return delay ?? null;
       throw noDelay(delay).error;
     }, (delay) => delay);
+  }
+
+  /** @param {string} address */
+  destination(address) {
+    return answerOf(() => {
+      const name = this.#functions.destinationOf?.(address);
+      if (typeof name === 'string') return name;
+      throw refused('destination.of', 'a string', name);
+    }, (name) => name);
   }
 
   /**

@@ -42,8 +42,10 @@ pub struct Patience {
     pub scheduled: u32,
     /// How often delivery was attempted for whatever reason, this time included.
     pub attempts: u32,
-    /// For how many milliseconds this attempt had been due when it began.
+    /// For how many milliseconds this attempt had been due when it began, less
     pub(super) late: f64,
+    /// those for which the queue's own limits let it wait.
+    pub(super) waited: f64,
 }
 
 impl Delay {
@@ -54,8 +56,9 @@ impl Delay {
     ///
     /// `now` is the time, `random` a number from 0 to 1.
     pub(super) fn usual(patience: Patience, now: f64, random: f64) -> Self {
-        let Patience { since, scheduled, late, .. } = patience;
-        if now - since >= GIVE_UP_AFTER && scheduled >= FEWEST && late <= LATE {
+        let Patience { since, scheduled, late, waited, .. } = patience;
+        // Nobody is given up who would not be had the attempt come when it was due.
+        if now - waited - since >= GIVE_UP_AFTER && scheduled >= FEWEST && late <= LATE {
             return Self::GiveUp;
         }
         Self::After(wait_after(scheduled, random))
@@ -94,7 +97,7 @@ mod tests {
     fn waits(random: f64) -> Vec<f64> {
         let mut now = 0.0;
         let all = (1..).map_while(|scheduled| {
-            let patience = Patience { since: 0.0, scheduled, attempts: scheduled, late: 0.0 };
+            let patience = Patience { since: 0.0, scheduled, attempts: scheduled, ..Patience::default() };
             let Delay::After(wait) = Delay::usual(patience, now, random) else { return None };
             now += wait;
             Some(wait)
@@ -122,7 +125,7 @@ mod tests {
     #[test]
     fn neither_time_alone_nor_attempts_alone_nor_an_attempt_that_comes_late_give_up() {
         let day = 24.0 * HOUR;
-        let patience = |scheduled, late| Patience { since: 0.0, scheduled, attempts: 50, late };
+        let patience = |scheduled, late| Patience { scheduled, late, ..Patience::default() };
         for (now, scheduled, late, gives_up) in [
             (5.0 * day, 6, 0.0, true),
             (5.0 * day, 5, 0.0, false),
@@ -132,6 +135,16 @@ mod tests {
         ] {
             let delay = Delay::usual(patience(scheduled, late), now, 0.5);
             assert_eq!(delay == Delay::GiveUp, gives_up, "{now} {scheduled} {late}");
+        }
+    }
+
+    #[test]
+    fn for_so_long_as_an_attempt_waits_for_limits_of_the_queue_no_patience_ends() {
+        let now = 5.0 * 24.0 * HOUR;
+        for (waited, gives_up) in [(0.0, true), (MINUTE, false)] {
+            let patience = Patience { scheduled: 6, waited, ..Patience::default() };
+            assert_eq!(Delay::usual(patience, now, 0.5) == Delay::GiveUp, gives_up);
+            assert_eq!(Delay::usual(patience, now + waited, 0.5), Delay::GiveUp);
         }
     }
 

@@ -25,6 +25,8 @@ mod kinds {
         dyn Fn(&E, &Reply, &[Arc<Reply>]) -> BoxFuture<'static, Result<Option<E>, BoxError>> + Send + Sync;
     /// Changes an envelope before it is stored, or replaces it by several.
     pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>> + Send + Sync;
+    /// Names the destination of an address. After an error it is the usual one.
+    pub type DestinationOf = dyn Fn(&str) -> Result<String, BoxError> + Send + Sync;
     /// Hears of events; `X` is what the host of the storage throws.
     pub type Listener<E, X> = dyn Fn(&Event<'_, E, X>) + Send + Sync;
     /// Is ready when the owner of a claim is known to be gone, by its name; never where nobody can know.
@@ -45,13 +47,15 @@ mod kinds {
     pub type BounceFactory<E> = dyn Fn(&E, &Reply, &[Arc<Reply>]) -> BoxFuture<'static, Result<Option<E>, BoxError>>;
     /// Changes an envelope before it is stored, or replaces it by several.
     pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>>;
+    /// Names the destination of an address. After an error it is the usual one.
+    pub type DestinationOf = dyn Fn(&str) -> Result<String, BoxError>;
     /// Hears of events; `X` is what the host of the storage throws.
     pub type Listener<E, X> = dyn Fn(&Event<'_, E, X>);
     /// Is ready when the owner of a claim is known to be gone, by its name; never where nobody can know.
     pub type OwnerGone = dyn Fn(&str) -> BoxFuture<'static, ()>;
 }
 
-pub use kinds::{Backoff, BounceFactory, Listener, OwnerGone, Policy};
+pub use kinds::{Backoff, BounceFactory, DestinationOf, Listener, OwnerGone, Policy};
 
 /// What a function of the caller returns; its panic is an error.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, BoxError> {

@@ -1,5 +1,6 @@
 //! One attempt of one message: makes the commands of its state, and tells of them.
 
+mod destination;
 mod failure;
 mod notice;
 mod relay;
@@ -22,6 +23,7 @@ use super::relay::Relay;
 use super::reply::Reply;
 use super::run::Tally;
 use super::scheduler::Due;
+use super::signal::AbortSignal;
 use super::state::Shared;
 use super::timer::{Timer, milliseconds};
 use crate::envelope::EnvelopeHandle;
@@ -59,6 +61,8 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     number: u64,
     /// How often the queue was stopped before its worker began.
     stops: u64,
+    /// Says that its worker begins no more attempts.
+    over: AbortSignal,
     /// Once it was read.
     envelope: Option<Arc<H::Envelope>>,
     /// Whether its outcome was told.
@@ -77,13 +81,14 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
 }
 
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
-    pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64) -> Self {
+    pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64, over: AbortSignal) -> Self {
         let state = AttemptState::new(due.message, due.flushed);
         Self {
             queue,
             state,
             number: due.number,
             stops,
+            over,
             envelope: None,
             reported: false,
             has_record: false,
@@ -91,8 +96,16 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         }
     }
 
-    /// The whole attempt, from its claim to its end.
+    /// The whole attempt, once its message may go where it has to.
     pub(super) async fn run(mut self) -> Tally {
+        if self.queue.settings.has_destinations && !self.wait_for_destinations().await {
+            return self.put_back();
+        }
+        Box::pin(self.attempt()).await // those who wait take less memory
+    }
+
+    /// From the claim to the end.
+    async fn attempt(mut self) -> Tally {
         let (queue, id) = (self.queue, self.id());
         let _settled = OnDrop(|| queue.relay.settled(id));
         let moment = self.moment();

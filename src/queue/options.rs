@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bounce_queue::BounceQueue;
-use super::callback::{Backoff, BounceFactory, Listener, OwnerGone};
+use super::callback::{Backoff, BounceFactory, DestinationOf, Listener, OwnerGone};
 use crate::error::{Got, Invalid};
 use crate::host::Host;
 use crate::id::Id;
@@ -28,6 +28,8 @@ pub struct Options<H: Host> {
     pub lease: Duration,
     /// How many attempts may be under way at once.
     pub relay_pool: usize,
+    /// How much goes to one destination; any number of attempts unless given.
+    pub destination: Destination,
     /// How many operations of the storage may be under way at once; any number unless given.
     pub store_pool: Option<usize>,
     /// For how long an attempt may last, then its recipients are tried again later; for any time
@@ -61,6 +63,7 @@ impl<H: Host> Default for Options<H> {
             owner_gone: None,
             lease: Duration::from_secs(300),
             relay_pool: 100,
+            destination: Destination::default(),
             store_pool: None,
             attempt_timeout: None,
             backoff: None,
@@ -80,9 +83,37 @@ impl<H: Host> fmt::Debug for Options<H> {
         f.debug_struct("Options")
             .field("lease", &self.lease)
             .field("relay_pool", &self.relay_pool)
+            .field("destination", &self.destination)
             .field("store_pool", &self.store_pool)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("scan", &self.scan)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much a queue lets go to one destination. Other queues on the same storage know nothing of it. A
+/// message counts for each destination of its recipients, for which its envelope is read once more when it
+/// is due.
+///
+/// What waits for a destination lets what goes elsewhere pass, as long as no more than 10,000 messages
+/// wait so.
+#[derive(Default)]
+pub struct Destination {
+    /// Which destination an address belongs to. Unless given, it is what follows the last `@`, in lower
+    /// case.
+    pub of: Option<Box<DestinationOf>>,
+    /// How many attempts may be under way at once, at least 1; any number unless given.
+    pub pool: Option<usize>,
+    /// How many attempts may begin in a second, evenly: 0.5 is one every two seconds. Any number unless
+    /// this is a positive number.
+    pub per_second: Option<f64>,
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("pool", &self.pool)
+            .field("per_second", &self.per_second)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ use super::boxed::BoxError;
 use super::callback::{Policy, caught, caught_async};
 use super::command::Settings;
 use super::dead_letter::DeadLetters;
+use super::destinations::Destinations;
 use super::enqueue_error::{EnqueueError, Results};
 use super::envelope::QueueEnvelope;
 use super::event::{Event, Kind};
@@ -91,16 +92,18 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let live = (options.owner.is_none() && storage.host().is_exclusive()).then(|| here::Live::new(&drawn));
         #[cfg(not(target_family = "wasm"))]
         let drawn = live.as_ref().map_or(drawn, |live| live.name().to_owned());
+        let destinations = Destinations::new(options.destination.pool, options.destination.per_second);
         let settings = Settings {
             owner: options.owner.clone().unwrap_or(drawn),
             lease: options.lease.as_secs_f64() * 1000.0,
             has_backoff: options.backoff.is_some(),
+            has_destinations: destinations.is_limited(),
             has_dead_letter: options.dead_letter.is_some(),
             keep_delivered: options.keep_delivered.as_secs_f64() * 1000.0,
         };
         let longest_wait =
             if options.backoff.is_some() { f64::INFINITY } else { LONGEST_WAIT.max(settings.keep_delivered) };
-        let mut scheduler = Scheduler::new(options.relay_pool, longest_wait);
+        let mut scheduler = Scheduler::new(options.relay_pool, longest_wait, destinations);
         scheduler.tick(timer.wall(), timer.steady());
         Ok(Self {
             storage,

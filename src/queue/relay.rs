@@ -43,6 +43,13 @@ pub trait Relay<E> {
     /// Whatever went wrong without an answer for the recipients: all of them are tried again.
     fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>>;
 
+    /// Whether an attempt of this message goes on here that a queue of the same name has begun which is no
+    /// more. Such a message waits for no [destination](super::Destination).
+    fn has(&self, id: Id) -> bool {
+        let _ = id;
+        false
+    }
+
     /// Hears that an attempt has ended: what was answered is recorded, or counts no more.
     fn settled(&self, id: Id) {
         let _ = id;
@@ -53,6 +60,12 @@ pub trait Relay<E> {
 pub trait DynRelay<E> {
     /// The same as [`Relay::attempt`].
     fn attempt_boxed<'a>(&'a self, envelope: &'a E, attempt: Attempt) -> BoxFuture<'a, Result<Answer, BoxError>>;
+
+    /// The same as [`Relay::has`].
+    fn has_boxed(&self, id: Id) -> bool {
+        let _ = id;
+        false
+    }
 
     /// The same as [`Relay::settled`].
     fn settled_boxed(&self, id: Id) {
@@ -77,6 +90,10 @@ impl<E> Relay<E> for Object<'_, E> {
         self.attempt_boxed(envelope, attempt).await
     }
 
+    fn has(&self, id: Id) -> bool {
+        self.has_boxed(id)
+    }
+
     fn settled(&self, id: Id) {
         self.settled_boxed(id);
     }
@@ -87,6 +104,10 @@ impl<E, R: Relay<E> + ?Sized> Relay<E> for Box<R> {
         self.deref().attempt(envelope, attempt)
     }
 
+    fn has(&self, id: Id) -> bool {
+        self.deref().has(id)
+    }
+
     fn settled(&self, id: Id) {
         self.deref().settled(id);
     }
@@ -95,6 +116,10 @@ impl<E, R: Relay<E> + ?Sized> Relay<E> for Box<R> {
 impl<E, R: Relay<E> + ?Sized> Relay<E> for Arc<R> {
     fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
         self.deref().attempt(envelope, attempt)
+    }
+
+    fn has(&self, id: Id) -> bool {
+        self.deref().has(id)
     }
 
     fn settled(&self, id: Id) {

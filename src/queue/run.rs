@@ -6,7 +6,7 @@ use super::on_drop::OnDrop;
 use super::queue::Queue;
 use super::relay::Relay;
 use super::schedule::{QueuedMessage, Schedule};
-use super::scheduler::{Due, Scheduler, Taken};
+use super::scheduler::{Due, LOOK_AGAIN, Scheduler, Taken};
 use super::signal::AbortSignal;
 use super::timer::Timer;
 use crate::host::Host;
@@ -114,6 +114,12 @@ impl Pass {
         }
     }
 
+    /// In how many milliseconds it begins no more attempts, where some wait for a destination.
+    pub(super) fn over_in(&self, scheduler: &Scheduler) -> Option<f64> {
+        let until = self.options.until.filter(|_| scheduler.is_waiting())?;
+        Some((until - scheduler.wall()).clamp(1.0, LOOK_AGAIN))
+    }
+
     /// `under_way` of its own attempts have not ended.
     pub(super) fn step(&mut self, scheduler: &mut Scheduler, under_way: usize) -> Step {
         let RunOptions { until, limit, signal } = &self.options;
@@ -136,7 +142,9 @@ impl Pass {
                 Taken::Changed => {}
             }
         }
-        Step::Over
+        // While some wait for a destination, its time may be over before they begin.
+        let waits = scheduler.is_waiting() && (under_way > 0 || !self.is_alone(scheduler));
+        if waits { Step::Wait } else { Step::Over }
     }
 
     /// Whether everything has ended that others had begun.

@@ -1,10 +1,12 @@
 //! Which message is next, and when to look again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::attempt::AttemptState;
 use super::clock::Clock;
 use super::command::{End, Input};
+use super::destinations::{Destinations, Visit};
 use super::info::Info;
 use super::outcome::Status;
 use super::run::Tally;
@@ -20,6 +22,10 @@ pub(super) struct Scheduler {
     /// How long a message waits at most that was attempted before.
     longest_wait: f64,
     under_way: HashMap<Id, UnderWay>,
+    destinations: Destinations,
+    /// Those messages under way that wait for a destination.
+    waiting: Schedule,
+    /// How many others may be under way.
     limit: usize,
     open: bool,
     /// When what was deferred was let be due.
@@ -47,6 +53,8 @@ struct UnderWay {
     is_listed: bool,
     /// What was heard last of the message meanwhile.
     heard: Heard,
+    /// Once it waits for its destinations, or has begun there.
+    visit: Option<Arc<Visit>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,11 +93,13 @@ pub(super) enum Taken {
 }
 
 /// The longest time without a look at the clocks: a machine may sleep, and a clock be set.
-const LOOK_AGAIN: f64 = 60_000.0;
+pub(super) const LOOK_AGAIN: f64 = 60_000.0;
 /// For how long a failing storage is left alone, in milliseconds: once it is back, everything is attempted
 /// within two seconds.
 const SHORTEST_REST: f64 = 1_000.0;
 const LONGEST_REST: f64 = 1_800.0;
+/// How many deliveries wait for a destination at most: each takes some memory.
+const MOST_WAITING: usize = 10_000;
 
 /// For how long a failing storage is left alone, in milliseconds; `random` is a number from 0 to 1.
 pub(super) fn rest(random: f64) -> f64 {
@@ -101,12 +111,14 @@ impl Scheduler {
     /// Nothing waits, and nothing is attempted before [`Scheduler::open`]; at most `limit` attempts
     /// are under way at once. What was attempted before waits for `longest_wait` milliseconds at most: a time that is
     /// farther away is one of a clock that was wrong.
-    pub(super) fn new(limit: usize, longest_wait: f64) -> Self {
+    pub(super) fn new(limit: usize, longest_wait: f64, destinations: Destinations) -> Self {
         Self {
             clock: Clock::default(),
             schedule: Schedule::default(),
             longest_wait,
             under_way: HashMap::new(),
+            destinations,
+            waiting: Schedule::default(),
             limit,
             open: false,
             hurried_at: f64::NEG_INFINITY,
@@ -191,6 +203,11 @@ impl Scheduler {
     pub(super) fn forget(&mut self, id: Id) -> Option<QueuedMessage> {
         if let Some(under_way) = self.under_way.get_mut(&id) {
             under_way.heard = Heard::Gone;
+            if self.waiting.remove(id).is_some()
+                && let Some(visit) = under_way.visit.take()
+            {
+                self.destinations.give_up(&visit);
+            }
             return None;
         }
         self.schedule.remove(id)
@@ -229,9 +246,72 @@ impl Scheduler {
         self.schedule.get(id).map(|message| message.timestamp)
     }
 
-    /// Whether no attempt may begin before another one ends.
+    /// How many attempts are under way that do not wait for a destination.
+    fn in_attempt(&self) -> usize {
+        self.under_way.len().saturating_sub(self.waiting.len())
+    }
+
+    /// Whether no attempt of another message may begin before another one ends.
     pub(super) fn is_full(&self) -> bool {
-        self.under_way.len() >= self.limit
+        self.in_attempt() >= self.limit || self.waiting.len() >= MOST_WAITING
+    }
+
+    /// Whether an attempt under way waits for a destination.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.len() > 0
+    }
+
+    /// The delivery of a message waits for its destinations, unless it begins whatever their limits are.
+    /// Nothing if its attempt has ended, or the message is gone.
+    pub(super) fn wait_for(
+        &mut self,
+        message: QueuedMessage,
+        number: u64,
+        names: Vec<Arc<str>>,
+        begins: bool,
+    ) -> Option<Arc<Visit>> {
+        let now = self.clock.now();
+        let under_way = self.under_way.get_mut(&message.id)?;
+        if under_way.number != number || under_way.heard == Heard::Gone {
+            return None;
+        }
+        let visit = self.destinations.wait(message.id, number, under_way.is_listed, names);
+        under_way.visit = Some(Arc::clone(&visit));
+        if begins {
+            self.destinations.begin(&visit, now);
+        } else {
+            self.waiting.put(message);
+            self.admit();
+        }
+        Some(visit)
+    }
+
+    /// Whether a message is attempted now that has waited for its destinations.
+    pub(super) fn has_begun(&self, id: Id) -> bool {
+        self.waiting.get(id).is_none() && self.under_way.get(&id).is_some_and(|it| it.heard != Heard::Gone)
+    }
+
+    /// Lets those begin who wait for destinations that have room. While the storage fails, this is one from
+    /// time to time, as with those that [`Scheduler::take`] takes.
+    pub(super) fn admit(&mut self) {
+        let now = self.clock.now();
+        while self.open && self.in_attempt() < self.limit {
+            let Some(visit) = self.destinations.next(now, self.not_before() > now) else { return };
+            self.waiting.remove(visit.id);
+            if self.failing {
+                self.probe_at = now + self.rest;
+            }
+        }
+    }
+
+    /// For how many milliseconds nobody begins who waits for a destination, if nobody ends; `None` if
+    /// nobody does.
+    pub(super) fn admits_in(&self) -> Option<f64> {
+        if !self.open || self.in_attempt() >= self.limit {
+            return None;
+        }
+        let next = self.destinations.next_at().max(self.not_before());
+        next.is_finite().then(|| (next - self.clock.now()).clamp(0.0, LOOK_AGAIN))
     }
 
     /// Begins an attempt of the message that is due first, if one may begin now. While the storage fails
@@ -265,7 +345,7 @@ impl Scheduler {
     fn begin(&mut self, message: QueuedMessage, flushed: bool, is_listed: bool) -> Due {
         self.begun = self.begun.saturating_add(1);
         let number = self.begun;
-        self.under_way.insert(message.id, UnderWay { number, is_listed, heard: Heard::Nothing });
+        self.under_way.insert(message.id, UnderWay { number, is_listed, heard: Heard::Nothing, visit: None });
         Due { message, number, flushed }
     }
 
@@ -307,8 +387,9 @@ impl Scheduler {
     /// An attempt is done: its message waits again or is forgotten.
     pub(super) fn end(&mut self, attempt: &AttemptState, number: u64, end: End) -> Ended {
         let id = attempt.message().id;
-        let Some(UnderWay { is_listed, heard, .. }) = self.ended(id, number) else { return Ended::default() };
         let tally = tally(attempt);
+        let ended = self.ended(id, number, tally.attempted > 0);
+        let Some(UnderWay { is_listed, heard, .. }) = ended else { return Ended::default() };
         self.counts.delivered = self.counts.delivered.saturating_add(tally.delivered);
         self.counts.deferred = self.counts.deferred.saturating_add(tally.deferred);
         self.counts.failed = self.counts.failed.saturating_add(tally.failed);
@@ -335,26 +416,57 @@ impl Scheduler {
 
     /// An attempt is done of which nobody knows how far it got. Nothing if it has ended.
     pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64) {
-        if self.ended(message.id, number).is_some_and(|under_way| under_way.heard != Heard::Gone) {
+        if self.ended(message.id, number, true).is_some_and(|under_way| under_way.heard != Heard::Gone) {
             let due = self.clock.now() + self.rest;
             self.schedule.put(QueuedMessage { due, ..message });
         }
     }
 
+    /// A message waits as before that was about to be attempted. Whether somebody else has removed it
+    /// meanwhile.
+    pub(super) fn put_back(&mut self, message: QueuedMessage, number: u64) -> bool {
+        let Some(UnderWay { heard, .. }) = self.ended(message.id, number, false) else { return false };
+        if heard != Heard::Gone {
+            self.schedule.put(message);
+        }
+        if let Heard::At(timestamp) = heard {
+            self.put(message.id, timestamp, None);
+        }
+        heard == Heard::Gone
+    }
+
     /// Takes an attempt off, if it is under way; what was heard of its message.
-    fn ended(&mut self, id: Id, number: u64) -> Option<UnderWay> {
-        if self.is_under_way(id, number) { self.under_way.remove(&id) } else { None }
+    fn ended(&mut self, id: Id, number: u64, attempted: bool) -> Option<UnderWay> {
+        if !self.is_under_way(id, number) {
+            return None;
+        }
+        let has_waited = self.waiting.remove(id).is_some();
+        let under_way = self.under_way.remove(&id)?;
+        match &under_way.visit {
+            Some(visit) if has_waited => self.destinations.give_up(visit),
+            Some(visit) => self.destinations.leave(visit, attempted),
+            None => {}
+        }
+        Some(under_way)
+    }
+
+    /// The message that is due first, of those that wait for their time or for a destination.
+    fn first(&self) -> Option<QueuedMessage> {
+        match (self.schedule.first(), self.waiting.first()) {
+            (Some(first), Some(waiting)) => Some(if waiting.due <= first.due { waiting } else { first }),
+            (first, waiting) => first.or(waiting),
+        }
     }
 
     /// How many messages there are, and when the first of them is due, on the clock on the wall. What is
     /// being attempted comes back after a lease at the latest.
     pub(super) fn left(&self, lease: f64) -> (usize, Option<f64>) {
-        let first = self.schedule.first().map(|message| {
+        let first = self.first().map(|message| {
             // What is left alone after a failure is due later than its record says.
             let later = message.due - self.clock.due(message.timestamp);
             message.timestamp + if later >= 1.0 { later } else { 0.0 }
         });
-        let attempted = (!self.under_way.is_empty()).then(|| self.clock.wall() + lease);
+        let attempted = (self.in_attempt() > 0).then(|| self.clock.wall() + lease);
         let next = match (first, attempted) {
             (Some(first), Some(attempted)) => Some(first.min(attempted)),
             (first, attempted) => first.or(attempted),
@@ -367,7 +479,7 @@ impl Scheduler {
     pub(super) fn overdue(&mut self, after: f64) -> Option<QueuedMessage> {
         let wall = self.clock.wall();
         let is_late = |message: &QueuedMessage| wall - message.timestamp > after;
-        let first = self.schedule.first().filter(is_late);
+        let first = self.first().filter(is_late);
         let told = self
             .overdue
             .filter(|id| self.under_way.contains_key(id) || self.schedule.get(*id).as_ref().is_some_and(is_late));
@@ -378,7 +490,7 @@ impl Scheduler {
 
     /// In how many milliseconds there is something to tell of what is overdue, if it stays as it is.
     pub(super) fn overdue_in(&self, after: f64) -> Option<f64> {
-        let first = self.schedule.first().filter(|_| self.overdue.is_none())?;
+        let first = self.first().filter(|_| self.overdue.is_none())?;
         Some((first.timestamp + after - self.clock.wall()).clamp(1.0, LOOK_AGAIN))
     }
 
@@ -386,8 +498,8 @@ impl Scheduler {
     pub(super) fn info(&self) -> Info {
         Info {
             size: self.schedule.len().saturating_add(self.under_way.len()),
-            oldest_due: self.schedule.first().map(|message| message.timestamp),
-            in_attempt: self.under_way.len(),
+            oldest_due: self.first().map(|message| message.timestamp),
+            in_attempt: self.in_attempt(),
             ..self.counts
         }
     }
@@ -412,7 +524,7 @@ mod tests {
     }
 
     fn begun() -> (Scheduler, Due) {
-        let mut scheduler = Scheduler::new(1, f64::INFINITY);
+        let mut scheduler = Scheduler::new(1, f64::INFINITY, Destinations::new(None, None));
         scheduler.tick(50.0, 0.0);
         scheduler.open(true);
         scheduler.put(id(), 40.0, None);
@@ -441,7 +553,7 @@ mod tests {
 
     #[test]
     fn while_the_storage_fails_one_message_a_second_is_attempted_and_all_that_are_due_once_it_takes_something() {
-        let mut scheduler = Scheduler::new(10, f64::INFINITY);
+        let mut scheduler = Scheduler::new(10, f64::INFINITY, Destinations::new(None, None));
         scheduler.tick(50.0, 0.0);
         scheduler.open(true);
         (1..=5).for_each(|number| scheduler.put(Id::from_u128(number), 40.0, None));

@@ -14,6 +14,7 @@ use super::queue::Queue;
 use super::relay::Relay;
 use super::run::{Pass, Step, Which};
 use super::schedule::QueuedMessage;
+use super::signal::AbortSignal;
 use super::timer::{Timer, milliseconds};
 use crate::error::Error;
 use crate::host::Host;
@@ -39,6 +40,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         let mut attempts = FuturesUnordered::new();
         // Whether this worker begins no more attempts.
         let mut over = false;
+        let leaving = AbortSignal::default();
         let mut timer = pin!(None);
         let mut wakes_at = f64::INFINITY;
         let mut spent = 0.0;
@@ -51,11 +53,14 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
                 match step {
                     Step::Begin(due) => {
                         began = true;
-                        attempts.push(Delivery::new(self, due, stops).run());
+                        attempts.push(Delivery::new(self, due, stops, leaving.clone()).run());
                     }
                     Step::Wait if pass.is_none() => self.tell_overdue(),
                     Step::Wait => {}
-                    Step::Over => over = true,
+                    Step::Over => {
+                        over = true;
+                        leaving.abort();
+                    }
                 }
             }
             if over && attempts.is_empty() {
@@ -65,7 +70,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
                     _ => return Ok(()),
                 }
             }
-            let wake_at = self.next_wake(over || pass.is_some());
+            let wake_at = self.next_wake(over, pass.as_deref());
             if wake_at < wakes_at || wake_at == f64::INFINITY {
                 wakes_at = wake_at;
                 let time = milliseconds(wake_at - self.timer.steady());
@@ -111,7 +116,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
 
     /// When there is something to do again, on the steady clock, if nothing happens meanwhile. Claims
     /// that are to be renewed are looked at on the way.
-    fn next_wake(&self, leaving: bool) -> f64 {
+    fn next_wake(&self, over: bool, pass: Option<&Pass>) -> f64 {
         let now = self.timer.steady();
         let (at, renews) = {
             let state = &mut *self.shared.lock();
@@ -122,7 +127,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
             let renewal = if state.relaying > 0 { state.renewal_at } else { f64::INFINITY };
             let idle = state.scheduler.idle();
             let overdue = state.scheduler.overdue_in(self.overdue_after());
-            let waits = [idle, overdue].into_iter().flatten().filter(|_| !leaving);
+            let admits = state.scheduler.admits_in();
+            let waits = match pass {
+                Some(pass) => [pass.over_in(&state.scheduler), admits, None],
+                None => [idle, overdue, admits],
+            };
+            let waits = waits.into_iter().flatten().filter(|_| !over);
             (waits.fold(renewal, |at, wait| at.min(now + wait)), renews)
         };
         if renews {
@@ -149,6 +159,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         if state.stops != stops {
             return Step::Over;
         }
+        state.scheduler.admit();
         match pass {
             Some(pass) if state.paused && pass.which != Which::Claimed => Step::Over,
             Some(pass) => pass.step(&mut state.scheduler, under_way),

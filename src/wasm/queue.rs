@@ -16,14 +16,16 @@ use super::error::{Failed, failure, refused};
 use super::event::{JsReply, emit};
 use super::host::JsHost;
 use super::meta::to_js;
-use super::relay::{Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, make_bounce, owner_gone};
+use super::relay::{
+    Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, destination_of, make_bounce, owner_gone,
+};
 use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, later, now_or_later};
 use super::timer::JsTimer;
 use crate::error::Error;
 use crate::id::Id;
 use crate::queue::{
-    AbortSignal, BoxError, Counts, EnqueueError, EnqueueOptions, Enqueued, Info, ListOptions, Listed, Listing,
-    MessageState, Options, Queue as CoreQueue, Reply, RunOptions, RunResult, Which,
+    AbortSignal, BoxError, Counts, Destination, EnqueueError, EnqueueOptions, Enqueued, Info, ListOptions, Listed,
+    Listing, MessageState, Options, Queue as CoreQueue, Reply, RunOptions, RunResult, Which,
 };
 
 type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
@@ -39,6 +41,12 @@ extern "C" {
     fn lease(this: &OptionsCopy) -> f64;
     #[wasm_bindgen(method, getter, js_name = relayPool)]
     fn relay_pool(this: &OptionsCopy) -> f64;
+    #[wasm_bindgen(method, getter, js_name = hasDestinationOf)]
+    fn has_destination_of(this: &OptionsCopy) -> bool;
+    #[wasm_bindgen(method, getter, js_name = destinationPool)]
+    fn destination_pool(this: &OptionsCopy) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = destinationPerSecond)]
+    fn destination_per_second(this: &OptionsCopy) -> Option<f64>;
     #[wasm_bindgen(method, getter, js_name = storePool)]
     fn store_pool(this: &OptionsCopy) -> Option<f64>;
     #[wasm_bindgen(method, getter, js_name = attemptTimeout)]
@@ -264,6 +272,11 @@ fn options_of(
         owner: Some(given.owner()),
         lease: duration(given.lease()),
         relay_pool: given.relay_pool() as usize,
+        destination: Destination {
+            of: None,
+            pool: given.destination_pool().map(|size| size as usize),
+            per_second: given.destination_per_second(),
+        },
         store_pool: given.store_pool().map(|size| size as usize),
         attempt_timeout: given.attempt_timeout().map(duration),
         keep_delivered: duration(given.keep_delivered()),
@@ -282,6 +295,10 @@ fn options_of(
                 Err(delay) => Ok(delay.as_f64()),
             }
         }));
+    }
+    if given.has_destination_of() {
+        let callbacks = callbacks.clone();
+        options.destination.of = Some(Box::new(move |address| destination_of(&callbacks, address)));
     }
     if given.has_bounce_factory() {
         let callbacks = callbacks.clone();

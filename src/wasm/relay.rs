@@ -24,12 +24,17 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn abort(this: &Callbacks, id: &str);
     #[wasm_bindgen(method)]
+    fn has(this: &Callbacks, id: &str) -> bool;
+    #[wasm_bindgen(method)]
     fn settle(this: &Callbacks, id: &str);
     #[wasm_bindgen(method)]
     fn policy(this: &Callbacks, number: u32, envelope: JsValue) -> JsValue;
     #[wasm_bindgen(method)]
     pub fn backoff(this: &Callbacks, envelope: &JsValue, attempts: u32, replies: JsValue, patience: JsValue)
     -> JsValue;
+    /// A text or a `Failed`.
+    #[wasm_bindgen(method)]
+    fn destination(this: &Callbacks, address: &str) -> JsValue;
     #[wasm_bindgen(method)]
     fn bounce(this: &Callbacks, envelope: &JsValue, replies: JsValue) -> JsValue;
     #[wasm_bindgen(method, js_name = enqueueBounce)]
@@ -141,6 +146,10 @@ impl Relay<JsEnvelope> for JsRelay {
         answered.map_err(thrown).and_then(|copy| answer(copy.unchecked_ref()))
     }
 
+    fn has(&self, id: Id) -> bool {
+        self.0.has(id.encode(&mut [0; 32]))
+    }
+
     fn settled(&self, id: Id) {
         self.0.settle(id.encode(&mut [0; 32]));
     }
@@ -156,6 +165,14 @@ pub async fn apply_policy(
     let made: Array = settled(answer).await.map_err(thrown)?.unchecked_into();
     let argument = |copy| JsEnvelope::argument(copy).map_err(|failed| thrown(failed.unchecked_into()));
     made.iter().map(argument).collect()
+}
+
+/// The destination of an address.
+pub fn destination_of(callbacks: &Callbacks, address: &str) -> Result<String, BoxError> {
+    callbacks
+        .destination(address)
+        .dyn_into::<Failed>()
+        .map_or_else(|name| Ok(name.as_string().unwrap_or_default()), |failed| Err(thrown(failed)))
 }
 
 /// The bounce that the factory makes; nothing for none.

@@ -2,14 +2,15 @@
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use slimta_queue_dict::queue::{
-    Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, SystemTimer, Verdict,
+    Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, SystemTimer, Timer, Verdict,
 };
-use slimta_queue_dict::{DictStorage, Envelope, Id, MemoryHost};
+use slimta_queue_dict::{DictStorage, Envelope, Host, Id, MemoryHost};
 use tokio::sync::Notify;
 
-use super::envelope;
+use super::{FaultHost, envelope};
 
 /// Answers with what a function says of an envelope after so many attempts.
 pub struct Answering<F>(pub F);
@@ -116,4 +117,25 @@ pub async fn with_messages(count: usize) -> MemoryHost {
 /// How many messages are there.
 pub async fn left(host: &MemoryHost) -> u64 {
     DictStorage::new(host.clone()).get_info().await.unwrap().meta_size
+}
+
+/// Its clock is that of a host, on which time goes by as it is looked at.
+pub struct HostTimer(pub FaultHost);
+
+impl Timer for HostTimer {
+    fn wall(&self) -> f64 {
+        self.0.now()
+    }
+
+    fn steady(&self) -> f64 {
+        self.0.now()
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.0.sleep(time).await;
+    }
 }

@@ -1,0 +1,79 @@
+//! How a delivery waits until its message may go where it has to, before it claims it.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::future::{Either, select};
+
+use super::Delivery;
+use crate::envelope::EnvelopeHandle;
+use crate::host::Host;
+use crate::queue::callback::caught;
+use crate::queue::destinations::usual_destination;
+use crate::queue::envelope::QueueEnvelope;
+use crate::queue::event::{Cause, Kind};
+use crate::queue::relay::Relay;
+use crate::queue::run::Tally;
+use crate::queue::timer::Timer;
+
+impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'_, H, R, T> {
+    /// Waits until each destination has room for the message. False: its worker begins no more attempts,
+    /// or the message is gone.
+    pub(super) async fn wait_for_destinations(&mut self) -> bool {
+        let Some(names) = self.destinations().await else { return true };
+        let (queue, message, number) = (self.queue, *self.state.message(), self.number);
+        let since = queue.timer.steady();
+        let has = queue.relay.has(message.id);
+        let visit =
+            queue.shared.update_now(&queue.timer, |state| state.scheduler.wait_for(message, number, names, has));
+        let Some(visit) = visit else { return false };
+        let waiting = pin!(visit.waits_no_more.notified());
+        if matches!(select(waiting, pin!(self.over.aborted())).await, Either::Right(_)) {
+            return false;
+        }
+        self.state.waited = queue.timer.steady() - since;
+        queue.shared.lock().scheduler.has_begun(message.id)
+    }
+
+    /// The destinations of the recipients that are left; none where the relay is not asked. A
+    /// record or an envelope that cannot be read is told of by the claim.
+    async fn destinations(&self) -> Option<Vec<Arc<str>>> {
+        let id = self.id();
+        let (meta, envelope) = self.queue.pooled(self.queue.storage.get_whole(&id)).await.ok()?;
+        let left = meta.left(envelope.recipient_count());
+        if left.is_empty() || meta.untold.is_some() {
+            return None;
+        }
+        let recipients = envelope.parts().recipients;
+        let addresses = left.iter().filter_map(|index| recipients.get(usize::try_from(*index).ok()?));
+        let mut error = None;
+        let mut names = Vec::new();
+        for address in addresses {
+            let named =
+                self.queue.options.destination.of.as_ref().map(|of| caught(|| of(address)).and_then(|named| named));
+            let name = match named {
+                Some(Ok(name)) => name,
+                Some(Err(thrown)) => {
+                    error.get_or_insert(thrown);
+                    usual_destination(address)
+                }
+                None => usual_destination(address),
+            };
+            names.push(Arc::from(name));
+        }
+        if let Some(error) = error {
+            let kind = Kind::Error(Cause::Callback(error));
+            self.queue.emit(Some(id), Some(&envelope), meta.attempts, kind);
+        }
+        Some(names)
+    }
+
+    /// Leaves the message as it was.
+    pub(super) fn put_back(self) -> Tally {
+        let (queue, message, number) = (self.queue, *self.state.message(), self.number);
+        if queue.shared.update_now(&queue.timer, |state| state.scheduler.put_back(message, number)) {
+            queue.emit(Some(message.id), None, message.attempts, Kind::Removed);
+        }
+        Tally::default()
+    }
+}
