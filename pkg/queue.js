@@ -210,12 +210,12 @@ export class Queue extends Target {
    * Begins no more attempts, and resolves when those under way have ended. The queue can be started again.
    *
    * @param {{ timeout?: number }} [options] `timeout`: attempts that last longer than so many milliseconds end then,
-   *   their relays hear of it by their signal, and their messages are tried again later
+   *   their relays hear of it by their signal, and their messages are tried again later; 0: all end at once
    * @returns {Promise<void>}
    */
   async stop(options) {
     const { timeout } = optionsOf(options, ['timeout']);
-    const time = timeout === undefined ? undefined : milliseconds('options.timeout', timeout, 0);
+    const time = timeout === undefined || timeout === 0 ? timeout : milliseconds('options.timeout', timeout, 0);
     this.#started = this.#works = false;
     const { removeEventListener: leave, document } = globalThis;
     leave?.call(globalThis, 'online', this.#online);

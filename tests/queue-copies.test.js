@@ -98,7 +98,19 @@ onEachStorage('A queue', (scene) => {
     assert.deepEqual(recipients, [['a'], ['b'], ['c'], ['d']]);
   });
 
-  test('a started queue attempts at once what is written beside it on the same storage', { timeout: 4_000 }, async () => {
+  test('a queue that is stopped without any patience ends what its relay has, and the message waits again', async () => {
+    const signals = [];
+    const { queue, until } = scene.make({ attempt: (_, __, { signal }) => new Promise(() => void signals.push(signal)) });
+    queue.start();
+    await queue.enqueue(message(['a']));
+    await until('attempt');
+    await queue.stop({ timeout: 0 });
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+    assert.equal((await until('deferred')).recipients[0], 'a');
+    await assert.rejects(queue.stop({ timeout: -1 }), { name: 'RangeError', message: /^options\.timeout: / });
+  });
+
+  test('a started queue attempts at once what is written beside it on the same storage', { timeout: 30_000 }, async () => {
     const { queue, until } = scene.make({ attempt: () => null });
     queue.start();
     await queue.run(); // its first look has ended
