@@ -120,13 +120,13 @@ export class Queue extends Target {
 
   /**
    * @param {Envelope} envelope
-   * @param {{ id?: string, key?: string, at?: number }} options
+   * @param {{ id?: string, key?: string, at?: number, expires?: number }} options
    * @returns {Promise<[envelope: Envelope, id: string][]>}
    */
-  async #enqueue(envelope, { id, key, at }) {
+  async #enqueue(envelope, { id, key, at, expires }) {
     const copy = asMessage(copyEnvelope(envelope));
     /** @type {[missing: string | undefined, stored: [Envelope, string | Failed][]]} */
-    const [missing, stored] = await this.#wasm.call((queue) => queue.enqueue(copy, id, at, key));
+    const [missing, stored] = await this.#wasm.call((queue) => queue.enqueue(copy, id, at, expires, key));
     const results = stored.map(([made, id]) => {
       const shown = this.#policies.length === 0 ? envelope : without(made, NONE);
       return /** @type {[Envelope, any]} */ ([shown, id instanceof Failed ? id.error : id]);

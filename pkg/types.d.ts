@@ -42,6 +42,8 @@ export interface Meta {
   failed?: FailedRecipients[];
   /** When a queue attempted the message first: its patience begins then. */
   firstAttempt?: number;
+  /** When nobody wants the message any more: whoever has not got it by then is given up, and nobody is told. */
+  expires?: number;
   /** How many attempts were made because they were due, not because somebody asked for them. */
   scheduled?: number;
   /** The attempt of whose failures nobody was told yet. */
@@ -301,6 +303,11 @@ export interface EnqueueOptions {
   key?: string;
   /** When the first attempt is due, in milliseconds since the epoch; now unless given. */
   at?: number | Date;
+  /**
+   * When nobody wants the message any more, a time after `at`. Whoever has not got it by then is given up: a `failed`
+   * event tells of it, the sender and the `deadLetter` hear nothing. Never unless given.
+   */
+  expires?: number | Date;
 }
 
 /** What a `Queue` can be told. Times are in milliseconds. */

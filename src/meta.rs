@@ -18,6 +18,8 @@ pub struct Meta {
     pub failed: Vec<Failed>,
     /// When a queue attempted the message first: its patience begins then.
     pub first_attempt: Option<f64>,
+    /// When nobody wants the message any more: whoever has not got it by then is given up, and nobody is told.
+    pub expires: Option<f64>,
     /// How many attempts were made because they were due, not because somebody asked for them.
     pub scheduled: u32,
     /// The attempt of whose failures nobody was told yet.

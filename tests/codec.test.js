@@ -184,7 +184,7 @@ test('recipients are too many where a record that marks them all, and names them
   const full = encodeMeta({
     timestamp: Number.MIN_VALUE, attempts: 2 ** 32 - 1, deliveredIndexes: indexes, firstAttempt: Number.MIN_VALUE,
     lease: { until: Number.MAX_VALUE, owner: 'x'.repeat(36) }, failed: [{ attempt: 2 ** 32 - 1, indexes }],
-    scheduled: 2 ** 32 - 1, untold: 2 ** 32 - 1, notice: 'confirmed', format: 2,
+    expires: Number.MAX_VALUE, scheduled: 2 ** 32 - 1, untold: 2 ** 32 - 1, notice: 'confirmed', format: 2,
     replies: Array.from({ length: 5 }, (_, i) => ({ reply, indexes: [i] })),
   });
   assert.ok(full.length <= limit, `${full.length} bytes`);

@@ -486,7 +486,7 @@ async fn policies_may_take_their_time_and_put_other_envelopes_in_the_place_of_on
             Ok(envelope.recipients.iter().map(one).collect())
         })
     }));
-    let given = EnqueueOptions { id: Some(Id::from_u128(5)), at: Some(77.0), key: None };
+    let given = EnqueueOptions { id: Some(Id::from_u128(5)), at: Some(77.0), ..EnqueueOptions::default() };
     for _ in 0..2 {
         let stored = queue.enqueue_with(envelope(2, "hello"), given.clone()).await.unwrap();
         let ids: Vec<Id> = stored.iter().map(|(_, id)| *id).collect();

@@ -230,13 +230,13 @@ export function refuseId(id) {
  * What the options of an `enqueue` say.
  *
  * @param {any} options
- * @returns {{ id?: string, key?: string, at?: number }}
+ * @returns {{ id?: string, key?: string, at?: number, expires?: number }}
  */
 export function copyEnqueueOptions(options) {
   if (options === undefined || options === null) return {};
-  /** @type {{ id?: string, key?: string, at?: number }} */
+  /** @type {{ id?: string, key?: string, at?: number, expires?: number }} */
   const copy = {};
-  const { id, key, at } = /** @type {any} */ (onlyKnown('options', options, ['id', 'key', 'at']));
+  const { id, key, at, expires } = /** @type {any} */ (onlyKnown('options', options, ['id', 'key', 'at', 'expires']));
   if (id !== undefined) copy.id = /^[0-9a-f]{32}$/.test(copyId('options.id', id)) ? id : refuseId(id);
   if (key !== undefined) {
     if (id !== undefined) throw new TypeError('options: expected an id or a key, got both');
@@ -246,6 +246,7 @@ export function copyEnqueueOptions(options) {
     copy.key = key;
   }
   if (at !== undefined) copy.at = copyTimestamp('options.at', at);
+  if (expires !== undefined) copy.expires = copyTimestamp('options.expires', expires);
   return copy;
 }
 

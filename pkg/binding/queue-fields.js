@@ -4,7 +4,7 @@
 // src/wasm/queue_fields.rs reads and writes them: structured values made what a browser downloads 2 KiB larger.
 
 /** The fields of a meta record that only queues set. */
-export const QUEUE_FIELDS = /** @type {const} */ (['failed', 'firstAttempt', 'scheduled', 'untold', 'notice', 'replies']);
+export const QUEUE_FIELDS = /** @type {const} */ (['failed', 'firstAttempt', 'expires', 'scheduled', 'untold', 'notice', 'replies']);
 
 /** In the place of a number that is not there. */
 const [MISSING, NULL] = [-1, -2];
@@ -24,10 +24,10 @@ const NOTICES = /** @type {const} */ (['open', 'confirmed', 'void']);
  */
 export function packed(record) {
   if (QUEUE_FIELDS.every((name) => record[name] === undefined)) return {};
-  const { firstAttempt = NaN, scheduled = MISSING, untold = MISSING, notice, failed, replies } = record;
+  const { firstAttempt = NaN, expires = NaN, scheduled = MISSING, untold = MISSING, notice, failed, replies } = record;
   /** @type {string[]} */
   const queueTexts = [];
-  const numbers = [firstAttempt, scheduled, untold ?? NULL, notice === undefined ? MISSING : NOTICES.indexOf(notice)];
+  const numbers = [firstAttempt, expires, scheduled, untold ?? NULL, notice === undefined ? MISSING : NOTICES.indexOf(notice)];
   if (notice !== undefined && !NOTICES.includes(notice)) return { queueNumbers: new Float64Array() };
   const lists = [failed === undefined || Array.isArray(failed) ? failed : [failed], replies];
   for (const list of lists) {
@@ -60,12 +60,13 @@ export function unpacked(numbers, texts) {
     const [number, count] = [next(), next()];
     return { number, indexes: Array.from({ length: count }, next) };
   });
-  const [firstAttempt, scheduled, untold, notice] = [next(), next(), next(), next()];
+  const [firstAttempt, expires, scheduled, untold, notice] = Array.from({ length: 5 }, next);
   const failed = list().map(({ number, indexes }) => ({ attempt: number, indexes }));
   /** @type {LastReply[]} */
   const replies = list().map(({ number, indexes }, i) => ({ reply: { code: number, message: texts[i] }, indexes }));
   if (failed.length > 0) fields.failed = failed;
   if (!Number.isNaN(firstAttempt)) fields.firstAttempt = firstAttempt;
+  if (!Number.isNaN(expires)) fields.expires = expires;
   if (scheduled > 0) fields.scheduled = scheduled;
   if (untold >= 0) fields.untold = untold;
   if (notice >= 0) fields.notice = NOTICES[notice];

@@ -7,7 +7,7 @@
 //! array of 0 (for bytes; 1 would be text) and their number. That of a meta record has `timestamp`,
 //! `attempts`, and where there are any `lease`, a map of `until` and `owner`, and
 //! `deliveredIndexes`: bytes, of which bit i, the lowest of each byte first, says whether the
-//! recipient at position i is delivered. Of a queue it has `failed`, `firstAttempt`, `scheduled`,
+//! recipient at position i is delivered. Of a queue it has `failed`, `firstAttempt`, `expires`, `scheduled`,
 //! `untold`, `notice` and `replies` where there are any, with positions as the hexadecimal digits of
 //! such bytes. A record with `untold` or `notice` is of format 2: who does not know what that means must not
 //! remove the message. Whoever changes a meta record keeps the fields that it does not know, after
@@ -38,12 +38,13 @@ type Encoded = Result<(), encode::Error<Infallible>>;
 
 pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
     let Meta { timestamp, attempts, delivered, lease, unknown, .. } = meta;
-    let Meta { failed, first_attempt, scheduled, untold, notice, replies, .. } = meta;
+    let Meta { failed, first_attempt, expires, scheduled, untold, notice, replies, .. } = meta;
     let there = [
         !delivered.is_empty(),
         lease.is_some(),
         !failed.is_empty(),
         first_attempt.is_some(),
+        expires.is_some(),
         *scheduled > 0,
         untold.is_some(),
         notice.is_some(),
@@ -73,6 +74,9 @@ fn encode_queue_fields(to: &mut Bytes, meta: &Meta) -> Encoded {
     }
     if let Some(first_attempt) = meta.first_attempt {
         to.str("firstAttempt")?.f64(first_attempt)?;
+    }
+    if let Some(expires) = meta.expires {
+        to.str("expires")?.f64(expires)?;
     }
     if meta.scheduled > 0 {
         to.str("scheduled")?.u32(meta.scheduled)?;
@@ -119,6 +123,7 @@ pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
             "lease" => meta.lease = optional(from, decode_lease)?,
             "failed" => meta.failed = list(from, decode_failed)?,
             "firstAttempt" => meta.first_attempt = optional(from, number)?,
+            "expires" => meta.expires = optional(from, number)?,
             "scheduled" => meta.scheduled = from.u32()?,
             "untold" => meta.untold = optional(from, Decoder::u32)?,
             "notice" => meta.notice = optional(from, decode_notice)?,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::bounce_queue::BounceQueue;
 use super::callback::{Backoff, BounceFactory, Listener, OwnerGone};
+use crate::error::{Got, Invalid};
 use crate::host::Host;
 use crate::id::Id;
 use crate::storage::DictStorage;
@@ -97,12 +98,31 @@ pub struct EnqueueOptions {
     pub key: Option<String>,
     /// When the first attempt is due, in milliseconds since the epoch; now unless given.
     pub at: Option<f64>,
+    /// When nobody wants the message any more, in milliseconds since the epoch, which is after `at`. Whoever has not
+    /// got it by then is given up: [`Kind::Failed`](super::Kind) tells of it, the sender and the dead letter hear
+    /// nothing. Never unless given.
+    pub expires: Option<f64>,
 }
 
 /// The name space of the ids that follow from a key; drawn once, for this crate.
 const KEYS: u128 = 0x6f0d_3c52_9b1e_4d6a_8c57_21e4_b0a9_7d35;
 
 impl EnqueueOptions {
+    /// Refuses a message that nobody would want when it is due first.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let invalid = |argument, expected, number| {
+            Err(Invalid { argument, index: None, part: None, expected, got: Got::Number(number) })
+        };
+        match (self.at, self.expires) {
+            (Some(at), _) if !at.is_finite() => invalid("options.at", "a finite number", at),
+            (_, Some(expires)) if !expires.is_finite() => invalid("options.expires", "a finite number", expires),
+            (Some(at), Some(expires)) if expires <= at => {
+                invalid("options.expires", "a time after options.at", expires)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The id of the first message. A key that is an id stands for itself.
     pub(super) fn first_id(&self) -> Result<Id, getrandom::Error> {
         match (self.id, &self.key) {

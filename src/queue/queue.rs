@@ -220,12 +220,13 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         envelope: H::Envelope,
         options: EnqueueOptions,
     ) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
+        options.check().map_err(|invalid| EnqueueError::Invalid(Box::new(invalid)))?;
         let id = options.first_id().map_err(EnqueueError::Random)?;
         let envelopes = self.apply_policies(envelope).await.map_err(EnqueueError::Policy)?;
         for envelope in &envelopes {
             envelope.check_for_sending().map_err(|invalid| EnqueueError::Invalid(Box::new(invalid)))?;
         }
-        let results = self.store_all(envelopes, id, options.at).await;
+        let results = self.store_all(envelopes, id, options.at, options.expires).await;
         self.shared.until(|state| state.yielding == 0).await;
         if results.iter().any(|(_, stored)| stored.is_err()) {
             let key = options.key.unwrap_or_else(|| id.to_string());
@@ -246,7 +247,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             for (place, envelope) in dead_letters.of(*id).await?.into_iter().rev() {
                 let again = dead_letters.id_to_queue(place, &self.storage).await?;
                 // If this ends before it is taken off, a repeat finds it here.
-                ids.push(self.store(&envelope, again, self.after_lease()).await?);
+                ids.push(self.store(&envelope, again, Meta::new(self.after_lease())).await?);
                 dead_letters.remove(place).await?;
             }
         }
@@ -264,21 +265,29 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
     }
 
     /// Stores what the policies make of a message; the ids of all but the first follow from its id.
-    pub(super) async fn store_all(&self, envelopes: Vec<H::Envelope>, id: Id, at: Option<f64>) -> Results<H> {
+    pub(super) async fn store_all(
+        &self,
+        envelopes: Vec<H::Envelope>,
+        id: Id,
+        at: Option<f64>,
+        expires: Option<f64>,
+    ) -> Results<H> {
         let stored = envelopes.into_iter().enumerate().map(async |(number, envelope)| {
             let id = match number {
                 0 => id,
                 number => Id::new_v5(id, number.to_string().as_bytes()),
             };
-            let stored = self.store(&envelope, id, at.unwrap_or_else(|| self.timer.wall())).await;
+            let stored =
+                self.store(&envelope, id, Meta { expires, ..Meta::new(at.unwrap_or_else(|| self.timer.wall())) }).await;
             (envelope, stored)
         });
         join_all(stored).await
     }
 
     /// Stores a message as it is.
-    async fn store(&self, envelope: &H::Envelope, id: Id, at: f64) -> Result<Id, H> {
-        let meta = Meta { notice: envelope.notice_of().map(|_| Notice::Open), ..Meta::new(at) };
+    async fn store(&self, envelope: &H::Envelope, id: Id, meta: Meta) -> Result<Id, H> {
+        let at = meta.timestamp;
+        let meta = Meta { notice: envelope.notice_of().map(|_| Notice::Open), ..meta };
         let id = self.pooled(self.storage.write_with(envelope.clone(), meta, Some(id))).await?;
         self.emit(Some(id), Some(envelope), 0, Kind::Queued);
         self.put(id, at, None);

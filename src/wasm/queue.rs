@@ -99,12 +99,19 @@ impl Queue {
 
     /// Resolves with a key and with pairs of an envelope and its id, or the `Failed` that kept it from
     /// being stored. There is a key only where not everything was stored.
-    pub fn enqueue(&self, envelope: JsValue, id: Option<String>, at: Option<f64>, key: Option<String>) -> JsValue {
+    pub fn enqueue(
+        &self,
+        envelope: JsValue,
+        id: Option<String>,
+        at: Option<f64>,
+        expires: Option<f64>,
+        key: Option<String>,
+    ) -> JsValue {
         let envelope = match JsEnvelope::argument(envelope) {
             Ok(envelope) => envelope,
             Err(failed) => return failed,
         };
-        let options = EnqueueOptions { id: id.and_then(|id| id.parse().ok()), key, at };
+        let options = EnqueueOptions { id: id.and_then(|id| id.parse().ok()), key, at, expires };
         let core = Rc::clone(&self.core);
         let work = async move { enqueued_to_js(core.enqueue_with(envelope, options).await) };
         now_or_later(Box::pin(work), false)

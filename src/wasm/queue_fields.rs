@@ -8,9 +8,9 @@ const NULL: f64 = -2.0;
 
 /// The fields of a record; none if there are none.
 pub(super) fn pack(meta: &Meta) -> (Vec<f64>, Vec<String>) {
-    let Meta { failed, first_attempt, scheduled, untold, notice, replies, .. } = meta;
+    let Meta { failed, first_attempt, expires, scheduled, untold, notice, replies, .. } = meta;
     let is_empty = failed.is_empty() && replies.is_empty() && *scheduled == 0;
-    if is_empty && first_attempt.is_none() && untold.is_none() && notice.is_none() {
+    if is_empty && first_attempt.is_none() && expires.is_none() && untold.is_none() && notice.is_none() {
         return (Vec::new(), Vec::new());
     }
     let notice = match notice {
@@ -19,8 +19,9 @@ pub(super) fn pack(meta: &Meta) -> (Vec<f64>, Vec<String>) {
         Some(Notice::Confirmed) => 1.0,
         Some(Notice::Void) => 2.0,
     };
-    let mut numbers =
-        vec![first_attempt.unwrap_or(f64::NAN), f64::from(*scheduled), untold.map_or(MISSING, f64::from), notice];
+    let times = [first_attempt, expires].map(|time| time.unwrap_or(f64::NAN));
+    let mut numbers = times.to_vec();
+    numbers.extend([f64::from(*scheduled), untold.map_or(MISSING, f64::from), notice]);
     push_list(&mut numbers, failed.iter().map(|failed| (failed.attempt, &*failed.indexes)));
     push_list(&mut numbers, replies.iter().map(|last| (u32::from(last.code), &*last.indexes)));
     (numbers, replies.iter().map(|last| last.message.clone()).collect())
@@ -38,6 +39,7 @@ fn push_list<'a>(numbers: &mut Vec<f64>, entries: impl ExactSizeIterator<Item = 
 #[derive(Default)]
 struct Fields {
     first_attempt: Option<f64>,
+    expires: Option<f64>,
     scheduled: Option<u32>,
     untold: Option<Option<u32>>,
     notice: Option<Notice>,
@@ -48,7 +50,8 @@ struct Fields {
 /// Nothing if a field is not as it must be.
 fn unpack(numbers: Vec<f64>, texts: Vec<String>) -> Option<Fields> {
     let mut numbers = numbers.into_iter();
-    let first_attempt = numbers.next().filter(|time| !time.is_infinite())?;
+    let mut time = || Some(Some(numbers.next().filter(|time| !time.is_infinite())?).filter(|time| !time.is_nan()));
+    let (first_attempt, expires) = (time()?, time()?);
     let scheduled = given(numbers.next()?)?;
     let untold = match numbers.next()? {
         NULL => Some(None),
@@ -68,8 +71,7 @@ fn unpack(numbers: Vec<f64>, texts: Vec<String>) -> Option<Fields> {
             |((code, indexes), message)| LastReply { code: u16::try_from(code).unwrap_or(450), message, indexes };
         replies.map(last).collect()
     });
-    let first_attempt = Some(first_attempt).filter(|time| !time.is_nan());
-    Some(Fields { first_attempt, scheduled, untold, notice, failed, replies })
+    Some(Fields { first_attempt, expires, scheduled, untold, notice, failed, replies })
 }
 
 /// A count or position that may be missing; nothing if it is none.
@@ -94,10 +96,11 @@ fn list(numbers: &mut std::vec::IntoIter<f64>) -> Option<Option<Vec<(u32, Vec<u3
 /// A record with the fields of its copy, if that has any; nothing if one of them is not as it must be.
 pub(super) fn with_fields(meta: Meta, numbers: Option<Vec<f64>>, texts: Option<Vec<String>>) -> Option<Meta> {
     let Some(numbers) = numbers else { return Some(meta) };
-    let Fields { first_attempt, scheduled, untold, notice, failed, replies } =
+    let Fields { first_attempt, expires, scheduled, untold, notice, failed, replies } =
         unpack(numbers, texts.unwrap_or_default())?;
     Some(Meta {
         first_attempt,
+        expires,
         scheduled: scheduled.unwrap_or(0),
         untold: untold.flatten(),
         notice,
@@ -110,7 +113,7 @@ pub(super) fn with_fields(meta: Meta, numbers: Option<Vec<f64>>, texts: Option<V
 /// A change with the fields of its copy, if that has any.
 pub(super) fn change_with_fields(change: Change, numbers: Option<Vec<f64>>, texts: Option<Vec<String>>) -> Change {
     let fields = numbers.and_then(|numbers| unpack(numbers, texts.unwrap_or_default())).unwrap_or_default();
-    let Fields { first_attempt, scheduled, untold, notice, failed, replies } = fields;
+    let Fields { first_attempt, scheduled, untold, notice, failed, replies, .. } = fields;
     let failed = failed.and_then(|failed| failed.into_iter().next());
     Change { first_attempt, scheduled, untold, notice, failed, replies, ..change }
 }

@@ -19,6 +19,8 @@ impl AttemptState {
                 Delay::GiveUp => self.outcome.give_up(),
             },
         }
+        // Nothing is put off past that time: it ends then.
+        self.next = self.next.map(|next| next.min(self.expires.unwrap_or(f64::INFINITY)));
         self.record(settings, moment)
     }
 
@@ -28,7 +30,7 @@ impl AttemptState {
         let is_left = self.outcome.has(Status::Deferred);
         let next = *self.next.get_or_insert(moment.wall + settings.keep_delivered);
         let failed = self.positions(Status::Failed);
-        let tells = !failed.is_empty() && (self.has_sender || settings.has_dead_letter);
+        let tells = !failed.is_empty() && !self.expired && (self.has_sender || settings.has_dead_letter);
         let mut change = Change { delivered: self.positions(Status::Delivered), ..self.fenced() };
         if tells {
             let lease = Lease { until: moment.wall + settings.lease, owner: settings.owner.clone() };

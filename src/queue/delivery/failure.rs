@@ -126,7 +126,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         // Whatever the policies have made of it, it is from nobody: it is never bounced itself.
         let named = looks_itself.then_some(of);
         let notices = made.into_iter().map(|notice| notice.into_notice(named)).collect();
-        let stored = self.queue.store_all(notices, id, None).await;
+        let stored = self.queue.store_all(notices, id, None, None).await;
         stored.into_iter().try_for_each(|(_, id)| id.map(drop)).map_err(Cause::Storage)?;
         Ok(looks_itself)
     }
