@@ -30,8 +30,8 @@ pkg: tools ## Builds the npm package in pkg/ and holds its size against the limi
 
 docs: pkg ## Builds the API reference in target/docs, which any web server shows
 	@node_modules/.bin/typedoc --options tools/typedoc.json --logLevel Warn
-	@cargo doc --quiet --no-deps --all-features --target-dir target/rustdoc
-	@rm -rf target/docs/rust && cp -R target/rustdoc/doc target/docs/rust
+	@cargo doc --quiet --no-deps --all-features --target-dir target
+	@rm -rf target/docs/rust && cp -R target/doc target/docs/rust
 	@cp tools/docs.html target/docs/index.html
 	@echo 'the reference is at target/docs/index.html'
 

@@ -267,7 +267,7 @@ describe('the pages', () => {
     const source = readFileSync(join(ROOT, 'pkg/types.d.ts'), 'utf8');
     for (const [name, page] of Object.entries({
       QueueOptions: 'docs/queue.md', EnqueueOptions: 'docs/queue.md', StorageOptions: 'docs/storage.md', RunOptions: 'docs/queue.md',
-      ListOptions: 'docs/queue.md', RepairOptions: 'docs/storage.md', Supports: 'docs/writing-a-host.md',
+      ListOptions: 'docs/queue.md', RepairOptions: 'docs/storage.md', Supports: 'docs/writing-a-host.md', Envelope: 'docs/storage.md', Meta: 'docs/record-formats.md',
     })) {
       const body = source.match(new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)^\\}`, 'm'))?.[1] ?? '';
       const fields = [...body.matchAll(/^ {2}(\w+)\??:/gm)].map(([, field]) => field);
