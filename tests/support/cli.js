@@ -73,14 +73,20 @@ export function start(cwd, args, { input, env = {}, program = [process.execPath,
     child, ended, heard,
     /** Resolves when it has said something that a pattern finds. */
     said: (/** @type {RegExp} */ pattern, /** @type {'stdout' | 'stderr'} */ name = 'stdout') => new Promise((resolve, reject) => {
+      const fail = (/** @type {string} */ what) => {
+        child.kill('SIGKILL');
+        reject(new Error(`${what}, and has said: ${heard.stdout}${heard.stderr}`));
+      };
+      const timer = setTimeout(fail, 20_000, `it did not say ${pattern}`);
       const look = () => {
         const found = pattern.exec(heard[name]);
         if (!found) return;
         listeners.delete(look);
+        clearTimeout(timer);
         resolve(found);
       };
       listeners.add(look);
-      ended.then(() => reject(new Error(`it ended: ${heard.stdout}${heard.stderr}`)));
+      ended.then(() => fail('it ended')).finally(() => clearTimeout(timer));
       look();
     }),
   };

@@ -60,6 +60,7 @@ class Watcher {
       this.#known.set(message.id, JSON.stringify(message));
     }
     const failed = this.#hear(coming);
+    failed.catch(() => {}); // whoever waits for it is told
     while (!signal.aborted) {
       for (const id of this.#changed) {
         this.#changed.delete(id);

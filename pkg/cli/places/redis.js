@@ -6,7 +6,7 @@ import { printable } from '../printable.js';
 /** @import { Opened } from './place.js' */
 
 /** How often a connection that was lost is made again before the work ends, and how many milliseconds apart. */
-const TRIES = 10;
+const TRIES = 6;
 const PAUSE = 500;
 
 /**
@@ -22,7 +22,7 @@ export async function openRedis(url, prefix) {
   client.on('error', () => {}); // whoever asks is told
   const close = () => (name === 'redis' ? client.isOpen && client.destroy() : client.disconnect());
   try {
-    await client.connect();
+    await (name === 'redis' ? client.connect() : connected(client));
   } catch (error) {
     close();
     // The URL may have a password in it.
@@ -63,10 +63,28 @@ function nodeRedis(library, url) {
 function ioRedis(library, url) {
   let wasThere = false;
   const retryStrategy = (/** @type {number} */ times) => (wasThere && times <= TRIES ? PAUSE : null);
-  return new library.Redis(url, { lazyConnect: true, connectTimeout: 10_000, retryStrategy })
+  return new library.Redis(url, { connectTimeout: 10_000, retryStrategy })
     .on('ready', () => {
       wasThere = true;
     });
+}
+
+/**
+ * Resolves when a client of ioredis is connected, as it is by itself. One that is told when to connect has duplicates that
+ * wait to be told, too, and the host listens on such.
+ *
+ * @param {any} client
+ */
+function connected(client) {
+  return new Promise((resolve, reject) => {
+    /** @type {unknown} */
+    let last;
+    client.on('error', (/** @type {unknown} */ error) => {
+      last = error;
+    });
+    client.once('ready', resolve);
+    client.once('end', () => reject(last));
+  });
 }
 
 /** @param {any} error */
