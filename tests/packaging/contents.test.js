@@ -5,7 +5,7 @@ import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import ts from 'typescript';
-import { NAME, PKG, ROOT, pack, program, targets } from './pack.js';
+import { NAME, PKG, ROOT, filesIn, pack, program, targets } from './pack.js';
 
 const run = promisify(execFile);
 const { files, folder, manifest, tarball } = pack();
@@ -15,8 +15,9 @@ test('the tarball holds every module of ours with its types, and nothing that is
   const folders = ['binding', 'conformance', 'hosts', 'load', 'relays'];
   const modules = readdirSync(PKG, { recursive: true, encoding: 'utf8' }).filter((path) => (
     path.endsWith('.js') && (!path.includes('/') || folders.includes(path.split('/')[0]))));
+  const command = filesIn(join(PKG, 'cli')).map((path) => `cli/${path}`); // which nobody imports
   const expected = [
-    ...modules, ...modules.map((path) => path.replace(/\.js$/, '.d.ts')), 'types.d.ts',
+    ...modules, ...command, ...modules.map((path) => path.replace(/\.js$/, '.d.ts')), 'types.d.ts',
     ...WASM.map((name) => `wasm/${name}`), 'package.json', 'README.md', 'LICENSE',
   ].sort();
   assert.deepEqual(files, expected);
@@ -64,6 +65,7 @@ test('everything that a shipped file imports is shipped', () => {
         assert.match(path, /^hosts\/shared\/codec\./, `${path} imports ${fileName}`);
         continue;
       }
+      if (/^cli\//.test(path) && /^node:/.test(fileName)) continue;
       assert.match(fileName, /^\./, `${path} imports ${fileName}`);
       const target = normalize(join(dirname(path), fileName)).replaceAll('\\', '/');
       const found = path.endsWith('.d.ts') ? target.replace(/\.js$/, '.d.ts') : target;

@@ -1,5 +1,5 @@
 /** @import { Command, Context } from '../context.js' */
-/** @import { QueueEventDetail, Relay } from '../../types.js' */
+/** @import { QueueEventDetail, Relay, RunResult } from '../../types.js' */
 import { PermanentRelayError, TransientRelayError } from '../../load/inline.js';
 import { httpRelay, smtpRelay } from '../../relays.js';
 import { UsageError, sentenceOf } from '../failures.js';
@@ -50,7 +50,10 @@ export const flush = {
       if (!isAnswer) context.tell(`${id ? `${id}: ` : ''}${sentenceOf(error)}`);
     });
     progress.show(() => 'looking for what is due');
-    const result = await queue.flush({ signal, ...(values.limit !== undefined && { limit: values.limit }) });
+    const limit = values.limit ?? Infinity;
+    let result = await queue.flush({ signal, limit });
+    // Those who are told of what was given up are told now.
+    if (result.failed > 0) result = sum(result, await queue.run({ signal, limit: limit - result.attempted }));
     progress.clear();
     if (values.json) await out.json({ type: 'end', ...result });
     else {
@@ -61,6 +64,21 @@ export const flush = {
     return result.deferred + result.failed > 0 ? 1 : 0;
   },
 };
+
+/**
+ * What two runs came to, one after the other.
+ *
+ * @param {RunResult} one
+ * @param {RunResult} other
+ * @returns {RunResult}
+ */
+function sum(one, other) {
+  const { attempted, delivered, deferred, failed } = one;
+  return {
+    ...other, attempted: attempted + other.attempted, delivered: delivered + other.delivered,
+    deferred: deferred + other.deferred, failed: failed + other.failed,
+  };
+}
 
 /**
  * @param {Context} context
