@@ -1,13 +1,13 @@
 /** The command line on a LevelDB. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ClassicLevel } from 'classic-level';
 import { levelHost } from '../pkg/hosts/level.js';
 import { encodeRecord } from '../pkg/hosts/shared/codec.js';
 import { AsyncDictStorage } from '../pkg/load/inline.js';
-import { EML, project, put, run, start } from './support/cli.js';
+import { EML, PROGRAM, project, put, run, start } from './support/cli.js';
 
 const ID = 'a'.repeat(32);
 const OTHER = 'b'.repeat(32);
@@ -240,7 +240,7 @@ describe('check, repair and stats', { concurrency: 2 }, () => {
     const { code, lines } = await run(await broken(), ['check', ...LEVEL]);
     assert.deepEqual([code, lines], [1, [...wrong, '4 found, beside whole messages']]);
     const whole = await run(await made((storage) => storage.write(mail(['a@example.com']), 0)), ['check', ...LEVEL]);
-    assert.deepEqual([whole.code, whole.stdout], [0, '1 messages, all whole\n']);
+    assert.deepEqual([whole.code, whole.stdout], [0, '1 message, all whole\n']);
   });
 
   test('repair clears orphans, queues again what is named, and leaves the rest', async () => {
@@ -308,6 +308,14 @@ describe('a LevelDB', () => {
     await db.close();
   });
 
+  test('that cannot be opened is said with the reason that LevelDB has', async () => {
+    const folder = await made((storage) => storage.write(mail(['a@example.com']), 0));
+    put(folder, { 'q/CURRENT': 'nonsense' });
+    const { code, stdout, stderr } = await run(folder, ['ls', ...LEVEL]);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^host: .*CURRENT file does not end with newline\n$/);
+  });
+
   test('is nothing to watch', async () => {
     const { code, stderr } = await run(project(), ['watch', ...LEVEL]);
     assert.equal(code, 1);
@@ -349,10 +357,14 @@ describe('many messages', () => {
     child.stdout.destroy();
     const { code, stderr } = await ended;
     assert.deepEqual([code, stderr], [0, '']);
-    const piped = await run(folder, ['-c', `"$0" "$1" ls --level q | head -1; echo "\${PIPESTATUS[0]}"`, process.execPath,
-      new URL('../pkg/cli/main.js', import.meta.url).pathname], { program: ['bash'] });
+    const piped = await run(folder, ['-c', `"$0" "$1" ls --level q | head -1; echo "\${PIPESTATUS[0]}"`, process.execPath, PROGRAM], { program: ['bash'] });
     assert.match(piped.stdout, /^[0-9a-f]{32} .*\n0\n$/);
     assert.equal(piped.stderr, '');
+  });
+
+  test('what cannot be written is no success', { skip: existsSync('/dev/full') ? false : 'there is no /dev/full' }, async () => {
+    const { code, stderr } = await run(await many, ['-c', '"$0" "$1" ls --level q > /dev/full', process.execPath, PROGRAM], { program: ['sh'] });
+    assert.deepEqual([code, stderr], [1, 'what it writes cannot be written: ENOSPC: no space left on device, write\n']);
   });
 
   test('a copy that is interrupted says so, and the same command goes on', async () => {

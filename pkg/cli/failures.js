@@ -32,7 +32,19 @@ export function sentenceOf(error) {
   if (error instanceof UsageError || error instanceof Failure) return error.message;
   if (!(error instanceof QueueError)) return `${error.name}: ${error.message}`;
   const advice = ADVICE[error.code];
-  return advice ? `${error.message}; ${advice}` : error.message;
+  return [`${error.message}${reasonOf(error)}`, ...(advice ? [advice] : [])].join('; ');
+}
+
+/**
+ * What was the cause of all, if it is not said already.
+ *
+ * @param {Error} error
+ */
+function reasonOf(error) {
+  /** @type {unknown} */
+  let last = error;
+  for (let depth = 0; depth < 8 && last instanceof Error && last.cause !== undefined; depth++) last = last.cause;
+  return last instanceof Error && last.message && !error.message.includes(last.message) ? `: ${last.message}` : '';
 }
 
 /**

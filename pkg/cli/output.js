@@ -11,6 +11,8 @@ export class Output {
   #stream;
   #isColourful;
   #isGone = false;
+  /** Why what was written has come nowhere, unless it is that nobody reads on. @type {Error | undefined} */
+  failure;
 
   /**
    * @param {NodeJS.WriteStream} stream
@@ -21,7 +23,7 @@ export class Output {
     this.isTerminal = Boolean(stream.isTTY);
     this.#isColourful = colour && this.isTerminal && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
     stream.on('error', (/** @type {any} */ error) => {
-      if (error?.code !== 'EPIPE') throw error;
+      if (error?.code !== 'EPIPE') this.failure ??= error;
       this.#isGone = true;
       gone();
     });

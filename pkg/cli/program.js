@@ -13,7 +13,7 @@ import { stats } from './commands/stats.js';
 import { watch } from './commands/watch.js';
 import { quoted, readArguments } from './arguments.js';
 import { Context } from './context.js';
-import { UsageError, sentenceOf } from './failures.js';
+import { Failure, UsageError, sentenceOf } from './failures.js';
 import { helpOf, helpOfAll } from './help.js';
 import { nearest } from './near.js';
 import { printable } from './printable.js';
@@ -65,7 +65,9 @@ async function perform(command, context) {
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, interrupt);
   try {
-    return (await command.run(context)) ?? 0;
+    const code = (await command.run(context)) ?? 0;
+    if (!context.out.failure) return code;
+    throw new Failure(`what it writes cannot be written: ${context.out.failure.message}`);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     context.tell(sentenceOf(error));

@@ -1,14 +1,14 @@
 const UNITS = /** @type {const} */ ([['y', 31_557_600_000], ['d', 86_400_000], ['h', 3_600_000], ['m', 60_000], ['s', 1_000]]);
 
 /**
- * How far a time is from now, in at most eight columns: `in 5m`, `3h ago`.
+ * How far a time is from now, in at most eight columns: `in 5m`, `119m ago`. A unit begins at two of it.
  *
  * @param {number} time in milliseconds since the epoch
  * @param {number} now
  */
 export function fromNow(time, now) {
   const away = Math.abs(time - now);
-  const [unit, size] = UNITS.find(([, each]) => away >= each) ?? ['s', 1_000];
+  const [unit, size] = UNITS.find(([, each]) => away >= 2 * each) ?? ['s', 1_000];
   const number = Math.floor(away / size);
   if (number === 0) return 'now';
   const some = number > 999 ? `>999${unit}` : `${number}${unit}`;

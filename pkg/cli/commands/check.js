@@ -33,7 +33,7 @@ export const check = {
       for (const [kind, what] of Object.entries(KINDS)) {
         for (const id of findings[/** @type {keyof Findings} */ (kind)]) await out.line(`${printable(id)}  ${what}`);
       }
-      await out.line(found === 0 ? `${metaSize} messages, all whole` : `${found} found, beside whole messages`);
+      await out.line(found === 0 ? `${metaSize} ${metaSize === 1 ? 'message' : 'messages'}, all whole` : `${found} found, beside whole messages`);
     }
     return found > 0 ? 1 : 0;
   },

@@ -12,7 +12,10 @@ import { AsyncDictStorage, DictStorage, Queue } from '../../load/inline.js';
 export async function listed(host, id, isDead = false) {
   const storage = new AsyncDictStorage(partOf(host, id));
   const queue = isDead ? new Queue(new DictStorage(), null, { deadLetter: storage }) : new Queue(storage);
-  for await (const message of queue.list()) return message;
+  for await (const message of queue.list()) {
+    // What goes while it is looked at has a state that it never had.
+    return (await host.read('meta', id)) === undefined ? undefined : message;
+  }
   return undefined;
 }
 
