@@ -16,7 +16,7 @@ export const watch = {
   async run(context) {
     const where = whereOf(context.values);
     if ('level' in where) {
-      throw new Failure('watch sees nothing on a LevelDB: LevelDB lets in one program at a time, so nobody could change anything meanwhile');
+      throw new Failure('watch sees nothing on a LevelDB: it lets in one program at a time, so nobody could change anything');
     }
     const place = await context.open(where);
     await new Watcher(context, place).run();
