@@ -183,7 +183,7 @@ describe('check, repair and stats', { concurrency: 2 }, () => {
     const folder = await broken();
     const { code, lines, stderr } = await run(folder, ['ls', ...LEVEL]);
     assert.deepEqual([code, lines.length], [0, 2]);
-    assert.match(stderr, /^not listed, because their records cannot be read: 2; `check` names them$/m);
+    assert.match(stderr, /^not listed: 2, whose records cannot be read or that came meanwhile; `check` tells$/m);
     const newer = await run(folder, ['show', ...LEVEL, '4'.repeat(32)]);
     assert.equal(newer.code, 1);
     assert.match(newer.stderr, /^newer-format: .*; a newer version of slimta-queue-dict wrote it: use that version$/m);

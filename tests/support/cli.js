@@ -80,7 +80,7 @@ export function start(cwd, args, { input, env = {}, program = [process.execPath,
         child.kill('SIGKILL');
         reject(new Error(`${what}, and has said: ${heard.stdout}${heard.stderr}`));
       };
-      const timer = setTimeout(fail, 20_000, `it did not say ${pattern}`);
+      const timer = setTimeout(fail, 60_000, `it did not say ${pattern}`);
       const look = () => {
         const found = pattern.exec(heard[name]);
         if (!found) return;

@@ -7,7 +7,7 @@ import { PLACE_OPTIONS, refuseSame, whereOf } from '../places/place.js';
 import { aPrefix, aText, aUrl } from '../values.js';
 
 /** How many messages are on their way at once, and how many ids are read at once. */
-const AT_ONCE = 8;
+const AT_ONCE = 16;
 const PAGE = 1_000;
 
 /** @typedef {'copied' | 'there' | 'sending' | 'gone' | 'failed'} Outcome */

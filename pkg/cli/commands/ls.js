@@ -43,11 +43,8 @@ export const ls = {
       count++;
     }
     if (state !== undefined || limit !== undefined || signal.aborted) return;
-    if (count === (await sizeOf(place)) + (await sizeOf(deadLetter))) return;
-    for (const { storage } of deadLetter ? [place, deadLetter] : [place]) {
-      const unread = (await storage.check()).corrupt.length;
-      if (unread > 0) context.tell(`not listed, because their records cannot be read: ${unread}; \`check\` names them`);
-    }
+    const missing = (await sizeOf(place)) + (await sizeOf(deadLetter)) - count;
+    if (missing > 0) context.tell(`not listed: ${missing}, whose records cannot be read or that came meanwhile; \`check\` tells`);
   },
 };
 

@@ -63,6 +63,7 @@ class Watcher {
     failed.catch(() => {}); // whoever waits for it is told
     while (!signal.aborted) {
       for (const id of this.#changed) {
+        if (signal.aborted) return;
         this.#changed.delete(id);
         await this.#look(id);
       }
