@@ -4,97 +4,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ClassicLevel } from 'classic-level';
-import { levelHost } from '../pkg/hosts/level.js';
 import { encodeRecord } from '../pkg/hosts/shared/codec.js';
-import { AsyncDictStorage } from '../pkg/load/inline.js';
-import { EML, PROGRAM, project, put, run, start } from './support/cli.js';
+import { EML, PROGRAM, made, mail, project, put, read, run, start } from './support/cli.js';
 
 const ID = 'a'.repeat(32);
 const OTHER = 'b'.repeat(32);
 const LEVEL = ['--level', 'q'];
-const mail = (/** @type {string[]} */ recipients, more = {}) => ({
-  sender: 'me@example.com', recipients, headers: [['Subject', 'Hello']], message: 'Hello!\r\n', ...more,
-});
-
-/**
- * A folder with a LevelDB `q`, or of another name, that somebody has written to.
- *
- * @param {(storage: AsyncDictStorage, db: ClassicLevel) => Promise<unknown>} write
- * @param {string} [folder]
- * @param {string} [name]
- */
-async function made(write, folder = project(), name = 'q') {
-  const db = new ClassicLevel(join(folder, name));
-  await write(new AsyncDictStorage(levelHost(db)), db);
-  await db.close();
-  return folder;
-}
-
-/** What stays of a queue when all is done. */
-async function read(folder, look, name = 'q') {
-  let found;
-  await made(async (storage) => (found = await look(storage)), folder, name);
-  return found;
-}
-
-describe('add', { concurrency: 2 }, () => {
-  test('queues a file under the addresses of its headers, without Bcc, and says its id', async () => {
-    const folder = project();
-    put(folder, {
-      'a.eml': 'From: "Me, myself" <me@example.com>\r\nTo: (a comment, "here) Jane <jane@example.com>,\r\n "Doe, J." <j.doe@example.com>\r\n'
-        + 'Cc: friends: a@example.com, <@old.example.com:b@EXAMPLE.com>;, b@example.com\r\nBcc: secret@example.com\r\nSubject: Hi\r\n\r\nText\r\n',
-    });
-    const { code, lines: [id], stderr } = await run(folder, ['add', ...LEVEL, 'a.eml']);
-    assert.deepEqual([code, stderr], [0, '']);
-    const [envelope, attempts] = await read(folder, (storage) => storage.get(id));
-    assert.equal(envelope.sender, 'me@example.com');
-    assert.deepEqual(envelope.recipients, ['jane@example.com', 'j.doe@example.com', 'a@example.com', 'b@example.com', 'secret@example.com']);
-    assert.deepEqual(envelope.headers.map(([name]) => name), ['From', 'To', 'Cc', 'Subject']);
-    assert.deepEqual([attempts, new TextDecoder().decode(envelope.message)], [0, 'Text\r\n']);
-  });
-
-  test('takes sender, recipients and time from its options, and the message from its input', async () => {
-    const folder = project();
-    const args = ['add', ...LEVEL, '--from=<>', '--to', 'x@example.com', '--to', '"a b"@example.com', '--at', '2030-01-31T08:00Z', '-'];
-    const { code, lines: [id] } = await run(folder, args, { input: EML });
-    assert.equal(code, 0);
-    const [[timestamp], [envelope]] = await read(folder, async (storage) => [(await storage.load().next()).value, await storage.get(id)]);
-    assert.deepEqual([envelope.sender, envelope.recipients], ['', ['x@example.com', '"a b"@example.com']]);
-    assert.equal(timestamp, Date.UTC(2030, 0, 31, 8));
-  });
-
-  test('a repeat with the same key queues nothing more', async () => {
-    const folder = project();
-    put(folder, { 'a.eml': EML });
-    const ids = [];
-    for (const _ of [1, 2]) ids.push((await run(folder, ['add', ...LEVEL, '--key', 'order 17', 'a.eml'])).stdout);
-    assert.equal(ids[0], ids[1]);
-    assert.equal((await read(folder, (storage) => storage.getInfo())).size, 1);
-  });
-
-  test('goes on after a file that is no message, names it, and ends with 1', async () => {
-    const folder = project();
-    put(folder, {
-      'good.eml': EML, 'empty.eml': '', 'nobody.eml': 'From: me@example.com\r\n\r\n', 'anonymous.eml': 'To: you@example.com\r\n\r\n',
-      'wrong.eml': 'From: me@example.com\r\nTo: you@example.com, not an address\r\n\r\n',
-      'bad\u001b[2J.eml': 'no header',
-    });
-    const files = ['empty.eml', 'nobody.eml', 'anonymous.eml', 'wrong.eml', 'bad\u001b[2J.eml', 'missing.eml', '.', 'good.eml'];
-    const { code, json, stderr } = await run(folder, ['add', ...LEVEL, '--json', ...files]);
-    assert.deepEqual([code, json.map(({ file }) => file)], [1, ['good.eml']]);
-    assert.deepEqual(stderr.split('\n'), [
-      'empty.eml: is no message: it begins with no header',
-      'nobody.eml: names no recipient in To, Cc or Bcc: say --to',
-      'anonymous.eml: names no sender in From: say --from',
-      'wrong.eml: has something else than an address in To: "not an address"',
-      'bad\\u{1b}[2J.eml: is no message: it begins with no header',
-      'missing.eml: there is no such file',
-      '.: cannot be read: EISDIR: illegal operation on a directory, read', '',
-    ]);
-    assert.equal((await read(folder, (storage) => storage.getInfo())).size, 1);
-  });
-});
-
 describe('ls and show', { concurrency: 2 }, () => {
   const past = Date.now() - 5_000;
   /** A message in each state that a record can say. */
@@ -268,7 +183,7 @@ describe('check, repair and stats', { concurrency: 2 }, () => {
     const folder = await broken();
     const { code, lines, stderr } = await run(folder, ['ls', ...LEVEL]);
     assert.deepEqual([code, lines.length], [0, 2]);
-    assert.match(stderr, /^not listed, because their records cannot be read: 2; `check` names them$/m);
+    assert.match(stderr, /^not listed: 2, whose records cannot be read or that came meanwhile; `check` tells$/m);
     const newer = await run(folder, ['show', ...LEVEL, '4'.repeat(32)]);
     assert.equal(newer.code, 1);
     assert.match(newer.stderr, /^newer-format: .*; a newer version of slimta-queue-dict wrote it: use that version$/m);

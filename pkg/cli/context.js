@@ -1,7 +1,7 @@
 /** @import { Option, Operands } from './arguments.js' */
 /** @import { Where } from './places/place.js' */
 import { createInterface } from 'node:readline/promises';
-import { sentenceOf, Failure, UsageError } from './failures.js';
+import { Failure, UsageError, isAboutOne, sentenceOf } from './failures.js';
 import { Output, Progress } from './output.js';
 import { Place } from './places/place.js';
 import { printable } from './printable.js';
@@ -54,16 +54,6 @@ export class Context {
   }
 
   /**
-   * Says what went wrong with one of several things, which ends nothing.
-   *
-   * @param {string} what
-   * @param {unknown} error
-   */
-  tellFailure(what, error) {
-    this.tell(`${what}: ${sentenceOf(error)}`);
-  }
-
-  /**
    * Opens a place, which is closed when the command has ended.
    *
    * @param {Where} where
@@ -73,6 +63,29 @@ export class Context {
     const place = await Place.open(where, options);
     this.#closings.push(() => place.close());
     return place;
+  }
+
+  /**
+   * Does the same with each operand. What fails with one of them is told, and the others are gone on with.
+   *
+   * @param {(operand: string) => Promise<unknown>} work
+   * @returns {Promise<number>} the exit code
+   */
+  async each(work) {
+    let failed = 0;
+    const { length } = this.operands;
+    for (const [number, operand] of this.operands.entries()) {
+      if (this.signal.aborted) throw new Failure(`interrupted before ${operand}`);
+      if (length > 1) this.progress.show(() => `${number} of ${length}`);
+      try {
+        await work(operand);
+      } catch (error) {
+        if (!isAboutOne(error)) throw error;
+        failed++;
+        this.tell(`${operand}: ${sentenceOf(error)}`);
+      }
+    }
+    return failed > 0 ? 1 : 0;
   }
 
   async close() {

@@ -47,12 +47,13 @@ function reasonOf(error) {
   return last instanceof Error && last.message && !error.message.includes(last.message) ? `: ${last.message}` : '';
 }
 
+const OF_ONE = ['no-such-message', 'corrupt', 'newer-format', 'too-large', 'conflict'];
+
 /**
  * Whether an error is about one message alone, so that others may be gone on with.
  *
  * @param {unknown} error
- * @returns {error is QueueError}
  */
 export function isAboutOne(error) {
-  return error instanceof QueueError && ['no-such-message', 'corrupt', 'newer-format', 'too-large', 'conflict'].includes(error.code);
+  return error instanceof Failure || (error instanceof QueueError && OF_ONE.includes(error.code));
 }

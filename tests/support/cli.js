@@ -4,6 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ClassicLevel } from 'classic-level';
+import { levelHost } from '../../pkg/hosts/level.js';
+import { AsyncDictStorage } from '../../pkg/load/inline.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const PROGRAM = join(ROOT, 'pkg/cli/main.js');
@@ -77,7 +80,7 @@ export function start(cwd, args, { input, env = {}, program = [process.execPath,
         child.kill('SIGKILL');
         reject(new Error(`${what}, and has said: ${heard.stdout}${heard.stderr}`));
       };
-      const timer = setTimeout(fail, 20_000, `it did not say ${pattern}`);
+      const timer = setTimeout(fail, 60_000, `it did not say ${pattern}`);
       const look = () => {
         const found = pattern.exec(heard[name]);
         if (!found) return;
@@ -101,4 +104,37 @@ export function start(cwd, args, { input, env = {}, program = [process.execPath,
  */
 export function run(cwd, args, options = {}) {
   return start(cwd, args, { input: '', ...options }).ended;
+}
+
+/** A message to some. */
+export const mail = (/** @type {string[]} */ recipients, more = {}) => ({
+  sender: 'me@example.com', recipients, headers: [['Subject', 'Hello']], message: 'Hello!\r\n', ...more,
+});
+
+/**
+ * A folder with a LevelDB `q`, or of another name, that somebody has written to.
+ *
+ * @param {(storage: AsyncDictStorage, db: ClassicLevel) => Promise<unknown>} write
+ * @param {string} [folder]
+ * @param {string} [name]
+ */
+export async function made(write, folder = project(), name = 'q') {
+  const db = new ClassicLevel(join(folder, name));
+  await write(new AsyncDictStorage(levelHost(db)), db);
+  await db.close();
+  return folder;
+}
+
+/**
+ * What is in a queue when all is done.
+ *
+ * @param {string} folder
+ * @param {(storage: AsyncDictStorage) => Promise<any>} look
+ * @param {string} [name]
+ */
+export async function read(folder, look, name = 'q') {
+  /** @type {any} */
+  let found;
+  await made(async (storage) => (found = await look(storage)), folder, name);
+  return found;
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { parseMessage } from '../../load/inline.js';
 import { recipientsOf, senderOf } from '../addresses.js';
-import { Failure, UsageError, isAboutOne } from '../failures.js';
+import { Failure, UsageError } from '../failures.js';
 import { PLACE_OPTIONS, queueOn, whereOf } from '../places/place.js';
 import { printable } from '../printable.js';
 import { aSender, aText, aTime, anAddress } from '../values.js';
@@ -13,9 +13,10 @@ import { aSender, aText, aTime, anAddress } from '../values.js';
 export const add = {
   summary: 'Queues messages from files',
   about: [
-    'A file is a whole message, as mail programs save it (.eml); - is the standard input. It writes the ids of what it has queued.',
-    'Sender and recipients are those of Return-Path, Sender or From, and of To, Cc and Bcc, unless options say them. Bcc is left '
-      + 'out of the message; nothing else of it is changed.',
+    'A file is a whole message, as mail programs save it (.eml); - is the standard input. It writes the ids of what it has '
+      + 'queued.',
+    'Sender and recipients are those of Return-Path, Sender or From, and of To, Cc and Bcc, unless options say them. Bcc is '
+      + 'left out of the message; nothing else of it is changed.',
   ],
   operands: { name: 'FILE', least: 1, most: Infinity, read: aText },
   options: {
@@ -26,28 +27,19 @@ export const add = {
     key: { value: 'KEY', help: 'a repeat with the same key queues nothing while the message is there; of one file', read: aText },
   },
   async run(context) {
-    const { values, operands, out, progress, signal } = context;
+    const { values, operands, out, progress } = context;
     const { at, key } = values;
     if (key !== undefined && operands.length > 1) throw new UsageError('--key stands for one message: name one file');
     const where = whereOf(values);
     const queue = queueOn((await context.open(where, { create: true })).storage, undefined);
-    let failed = 0;
-    for (const [number, file] of operands.entries()) {
-      if (signal.aborted) throw new Failure(`interrupted: ${operands.length - number} files are not queued, from ${file} on`);
-      if (operands.length > 1) progress.show(() => `${number} of ${operands.length} files`);
-      try {
-        const envelope = await read(file, context);
-        const [[, id]] = await queue.enqueue(envelope, { ...(at !== undefined && { at }), ...(key !== undefined && { key }) });
-        progress.clear();
-        await (values.json ? out.json({ file, id }) : out.line(`${id}${operands.length > 1 ? `  ${printable(file)}` : ''}`));
-      } catch (error) {
-        const isOfTheFile = error instanceof Failure || error instanceof TypeError || error instanceof RangeError || isAboutOne(error);
-        if (!isOfTheFile) throw error;
-        failed++;
-        context.tellFailure(file, error);
-      }
-    }
-    return failed > 0 ? 1 : 0;
+    return context.each(async (file) => {
+      const envelope = await read(file, context);
+      const [[, id]] = await queue.enqueue(envelope, { at, key }).catch((error) => {
+        throw error instanceof TypeError || error instanceof RangeError ? new Failure(error.message) : error;
+      });
+      progress.clear();
+      await (values.json ? out.json({ file, id }) : out.line(`${id}${operands.length > 1 ? `  ${printable(file)}` : ''}`));
+    });
   },
 };
 

@@ -33,7 +33,8 @@ export const check = {
       for (const [kind, what] of Object.entries(KINDS)) {
         for (const id of findings[/** @type {keyof Findings} */ (kind)]) await out.line(`${printable(id)}  ${what}`);
       }
-      await out.line(found === 0 ? `${metaSize} ${metaSize === 1 ? 'message' : 'messages'}, all whole` : `${found} found, beside whole messages`);
+      const whole = `${metaSize} ${metaSize === 1 ? 'message' : 'messages'}, all whole`;
+      await out.line(found === 0 ? whole : `${found} found, beside whole messages`);
     }
     return found > 0 ? 1 : 0;
   },

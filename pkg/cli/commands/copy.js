@@ -2,12 +2,12 @@
 /** @import { DictHost, Meta } from '../../types.js' */
 /** @import { Place } from '../places/place.js' */
 import { QueueError } from '../../load/inline.js';
-import { Failure, isAboutOne } from '../failures.js';
+import { Failure, isAboutOne, sentenceOf } from '../failures.js';
 import { PLACE_OPTIONS, refuseSame, whereOf } from '../places/place.js';
 import { aPrefix, aText, aUrl } from '../values.js';
 
 /** How many messages are on their way at once, and how many ids are read at once. */
-const AT_ONCE = 8;
+const AT_ONCE = 16;
 const PAGE = 1_000;
 
 /** @typedef {'copied' | 'there' | 'sending' | 'gone' | 'failed'} Outcome */
@@ -78,8 +78,8 @@ async function copyOne(context, { storage, host }, target, id) {
     throw new Failure('half of it is there: `repair` the other place first');
   } catch (error) {
     if (error instanceof QueueError && error.code === 'no-such-message') return 'gone';
-    if (!(error instanceof Failure) && !isAboutOne(error)) throw error;
-    context.tellFailure(id, error);
+    if (!isAboutOne(error)) throw error;
+    context.tell(`${id}: ${sentenceOf(error)}`);
     return 'failed';
   }
 }

@@ -4,7 +4,7 @@ import { PermanentRelayError, TransientRelayError } from '../../load/inline.js';
 import { httpRelay, smtpRelay } from '../../relays.js';
 import { UsageError, sentenceOf } from '../failures.js';
 import { installed } from '../libraries.js';
-import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, deadLetterOf, queueOn, whereOf } from '../places/place.js';
+import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf, queueOn } from '../places/place.js';
 import { writeRow } from '../row.js';
 import { asDate } from '../times.js';
 import { aCount, aDuration, aUrl } from '../values.js';
@@ -22,16 +22,22 @@ export const flush = {
   ],
   options: {
     ...PLACE_OPTIONS, ...DEAD_LETTER_OPTIONS,
-    smtp: { value: 'URL', help: 'sends by this SMTP server, through nodemailer: smtps://user:password@mail.example.com', read: aUrl('smtp', 'smtps') },
+    smtp: {
+      value: 'URL', help: 'sends by this SMTP server, through nodemailer: smtps://user:password@mail.example.com',
+      read: aUrl('smtp', 'smtps'),
+    },
     http: { value: 'URL', help: 'posts to this URL', read: aUrl('http', 'https') },
     limit: { value: 'NUMBER', help: 'makes so many attempts at most', read: aCount },
-    'keep-delivered': { value: 'TIME', help: 'keeps what was delivered for so long, as the service does whose queue it is', read: aDuration },
+    'keep-delivered': {
+      value: 'TIME', help: 'keeps what was delivered for so long, as the service does whose queue it is', read: aDuration,
+    },
   },
   async run(context) {
     const { values, out, progress, signal } = context;
-    const where = whereOf(values);
-    const dead = values['dead-letter'] === undefined ? undefined : deadLetterOf(where, values['dead-letter']);
-    if ((values.smtp === undefined) === (values.http === undefined)) throw new UsageError('say how to send: --smtp URL or --http URL');
+    const { where, dead } = placesOf(values);
+    if ((values.smtp === undefined) === (values.http === undefined)) {
+      throw new UsageError('say how to send: --smtp URL or --http URL');
+    }
     const relay = values.http === undefined ? await overSmtp(values.smtp) : httpRelay(values.http);
     const place = await context.open(where);
     const deadLetter = dead && (await context.open(dead, { create: true })).storage;

@@ -2,7 +2,7 @@
 /** @import { Envelope, ListedMessage } from '../../types.js' */
 /** @import { Output } from '../output.js' */
 /** @import { Place } from '../places/place.js' */
-import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, deadLetterOf, queueOn, whereOf } from '../places/place.js';
+import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf, queueOn } from '../places/place.js';
 import { printable } from '../printable.js';
 import { writeHead, writeRow } from '../row.js';
 import { aCount, aState } from '../values.js';
@@ -26,8 +26,7 @@ export const ls = {
   },
   async run(context) {
     const { values, out, signal } = context;
-    const where = whereOf(values);
-    const dead = values['dead-letter'] === undefined ? undefined : deadLetterOf(where, values['dead-letter']);
+    const { where, dead } = placesOf(values);
     const place = await context.open(where);
     const deadLetter = dead && (await context.open(dead));
     const { state, limit, long = false } = values;
@@ -44,11 +43,8 @@ export const ls = {
       count++;
     }
     if (state !== undefined || limit !== undefined || signal.aborted) return;
-    if (count === (await sizeOf(place)) + (await sizeOf(deadLetter))) return;
-    for (const { storage } of deadLetter ? [place, deadLetter] : [place]) {
-      const unread = (await storage.check()).corrupt.length;
-      if (unread > 0) context.tell(`not listed, because their records cannot be read: ${unread}; \`check\` names them`);
-    }
+    const missing = (await sizeOf(place)) + (await sizeOf(deadLetter)) - count;
+    if (missing > 0) context.tell(`not listed: ${missing}, whose records cannot be read or that came meanwhile; \`check\` tells`);
   },
 };
 

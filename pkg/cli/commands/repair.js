@@ -9,14 +9,17 @@ import { KINDS } from './check.js';
 export const repair = {
   summary: 'Clears what `check` finds',
   about: [
-    'It clears envelopes that no list shows, of writes that were never acknowledged, and records without an envelope. What cannot '
-      + 'be read stays: --requeue gives it a fresh record, `rm --force` removes it.',
+    'It clears envelopes that no list shows, of writes that were never acknowledged, and records without an envelope. What '
+      + 'cannot be read stays: --requeue gives it a fresh record, `rm --force` removes it.',
     'A fresh record knows nothing of what was delivered: all recipients get the message, again perhaps.',
   ],
   options: {
     ...PLACE_OPTIONS, ...YES,
     requeue: { value: 'ID', help: 'gives a message a fresh record, due now', read: anId, many: true },
-    'min-age': { value: 'TIME', help: 'an envelope that no list shows is cleared once it was seen for so long: 0s unless given', read: aDuration },
+    'min-age': {
+      value: 'TIME', help: 'an envelope that no list shows is cleared once it was seen for so long: 0s unless given',
+      read: aDuration,
+    },
   },
   async run(context) {
     const { values, out, progress } = context;
@@ -35,7 +38,9 @@ export const repair = {
     if (values.json) await out.json(cleared);
     else await write(out, cleared);
     const missing = requeue.filter((id) => !cleared.corrupt.includes(id));
-    for (const id of missing) context.tell(`${id}: it was not queued again: it is whole, or its envelope is missing or cannot be read`);
+    for (const id of missing) {
+      context.tell(`${id}: it was not queued again: it is whole, or its envelope is missing or cannot be read`);
+    }
     return missing.length > 0 ? 1 : 0;
   },
 };

@@ -1,7 +1,7 @@
 /** @import { Command } from '../context.js' */
 import { KeyError } from '../../load/inline.js';
-import { Failure, isAboutOne } from '../failures.js';
-import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, deadLetterOf, queueOn, whereOf } from '../places/place.js';
+import { Failure } from '../failures.js';
+import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf, queueOn } from '../places/place.js';
 import { anId } from '../values.js';
 
 /** @type {Command} */
@@ -14,24 +14,16 @@ export const retry = {
   operands: { name: 'ID', least: 1, most: Infinity, read: anId },
   options: { ...PLACE_OPTIONS, ...DEAD_LETTER_OPTIONS },
   async run(context) {
-    const { values, operands, out, signal } = context;
-    const where = whereOf(values);
-    const dead = values['dead-letter'] === undefined ? undefined : deadLetterOf(where, values['dead-letter']);
+    const { values, out } = context;
+    const { where, dead } = placesOf(values);
     const place = await context.open(where);
     const queue = queueOn(place.storage, dead && (await context.open(dead)).storage);
-    let failed = 0;
-    for (const id of operands) {
-      if (signal.aborted) throw new Failure(`interrupted before ${id}`);
-      try {
-        await queue.retry(id);
-        await (values.json ? out.json({ id, retried: true }) : out.line(`${id} is due now`));
-      } catch (error) {
-        if (!isAboutOne(error)) throw error;
-        failed++;
-        if (error instanceof KeyError) context.tell(`${id}: there is no such message that waits${dead ? ' or was given up' : ''}`);
-        else context.tellFailure(id, error);
-      }
-    }
-    return failed > 0 ? 1 : 0;
+    return context.each(async (id) => {
+      await queue.retry(id).catch((error) => {
+        if (error instanceof KeyError) throw new Failure(`there is no such message that waits${dead ? ' or was given up' : ''}`);
+        throw error;
+      });
+      await (values.json ? out.json({ id, retried: true }) : out.line(`${id} is due now`));
+    });
   },
 };

@@ -1,7 +1,7 @@
 /** @import { Command } from '../context.js' */
 /** @import { Place } from '../places/place.js' */
 import { YES } from '../context.js';
-import { Failure, isAboutOne } from '../failures.js';
+import { Failure } from '../failures.js';
 import { listed } from '../places/part.js';
 import { PLACE_OPTIONS, queueOn, whereOf } from '../places/place.js';
 import { anId } from '../values.js';
@@ -17,24 +17,15 @@ export const rm = {
   operands: { name: 'ID', least: 1, most: Infinity, read: anId },
   options: { ...PLACE_OPTIONS, ...YES, force: { help: 'removes whatever is there under the id' } },
   async run(context) {
-    const { values, operands, out, signal } = context;
+    const { values, operands, out } = context;
     const where = whereOf(values);
     const place = await context.open(where);
     const { length } = operands;
     await context.confirm(`Remove ${length === 1 ? `message ${operands[0]}` : `${length} messages`} for good?`);
-    let failed = 0;
-    for (const id of operands) {
-      if (signal.aborted) throw new Failure(`interrupted before ${id}`);
-      try {
-        await (values.force ? removeAny(place, id) : remove(place, id));
-        await (values.json ? out.json({ id, removed: true }) : out.line(`${id} is removed`));
-      } catch (error) {
-        if (!(error instanceof Failure) && !isAboutOne(error)) throw error;
-        failed++;
-        context.tellFailure(id, error);
-      }
-    }
-    return failed > 0 ? 1 : 0;
+    return context.each(async (id) => {
+      await (values.force ? removeAny(place, id) : remove(place, id));
+      await (values.json ? out.json({ id, removed: true }) : out.line(`${id} is removed`));
+    });
   },
 };
 

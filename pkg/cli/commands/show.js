@@ -1,10 +1,12 @@
 /** @import { Command, Context } from '../context.js' */
 /** @import { Envelope, ListedMessage, Meta, Reply } from '../../types.js' */
+/** @import { Output } from '../output.js' */
 /** @import { Place } from '../places/place.js' */
 import { formatMessage } from '../../load/inline.js';
+import { Failure } from '../failures.js';
 import { unfolded } from '../headers.js';
 import { listed } from '../places/part.js';
-import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, deadLetterOf, whereOf } from '../places/place.js';
+import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf } from '../places/place.js';
 import { printable, printableLines } from '../printable.js';
 import { paintState, replyOf } from '../row.js';
 import { asDate, fromNow } from '../times.js';
@@ -12,6 +14,7 @@ import { anId } from '../values.js';
 import { wrap } from '../width.js';
 
 /** @typedef {{ address: string, state: string, reply?: Reply }} Recipient */
+/** @typedef {{ message: ListedMessage, envelope: Envelope, meta: Meta, recipients: Recipient[] }} Shown */
 
 /** @type {Command} */
 export const show = {
@@ -24,17 +27,15 @@ export const show = {
   },
   async run(context) {
     const { values, operands: [id], out } = context;
-    const where = whereOf(values);
-    const dead = values['dead-letter'] === undefined ? undefined : deadLetterOf(where, values['dead-letter']);
+    const { where, dead } = placesOf(values);
     const place = await context.open(where);
     const isDead = dead !== undefined && (await place.host.read('meta', id)) === undefined;
-    const { envelope, meta, message } = await readAll(isDead ? await context.open(dead) : place, id, isDead);
+    const shown = await readAll(isDead ? await context.open(dead) : place, id, isDead);
     if (values.raw) {
-      const raw = formatMessage(envelope);
+      const raw = formatMessage(shown.envelope);
       return out.write(out.isTerminal ? printableLines(new TextDecoder().decode(raw)) : raw);
     }
-    const recipients = envelope.recipients.map((address, i) => recipientOf(address, i, message, meta));
-    return values.json ? out.json(asJson(message, envelope, meta, recipients)) : write(context, message, envelope, meta, recipients);
+    return values.json ? out.json(asJson(shown)) : write(context, shown);
   },
 };
 
@@ -42,38 +43,39 @@ export const show = {
  * @param {Place} place
  * @param {string} id
  * @param {boolean} isDead
- * @returns {Promise<{ envelope: Envelope, meta: Meta, message: ListedMessage }>}
+ * @returns {Promise<Shown>}
  */
 async function readAll({ host, storage }, id, isDead) {
   const [left] = await storage.get(id); // says what is wrong where something is
-  const [envelope, meta, message] = [await host.read('envelope', id), await host.read('meta', id), await listed(host, id, isDead)];
-  if (!envelope || !meta || !message) await storage.get(id); // it was removed in between
+  const [whole, record] = [await host.read('envelope', id), await host.read('meta', id)];
+  const message = await listed(host, id, isDead);
+  if (!whole || !record || !message) throw new Failure('it was removed meanwhile');
   // `get` has judged what it gives; who is left out of it, the record says.
-  const { recipients } = /** @type {Envelope} */ (envelope?.value);
-  return { envelope: { ...left, recipients }, meta: /** @type {Meta} */ (meta?.value), message: /** @type {ListedMessage} */ (message) };
+  const { recipients } = /** @type {Envelope} */ (whole.value);
+  const meta = /** @type {Meta} */ (record.value);
+  return { message, envelope: { ...left, recipients }, meta, recipients: recipientsOf(recipients, message, meta) };
 }
 
 /**
- * @param {string} address
- * @param {number} index
+ * What became of each recipient.
+ *
+ * @param {string[]} addresses
  * @param {ListedMessage} message
  * @param {Meta} meta
- * @returns {Recipient}
+ * @returns {Recipient[]}
  */
-function recipientOf(address, index, { state }, { deliveredIndexes = [], failed = [], replies = [] }) {
-  const reply = replies.find(({ indexes }) => indexes.includes(index))?.reply;
-  const isFailed = failed.some(({ indexes }) => indexes.includes(index));
-  const own = isFailed ? 'failed' : deliveredIndexes.includes(index) ? 'delivered' : state;
-  return { address, state: own, ...(reply && { reply }) };
+function recipientsOf(addresses, { state }, { deliveredIndexes = [], failed = [], replies = [] }) {
+  const [delivered, givenUp] = [new Set(deliveredIndexes), new Set(failed.flatMap(({ indexes }) => indexes))];
+  const said = new Map(replies.flatMap(({ reply, indexes }) => indexes.map((index) => [index, reply])));
+  return addresses.map((address, i) => {
+    const reply = said.get(i);
+    return { address, state: givenUp.has(i) ? 'failed' : delivered.has(i) ? 'delivered' : state, ...(reply && { reply }) };
+  });
 }
 
-/**
- * @param {ListedMessage} message
- * @param {Envelope} envelope
- * @param {Meta} meta
- * @param {Recipient[]} recipients
- */
-function asJson({ id, state, due, attempts }, { sender, headers, message = '', timestamp }, meta, recipients) {
+/** @param {Shown} shown */
+function asJson({ message: { id, state, due, attempts }, envelope, meta, recipients }) {
+  const { sender, headers, message = '', timestamp } = envelope;
   const { firstAttempt, scheduled, lease, untold, notice } = meta;
   return {
     id, state, due, attempts, firstAttempt, scheduled, lease, untold, notice, received: timestamp ?? undefined, sender,
@@ -83,12 +85,9 @@ function asJson({ id, state, due, attempts }, { sender, headers, message = '', t
 
 /**
  * @param {Context} context
- * @param {ListedMessage} message
- * @param {Envelope} envelope
- * @param {Meta} meta
- * @param {Recipient[]} recipients
+ * @param {Shown} shown
  */
-async function write({ out }, { id, state, due, attempts }, envelope, { firstAttempt, lease }, recipients) {
+async function write({ out }, { message: { id, state, due, attempts }, envelope, meta: { firstAttempt, lease }, recipients }) {
   const now = Date.now();
   const time = (/** @type {number} */ time) => `${asDate(time)} (${fromNow(time, now)})`;
   const { sender, headers = [], message = '', timestamp } = envelope;
@@ -101,22 +100,30 @@ async function write({ out }, { id, state, due, attempts }, envelope, { firstAtt
   };
   await out.line(id);
   for (const [name, value] of Object.entries(fields)) {
-    const [first, ...more] = wrap(printable(value), out.columns - 11);
-    await out.line(`${name.padEnd(11)}${name === 'state' ? paintState(out, first) : first}`);
-    for (const line of more) await out.line(`${' '.repeat(11)}${line}`);
+    await writeWrapped(out, name.padEnd(11), 11, value, name === 'state' ? state : undefined);
   }
   await out.line('\nrecipients');
   for (const { address, state, reply } of recipients) {
-    const [first, ...more] = wrap(printable(address), out.columns - 13);
-    await out.line(`  ${paintState(out, state)}${' '.repeat(Math.max(1, 11 - state.length))}${first}`);
-    for (const line of [...more, ...(reply ? wrap(replyOf(reply), out.columns - 13) : [])]) await out.line(`${' '.repeat(13)}${line}`);
+    await writeWrapped(out, `  ${paintState(out, state)}${' '.repeat(11 - state.length)}`, 13, address);
+    if (reply) await writeWrapped(out, ' '.repeat(13), 13, replyOf(reply));
   }
   if (headers.length > 0) await out.line('\nheaders');
-  for (const [name, value] of headers) {
-    const [first, ...more] = wrap(printable(`${name}: ${unfolded(value)}`), out.columns - 4);
-    await out.line(`  ${first}`);
-    for (const line of more) await out.line(`    ${line}`);
-  }
+  for (const [name, value] of headers) await writeWrapped(out, '  ', 4, `${name}: ${unfolded(value)}`);
+}
+
+/**
+ * Text behind a start; the lines after the first one begin below it.
+ *
+ * @param {Output} out
+ * @param {string} start
+ * @param {number} indent
+ * @param {string} text
+ * @param {string} [state] whose colour the text has
+ */
+async function writeWrapped(out, start, indent, text, state) {
+  const [first, ...more] = wrap(printable(text), out.columns - indent);
+  await out.line(`${start}${state ? paintState(out, state) : first}`);
+  for (const line of more) await out.line(`${' '.repeat(indent)}${line}`);
 }
 
 /** @param {Uint8Array | string} message */

@@ -1,5 +1,5 @@
 /** @import { Command } from '../context.js' */
-import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, deadLetterOf, queueOn, whereOf } from '../places/place.js';
+import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf, queueOn } from '../places/place.js';
 import { asDate, fromNow } from '../times.js';
 
 /** @type {Command} */
@@ -9,8 +9,7 @@ export const stats = {
   options: { ...PLACE_OPTIONS, ...DEAD_LETTER_OPTIONS },
   async run(context) {
     const { values, out, progress } = context;
-    const where = whereOf(values);
-    const dead = values['dead-letter'] === undefined ? undefined : deadLetterOf(where, values['dead-letter']);
+    const { where, dead } = placesOf(values);
     const { storage } = await context.open(where);
     const queue = queueOn(storage, dead && (await context.open(dead)).storage);
     const { metaSize } = await storage.getInfo();

@@ -16,7 +16,7 @@ export const watch = {
   async run(context) {
     const where = whereOf(context.values);
     if ('level' in where) {
-      throw new Failure('watch sees nothing on a LevelDB: LevelDB lets in one program at a time, so nobody could change anything meanwhile');
+      throw new Failure('watch sees nothing on a LevelDB: it lets in one program at a time, so nobody could change anything');
     }
     const place = await context.open(where);
     await new Watcher(context, place).run();
@@ -63,6 +63,7 @@ class Watcher {
     failed.catch(() => {}); // whoever waits for it is told
     while (!signal.aborted) {
       for (const id of this.#changed) {
+        if (signal.aborted) return;
         this.#changed.delete(id);
         await this.#look(id);
       }

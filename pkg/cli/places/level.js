@@ -19,7 +19,9 @@ export async function openLevel(path, create) {
   if (isThere && !statSync(path).isDirectory()) throw new Failure(`${name} is a file; a LevelDB is a folder`);
   const isEmpty = !isThere || readdirSync(path).length === 0;
   if (isEmpty && !create) throw new Failure(`there is no LevelDB at ${name}`);
-  if (!isEmpty && !existsSync(`${path}/CURRENT`)) throw new Failure(`${name} is a folder with something else in it than a LevelDB`);
+  if (!isEmpty && !existsSync(`${path}/CURRENT`)) {
+    throw new Failure(`${name} is a folder with something else in it than a LevelDB`);
+  }
   const { library } = await installed('--level', 'classic-level');
   const db = new library.ClassicLevel(path, { createIfMissing: create });
   return {

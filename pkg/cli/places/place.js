@@ -51,17 +51,18 @@ export function whereOf({ level, redis, prefix }, start = '') {
 }
 
 /**
- * Where the dead letters of a queue are.
+ * Where a queue is, and its dead letters if that is said.
  *
- * @param {Where} where
- * @param {string} name
- * @returns {Where}
+ * @param {Record<string, any>} values
+ * @returns {{ where: Where, dead: Where | undefined }}
  * @throws {UsageError}
  */
-export function deadLetterOf(where, name) {
-  const other = 'level' in where ? { level: name } : { ...where, prefix: aDeadPrefix(name) };
-  refuseSame(where, other, '--dead-letter');
-  return other;
+export function placesOf(values) {
+  const [where, name] = [whereOf(values), values['dead-letter']];
+  if (name === undefined) return { where, dead: undefined };
+  const dead = 'level' in where ? { level: name } : { ...where, prefix: aDeadPrefix(name) };
+  refuseSame(where, dead, '--dead-letter');
+  return { where, dead };
 }
 
 /**
