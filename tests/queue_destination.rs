@@ -83,13 +83,24 @@ fn queue_of(
 ) -> (Queue<FaultHost, Slow, HostTimer>, Slow, FaultHost, Events) {
     let (host, relay, events) = (FaultHost::new(Traits::default()), Slow::default(), Events::default());
     for (number, recipients) in recipients.iter().enumerate() {
-        run(DictStorage::new(host.clone()).write(mail(recipients), number as f64 / 1e6, None)).unwrap();
+        run(DictStorage::new(host.clone()).write(mail(recipients), number as f64 - 10_000.0, None)).unwrap();
     }
     let heard = events.clone();
     let mut options = Options { destination, relay_pool, ..Options::default() };
     options.listener = Some(Box::new(move |event| heard.push(event)));
     let queue = Queue::with_timer(DictStorage::new(host.clone()), relay.clone(), options, HostTimer(host.clone()));
     (queue.unwrap(), relay, host, events)
+}
+
+/// The id of the message at this place.
+fn id_of_place(queue: &Queue<FaultHost, Slow, HostTimer>, place: usize) -> Id {
+    let mut load = queue.storage().load();
+    loop {
+        let (timestamp, id) = run(load.next()).unwrap().unwrap();
+        if timestamp == place as f64 - 10_000.0 {
+            return id;
+        }
+    }
 }
 
 /// Goes on until nothing more happens; whether it has ended.
@@ -112,7 +123,10 @@ fn what_goes_elsewhere_goes_at_once_while_one_destination_is_slow() {
     let mut working = Box::pin(queue.start());
     settle(working.as_mut());
     assert_eq!(relay.begun(), ["a@slow", "a@slow", "a@fast"]);
-    assert_eq!((queue.get_info().in_attempt, queue.get_info().size, queue.get_info().oldest_due), (3, 11, Some(2e-6)));
+    assert_eq!(
+        (queue.get_info().in_attempt, queue.get_info().size, queue.get_info().oldest_due),
+        (3, 11, Some(-9_998.0))
+    );
     relay.end("a@slow", 1);
     settle(working.as_mut());
     assert_eq!(relay.begun()[3..], ["a@slow"]);
@@ -148,7 +162,8 @@ fn no_more_attempts_are_under_way_at_a_destination_than_its_pool_nor_in_all_than
         recipients.iter().for_each(|recipients| relay.end(recipients, usize::from(rounds % 3 == 0)));
         rounds += 1;
     }
-    assert_eq!((relay.most("all"), ["one", "two", "three", "four"].map(|name| relay.most(name))), (5, [2; 4]));
+    assert_eq!(relay.most("all"), 5);
+    assert!(["one", "two", "three", "four"].iter().all(|name| (1..=2).contains(&relay.most(name))));
 }
 
 #[test]
@@ -208,7 +223,7 @@ fn so_many_attempts_begin_in_a_second_at_a_destination_as_it_takes() {
 fn what_somebody_else_has_takes_no_place_at_its_destination() {
     let (queue, relay, host, _) = queue_of(per_second(0.001), 1, &["a@one", "b@one"]);
     relay.end("b@one", 1);
-    let id = run(queue.storage().load().next()).unwrap().unwrap().1;
+    let id = id_of_place(&queue, 0);
     host.plan(|_, step| if step == Step::ReadEnvelope { Fault::Before(Trouble::Late(3)) } else { Fault::None });
     let other = DictStorage::new(host.clone());
     let mut working = Box::pin(queue.run());
@@ -245,7 +260,7 @@ fn a_run_ends_when_all_that_it_is_about_was_attempted_and_before_that_as_its_opt
     let (queue, relay, ..) = queue_of(per_second(0.5), 9, &all);
     relay.end("a@one", 3);
     let ended = run(queue.run_with(RunOptions { until: Some(3_000.0), ..RunOptions::default() })).unwrap();
-    assert_eq!((ended.tally, ended.left, ended.next_due), (attempted(2), 1, Some(2e-6)));
+    assert_eq!((ended.tally, ended.left, ended.next_due), (attempted(2), 1, Some(-9_998.0)));
 
     let (queue, relay, ..) = queue_of(pool(1), 9, &all);
     let signal = AbortSignal::default();
@@ -278,7 +293,7 @@ fn a_stop_ends_those_that_wait_at_once_and_their_messages_are_as_before() {
     let mut stopping = Box::pin(queue.stop());
     assert!(poll_once(stopping.as_mut()).is_pending());
     settle(working.as_mut());
-    assert_eq!((queue.get_info().in_attempt, queue.get_info().oldest_due), (1, Some(1e-6)));
+    assert_eq!((queue.get_info().in_attempt, queue.get_info().oldest_due), (1, Some(-9_999.0)));
     relay.end("a@one", 1);
     assert!(settle(working.as_mut()).is_some());
     run(stopping);
@@ -310,14 +325,7 @@ fn what_is_cancelled_while_it_waits_is_removed_at_once() {
     let (queue, relay, _, events) = queue_of(pool(1), 9, &["a@one", "b@one", "c@one"]);
     let mut working = Box::pin(queue.start());
     settle(working.as_mut());
-    let ids: Vec<Id> = run(async {
-        let (mut load, mut ids) = (queue.storage().load(), Vec::new());
-        while let Some((timestamp, id)) = load.next().await.unwrap() {
-            ids.extend((timestamp == 1e-6).then_some(id));
-        }
-        ids
-    });
-    assert!(run(queue.cancel(&ids[0])).unwrap());
+    assert!(run(queue.cancel(&id_of_place(&queue, 1))).unwrap());
     settle(working.as_mut());
     assert_eq!((queue.get_info().size, events.of("removed").len()), (2, 1));
     ["a@one", "c@one"].iter().for_each(|recipients| relay.end(recipients, 1));

@@ -99,7 +99,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     /// The whole attempt, once its message may go where it has to.
     pub(super) async fn run(mut self) -> Tally {
         if self.queue.settings.has_destinations && !self.wait_for_destinations().await {
-            return self.put_back();
+            return Tally::default(); // its message is as it was
         }
         Box::pin(self.attempt()).await // those who wait take less memory
     }

@@ -41,12 +41,10 @@ pub(super) struct Destinations {
     interval: f64,
     /// Those in use.
     destinations: HashMap<Arc<str>, Destination>,
-    /// Where somebody may begin, as far as is known.
+    /// Where somebody may begin now or after a time, as far as is known;
     open: Vec<Arc<str>>,
-    /// Where somebody may begin after a time,
-    resting: Vec<Arc<str>>,
-    /// the first of which ends then.
-    rests_until: f64,
+    /// not before that.
+    opens_at: f64,
 }
 
 #[derive(Debug)]
@@ -58,8 +56,8 @@ struct Destination {
     line: Vec<Arc<Visit>>,
     /// The number of whoever came last.
     last: u64,
-    /// Whether it is one of those that are open or resting.
-    is_noted: bool,
+    /// Whether it is one of those that are open.
+    is_open: bool,
 }
 
 /// Who begins at a destination.
@@ -67,8 +65,6 @@ enum Next {
     Begins(Arc<Visit>),
     /// Nobody before this time.
     After(f64),
-    /// Nobody who is not listed.
-    NotYet,
     /// Nobody before somebody ends or comes.
     Nobody,
     /// Nobody, and nobody is there.
@@ -85,8 +81,7 @@ impl Destinations {
             interval: (1_000.0 / per_second).min(f64::MAX),
             destinations: HashMap::new(),
             open: Vec::new(),
-            resting: Vec::new(),
-            rests_until: f64::INFINITY,
+            opens_at: f64::INFINITY,
         }
     }
 
@@ -97,73 +92,51 @@ impl Destinations {
 
     /// A delivery waits until [`Destinations::next`] says that it begins. A destination that is named again
     /// counts once.
-    pub(super) fn wait(&mut self, id: Id, number: u64, is_listed: bool, mut names: Vec<Arc<str>>) -> Arc<Visit> {
-        names.retain(|name| {
-            let destination = self.destinations.entry(Arc::clone(name)).or_insert_with(|| Destination {
-                under_way: 0,
-                free_at: f64::NEG_INFINITY,
-                line: Vec::new(),
-                last: 0,
-                is_noted: false,
-            });
-            std::mem::replace(&mut destination.last, number) != number
-        });
-        let visit = Arc::new(Visit { id, number, names, is_listed, waits_no_more: Notify::new() });
-        for name in &visit.names {
-            if let Some(destination) = self.destinations.get_mut(name) {
-                destination.line.push(Arc::clone(&visit));
+    pub(super) fn wait(&mut self, id: Id, number: u64, is_listed: bool, named: Vec<Arc<str>>) -> Arc<Visit> {
+        let mut names = Vec::new();
+        for name in named {
+            let destination = self.destinations.entry(Arc::clone(&name)).or_insert_with(Destination::new);
+            if std::mem::replace(&mut destination.last, number) != number {
+                names.push(name);
             }
         }
-        self.note(&visit);
+        let visit = Arc::new(Visit { id, number, names, is_listed, waits_no_more: Notify::new() });
+        self.each(&visit, |destination| destination.line.push(Arc::clone(&visit)));
         visit
     }
 
     /// Whoever waits begins now, whatever the limits are.
     pub(super) fn begin(&mut self, visit: &Visit, now: f64) {
-        for name in &visit.names {
-            if let Some(destination) = self.destinations.get_mut(name) {
-                destination.step_out(visit);
-                destination.under_way = destination.under_way.saturating_add(1);
-                destination.free_at = destination.free_at.max(now) + self.interval;
-            }
-        }
-        self.note(visit);
+        let interval = self.interval;
+        self.each(visit, |destination| {
+            destination.step_out(visit);
+            destination.under_way = destination.under_way.saturating_add(1);
+            destination.free_at = destination.free_at.max(now) + interval;
+        });
         visit.waits_no_more.notify_one();
     }
 
     /// Whoever waits does so no more.
     pub(super) fn give_up(&mut self, visit: &Visit) {
-        for name in &visit.names {
-            if let Some(destination) = self.destinations.get_mut(name) {
-                destination.step_out(visit);
-            }
-        }
-        self.end_rest();
-        self.note(visit);
+        self.each(visit, |destination| destination.step_out(visit));
         visit.waits_no_more.notify_one();
     }
 
     /// Whoever has begun has ended. If nothing was attempted, that took no place in the second.
     pub(super) fn leave(&mut self, visit: &Visit, attempted: bool) {
-        for name in &visit.names {
-            if let Some(destination) = self.destinations.get_mut(name) {
-                destination.under_way = destination.under_way.saturating_sub(1);
-                if !attempted {
-                    destination.free_at -= self.interval;
-                }
-            }
-        }
-        if !attempted {
-            self.end_rest();
-        }
-        self.note(visit);
+        let refunded = if attempted { 0.0 } else { self.interval };
+        self.each(visit, |destination| {
+            destination.under_way = destination.under_way.saturating_sub(1);
+            destination.free_at -= refunded;
+        });
     }
 
     /// Lets the next one begin, of those that are listed alone if `only_listed` says so.
     pub(super) fn next(&mut self, now: f64, only_listed: bool) -> Option<Arc<Visit>> {
-        if self.rests_until <= now {
-            self.end_rest();
+        if now < self.opens_at {
+            return None;
         }
+        self.opens_at = f64::INFINITY;
         let mut place = 0_usize;
         while let Some(name) = self.open.get(place) {
             match self.ask(name, now, only_listed) {
@@ -173,16 +146,14 @@ impl Destinations {
                     self.begin(&visit, now);
                     return Some(visit);
                 }
-                Next::NotYet => place = place.saturating_add(1),
                 Next::After(time) => {
-                    let name = self.open.swap_remove(place);
-                    self.rests_until = self.rests_until.min(time);
-                    self.resting.push(name);
+                    self.opens_at = self.opens_at.min(time);
+                    place = place.saturating_add(1);
                 }
                 Next::Nobody => {
                     let name = self.open.swap_remove(place);
                     if let Some(destination) = self.destinations.get_mut(&name) {
-                        destination.is_noted = false;
+                        destination.is_open = false;
                     }
                 }
                 Next::Unused => {
@@ -194,10 +165,9 @@ impl Destinations {
         None
     }
 
-    /// When somebody may begin, if nobody ends or comes before; at once where [`Destinations::next`] has
-    /// not looked yet.
-    pub(super) fn next_at(&self) -> f64 {
-        if self.open.is_empty() { self.rests_until } else { f64::NEG_INFINITY }
+    /// When somebody may begin, if nobody ends or comes before.
+    pub(super) fn opens_at(&self) -> f64 {
+        self.opens_at
     }
 
     fn ask(&self, name: &str, now: f64, only_listed: bool) -> Next {
@@ -221,7 +191,7 @@ impl Destinations {
         if free_at > now {
             Next::After(free_at)
         } else if only_listed && !visit.is_listed {
-            Next::NotYet
+            Next::After(now)
         } else {
             Next::Begins(Arc::clone(visit))
         }
@@ -236,27 +206,95 @@ impl Destinations {
         visit.names.len() == 1 || visit.names.iter().all(is_first)
     }
 
-    /// Somebody may begin where this one is or was.
-    fn note(&mut self, visit: &Visit) {
+    /// Changes where one is or was: somebody may begin there.
+    fn each(&mut self, visit: &Visit, mut change: impl FnMut(&mut Destination)) {
         for name in &visit.names {
-            if let Some(destination) = self.destinations.get_mut(name)
-                && !std::mem::replace(&mut destination.is_noted, true)
-            {
+            let Some(destination) = self.destinations.get_mut(name) else { continue };
+            change(destination);
+            if !std::mem::replace(&mut destination.is_open, true) {
                 self.open.push(Arc::clone(name));
             }
         }
-    }
-
-    fn end_rest(&mut self) {
-        self.rests_until = f64::INFINITY;
-        self.open.append(&mut self.resting);
+        self.opens_at = f64::NEG_INFINITY;
     }
 }
 
 impl Destination {
+    fn new() -> Self {
+        Self { under_way: 0, free_at: f64::NEG_INFINITY, line: Vec::new(), last: 0, is_open: false }
+    }
+
     fn step_out(&mut self, visit: &Visit) {
         if let Some(place) = self.line.iter().position(|other| other.number == visit.number) {
             self.line.remove(place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(destinations: &mut Destinations, number: u64, names: &[&str]) -> Arc<Visit> {
+        let names = names.iter().map(|name| Arc::from(*name)).collect();
+        destinations.wait(Id::from_u128(number.into()), number, false, names)
+    }
+
+    fn begun(destinations: &mut Destinations, now: f64) -> Vec<u64> {
+        std::iter::from_fn(|| destinations.next(now, false)).map(|visit| visit.number).collect()
+    }
+
+    #[test]
+    fn a_destination_that_nobody_uses_is_forgotten_once_its_second_is_over() {
+        let mut destinations = Destinations::new(Some(1), Some(1.0));
+        for number in 1..=1_000 {
+            let visit = wait(&mut destinations, number, &[&format!("{number}.example")]);
+            assert_eq!(begun(&mut destinations, number as f64), [number]);
+            destinations.leave(&visit, true);
+        }
+        assert_eq!(begun(&mut destinations, 1_500.0), [0; 0]);
+        assert_eq!((destinations.destinations.len(), destinations.opens_at()), (500, 1_501.0));
+        assert_eq!(begun(&mut destinations, 2_000.0), [0; 0]);
+        assert_eq!((destinations.destinations.len(), destinations.opens_at()), (0, f64::INFINITY));
+    }
+
+    #[test]
+    fn what_was_not_attempted_takes_no_place_in_the_second() {
+        let mut destinations = Destinations::new(None, Some(1.0));
+        let first = wait(&mut destinations, 1, &["one"]);
+        wait(&mut destinations, 2, &["one", "one"]);
+        let third = wait(&mut destinations, 3, &["one"]);
+        assert_eq!((begun(&mut destinations, 5.0), destinations.opens_at()), (vec![1], 1_005.0));
+        destinations.leave(&first, false);
+        assert_eq!((begun(&mut destinations, 6.0), destinations.opens_at()), (vec![2], 1_006.0));
+        destinations.give_up(&third);
+        assert_eq!(begun(&mut destinations, 1_006.0), [0; 0]);
+    }
+
+    #[test]
+    fn several_that_wait_for_each_other_s_destinations_all_begin() {
+        let mut destinations = Destinations::new(Some(1), None);
+        let names = ["one", "two", "three"];
+        let mut visits: HashMap<u64, Arc<Visit>> = HashMap::new();
+        for number in 1..=60_u64 {
+            let place = |more: u64| names[usize::try_from((number * 7 + more) % 3).unwrap()];
+            let visit = match number % 3 {
+                0 => wait(&mut destinations, number, &[place(0)]),
+                1 => wait(&mut destinations, number, &[place(1), place(0)]),
+                _ => wait(&mut destinations, number, &[place(2), place(1), place(0)]),
+            };
+            visits.insert(number, visit);
+        }
+        let mut all = Vec::new();
+        loop {
+            let now = begun(&mut destinations, 0.0);
+            if now.is_empty() {
+                break;
+            }
+            now.iter().for_each(|number| destinations.leave(&visits[number], true));
+            all.extend(now);
+        }
+        all.sort_unstable();
+        assert_eq!(all, (1..=60).collect::<Vec<u64>>());
     }
 }

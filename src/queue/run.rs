@@ -142,8 +142,8 @@ impl Pass {
                 Taken::Changed => {}
             }
         }
-        // While some wait for a destination, its time may be over before they begin.
-        let waits = scheduler.is_waiting() && (under_way > 0 || !self.is_alone(scheduler));
+        // Those under way may have to wait for a destination, and its time be over before they begin.
+        let waits = scheduler.has_destinations() && (under_way > 0 || !self.is_alone(scheduler));
         if waits { Step::Wait } else { Step::Over }
     }
 

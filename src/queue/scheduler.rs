@@ -1,5 +1,7 @@
 //! Which message is next, and when to look again.
 
+mod admission;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -199,16 +201,15 @@ impl Scheduler {
         }
     }
 
-    /// A message that is gone. What was known of it, unless it is being attempted.
+    /// A message that is gone. What was known of it, unless it is being attempted: what waits for a destination is not.
     pub(super) fn forget(&mut self, id: Id) -> Option<QueuedMessage> {
         if let Some(under_way) = self.under_way.get_mut(&id) {
             under_way.heard = Heard::Gone;
-            if self.waiting.remove(id).is_some()
-                && let Some(visit) = under_way.visit.take()
-            {
+            let waiting = self.waiting.remove(id)?;
+            if let Some(visit) = under_way.visit.take() {
                 self.destinations.give_up(&visit);
             }
-            return None;
+            return Some(waiting);
         }
         self.schedule.remove(id)
     }
@@ -254,64 +255,6 @@ impl Scheduler {
     /// Whether no attempt of another message may begin before another one ends.
     pub(super) fn is_full(&self) -> bool {
         self.in_attempt() >= self.limit || self.waiting.len() >= MOST_WAITING
-    }
-
-    /// Whether an attempt under way waits for a destination.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.waiting.len() > 0
-    }
-
-    /// The delivery of a message waits for its destinations, unless it begins whatever their limits are.
-    /// Nothing if its attempt has ended, or the message is gone.
-    pub(super) fn wait_for(
-        &mut self,
-        message: QueuedMessage,
-        number: u64,
-        names: Vec<Arc<str>>,
-        begins: bool,
-    ) -> Option<Arc<Visit>> {
-        let now = self.clock.now();
-        let under_way = self.under_way.get_mut(&message.id)?;
-        if under_way.number != number || under_way.heard == Heard::Gone {
-            return None;
-        }
-        let visit = self.destinations.wait(message.id, number, under_way.is_listed, names);
-        under_way.visit = Some(Arc::clone(&visit));
-        if begins {
-            self.destinations.begin(&visit, now);
-        } else {
-            self.waiting.put(message);
-            self.admit();
-        }
-        Some(visit)
-    }
-
-    /// Whether a message is attempted now that has waited for its destinations.
-    pub(super) fn has_begun(&self, id: Id) -> bool {
-        self.waiting.get(id).is_none() && self.under_way.get(&id).is_some_and(|it| it.heard != Heard::Gone)
-    }
-
-    /// Lets those begin who wait for destinations that have room. While the storage fails, this is one from
-    /// time to time, as with those that [`Scheduler::take`] takes.
-    pub(super) fn admit(&mut self) {
-        let now = self.clock.now();
-        while self.open && self.in_attempt() < self.limit {
-            let Some(visit) = self.destinations.next(now, self.not_before() > now) else { return };
-            self.waiting.remove(visit.id);
-            if self.failing {
-                self.probe_at = now + self.rest;
-            }
-        }
-    }
-
-    /// For how many milliseconds nobody begins who waits for a destination, if nobody ends; `None` if
-    /// nobody does.
-    pub(super) fn admits_in(&self) -> Option<f64> {
-        if !self.open || self.in_attempt() >= self.limit {
-            return None;
-        }
-        let next = self.destinations.next_at().max(self.not_before());
-        next.is_finite().then(|| (next - self.clock.now()).clamp(0.0, LOOK_AGAIN))
     }
 
     /// Begins an attempt of the message that is due first, if one may begin now. While the storage fails
@@ -414,25 +357,21 @@ impl Scheduler {
         Ended { tally, is_gone }
     }
 
-    /// An attempt is done of which nobody knows how far it got. Nothing if it has ended.
+    /// An attempt is done of which nobody knows how far it got, or that has only waited for a destination:
+    /// its message is as before. Nothing if it has ended.
     pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64) {
-        if self.ended(message.id, number, true).is_some_and(|under_way| under_way.heard != Heard::Gone) {
-            let due = self.clock.now() + self.rest;
-            self.schedule.put(QueuedMessage { due, ..message });
+        let has_waited = self.waiting.get(message.id).is_some();
+        let Some(UnderWay { heard, .. }) = self.ended(message.id, number, !has_waited) else { return };
+        if heard == Heard::Gone {
+            return;
         }
-    }
-
-    /// A message waits as before that was about to be attempted. Whether somebody else has removed it
-    /// meanwhile.
-    pub(super) fn put_back(&mut self, message: QueuedMessage, number: u64) -> bool {
-        let Some(UnderWay { heard, .. }) = self.ended(message.id, number, false) else { return false };
-        if heard != Heard::Gone {
-            self.schedule.put(message);
-        }
-        if let Heard::At(timestamp) = heard {
+        let due = if has_waited { message.due } else { self.clock.now() + self.rest };
+        self.schedule.put(QueuedMessage { due, ..message });
+        if let Heard::At(timestamp) = heard
+            && has_waited
+        {
             self.put(message.id, timestamp, None);
         }
-        heard == Heard::Gone
     }
 
     /// Takes an attempt off, if it is under way; what was heard of its message.

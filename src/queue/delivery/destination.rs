@@ -13,7 +13,6 @@ use crate::queue::destinations::usual_destination;
 use crate::queue::envelope::QueueEnvelope;
 use crate::queue::event::{Cause, Kind};
 use crate::queue::relay::Relay;
-use crate::queue::run::Tally;
 use crate::queue::timer::Timer;
 
 impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'_, H, R, T> {
@@ -26,7 +25,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         let has = queue.relay.has(message.id);
         let visit =
             queue.shared.update_now(&queue.timer, |state| state.scheduler.wait_for(message, number, names, has));
-        let Some(visit) = visit else { return false };
+        let Some(visit) = visit else { return true }; // the claim finds that it is gone
         let waiting = pin!(visit.waits_no_more.notified());
         if matches!(select(waiting, pin!(self.over.aborted())).await, Either::Right(_)) {
             return false;
@@ -66,14 +65,5 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             self.queue.emit(Some(id), Some(&envelope), meta.attempts, kind);
         }
         Some(names)
-    }
-
-    /// Leaves the message as it was.
-    pub(super) fn put_back(self) -> Tally {
-        let (queue, message, number) = (self.queue, *self.state.message(), self.number);
-        if queue.shared.update_now(&queue.timer, |state| state.scheduler.put_back(message, number)) {
-            queue.emit(Some(message.id), None, message.attempts, Kind::Removed);
-        }
-        Tally::default()
     }
 }
