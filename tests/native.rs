@@ -15,6 +15,7 @@ mod message;
 mod model;
 mod policies;
 mod queue;
+mod queue_fencing;
 mod queue_listing;
 mod queue_run;
 #[cfg(feature = "redb")]

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::queues::{Answering, Events, id_of, later, left, no_user, queue_on, watched, with_messages};
+use crate::support::queues::{
+    Answering, Events, HostTimer, id_of, later, left, no_user, queue_on, watched, with_messages,
+};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run, yields};
 use slimta_queue_dict::queue::{
     Answer, Attempt, BounceQueue, BoxError, BoxFuture, BoxRelay, EnqueueError, EnqueueOptions, Options, Queue, Relay,
@@ -593,27 +595,6 @@ async fn a_storage_that_fails_is_told_of_and_the_message_waits() {
     assert_eq!((queue.get_info().size, queue.get_info().in_attempt), (1, 0));
     queue.flush().await.unwrap();
     assert_eq!(host.dicts().meta.len(), 0);
-}
-
-/// Its clock is that of a host, on which time goes by as it is looked at.
-struct HostTimer(FaultHost);
-
-impl Timer for HostTimer {
-    fn wall(&self) -> f64 {
-        self.0.now()
-    }
-
-    fn steady(&self) -> f64 {
-        self.0.now()
-    }
-
-    fn random(&self) -> f64 {
-        1.0
-    }
-
-    async fn sleep(&self, time: Duration) {
-        self.0.sleep(time).await;
-    }
 }
 
 #[test]
