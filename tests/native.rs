@@ -18,6 +18,7 @@ mod model;
 mod policies;
 mod queue;
 mod queue_destination;
+mod queue_fencing;
 mod queue_listing;
 mod queue_run;
 #[cfg(feature = "redb")]

@@ -111,7 +111,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let moment = self.moment();
         let mut command = self.state.begin(&self.queue.settings, moment);
         loop {
-            if matches!(command, Command::DeadLetter(_) | Command::Bounce) {
+            if matches!(command, Command::GetMeta | Command::DeadLetter(_) | Command::Bounce) {
                 self.report_outcome(); // whoever is told of was given up before
             }
             let input = match command {
@@ -288,7 +288,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         }
         for status in [Status::Delivered, Status::Deferred, Status::Failed] {
             // Whom a late owner saw fail, a later attempt meets again.
-            let is_known = status == Status::Delivered || !self.state.is_lease_lost();
+            let is_known = status == Status::Delivered || !self.state.is_late();
             let recipients = if is_known { self.recipients(status) } else { Vec::new() };
             if !recipients.is_empty() {
                 let timestamp = self.state.next_timestamp().unwrap_or(f64::NAN);

@@ -451,6 +451,8 @@ fn tally(attempt: &AttemptState) -> Tally {
     if !attempt.is_recorded() {
         return attempted;
     }
+    // Whom a late owner saw fail, a later attempt meets again.
+    let [deferred, failed] = [deferred, failed].map(|it| it && !attempt.is_late());
     Tally { delivered: delivered.into(), deferred: deferred.into(), failed: failed.into(), ..attempted }
 }
 

@@ -4,7 +4,9 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const pkg = fileURLToPath(new URL('../../pkg/', import.meta.url));
-const support = fileURLToPath(new URL('./', import.meta.url));
+/** What is served beside the package. */
+const FOLDERS = ['support', 'fixtures'];
+const tests = fileURLToPath(new URL('../', import.meta.url));
 const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
 /** An empty page with the package and the behaviours as globals, `complaints` of what nobody caught among them. */
 const PAGE = `<!doctype html><title>test</title><script>
@@ -20,7 +22,7 @@ const PAGE = `<!doctype html><title>test</title><script>
 </script>`;
 
 /**
- * Serves the package as it is, the files beside this one under `/support/`, a page that has both as globals, and an
+ * Serves the package as it is, the files beside this one under `/support/`, those of fixtures, a page that has both as globals, and an
  * answer at `/clear` that has the browser clear the site's data.
  *
  * @param {(...exchange: Parameters<import('node:http').RequestListener>) => boolean} [answer] to whatever else is asked:
@@ -35,8 +37,7 @@ export async function openSite(answer = () => false) {
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
     if (path === '/clear') return response.writeHead(200, { 'clear-site-data': '"storage"' }).end();
     const type = TYPES[/** @type {keyof TYPES} */ (extname(path))];
-    const file = createReadStream(
-      path.startsWith('/support/') ? join(support, path.slice('/support/'.length)) : join(pkg, path));
+    const file = createReadStream(join(FOLDERS.includes(path.split('/')[1]) ? tests : pkg, path));
     file.on('error', () => response.writeHead(404).end());
     file.on('open', () => file.pipe(response.writeHead(200, { 'content-type': type ?? 'text/plain' })));
   });

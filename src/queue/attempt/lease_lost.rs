@@ -24,7 +24,8 @@ impl AttemptState {
             }
             _ => {}
         }
-        self.lost = !same || lease.is_some();
+        self.late = !same || lease.is_some() || !self.in_doubt;
+        self.lost = self.late;
         self.after_lease_lost = Some(lease.map_or(timestamp, |lease| lease.until).max(timestamp));
         self.record_lease_lost()
     }

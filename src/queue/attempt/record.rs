@@ -74,7 +74,7 @@ impl AttemptState {
     pub(super) fn recorded(&mut self, settings: &Settings) -> Command {
         (self.recorded, self.unclaimed) = (true, None);
         if let Some(lease) = self.renewing.take() {
-            (self.held, self.tries) = (lease, 0);
+            (self.held, self.tries, self.in_doubt) = (lease, 0, false);
             return self.go(Stage::GetFailed, Command::GetMeta);
         }
         self.leave(settings)

@@ -14,8 +14,12 @@ use crate::queue::outcome::Status;
 pub(in crate::queue) const SOON: f64 = 1_000.0;
 
 impl AttemptState {
-    /// Tells of those whom the record names: another attempt may have delivered to some of them.
+    /// Tells of those whom the record names: another attempt may have delivered to some of them. Whoever
+    /// has the message by now tells of them, if that is somebody else.
     pub(super) fn tell_failed(&mut self, meta: Meta, settings: &Settings, moment: Moment) -> Command {
+        if !self.holds(&meta) {
+            return self.leave_to_others();
+        }
         let Meta { untold, failed, .. } = meta;
         self.untold = failed.into_iter().find(|failed| Some(failed.attempt) == untold);
         let Some(failed) = self.untold.clone() else { return self.settle(settings, moment) };
@@ -90,6 +94,14 @@ impl AttemptState {
             return self.comes_back(self.next);
         }
         self.go(Stage::Remove, Command::Remove)
+    }
+
+    /// The record was not as this owner had left it: it has settled after all, or others have the message.
+    pub(super) fn settle_as_found(&mut self, meta: Meta, settings: &Settings) -> Command {
+        if self.in_doubt && meta.lease.is_none() {
+            return self.settled(settings);
+        }
+        self.leave_to_others()
     }
 
     /// Whether somebody needs another attempt.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Delivery;
 use crate::envelope::{EnvelopeHandle, NoticeOf};
-use crate::host::Host;
+use crate::host::{Host, Stored};
 use crate::id::Id;
 use crate::meta::Failed;
 use crate::queue::callback::caught_async;
@@ -58,7 +58,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             return Input::Bounced(false);
         }
         match self.store_notice(notice.clone(), of, id).await {
-            Ok(looks_itself) => {
+            Ok(None) => Input::LeaseLost,
+            Ok(Some(looks_itself)) => {
                 self.report(Kind::Bounced { recipients, reply, bounce: &notice, id });
                 Input::Bounced(looks_itself)
             }
@@ -109,26 +110,39 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         Some(H::Envelope::of(dsn.envelope()))
     }
 
-    /// Stores a notice. Whether it looks itself whether it is to be sent: one that another queue takes
+    /// Stores a notice, unless the claim was lost while it was made: whoever has the message by then tells
+    /// of the failure. Whether it looks itself whether it is to be sent: one that another queue takes
     /// cannot, nor can several that the policies have made of it.
     async fn store_notice(
         &self,
         notice: H::Envelope,
         of: NoticeOf,
         id: Id,
-    ) -> std::result::Result<bool, Cause<H::Error>> {
+    ) -> std::result::Result<Option<bool>, Cause<H::Error>> {
         if let Some(other) = &self.queue.options.bounce_queue {
+            if !self.has_claim().await? {
+                return Ok(None);
+            }
             let enqueued = caught_async(async { other.enqueue(notice, id).await }).await;
-            return enqueued.and_then(|enqueued| enqueued).map(|()| false).map_err(Cause::Callback);
+            return enqueued.and_then(|enqueued| enqueued).map(|()| Some(false)).map_err(Cause::Callback);
         }
         let made = self.queue.apply_policies(notice).await.map_err(Cause::Callback)?;
+        if !self.has_claim().await? {
+            return Ok(None);
+        }
         let looks_itself = made.len() == 1;
         // Whatever the policies have made of it, it is from nobody: it is never bounced itself.
         let named = looks_itself.then_some(of);
         let notices = made.into_iter().map(|notice| notice.into_notice(named)).collect();
         let stored = self.queue.store_all(notices, id, None, None).await;
         stored.into_iter().try_for_each(|(_, id)| id.map(drop)).map_err(Cause::Storage)?;
-        Ok(looks_itself)
+        Ok(Some(looks_itself))
+    }
+
+    /// Whether the message is claimed still as this attempt has claimed it.
+    async fn has_claim(&self) -> std::result::Result<bool, Cause<H::Error>> {
+        let meta = self.queue.pooled(self.queue.storage.get_meta(&self.id())).await.map_err(Cause::Storage)?;
+        Ok(matches!(meta, Some(Stored::Good(meta)) if self.state.holds(&meta)))
     }
 
     /// Whom an attempt gave up: this one, or an earlier one that told of nobody.

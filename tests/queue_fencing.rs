@@ -1,0 +1,220 @@
+//! An owner whose claim was lost records whom it delivered to, hears of it, and changes nothing else.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::support::queues::{Answering, Events, HostTimer, later, no_user, watched};
+use crate::support::{FaultHost, Traits, envelope, poll_once, run, yields};
+use slimta_queue_dict::host::Stored;
+use slimta_queue_dict::queue::{Answer, Attempt, BounceQueue, BoxError, BoxFuture, Options, Queue, Relay, Verdict};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Id, Lease, Meta};
+
+const LEASE: f64 = 20_000.0;
+
+/// The one message.
+fn id() -> Id {
+    Id::from_u128(7)
+}
+
+/// A host with one message for two recipients, due at once.
+fn with_message() -> FaultHost {
+    let host = FaultHost::new(Traits::default());
+    run(DictStorage::new(host.clone()).write(envelope(2, "hello"), 0.0, Some(id()))).unwrap();
+    host
+}
+
+fn on_host<R>(host: &FaultHost, relay: R, options: Options<FaultHost>) -> Queue<FaultHost, R, HostTimer> {
+    let options = Options { lease: Duration::from_secs_f64(LEASE / 1_000.0), ..options };
+    Queue::with_timer(DictStorage::new(host.clone()), relay, options, HostTimer(host.clone())).unwrap()
+}
+
+fn meta(host: &FaultHost) -> Option<Meta> {
+    host.dicts().meta.get(&id()).map(|meta| match meta {
+        Stored::Good(meta) => meta.clone(),
+        _ => panic!("{meta:?}"),
+    })
+}
+
+/// Claims the message as a deliverer does who finds it when its lease has ended.
+fn steal(host: &FaultHost) {
+    let lease = Lease { until: 1e12, owner: "another".into() };
+    let change = Change {
+        timestamp: Some(lease.until),
+        attempts: Some(Attempts::Set(2)),
+        lease: Some(Some(lease)),
+        ..Change::default()
+    };
+    assert!(run(DictStorage::new(host.clone()).change(&id(), change)).unwrap());
+}
+
+fn lost(events: &Events) -> usize {
+    events.of("error").iter().filter(|error| error.cause == "LeaseLost").count()
+}
+
+/// Takes its time, until it may answer.
+#[derive(Clone)]
+struct Held {
+    has_message: Arc<AtomicBool>,
+    may_answer: Arc<AtomicBool>,
+}
+
+impl Relay<Envelope> for Held {
+    async fn attempt(&self, _: &Envelope, _: Attempt) -> Result<Answer, BoxError> {
+        self.has_message.store(true, Ordering::Relaxed);
+        while !self.may_answer.load(Ordering::Relaxed) {
+            yields(1).await;
+        }
+        Ok(Answer::Each(vec![Verdict::Delivered(None), no_user()]))
+    }
+}
+
+/// An owner stands still for longer than its lease, while its relay has the message and `other` attempts it. What the
+/// record says before the first one goes on, what it says after that, and what that one has heard.
+fn stand_still(other: fn() -> Answer) -> (Option<Meta>, Option<Meta>, Events) {
+    let host = with_message();
+    let (options, events) = watched();
+    let relay = Held { has_message: Arc::default(), may_answer: Arc::default() };
+    let first = on_host(&host, relay.clone(), options);
+    let mut attempting = Box::pin(first.run());
+    while !relay.has_message.load(Ordering::Relaxed) {
+        assert!(poll_once(attempting.as_mut()).is_pending());
+    }
+    host.advance(LEASE + 1_000.0);
+    run(on_host(&host, Answering(move |_: &Envelope, _| other()), Options::default()).run()).unwrap();
+    let before = meta(&host);
+    relay.may_answer.store(true, Ordering::Relaxed);
+    let result = run(attempting).unwrap();
+    assert_eq!((result.tally.delivered, result.tally.failed), (1, 0));
+    (before, meta(&host), events)
+}
+
+#[test]
+fn an_owner_that_stood_still_for_longer_than_its_lease_adds_whom_it_delivered_to_and_changes_nothing_else() {
+    let (before, after, events) = stand_still(|| later().into());
+    let before = before.unwrap();
+    assert_eq!((before.attempts, before.lease.as_ref()), (2, None));
+    assert_eq!(after, Some(Meta { delivered: vec![0], ..before }));
+    assert_eq!((lost(&events), events.of("delivered")[0].indexes.clone()), (1, vec![0]));
+    assert_eq!((events.of("failed").len(), events.of("bounced").len()), (0, 0));
+}
+
+#[test]
+fn an_owner_that_stood_still_until_its_message_was_gone_brings_nothing_back_and_hears_of_it() {
+    let (before, after, events) = stand_still(Answer::delivered);
+    assert_eq!((before, after), (None, None));
+    assert_eq!((lost(&events), events.of("failed").len(), events.of("bounced").len()), (1, 0, 0));
+}
+
+#[test]
+fn an_owner_that_stood_still_tells_nobody_of_whom_another_one_has_delivered_to_since() {
+    let (before, after, events) = stand_still(|| Answer::Each(vec![later(), Verdict::Delivered(None)]));
+    assert_eq!(before.unwrap().delivered, [1]);
+    let after = after.unwrap();
+    assert_eq!((after.delivered, after.failed, after.untold), (vec![0, 1], vec![], None));
+    assert_eq!((lost(&events), events.of("bounced").len()), (1, 0));
+}
+
+/// Refuses everybody, with these options; what is left of the queue's storage, and what it told.
+fn refuse(host: &FaultHost, options: Options<FaultHost>, policy: bool) -> Events {
+    let (watched, events) = watched::<FaultHost>();
+    let options = Options { listener: options.listener.or(watched.listener), ..options };
+    let queue = on_host(host, Answering(|_: &Envelope, _| no_user().into()), options);
+    if policy {
+        let host = host.clone();
+        queue.add_policy(Arc::new(move |envelope: Envelope| {
+            steal(&host);
+            Box::pin(async { Ok(vec![envelope]) })
+        }));
+    }
+    run(queue.run()).unwrap();
+    events
+}
+
+/// The record is as the other one has left it, who is to tell.
+fn is_left_to_the_other(host: &FaultHost) {
+    let Meta { timestamp, attempts, lease, untold, .. } = meta(host).unwrap();
+    assert_eq!((timestamp, attempts, untold), (1e12, 2, Some(1)));
+    assert_eq!(lease.unwrap().owner, "another");
+}
+
+/// A queue elsewhere, and how much it was given.
+#[derive(Clone, Default)]
+struct Elsewhere {
+    given: Arc<AtomicUsize>,
+    /// Whose message is claimed by another one meanwhile.
+    steals: Arc<Mutex<Option<FaultHost>>>,
+}
+
+impl BounceQueue<Envelope> for Elsewhere {
+    fn enqueue(&self, _: Envelope, _: Id) -> BoxFuture<'_, Result<(), BoxError>> {
+        self.given.fetch_add(1, Ordering::Relaxed);
+        self.steals.lock().unwrap().iter().for_each(steal);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[test]
+fn an_owner_that_loses_its_claim_while_the_notice_is_made_stores_none() {
+    for goes_elsewhere in [false, true] {
+        let host = with_message();
+        let stolen = host.clone();
+        let elsewhere = Elsewhere::default();
+        let options = Options {
+            bounce_factory: Some(Box::new(move |failed: &Envelope, _, _| {
+                steal(&stolen);
+                let notice = Envelope { recipients: vec!["me@example.com".into()], ..failed.clone() };
+                Box::pin(async {
+                    yields(3).await;
+                    Ok(Some(notice))
+                })
+            })),
+            bounce_queue: goes_elsewhere.then(|| Box::new(elsewhere.clone()) as _),
+            ..Options::default()
+        };
+        let events = refuse(&host, options, false);
+        assert_eq!((host.dicts().meta.len(), elsewhere.given.load(Ordering::Relaxed)), (1, 0));
+        assert_eq!((lost(&events), events.of("failed").len(), events.of("bounced").len()), (1, 1, 0));
+        is_left_to_the_other(&host);
+    }
+}
+
+#[test]
+fn an_owner_that_loses_its_claim_while_policies_are_applied_to_the_notice_stores_none() {
+    let host = with_message();
+    let events = refuse(&host, Options::default(), true);
+    assert_eq!((host.dicts().meta.len(), lost(&events), events.of("bounced").len()), (1, 1, 0));
+    is_left_to_the_other(&host);
+}
+
+#[test]
+fn an_owner_that_loses_its_claim_between_record_and_telling_keeps_no_dead_letter_and_stores_no_notice() {
+    let host = with_message();
+    let kept = FaultHost::new(Traits::default());
+    let (watched, events) = watched::<FaultHost>();
+    let (stolen, told) = (host.clone(), watched.listener.unwrap());
+    let options = Options {
+        dead_letter: Some(Arc::new(DictStorage::new(kept.clone()))),
+        listener: Some(Box::new(move |event| {
+            if event.kind.name() == "failed" {
+                steal(&stolen);
+            }
+            told(event);
+        })),
+        ..Options::default()
+    };
+    refuse(&host, options, false);
+    assert_eq!((host.dicts().meta.len(), kept.dicts().meta.len()), (1, 0));
+    assert_eq!((lost(&events), events.of("failed").len(), events.of("bounced").len()), (1, 1, 0));
+    is_left_to_the_other(&host);
+}
+
+#[test]
+fn an_owner_that_loses_its_claim_after_telling_leaves_the_record_as_it_is_and_hears_of_it() {
+    let host = with_message();
+    let elsewhere = Elsewhere { steals: Arc::new(Mutex::new(Some(host.clone()))), ..Elsewhere::default() };
+    let options = Options { bounce_queue: Some(Box::new(elsewhere.clone())), ..Options::default() };
+    let events = refuse(&host, options, false);
+    assert_eq!((elsewhere.given.load(Ordering::Relaxed), lost(&events)), (1, 1));
+    is_left_to_the_other(&host);
+}

@@ -1,0 +1,48 @@
+/** This version of the package and the one before, on one Redis server, as while a new one is rolled out. */
+import { after, afterEach, before, describe, test } from 'node:test';
+import { redisHost } from '../pkg/hosts/redis.js';
+import * as current from '../pkg/load/inline.js';
+import * as earlier from './fixtures/version-before.js';
+import { client, endAll, endings, newPlace } from './support/redis-storage.js';
+import { skip, startRedis } from './support/redis.js';
+import { judgeMeeting, judgeTurns, judgeWork } from './support/versions-judge.js';
+import { attemptByTurns, emptied, meetNewerRecord, work } from './support/versions.js';
+
+describe('This version and the one before on one Redis server', { skip, timeout: 60_000 }, () => {
+  let server;
+  before(async () => (server = await startRedis()));
+  after(() => server.stop());
+  afterEach(endAll);
+
+  /** Both versions on one place. */
+  const open = () => {
+    const prefix = newPlace();
+    const on = ({ AsyncDictStorage, Queue }, hostOf, library) => {
+      const host = hostOf(client(library, server.port), { prefix });
+      const storage = new AsyncDictStorage(host);
+      endings.push(() => storage.close());
+      return { Queue, storage, host };
+    };
+    return { old: on(earlier, earlier.redisHost, 'ioredis'), new: on(current, redisHost, 'node-redis') };
+  };
+
+  test('both deliver everything once, and tell each sender once', async () => {
+    const versions = open();
+    const [old, now] = [work(versions.old, 'old', versions.old.storage), work(versions.new, 'new', versions.new.storage)];
+    await Promise.all([old.enqueue(), now.enqueue()]);
+    await emptied(versions.new.storage);
+    await Promise.all([old.stop(), now.stop()]);
+    judgeWork({
+      done: { old: old.done, new: now.done }, errors: { old: old.errors, new: now.errors },
+      findings: await versions.old.storage.check(),
+    });
+  });
+
+  test('this version keeps fields that nobody knows, and the one before keeps marks and attempts', async () => {
+    judgeTurns(await attemptByTurns(open()));
+  });
+
+  test('the one before says newer-format of what nobody was told of yet, and leaves it alone', async () => {
+    judgeMeeting(await meetNewerRecord(open()));
+  });
+});
