@@ -20,6 +20,8 @@ use crate::envelope::EnvelopeHandle;
 use crate::id::Id;
 use crate::meta::Meta;
 
+pub use crate::watch::ChangeListener;
+
 /// Which of the two dictionaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dict {
@@ -222,6 +224,13 @@ pub trait Host {
     fn is_unknown_outcome(error: &Self::Error) -> bool {
         let _ = error;
         false
+    }
+
+    /// Tells a storage, from now on, of the messages that others change. Called once, when somebody waits
+    /// at that storage or runs a queue on it. A host that never tells leaves it to them to look through
+    /// everything now and then.
+    fn subscribe(&self, listener: ChangeListener) {
+        let _ = listener;
     }
 
     /// Gives back what the host holds. Called once, after the last other call has ended.
