@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(HOME)/.cache/slimta-queue-dict/bin:$(PATH)
 
 PORT ?= 8080
-RUST := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find src -name '*.rs')
+RUST := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find src -name '*.rs' -o -name '*.lua')
 JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js tools/encode.js README.md
 BUILT := pkg/wasm/.built
 WASM_PACK := wasm-pack --log-level warn build --no-pack --mode no-install --target no-modules --out-dir target/wasm-pack

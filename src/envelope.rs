@@ -43,6 +43,9 @@ pub struct Envelope {
     pub timestamp: Option<f64>,
     /// Of what it tells, if a queue has made it to tell a sender of failures.
     pub notice_of: Option<NoticeOf>,
+    /// The fields that this version does not know, as the host encodes them: whatever a program in JavaScript
+    /// has put beside these. Who reads the message there gets them back.
+    pub unknown: Vec<u8>,
 }
 
 /// What a notice tells of.
@@ -67,6 +70,8 @@ pub struct Client {
     pub protocol: Option<String>,
     /// As whom it was authenticated.
     pub auth: Option<String>,
+    /// The fields that this version does not know, as [`Envelope::unknown`] has them.
+    pub unknown: Vec<u8>,
 }
 
 impl EnvelopeHandle for Envelope {

@@ -21,6 +21,8 @@ use crate::envelope::EnvelopeHandle;
 use crate::id::Id;
 use crate::meta::Meta;
 
+pub use crate::watch::ChangeListener;
+
 /// Which of the two dictionaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dict {
@@ -244,6 +246,13 @@ pub trait Host {
     fn attempt_alone(&self, owner: &str) -> impl Future<Output = Option<Alone>> {
         let _ = owner;
         ready(None)
+    }
+
+    /// Tells a storage, from now on, of the messages that others change. Called once, when somebody waits
+    /// at that storage or runs a queue on it. A host that never tells leaves it to them to look through
+    /// everything now and then.
+    fn subscribe(&self, listener: ChangeListener) {
+        let _ = listener;
     }
 
     /// Gives back what the host holds. Called once, after the last other call has ended.

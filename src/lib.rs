@@ -33,11 +33,34 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `redb` there is `RedbHost`, which keeps messages in one
-//! file. To keep them elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
+//! To keep messages elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
+//!
+//! # Features
+//!
+//! All are for native programs, and none is there unless a program asks for it:
+//!
+//! - `redb`: `RedbHost`, which keeps messages in one file.
+//! - `redis`: `RedisHost`, which keeps them on a Redis server or in a Redis Cluster, together with programs
+//!   in JavaScript.
+//! - `lettre`: `relays::SmtpRelay`, which delivers over SMTP.
+//! - `tracing`: a span around each attempt, and an event for each of the queue's.
+//! - `conformance`: the suite that every host passes, for one's own.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
+
+#[cfg(all(
+    target_arch = "wasm32",
+    any(feature = "redb", feature = "redis", feature = "lettre", feature = "tracing", feature = "conformance")
+))]
+compile_error!(
+    "slimta-queue-dict has the features redb, redis, lettre, tracing and conformance for native programs only"
+);
 
 mod cache;
 mod clock;
+#[cfg(all(feature = "conformance", not(target_arch = "wasm32")))]
+pub mod conformance;
 mod envelope;
 mod error;
 pub mod host;
@@ -49,6 +72,8 @@ mod locks;
 mod message;
 mod meta;
 pub mod queue;
+#[cfg(all(feature = "lettre", not(target_arch = "wasm32")))]
+pub mod relays;
 mod storage;
 mod sync;
 mod wait;
@@ -60,6 +85,8 @@ pub use envelope::{Client, Envelope, EnvelopeHandle, NoticeOf};
 pub use error::{Error, Got, Invalid};
 pub use host::Host;
 pub use hosts::MemoryHost;
+#[cfg(all(feature = "redis", not(target_arch = "wasm32")))]
+pub use hosts::{Durability, RedisCursor, RedisError, RedisHost};
 #[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
 pub use hosts::{RedbError, RedbHost};
 pub use id::{Id, NotAnId};

@@ -62,6 +62,9 @@ pub struct DictStorage<H: Host> {
     calls: RwLock<()>,
     closed: AtomicBool,
     pub(crate) watchers: Watchers,
+    /// Whether the host was asked to tell of what others change.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) subscribed: AtomicBool,
     /// When an orphan envelope was seen first, on the host's clock.
     pub(crate) orphans: Mutex<HashMap<Id, f64>>,
 }
@@ -94,6 +97,8 @@ impl<H: Host> DictStorage<H> {
             calls: RwLock::default(),
             closed: AtomicBool::default(),
             watchers: Watchers::default(),
+            #[cfg(not(target_arch = "wasm32"))]
+            subscribed: AtomicBool::default(),
             orphans: Mutex::default(),
         }
     }

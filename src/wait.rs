@@ -41,7 +41,7 @@ impl<H: Host> DictStorage<H> {
     /// `every` so often, since a host may say nothing.
     pub fn wait(&self, every: Duration) -> Wait<H::Cursor> {
         Wait {
-            subscriber: self.watchers.subscribe(),
+            subscriber: self.subscribe(),
             every,
             scan: Scan::Page(None),
             yielded: HashMap::new(),
@@ -50,6 +50,16 @@ impl<H: Host> DictStorage<H> {
             changes: HashMap::new(),
             rescan: false,
         }
+    }
+
+    /// Hears of every change from now on. The host is asked once to tell of those that others make: in
+    /// JavaScript the classes do that.
+    pub(crate) fn subscribe(&self) -> Subscriber {
+        #[cfg(not(target_arch = "wasm32"))]
+        if !self.subscribed.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            self.host.subscribe(self.watchers.listener());
+        }
+        self.watchers.subscribe()
     }
 
     /// Tells those that wait at this storage that somebody else has changed a message.

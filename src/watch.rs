@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::mem::take;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 
 use crate::id::Id;
@@ -26,7 +26,34 @@ pub(crate) enum Latest {
 
 /// Everybody who has subscribed to the changes of one storage.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<Vec<Arc<Mutex<Changes>>>>);
+pub(crate) struct Watchers(Arc<Mutex<Vec<Subscriber>>>);
+
+/// Where a host tells a storage of what others have changed; see
+/// [`Host::subscribe`](crate::Host::subscribe).
+#[derive(Clone, Debug)]
+pub struct ChangeListener(Weak<Mutex<Vec<Subscriber>>>);
+
+impl ChangeListener {
+    /// Somebody else has changed this message.
+    pub fn notify(&self, id: Id) {
+        if let Some(watchers) = self.0.upgrade() {
+            Watchers(watchers).notify(id, Latest::Changed);
+        }
+    }
+
+    /// Anything may have changed.
+    pub fn rescan(&self) {
+        if let Some(watchers) = self.0.upgrade() {
+            Watchers(watchers).rescan();
+        }
+    }
+
+    /// Whether the storage is gone.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
 
 /// What one subscriber has not taken yet.
 #[derive(Debug, Default)]
@@ -43,11 +70,17 @@ pub(crate) struct Changes {
 impl Watchers {
     /// Everything from now on.
     pub(crate) fn subscribe(&self) -> Subscriber {
-        let changes = Arc::new(Mutex::new(Changes::default()));
+        let subscriber = Subscriber(Arc::default());
         let mut watchers = lock(&self.0);
-        watchers.retain(|other| Arc::strong_count(other) > 1);
-        watchers.push(Arc::clone(&changes));
-        Subscriber(changes)
+        watchers.retain(|other| Arc::strong_count(&other.0) > 1);
+        watchers.push(subscriber.clone());
+        subscriber
+    }
+
+    /// For the host.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn listener(&self) -> ChangeListener {
+        ChangeListener(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn notify(&self, id: Id, latest: Latest) {
@@ -70,8 +103,8 @@ impl Watchers {
 
     fn publish(&self, change: impl Fn(&mut Changes)) {
         let watchers = lock(&self.0).clone();
-        for changes in watchers {
-            Subscriber(changes).update(&change);
+        for subscriber in watchers {
+            subscriber.update(&change);
         }
     }
 }

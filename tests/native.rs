@@ -7,6 +7,7 @@ mod support;
 
 mod check;
 mod concurrency;
+#[cfg(feature = "conformance")]
 mod conformance;
 mod crash;
 #[cfg(feature = "redb")]
@@ -23,5 +24,13 @@ mod queue_listing;
 mod queue_run;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_node;
+#[cfg(feature = "lettre")]
+mod smtp_relay;
 mod storage;
+#[cfg(feature = "tracing")]
+mod trace;
 mod wait;

@@ -70,7 +70,7 @@ async fn received_stands_first_and_says_what_is_known_and_nothing_that_is_no_nam
         host: text("pc.example.com"),
         name: text("pc"),
         protocol: text("ESMTPSA"),
-        auth: None,
+        ..Client::default()
     };
     let odd = Client { ip: text("192.0.2.1"), name: text("x) by evil (\r\nBcc: y"), ..Client::default() };
     for (client, recipients, value) in [

@@ -1,6 +1,7 @@
 // Makes the npm package in pkg/ whole after wasm-pack has built target/wasm-pack: optimises the module, inlines it as text,
 // makes a factory of the glue, writes package.json and the types, and holds the sizes against their limits.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -20,6 +21,7 @@ rmSync('pkg/wasm', { recursive: true, force: true });
 mkdirSync('pkg/wasm');
 optimise();
 inline();
+commitScript();
 glue();
 manifest();
 types();
@@ -54,6 +56,15 @@ function inline() {
 
 /** @returns {Uint8Array<ArrayBuffer>} the bytes of the module */
 export const wasm = () => decode('${text}', '${letters}', [${order}], ${size});
+`);
+}
+
+/** The script of the Redis host is that of the one in Rust. */
+function commitScript() {
+  const text = readFileSync('src/hosts/redis/commit.lua', 'utf8');
+  const digest = createHash('sha1').update(text).digest('hex');
+  writeFileSync('pkg/wasm/redis-commit.js', `/** The script that commits, and the SHA-1 by which a server knows it. */
+export const COMMIT = { digest: '${digest}', text: ${JSON.stringify(text)} };
 `);
 }
 

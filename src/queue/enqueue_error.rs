@@ -12,6 +12,7 @@ use crate::storage::Result;
 pub type Results<H> = Vec<(<H as Host>::Envelope, Result<Id, H>)>;
 
 /// Why a message was not accepted as a whole.
+#[non_exhaustive]
 pub enum EnqueueError<H: Host> {
     /// A policy failed. Nothing was stored.
     Policy(BoxError),

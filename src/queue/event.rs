@@ -9,6 +9,7 @@ use crate::id::Id;
 
 /// A transition of a message. `E` is what the host keeps as an envelope, `X` what it throws.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Event<'a, E, X> {
     /// Which message, where it is about one.
     pub id: Option<Id>,

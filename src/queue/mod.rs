@@ -44,6 +44,8 @@ mod scheduler;
 mod signal;
 mod state;
 mod timer;
+#[cfg(feature = "tracing")]
+mod trace;
 mod watcher;
 mod worker;
 

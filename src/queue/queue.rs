@@ -352,6 +352,8 @@ impl<H: Host, R, T> Queue<H, R, T> {
         attempts: u32,
         kind: Kind<'_, H::Envelope, H::Error>,
     ) {
+        #[cfg(feature = "tracing")]
+        super::trace::event(id, attempts, &kind);
         if let Some(listener) = &self.options.listener {
             let event = Event { id, envelope, attempts, kind };
             let _ = caught(|| listener(&event));

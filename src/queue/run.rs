@@ -191,7 +191,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     pub(crate) async fn pass(&self, options: RunOptions, which: Which) -> Result<RunResult, H> {
         let stops = self.enter();
         let _worker = OnDrop(|| self.leave(stops));
-        let subscriber = self.storage.watchers.subscribe();
+        let subscriber = self.storage.subscribe();
         let before = self.shared.lock().scheduler.started();
         let mut pass =
             Pass { options, which, waiting: Schedule::default(), joined: Vec::new(), tally: Tally::default() };

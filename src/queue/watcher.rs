@@ -34,7 +34,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// Schedules what is there, then what is written or given another timestamp, until the storage is
     /// closed.
     pub(super) async fn watch(&self) {
-        let subscriber = self.storage.watchers.subscribe();
+        let subscriber = self.storage.subscribe();
         let mut leaving = FuturesUnordered::new();
         let leave = |owner: String| async move {
             self.until_gone(&owner).await;

@@ -53,7 +53,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
                 match step {
                     Step::Begin(due) => {
                         began = true;
-                        attempts.push(Delivery::new(self, due, stops, leaving.clone()).run());
+                        #[cfg(feature = "tracing")]
+                        let id = due.message.id;
+                        let attempt = Delivery::new(self, due, stops, leaving.clone()).run();
+                        #[cfg(feature = "tracing")]
+                        let attempt = super::trace::attempt(id, attempt);
+                        attempts.push(attempt);
                     }
                     Step::Wait if pass.is_none() => self.tell_overdue(),
                     Step::Wait => {}

@@ -9,7 +9,9 @@ import { NAME, PKG, ROOT, filesIn, pack, program, targets } from './pack.js';
 
 const run = promisify(execFile);
 const { files, folder, manifest, tarball } = pack();
-const WASM = ['glue.js', 'glue.d.ts', 'inline.js', 'inline.d.ts', 'module.wasm'];
+const WASM = [
+  'glue.js', 'glue.d.ts', 'inline.js', 'inline.d.ts', 'module.wasm', 'redis-commit.js', 'redis-commit.d.ts',
+];
 
 test('the tarball holds every module of ours with its types, and nothing that is not for users', () => {
   const folders = ['binding', 'conformance', 'hosts', 'load', 'relays'];

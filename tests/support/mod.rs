@@ -3,6 +3,8 @@
 mod dicts;
 mod fault;
 pub mod queues;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod scenario;
 
 use std::future::{pending, poll_fn};
@@ -15,6 +17,12 @@ use slimta_queue_dict::{Envelope, Host, Id, Meta};
 
 pub use dicts::Dicts;
 pub use fault::{Failure, Fault, Step, Trouble, envelope, poll_once, run, yields};
+
+/// Where a file of the repository is.
+#[cfg(any(feature = "redis", feature = "lettre"))]
+pub fn in_repository(path: &str) -> String {
+    format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))
+}
 
 /// What kind of host it is.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
-/** What a program of a test does: `node work.js live|count|hold <kind of host> <place> [number]`. */
-import { AsyncDictStorage } from '../../pkg/load/inline.js';
+/** What a program of a test does: `node work.js live|count|hold|deliver <kind of host> <place> [number]`. */
+import { AsyncDictStorage, Queue } from '../../pkg/load/inline.js';
 import { liveOn } from './lives.js';
 
 const [what, kind, place, more] = process.argv.slice(2);
@@ -20,6 +20,11 @@ if (what === 'count') {
   }
   say('counted');
 }
+if (what === 'deliver') {
+  const queue = new Queue(storage, { attempt: (/** @type {any} */ { recipients }) => void say(recipients[0]) });
+  await queue.start();
+  for (let i = 0; i < Number(more); i++) await queue.enqueue({ sender: '', recipients: [`js-${i}`] });
+}
 
 async function open() {
   if (kind === 'level') {
@@ -36,6 +41,12 @@ async function open() {
     const client = kind === 'redis' ? createClient({ url: `redis://127.0.0.1:${port}` }) : new Redis(Number(port));
     client.on('error', () => {});
     return redisHost(client, { prefix });
+  }
+  if (kind === 'cluster') {
+    const [{ createCluster }, { redisHost }] = await Promise.all([import('redis'), import('../../pkg/hosts/redis.js')]);
+    const [ports, prefix] = place.split('/');
+    const rootNodes = ports.split(',').map((port) => ({ url: `redis://127.0.0.1:${port}` }));
+    return redisHost(createCluster({ rootNodes }).on('error', () => {}), { prefix });
   }
   throw new TypeError(`there is no ${kind}`);
 }

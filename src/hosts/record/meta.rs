@@ -1,0 +1,182 @@
+//! Meta records as bytes.
+
+use minicbor::data::Type;
+use minicbor::decode::Error;
+use minicbor::{Decoder, Encoder};
+
+use super::positions::{bits_of, digits_of, positions_in, positions_of};
+use super::{Bytes, Encoded, FORMAT, entries, entries_of, fields, keep, number, optional, record, stored};
+use crate::host::Stored;
+use crate::meta::{Failed, LastReply, Lease, Meta, Notice};
+
+/// The format of a meta record that names an attempt of whose failures nobody was told, and of that of a notice.
+const FORMAT_UNTOLD: u64 = 2;
+/// What a record says of a notice.
+const OPEN: &str = "open";
+const CONFIRMED: &str = "confirmed";
+const VOID: &str = "void";
+
+pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
+    let Meta { timestamp, attempts, delivered, lease, unknown, .. } = meta;
+    let Meta { failed, first_attempt, expires, scheduled, untold, notice, replies, .. } = meta;
+    let there = [
+        !delivered.is_empty(),
+        lease.is_some(),
+        !failed.is_empty(),
+        first_attempt.is_some(),
+        expires.is_some(),
+        *scheduled > 0,
+        untold.is_some(),
+        notice.is_some(),
+        !replies.is_empty(),
+    ];
+    let format = if untold.is_some() || notice.is_some() { FORMAT_UNTOLD } else { FORMAT };
+    record(format, entries_of(unknown).saturating_add(2), there, |to| {
+        to.str("timestamp")?.f64(*timestamp)?.str("attempts")?.u32(*attempts)?;
+        if !delivered.is_empty() {
+            to.str("deliveredIndexes")?.bytes(&bits_of(delivered))?;
+        }
+        if let Some(Lease { until, owner }) = lease {
+            to.str("lease")?.map(2)?.str("until")?.f64(*until)?.str("owner")?.str(owner)?;
+        }
+        encode_queue_fields(to, meta)?;
+        to.writer_mut().extend_from_slice(unknown);
+        Ok(())
+    })
+}
+
+fn encode_queue_fields(to: &mut Bytes, meta: &Meta) -> Encoded {
+    if !meta.failed.is_empty() {
+        to.str("failed")?.array(length_of(&meta.failed))?;
+        for Failed { attempt, indexes } in &meta.failed {
+            to.map(2)?.str("attempt")?.u32(*attempt)?.str("indexes")?.str(&digits_of(indexes))?;
+        }
+    }
+    if let Some(first_attempt) = meta.first_attempt {
+        to.str("firstAttempt")?.f64(first_attempt)?;
+    }
+    if let Some(expires) = meta.expires {
+        to.str("expires")?.f64(expires)?;
+    }
+    if meta.scheduled > 0 {
+        to.str("scheduled")?.u32(meta.scheduled)?;
+    }
+    if let Some(untold) = meta.untold {
+        to.str("untold")?.u32(untold)?;
+    }
+    if let Some(notice) = meta.notice {
+        to.str("notice")?.str(match notice {
+            Notice::Open => OPEN,
+            Notice::Confirmed => CONFIRMED,
+            Notice::Void => VOID,
+        })?;
+    }
+    if !meta.replies.is_empty() {
+        to.str("replies")?.array(length_of(&meta.replies))?;
+        for LastReply { code, message, indexes } in &meta.replies {
+            to.map(2)?.str("reply")?.map(2)?.str("code")?.u16(*code)?.str("message")?.str(message)?;
+            to.str("indexes")?.str(&digits_of(indexes))?;
+        }
+    }
+    Ok(())
+}
+
+fn length_of<T>(list: &[T]) -> u64 {
+    u64::try_from(list.len()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
+    let (mut meta, mut timestamp, mut attempts) = (Meta::default(), None, None);
+    let mut unknown = Encoder::new(Vec::new());
+    let read = fields(bytes, FORMAT_UNTOLD, |name, from| {
+        match name {
+            "timestamp" => timestamp = Some(number(from)?),
+            "attempts" => attempts = Some(from.u32()?),
+            "deliveredIndexes" => meta.delivered = positions(from)?,
+            "lease" => meta.lease = optional(from, decode_lease)?,
+            "failed" => meta.failed = list(from, decode_failed)?,
+            "firstAttempt" => meta.first_attempt = optional(from, number)?,
+            "expires" => meta.expires = optional(from, number)?,
+            "scheduled" => meta.scheduled = from.u32()?,
+            "untold" => meta.untold = optional(from, Decoder::u32)?,
+            "notice" => meta.notice = optional(from, decode_notice)?,
+            "replies" => meta.replies = list(from, decode_last_reply)?,
+            name => keep(name, from, &mut unknown)?,
+        }
+        Ok(())
+    });
+    stored(read, || Some(Meta { timestamp: timestamp?, attempts: attempts?, unknown: unknown.into_writer(), ..meta }))
+}
+
+fn decode_notice(from: &mut Decoder<'_>) -> Result<Notice, Error> {
+    match from.str()? {
+        OPEN => Ok(Notice::Open),
+        CONFIRMED => Ok(Notice::Confirmed),
+        VOID => Ok(Notice::Void),
+        _ => Err(Error::message("no such notice")),
+    }
+}
+
+fn decode_failed(from: &mut Decoder<'_>) -> Result<Failed, Error> {
+    let mut failed = Failed::default();
+    entries(from, |name, from| {
+        match name {
+            "attempt" => failed.attempt = from.u32()?,
+            "indexes" => failed.indexes = positions(from)?,
+            _ => from.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(failed)
+}
+
+fn decode_last_reply(from: &mut Decoder<'_>) -> Result<LastReply, Error> {
+    let mut last = LastReply::default();
+    entries(from, |name, from| match name {
+        "reply" => entries(from, |name, from| {
+            match name {
+                "code" => last.code = from.u16()?,
+                "message" => last.message = from.decode()?,
+                _ => from.skip()?,
+            }
+            Ok(())
+        }),
+        "indexes" => {
+            last.indexes = positions(from)?;
+            Ok(())
+        }
+        _ => from.skip(),
+    })?;
+    Ok(last)
+}
+
+/// A list of whatever `decode` reads.
+fn list<'b, T>(
+    from: &mut Decoder<'b>,
+    mut decode: impl FnMut(&mut Decoder<'b>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let Some(length) = from.array()? else { return Err(Error::message("a list of unknown length")) };
+    (0..length).map(|_| decode(from)).collect()
+}
+
+fn decode_lease(from: &mut Decoder<'_>) -> Result<Lease, Error> {
+    let (mut until, mut owner) = (None, None);
+    entries(from, |name, from| {
+        match name {
+            "until" => until = Some(number(from)?),
+            "owner" => owner = Some(from.decode()?),
+            _ => from.skip()?,
+        }
+        Ok(())
+    })?;
+    until.zip(owner).map(|(until, owner)| Lease { until, owner }).ok_or_else(|| Error::message("a part of a lease"))
+}
+
+/// Positions, however they are written: another program has a plain list where there are none.
+fn positions(from: &mut Decoder<'_>) -> Result<Vec<u32>, Error> {
+    match from.datatype()? {
+        Type::Bytes => from.bytes().map(positions_of),
+        Type::String => positions_in(from.str()?),
+        _ => from.decode(),
+    }
+}

@@ -1,0 +1,98 @@
+//! One message to some recipients over a connection.
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::fmt::Write;
+
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::commands::Rset;
+use lettre::transport::smtp::extension::Extension;
+use lettre::transport::smtp::response::Response;
+
+use crate::queue::{Reply, Verdict};
+use crate::relays::address::WireAddress;
+use crate::relays::meaning::{accepted_is_none, line, of_message, of_recipient};
+
+pub(super) struct Transaction<'a> {
+    pub(super) sender: &'a str,
+    pub(super) recipients: &'a [WireAddress],
+    pub(super) needs_utf8: bool,
+    pub(super) message: &'a [u8],
+}
+
+impl<'a> Transaction<'a> {
+    /// Makes it. Who has no verdict yet gets one; whoever looks before it has ended finds those of the
+    /// recipients that were refused.
+    pub(super) async fn make(self, connection: &mut AsyncSmtpConnection, verdicts: &mut HashMap<String, Verdict>) {
+        let mut left: Vec<&'a str> = self.recipients.iter().map(|recipient| recipient.text.as_str()).collect();
+        let verdict = self.say(connection, &mut left, verdicts).await;
+        verdicts.extend(left.into_iter().map(|recipient| (recipient.to_owned(), verdict.clone())));
+        // What was begun and not sent would be in the way of the next one.
+        if !matches!(verdict, Verdict::Delivered(_)) {
+            let _ = connection.command(Rset).await;
+        }
+    }
+
+    /// What became of those who are left in the end.
+    async fn say(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        left: &mut Vec<&'a str>,
+        verdicts: &mut HashMap<String, Verdict>,
+    ) -> Verdict {
+        let mut mail = format!("MAIL FROM:<{}>", self.sender);
+        let is_beyond = self.needs_utf8 || !self.message.is_ascii();
+        if is_beyond && connection.server_info().supports_feature(Extension::EightBitMime) {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        if self.needs_utf8 {
+            mail.push_str(" SMTPUTF8");
+        }
+        let _ = write!(mail, "\r\n");
+        if let Err(refused) = connection.command(mail).await {
+            return failure(&refused, |reply| accepted_is_none(of_message(reply)));
+        }
+        for recipient in std::mem::take(left) {
+            match connection.command(format!("RCPT TO:<{recipient}>\r\n")).await {
+                Ok(_) => left.push(recipient),
+                Err(refused) => {
+                    let is_over = refused.status().is_none();
+                    verdicts.insert(recipient.to_owned(), failure(&refused, of_recipient));
+                    if is_over {
+                        let rest = self.recipients.iter().filter(|other| !verdicts.contains_key(&other.text));
+                        *left = rest.map(|other| other.text.as_str()).collect();
+                        return failure(&refused, of_message);
+                    }
+                }
+            }
+        }
+        if left.is_empty() {
+            return Verdict::Missing; // everybody was refused
+        }
+        match connection.command("DATA\r\n").await {
+            Ok(reply) if reply.has_code(354) => {}
+            Ok(reply) => return accepted_is_none(of_message(reply_of(&reply))),
+            Err(refused) => return failure(&refused, of_message),
+        }
+        match connection.message(self.message).await {
+            Ok(reply) => of_message(reply_of(&reply)),
+            Err(refused) => failure(&refused, of_message),
+        }
+    }
+}
+
+fn reply_of(response: &Response) -> Reply {
+    Reply::new(response.code().into(), line(&response.message().collect::<Vec<_>>().join(" ")))
+}
+
+/// What an error means: by the reply that it is about, if the server has answered.
+pub(super) fn failure(error: &Error, meaning: impl FnOnce(Reply) -> Verdict) -> Verdict {
+    match error.status() {
+        Some(code) => {
+            let text = error.source().map(ToString::to_string).unwrap_or_default();
+            meaning(Reply::new(code.into(), line(&text)))
+        }
+        None => Verdict::Deferred(Reply::new(450, format!("4.4.2 {}", line(&error.to_string())))),
+    }
+}
