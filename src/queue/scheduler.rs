@@ -1,6 +1,6 @@
 //! Which message is next, and when to look again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::attempt::AttemptState;
 use super::clock::Clock;
@@ -22,6 +22,8 @@ pub(super) struct Scheduler {
     open: bool,
     /// When what was deferred was let be due.
     hurried_at: f64,
+    /// What was attempted before its time, in vain, and is so again: nobody has waited for its time.
+    early: HashSet<Id>,
     /// Whether the storage has failed, and taken nothing since.
     failing: bool,
     /// When the next message is attempted while it does.
@@ -106,6 +108,7 @@ impl Scheduler {
             limit,
             open: false,
             hurried_at: f64::NEG_INFINITY,
+            early: HashSet::new(),
             failing: false,
             probe_at: f64::NEG_INFINITY,
             rest: SHORTEST_REST,
@@ -180,6 +183,7 @@ impl Scheduler {
             under_way.heard = Heard::Gone;
             return None;
         }
+        self.early.remove(&id);
         self.schedule.remove(id)
     }
 
@@ -195,14 +199,19 @@ impl Scheduler {
 
     /// The scan has ended: forgets what it has not seen, unless that was added meanwhile.
     pub(super) fn end_scan(&mut self) -> Vec<QueuedMessage> {
-        self.schedule.end_scan()
+        let gone = self.schedule.end_scan();
+        for message in &gone {
+            self.early.remove(&message.id);
+        }
+        gone
     }
 
     /// Lets everything that was deferred be due now.
     pub(super) fn hurry(&mut self) {
         self.probe_at = f64::NEG_INFINITY;
-        self.hurried_at = self.clock.now();
-        self.schedule.hurry(self.hurried_at);
+        let now = self.clock.now();
+        self.schedule.hurry(now, self.hurried_at);
+        self.hurried_at = now;
     }
 
     /// Whether a message is due whose record has this timestamp.
@@ -232,7 +241,8 @@ impl Scheduler {
         if self.failing {
             self.probe_at = now + self.rest;
         }
-        Some(self.begin(message, message.due == self.hurried_at, false))
+        let flushed = self.early.remove(&message.id) || message.due == self.hurried_at;
+        Some(self.begin(message, flushed, false))
     }
 
     /// Begins an attempt of a message that a run has found with this timestamp, whatever it is due.
@@ -243,7 +253,8 @@ impl Scheduler {
         match self.schedule.get(id).filter(|message| message.timestamp == timestamp) {
             Some(message) => {
                 self.schedule.remove(id);
-                Taken::Now(self.begin(message, message.due > self.clock.now(), true))
+                let flushed = self.early.remove(&id) || message.due > self.clock.now();
+                Taken::Now(self.begin(message, flushed, true))
             }
             None => Taken::Changed,
         }
@@ -306,6 +317,9 @@ impl Scheduler {
         if let End::Rescheduled { due, timestamp, attempts } = end
             && !is_gone
         {
+            if due.is_none() && attempt.is_flushed() {
+                self.early.insert(id);
+            }
             let due = due.map_or_else(|| self.clock.now() + self.rest, |due| self.clock.due(due));
             let mut message = QueuedMessage { id, due, timestamp, attempts };
             if let Heard::At(timestamp) = heard
@@ -321,8 +335,11 @@ impl Scheduler {
     }
 
     /// An attempt is done of which nobody knows how far it got. Nothing if it has ended.
-    pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64) {
+    pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64, flushed: bool) {
         if self.ended(message.id, number).is_some_and(|under_way| under_way.heard != Heard::Gone) {
+            if flushed {
+                self.early.insert(message.id);
+            }
             let due = self.clock.now() + self.rest;
             self.schedule.put(QueuedMessage { due, ..message });
         }
@@ -410,6 +427,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_hurried_twice_before_its_attempt_begins_is_not_taken_for_due() {
+        let mut scheduler = Scheduler::new(1);
+        scheduler.tick(50.0, 0.0);
+        scheduler.open(true);
+        scheduler.put(id(), 9_000.0, Some(1));
+        scheduler.hurry();
+        scheduler.tick(51.0, 1.0);
+        scheduler.hurry();
+        assert!(scheduler.take().unwrap().flushed);
+    }
+
+    #[test]
     fn no_more_attempts_are_under_way_than_may_be() {
         let (mut scheduler, _) = begun();
         scheduler.put(Id::from_u128(2), 40.0, None);
@@ -437,7 +466,7 @@ mod tests {
         let fail = |scheduler: &mut Scheduler| {
             let due = scheduler.take().unwrap();
             scheduler.note(&Input::Failed, 0.0);
-            scheduler.abandon(due.message, due.number);
+            scheduler.abandon(due.message, due.number, due.flushed);
             due.message.id
         };
         let first = fail(&mut scheduler);
@@ -454,11 +483,11 @@ mod tests {
     #[test]
     fn an_attempt_that_is_abandoned_after_its_end_changes_nothing() {
         let (mut scheduler, due) = begun();
-        scheduler.abandon(due.message, due.number);
+        scheduler.abandon(due.message, due.number, due.flushed);
         assert_eq!(scheduler.info().in_attempt, 0);
         scheduler.tick(1e6, 1e6);
         let again = scheduler.take().unwrap();
-        scheduler.abandon(due.message, due.number);
+        scheduler.abandon(due.message, due.number, due.flushed);
         assert_eq!((again.message.id, scheduler.info().in_attempt), (id(), 1));
     }
 }
