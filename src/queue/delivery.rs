@@ -75,8 +75,8 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
 
 impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
     fn drop(&mut self) {
-        let (message, number) = (*self.state.message(), self.number);
-        self.queue.shared.update(|state| state.scheduler.abandon(message, number));
+        let (message, number, flushed) = (*self.state.message(), self.number, self.state.is_flushed());
+        self.queue.shared.update(|state| state.scheduler.abandon(message, number, flushed));
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod admission;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::attempt::AttemptState;
@@ -32,6 +32,8 @@ pub(super) struct Scheduler {
     open: bool,
     /// When what was deferred was let be due.
     hurried_at: f64,
+    /// What was attempted before its time, in vain, and is so again: nobody has waited for its time.
+    early: HashSet<Id>,
     /// Whether the storage has failed, and taken nothing since.
     failing: bool,
     /// When the next message is attempted while it does.
@@ -124,6 +126,7 @@ impl Scheduler {
             limit,
             open: false,
             hurried_at: f64::NEG_INFINITY,
+            early: HashSet::new(),
             failing: false,
             probe_at: f64::NEG_INFINITY,
             rest: SHORTEST_REST,
@@ -211,6 +214,7 @@ impl Scheduler {
             }
             return Some(waiting);
         }
+        self.early.remove(&id);
         self.schedule.remove(id)
     }
 
@@ -226,14 +230,19 @@ impl Scheduler {
 
     /// The scan has ended: forgets what it has not seen, unless that was added meanwhile.
     pub(super) fn end_scan(&mut self) -> Vec<QueuedMessage> {
-        self.schedule.end_scan()
+        let gone = self.schedule.end_scan();
+        for message in &gone {
+            self.early.remove(&message.id);
+        }
+        gone
     }
 
     /// Lets everything that was deferred be due now.
     pub(super) fn hurry(&mut self) {
         self.probe_at = f64::NEG_INFINITY;
-        self.hurried_at = self.clock.now();
-        self.schedule.hurry(self.hurried_at);
+        let now = self.clock.now();
+        self.schedule.hurry(now, self.hurried_at);
+        self.hurried_at = now;
     }
 
     /// Whether a message is due whose record has this timestamp.
@@ -268,7 +277,8 @@ impl Scheduler {
         if self.failing {
             self.probe_at = now + self.rest;
         }
-        Some(self.begin(message, message.due == self.hurried_at, false))
+        let flushed = self.early.remove(&message.id) || message.due == self.hurried_at;
+        Some(self.begin(message, flushed, false))
     }
 
     /// Begins an attempt of a message that a run has found with this timestamp, whatever it is due.
@@ -279,7 +289,8 @@ impl Scheduler {
         match self.schedule.get(id).filter(|message| message.timestamp == timestamp) {
             Some(message) => {
                 self.schedule.remove(id);
-                Taken::Now(self.begin(message, message.due > self.clock.now(), true))
+                let flushed = self.early.remove(&id) || message.due > self.clock.now();
+                Taken::Now(self.begin(message, flushed, true))
             }
             None => Taken::Changed,
         }
@@ -343,6 +354,9 @@ impl Scheduler {
         if let End::Rescheduled { due, timestamp, attempts } = end
             && !is_gone
         {
+            if due.is_none() && attempt.is_flushed() {
+                self.early.insert(id);
+            }
             let due = due.map_or_else(|| self.clock.now() + self.rest, |due| self.clock.due(due));
             let mut message = QueuedMessage { id, due, timestamp, attempts };
             if let Heard::At(timestamp) = heard
@@ -359,11 +373,14 @@ impl Scheduler {
 
     /// An attempt is done of which nobody knows how far it got, or that has only waited for a destination:
     /// its message is as before. Nothing if it has ended.
-    pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64) {
+    pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64, flushed: bool) {
         let has_waited = self.waiting.get(message.id).is_some();
         let Some(UnderWay { heard, .. }) = self.ended(message.id, number, !has_waited) else { return };
         if heard == Heard::Gone {
             return;
+        }
+        if flushed {
+            self.early.insert(message.id);
         }
         let due = if has_waited { message.due } else { self.clock.now() + self.rest };
         self.schedule.put(QueuedMessage { due, ..message });
@@ -474,6 +491,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_hurried_twice_before_its_attempt_begins_is_not_taken_for_due() {
+        let mut scheduler = Scheduler::new(1, f64::INFINITY, Destinations::new(None, None));
+        scheduler.tick(50.0, 0.0);
+        scheduler.open(true);
+        scheduler.put(id(), 9_000.0, Some(1));
+        scheduler.hurry();
+        scheduler.tick(51.0, 1.0);
+        scheduler.hurry();
+        assert!(scheduler.take().unwrap().flushed);
+    }
+
+    #[test]
     fn no_more_attempts_are_under_way_than_may_be() {
         let (mut scheduler, _) = begun();
         scheduler.put(Id::from_u128(2), 40.0, None);
@@ -501,7 +530,7 @@ mod tests {
         let fail = |scheduler: &mut Scheduler| {
             let due = scheduler.take().unwrap();
             scheduler.note(&Input::Failed, 0.0);
-            scheduler.abandon(due.message, due.number);
+            scheduler.abandon(due.message, due.number, due.flushed);
             due.message.id
         };
         let first = fail(&mut scheduler);
@@ -518,11 +547,11 @@ mod tests {
     #[test]
     fn an_attempt_that_is_abandoned_after_its_end_changes_nothing() {
         let (mut scheduler, due) = begun();
-        scheduler.abandon(due.message, due.number);
+        scheduler.abandon(due.message, due.number, due.flushed);
         assert_eq!(scheduler.info().in_attempt, 0);
         scheduler.tick(1e6, 1e6);
         let again = scheduler.take().unwrap();
-        scheduler.abandon(due.message, due.number);
+        scheduler.abandon(due.message, due.number, due.flushed);
         assert_eq!((again.message.id, scheduler.info().in_attempt), (id(), 1));
     }
 }

@@ -93,27 +93,6 @@ pub fn watched<H: Host<Envelope = Envelope>>() -> (Options<H>, Events) {
     (Options { listener: Some(Box::new(move |event| heard.push(event))), ..Options::default() }, events)
 }
 
-/// Its clock is that of a host, on which time goes by as it is looked at.
-pub struct HostTimer(pub FaultHost);
-
-impl Timer for HostTimer {
-    fn wall(&self) -> f64 {
-        self.0.now()
-    }
-
-    fn steady(&self) -> f64 {
-        self.0.now()
-    }
-
-    fn random(&self) -> f64 {
-        1.0
-    }
-
-    async fn sleep(&self, time: Duration) {
-        self.0.sleep(time).await;
-    }
-}
-
 pub fn queue_on<R>(host: &MemoryHost, relay: R, options: Options<MemoryHost>) -> Queue<MemoryHost, R, SystemTimer> {
     Queue::new(DictStorage::new(host.clone()), relay, options).unwrap()
 }
