@@ -41,6 +41,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         // Whether this worker begins no more attempts.
         let mut over = false;
         let leaving = AbortSignal::default();
+        // What an instance that is gone has begun is under way at its destinations already.
+        let is_new = pass.as_ref().is_none_or(|pass| pass.which != Which::Claimed);
+        let waits = self.settings.has_destinations && is_new;
         let mut timer = pin!(None);
         let mut wakes_at = f64::INFINITY;
         let mut spent = 0.0;
@@ -53,7 +56,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
                 match step {
                     Step::Begin(due) => {
                         began = true;
-                        attempts.push(Delivery::new(self, due, stops, leaving.clone()).run());
+                        attempts.push(Delivery::new(self, due, stops, waits.then(|| leaving.clone())).run());
                     }
                     Step::Wait if pass.is_none() => self.tell_overdue(),
                     Step::Wait => {}
