@@ -61,8 +61,8 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     number: u64,
     /// How often the queue was stopped before its worker began.
     stops: u64,
-    /// Says that its worker begins no more attempts.
-    over: AbortSignal,
+    /// Says that its worker begins no more attempts; none if it waits for no destination.
+    over: Option<AbortSignal>,
     /// Once it was read.
     envelope: Option<Arc<H::Envelope>>,
     /// Whether its outcome was told.
@@ -81,7 +81,7 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
 }
 
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
-    pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64, over: AbortSignal) -> Self {
+    pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64, over: Option<AbortSignal>) -> Self {
         let state = AttemptState::new(due.message, due.flushed);
         Self {
             queue,
@@ -98,7 +98,9 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
 
     /// The whole attempt, once its message may go where it has to.
     pub(super) async fn run(mut self) -> Tally {
-        if self.queue.settings.has_destinations && !self.wait_for_destinations().await {
+        if let Some(over) = self.over.take()
+            && !self.wait_for_destinations(&over).await
+        {
             return Tally::default(); // its message is as it was
         }
         Box::pin(self.attempt()).await // those who wait take less memory

@@ -41,6 +41,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         // Whether this worker begins no more attempts.
         let mut over = false;
         let leaving = AbortSignal::default();
+        // What an instance that is gone has begun is under way at its destinations already.
+        let is_new = pass.as_ref().is_none_or(|pass| pass.which != Which::Claimed);
+        let waits = self.settings.has_destinations && is_new;
         let mut timer = pin!(None);
         let mut wakes_at = f64::INFINITY;
         let mut spent = 0.0;
@@ -55,7 +58,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
                         began = true;
                         #[cfg(feature = "tracing")]
                         let id = due.message.id;
-                        let attempt = Delivery::new(self, due, stops, leaving.clone()).run();
+                        let attempt = Delivery::new(self, due, stops, waits.then(|| leaving.clone())).run();
                         #[cfg(feature = "tracing")]
                         let attempt = super::trace::attempt(id, attempt);
                         attempts.push(attempt);

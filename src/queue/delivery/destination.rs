@@ -13,12 +13,13 @@ use crate::queue::destinations::usual_destination;
 use crate::queue::envelope::QueueEnvelope;
 use crate::queue::event::{Cause, Kind};
 use crate::queue::relay::Relay;
+use crate::queue::signal::AbortSignal;
 use crate::queue::timer::Timer;
 
 impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'_, H, R, T> {
     /// Waits until each destination has room for the message. False: its worker begins no more attempts,
     /// or the message is gone.
-    pub(super) async fn wait_for_destinations(&mut self) -> bool {
+    pub(super) async fn wait_for_destinations(&mut self, over: &AbortSignal) -> bool {
         let Some(names) = self.destinations().await else { return true };
         let (queue, message, number) = (self.queue, *self.state.message(), self.number);
         let since = queue.timer.steady();
@@ -27,7 +28,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             queue.shared.update_now(&queue.timer, |state| state.scheduler.wait_for(message, number, names, has));
         let Some(visit) = visit else { return true }; // the claim finds that it is gone
         let waiting = pin!(visit.waits_no_more.notified());
-        if matches!(select(waiting, pin!(self.over.aborted())).await, Either::Right(_)) {
+        if matches!(select(waiting, pin!(over.aborted())).await, Either::Right(_)) {
             return false;
         }
         self.state.waited = queue.timer.steady() - since;
