@@ -285,7 +285,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             return;
         }
         self.reported = true;
-        if self.queue.options.listener.is_none() {
+        if self.queue.options.listener.is_none() && !cfg!(feature = "tracing") {
             return;
         }
         for status in [Status::Delivered, Status::Deferred, Status::Failed] {
