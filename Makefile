@@ -15,8 +15,8 @@ WASM_PACK := wasm-pack --log-level warn build --no-pack --mode no-install --targ
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: pkg ## Builds the page and serves it; PORT=8080
-	@node tools/serve.js $(PORT)
+demo: pkg ## Builds the page and serves it with a mail server behind it; PORT=8080
+	@node tools/demo/main.js $(PORT)
 
 pkg: tools ## Builds the npm package in pkg/ and holds its size against the limits
 	@if [ ! -e $(BUILT) ] || [ -n "$$(find $(RUST) $(JS) -newer $(BUILT) -print -quit)" ] || [ ! -e pkg/package.json ] \

@@ -4,10 +4,14 @@
 import PostalMime, { addressParser, decodeWords } from 'postal-mime';
 import { EmlError, headerValue, headerValues, joinEml, splitEml } from './eml.js';
 
+/** Says which message it is on its way. */
+export const KEY_HEADER = 'X-Outbox-Key';
+
 /**
  * What this page keeps in an envelope beside the usual fields. The storage carries it along and leaves it alone.
  *
  * @typedef {object} Origin
+ * @property {string} [key] the id that the message was queued under first
  * @property {string} file the name of the file
  * @property {number} size of the file in bytes
  * @property {string[]} recipients all of them: `get` leaves out those who are served
@@ -40,6 +44,19 @@ export function readEnvelope(bytes, file) {
     timestamp: Date.now(),
     origin: { file, size: bytes.length, recipients },
   };
+}
+
+/**
+ * Makes a message ready to be queued: an id, which the envelope keeps whatever id it is retried under, and a header that
+ * says it to whoever counts what arrives.
+ *
+ * @param {Envelope & { origin: Origin }} envelope
+ * @returns {{ id: string, envelope: Envelope & { origin: Origin } }}
+ */
+export function named(envelope) {
+  const id = crypto.randomUUID().replaceAll('-', '');
+  const headers = (envelope.headers ?? []).filter(([name]) => name.toLowerCase() !== KEY_HEADER.toLowerCase());
+  return { id, envelope: { ...envelope, headers: [...headers, [KEY_HEADER, id]], origin: { ...envelope.origin, key: id } } };
 }
 
 /**

@@ -1,0 +1,57 @@
+/**
+ * The service worker: keeps the page at hand without a network, and sends in the background where the browser can.
+ *
+ * Events: `change`.
+ */
+export class Offline extends EventTarget {
+  /** @type {ServiceWorkerRegistration | undefined} */
+  #registration;
+  #taking = false;
+  state = 'The page is not kept for offline use: this browser has no service workers here.';
+  /** Whether another version of the page waits. */
+  waiting = false;
+
+  async open() {
+    const { serviceWorker } = navigator;
+    if (!serviceWorker) return;
+    try {
+      this.#registration = await serviceWorker.register('sw.js');
+      this.#registration.addEventListener('updatefound', () => {
+        this.#registration?.installing?.addEventListener('statechange', () => this.#look());
+      });
+      serviceWorker.addEventListener('controllerchange', () => {
+        if (this.#taking) location.reload();
+        this.#look();
+      });
+      await serviceWorker.ready;
+      this.#look();
+    } catch (error) {
+      this.#say(`The page is not kept for offline use: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** Lets the other version take over; the page is reloaded then. */
+  take = () => {
+    this.#taking = true;
+    this.#registration?.waiting?.postMessage('take over');
+  };
+
+  /** Asks to be sent for in the background, should this page be closed. */
+  async wish() {
+    const sync = /** @type {any} */ (this.#registration)?.sync;
+    await sync?.register('outbox').catch(() => {}); // the page sends by itself anyway
+  }
+
+  #look() {
+    this.waiting = Boolean(this.#registration?.waiting && navigator.serviceWorker.controller);
+    const background = 'sync' in (this.#registration ?? {})
+      ? 'and sends in the background when the network is back.' : 'and sends while it is open.';
+    this.#say(this.#registration?.active ? `The page is kept for offline use ${background}` : 'The page is being kept for offline use…');
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    this.state = text;
+    this.dispatchEvent(new Event('change'));
+  }
+}
