@@ -15,8 +15,24 @@ export class Arrivals {
   version = 0;
   /** @type {Map<string, Arrival>} */
   #arrivals = new Map();
+  /** @type {Set<() => void>} */
+  #slowed = new Set();
   /** @type {Map<string, number>} how often each address was asked for */
   #asked = new Map();
+
+  /** @param {Arrivals['kept']} [kept] */
+  constructor(kept) {
+    if (!kept) return;
+    ({ dials: this.dials, version: this.version } = kept);
+    this.#arrivals = new Map(kept.arrivals);
+    this.#asked = new Map(kept.asked);
+  }
+
+  /** All that is to be kept where a program may end. */
+  get kept() {
+    const { dials, version } = this;
+    return { dials, version, arrivals: [...this.#arrivals], asked: [...this.#asked] };
+  }
 
   /**
    * @param {[string, string][]} headers
@@ -50,6 +66,20 @@ export class Arrivals {
     return before;
   }
 
+  /** Takes as long as it is told to; those who wait wait no longer once that is another time. */
+  async takeTime() {
+    if (this.dials.slow === 0) return;
+    await new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#slowed.delete(end);
+        resolve(undefined);
+      };
+      const timer = setTimeout(end, this.dials.slow);
+      this.#slowed.add(end);
+    });
+  }
+
   /**
    * @param {number} known
    * @param {string} server
@@ -71,6 +101,7 @@ export class Arrivals {
       const good = name === 'away' ? typeof value === 'boolean' : Number.isFinite(value) && value >= 0 && value <= most;
       if (!good) throw new TypeError(`${name}: expected ${name === 'away' ? 'true or false' : `a number up to ${most}`}`);
     }
+    if ('slow' in given && given.slow !== this.dials.slow) for (const end of this.#slowed) end();
     this.dials = { ...this.dials, ...given };
     this.version++;
   }

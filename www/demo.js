@@ -98,7 +98,7 @@ export class Demo extends EventTarget {
     for (const sample of SAMPLES) keys.push(await store.send(await compose({ from: ME, ...sample })));
     this.#worker = new Worker('sender.js', { type: 'module', name: 'sender' });
     this.#go({ step: 'send', keys });
-    await this.#until(() => keys.some((key) => store.message(key)?.state === 'elsewhere'));
+    await this.#until(() => keys.some((key) => store.message(key)?.state === 'elsewhere') || this.#isSettled(keys));
 
     this.#go({ step: 'kill', keys });
     this.#worker.terminate();

@@ -1,6 +1,6 @@
 /** @import { Store } from './store.js' */
 import { EmlError } from './eml.js';
-import { readEnvelope } from './mail.js';
+import { readFile } from './mail.js';
 
 /** How many files are read and written at once: what is in memory is bounded, small files still share a commit. */
 const AT_ONCE = 8;
@@ -22,8 +22,10 @@ export async function takeFiles(store, files, progress) {
     for (const file of left) {
       try {
         const bytes = new Uint8Array(await file.arrayBuffer());
-        await store.send(readEnvelope(bytes, file.name));
-        queued++;
+        for (const envelope of readFile(bytes, file.name)) {
+          await store.send(envelope);
+          queued++;
+        }
       } catch (error) {
         const problem = error instanceof EmlError ? error.message : `could not be queued: ${error instanceof Error ? error.message : error}`;
         problems.push({ file: file.name, problem });

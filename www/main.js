@@ -128,5 +128,6 @@ setInterval(() => {
 
 draw();
 void offline.open();
+if (SIMULATED) await offline.controlled(); // the other side is in the service worker
 await store.open();
 void demo.resume();

@@ -23,11 +23,19 @@ export class Offline extends EventTarget {
         if (this.#taking) location.reload();
         this.#look();
       });
-      await serviceWorker.ready;
+      const { active } = await serviceWorker.ready;
+      if (!serviceWorker.controller) active?.postMessage('take me');
       this.#look();
     } catch (error) {
       this.#say(`The page is not kept for offline use: ${error instanceof Error ? error.message : error}`);
     }
+  }
+
+  /** Resolves when requests of this page go through the service worker, or there is none. */
+  async controlled() {
+    const { serviceWorker } = navigator;
+    if (!serviceWorker || serviceWorker.controller) return;
+    await new Promise((resolve) => serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
   }
 
   /** Lets the other version take over; the page is reloaded then. */
@@ -43,7 +51,7 @@ export class Offline extends EventTarget {
   }
 
   #look() {
-    this.waiting = Boolean(this.#registration?.waiting && navigator.serviceWorker.controller);
+    this.waiting = Boolean(this.#registration?.waiting && this.#registration.active);
     const background = 'sync' in (this.#registration ?? {})
       ? 'and sends in the background when the network is back.' : 'and sends while it is open.';
     this.#say(this.#registration?.active ? `The page is kept for offline use ${background}` : 'The page is being kept for offline use…');

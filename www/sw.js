@@ -1,10 +1,13 @@
 // Keeps the page at hand without a network, and sends what waits when the network is back (Background Sync).
 import { History } from './history.js';
 import { openOutbox } from './outbox.js';
+import { Simulation } from './simulation.js';
 
 /** Which version of the page this is, and its files: put in when the page is made. */
 const CACHE = `page ${VERSION}`;
 const worker = /** @type {any} */ (globalThis);
+/** The other side, where the page has no server that has one. */
+const simulation = SIMULATED ? new Simulation() : undefined;
 
 worker.addEventListener('install', (/** @type {any} */ event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES.map((file) => new Request(file, { cache: 'reload' })))));
@@ -20,10 +23,13 @@ worker.addEventListener('activate', (/** @type {any} */ event) => {
 
 worker.addEventListener('message', (/** @type {any} */ { data }) => {
   if (data === 'take over') worker.skipWaiting();
+  if (data === 'take me') worker.clients.claim(); // a page that was loaded past this worker
 });
 
 worker.addEventListener('fetch', (/** @type {any} */ event) => {
   const { request } = event;
+  const simulated = simulation?.answer(request);
+  if (simulated) return event.respondWith(simulated);
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== location.origin || url.search !== '') return;
   event.respondWith((async () => {
@@ -40,7 +46,8 @@ const history = new History('service worker');
 async function deliver(lastChance) {
   if (!(await history.settings()).sending) return;
   if (!outbox) {
-    outbox = openOutbox();
+    // What this worker fetches does not come back to it.
+    outbox = openOutbox(simulation && { fetch: async (url, init) => (await simulation.answer(new Request(url, init))) ?? Response.error() });
     history.follow(outbox.queue);
   }
   await outbox.queue.flush();

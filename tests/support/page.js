@@ -14,10 +14,16 @@ import { ENGINES } from './engines.js';
  */
 
 /**
+ * Defines a test of the page, with what the server is told.
+ *
+ * @typedef {(name: string, run: (scene: Scene) => Promise<void>, options?: Parameters<typeof serve>[1]) => void} PageTest
+ */
+
+/**
  * Defines the same tests of the page in every engine.
  *
  * @param {string} subject
- * @param {(pageTest: (name: string, run: (scene: Scene) => Promise<void>, options?: Parameters<typeof serve>[1]) => void, engine: string) => void} define
+ * @param {(pageTest: PageTest, engine: string) => void} define
  * @param {{ only?: string[] }} [options]
  */
 export function onPage(subject, define, { only = Object.keys(ENGINES) } = {}) {
@@ -35,7 +41,7 @@ export function onPage(subject, define, { only = Object.keys(ENGINES) } = {}) {
         /** @type {PageTab[]} */
         const tabs = [];
         const open = async () => {
-          tabs.push(new PageTab(await browser.open(server.url)));
+          tabs.push(new PageTab(await browser.open(server.url), server.url));
           await tabs[tabs.length - 1].opened();
           return tabs[tabs.length - 1];
         };
@@ -57,9 +63,13 @@ export function onPage(subject, define, { only = Object.keys(ENGINES) } = {}) {
 
 /** A tab on the page, as somebody sees and uses it. */
 export class PageTab {
-  /** @param {any} tab */
-  constructor(tab) {
+  /**
+   * @param {any} tab
+   * @param {string} url
+   */
+  constructor(tab, url) {
     this.tab = tab;
+    this.url = url;
   }
 
   opened() {
@@ -67,16 +77,30 @@ export class PageTab {
   }
 
   /**
-   * Waits until a function of the page says yes.
+   * Waits until a function of the page says yes, also where the page is reloaded meanwhile.
    *
    * @param {(argument: any) => unknown} holds
    * @param {unknown} [argument]
    */
-  until(holds, argument) {
+  async until(holds, argument) {
+    for (;;) {
+      try {
+        return await this.#until(holds, argument);
+      } catch (error) {
+        if (!/unload|navigat|discarded|aborted|browsing context/i.test(String(error)) || /never:/.test(String(error))) throw error;
+      }
+    }
+  }
+
+  /**
+   * @param {(argument: any) => unknown} holds
+   * @param {unknown} argument
+   */
+  #until(holds, argument) {
     return this.tab.look(`(argument) => new Promise((resolve, reject) => {
       const holds = ${holds};
-      const look = () => {
-        const found = holds(argument);
+      const look = async () => {
+        const found = await holds(argument);
         if (!found) return;
         end();
         resolve(found === true ? null : found);
@@ -167,8 +191,10 @@ export class PageTab {
     return recipients;
   }
 
-  reload() {
-    return this.tab.reload();
+  /** Opens the page anew. The reload of a driver goes past service workers in some browsers. */
+  async reload() {
+    await this.tab.goto(this.url);
+    await this.opened();
   }
 
   /** Shows nothing any more. */

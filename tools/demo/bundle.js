@@ -12,6 +12,21 @@ const PACKAGE = 'slimta-queue-dict';
 /** What belongs to the page besides its scripts, by the end of its name. */
 const COPIED = new Set(['.html', '.css', '.svg', '.eml', '.webmanifest']);
 
+/** @type {Map<string, Promise<Map<string, Uint8Array>>>} what was made last, by its options and the age of its sources */
+const made = new Map();
+
+/**
+ * The files of the page as they are now, made anew only after a change.
+ *
+ * @param {Parameters<typeof pageFiles>[0]} [options]
+ */
+export async function freshFiles(options = {}) {
+  const stamp = JSON.stringify([options, await newest()]);
+  const known = made.get(stamp) ?? pageFiles(options);
+  made.set(stamp, known);
+  return known;
+}
+
 /**
  * Makes the files of the page: their names, with `/` between folders, and what is in them.
  *
@@ -37,7 +52,7 @@ export async function pageFiles({ simulated = false, version: salt = '' } = {}) 
 }
 
 /** When anything that the page is made of was changed last. */
-export async function newest() {
+async function newest() {
   const names = (await readdir(site, { recursive: true })).map((name) => join(site, name));
   const times = await Promise.all([...names, join(root, 'pkg/package.json')].map(async (name) => (await stat(name)).mtimeMs));
   return Math.max(...times);
@@ -51,7 +66,7 @@ export async function newest() {
 async function bundle(entries, options) {
   const { outputFiles = [] } = await build({
     entryPoints: entries.map((name) => join(site, name)),
-    outdir: site, bundle: true, platform: 'browser', target: 'es2022', minify: true, write: false, legalComments: 'none',
+    outdir: site, bundle: true, platform: 'browser', target: 'es2022', minify: true, treeShaking: true, write: false, legalComments: 'none',
     chunkNames: '[name]-[hash]', logLevel: 'silent', plugins: [{ name: PACKAGE, setup: resolvePackage }], ...options,
   });
   return outputFiles.map(({ path, contents }) => [path.slice(site.length + 1), contents]);

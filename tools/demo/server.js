@@ -1,9 +1,10 @@
 /** The demo on this machine: the page, the relay that it posts to, and the mail server behind that. */
 import { createServer } from 'node:http';
 import { extname } from 'node:path';
-import { newest, pageFiles } from './bundle.js';
+import { freshFiles } from './bundle.js';
 import { openRelay } from './relay.js';
-import { LARGEST, startSink } from './sink.js';
+import { LARGEST } from '../../www/posted.js';
+import { startSink } from './sink.js';
 
 const TYPES = /** @type {Record<string, string>} */ ({
   '.html': 'text/html; charset=utf-8',
@@ -62,18 +63,16 @@ export async function serve(port, { path: base = '/', version = '' } = {}) {
     }
   });
 
-  /** @type {{ stamp: string, files: Promise<Map<string, Uint8Array>> } | undefined} */
-  let made;
+  /** @type {Promise<Map<string, Uint8Array>> | undefined} */
+  let files;
   /**
    * The files of the page. A page that is opened anew shows what was changed; what it loads then is of one version.
    *
    * @param {boolean} anew
    */
-  async function fresh(anew) {
-    if (made && !anew) return made.files;
-    const stamp = `${current} ${await newest()}`;
-    if (made?.stamp !== stamp) made = { stamp, files: pageFiles({ version: current }) };
-    return made.files;
+  function fresh(anew) {
+    if (!files || anew) files = freshFiles({ version: current });
+    return files;
   }
 
   /**
@@ -91,8 +90,7 @@ export async function serve(port, { path: base = '/', version = '' } = {}) {
     if (method === 'POST') return post(name, request);
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'This server only answers GET, HEAD and POST.');
     if (name === 'inbox') return json(200, arrivals.tell(Number(searchParams.get('known') ?? -1), `127.0.0.1:${sink.port}`));
-    const files = await fresh(name === '' || name === 'sw.js');
-    const file = files.get(name === '' || name === undefined ? 'index.html' : name);
+    const file = (await fresh(name === '' || name === 'sw.js')).get(name === '' || name === undefined ? 'index.html' : name);
     return file && name !== undefined
       ? { status: 200, type: TYPES[extname(name || 'index.html')] ?? 'application/octet-stream', body: file }
       : text(404, 'There is no such file here.');

@@ -2,9 +2,7 @@
 import { SMTPServer } from 'smtp-server';
 import { parseMessage } from '../../pkg/load/inline.js';
 import { Arrivals, judge } from '../../www/arrivals.js';
-
-/** The largest message that is taken, in bytes. */
-export const LARGEST = 30_000_000;
+import { LARGEST } from '../../www/posted.js';
 
 /**
  * Starts the server on a free port of this machine.
@@ -24,13 +22,14 @@ export async function startSink() {
       /** @type {Buffer[]} */
       const chunks = [];
       stream.on('data', (/** @type {Buffer} */ chunk) => chunks.push(chunk));
-      stream.on('end', () => setTimeout(() => {
+      stream.on('end', async () => {
+        await arrivals.takeTime();
         if (stream.sizeExceeded) return callback(reply('552 5.3.4 Too large'));
         const { headers } = parseMessage(Buffer.concat(chunks));
         const { mailFrom, rcptTo } = session.envelope;
         arrivals.add(headers, mailFrom ? mailFrom.address : '', rcptTo.map(({ address }) => address));
         callback(null, '2.0.0 Delivered to the inbox beside');
-      }, arrivals.dials.slow));
+      });
     },
   });
   server.on('error', () => {}); // of connections that were closed
