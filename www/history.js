@@ -103,6 +103,15 @@ export class History extends EventTarget {
     return (await this.#db).get('records', key);
   }
 
+  /**
+   * @param {string[]} keys
+   * @returns {Promise<(Record | undefined)[]>}
+   */
+  async some(keys) {
+    const { store } = (await this.#db).transaction('records');
+    return Promise.all(keys.map((key) => store.get(key)));
+  }
+
   /** @param {string[]} keys */
   async forget(keys) {
     const tx = (await this.#db).transaction('records', 'readwrite');

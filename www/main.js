@@ -7,6 +7,7 @@ import { openOutbox } from './outbox.js';
 import { Store } from './store.js';
 import { PAGE, outbox as outboxView } from './view/board.js';
 import { Editor } from './view/editor.js';
+import { chart } from './view/chart.js';
 import { count } from './view/format.js';
 import { footer, notices } from './view/frame.js';
 import { inbox as inboxView } from './view/inbox.js';
@@ -17,6 +18,8 @@ import { attempt, icon, say } from './view/parts.js';
 
 /** How often “in 5 s” is worded anew, in milliseconds. */
 const REWORD = 1_000;
+/** The least time between two drawings, in milliseconds. */
+const FRAME = 60;
 
 const outbox = openOutbox();
 const history = new History('tab');
@@ -31,6 +34,7 @@ let looking = { tab: 'all', words: '', shown: PAGE, open: linked() };
 /** @type {{ file: string, problem: string }[]} */
 let problems = [];
 let progress = '';
+let charted = false;
 
 const input = Object.assign(document.createElement('input'), {
   type: 'file', multiple: true, accept: '.eml,.mbox,message/rfc822', id: 'file-input', hidden: true,
@@ -48,7 +52,7 @@ function changed() {
   setTimeout(() => {
     drawn = true;
     draw();
-  });
+  }, FRAME);
 }
 
 function draw() {
@@ -63,9 +67,13 @@ function draw() {
         <ul id="problem-list">${problems.map(({ file, problem }) => html`<li>${icon('warning')}<span><strong>${file}</strong> ${problem}.</span></li>`)}</ul>
         <button type="button" class="button is-small" @click=${dismiss}>Dismiss</button></section>` : nothing}
       <div class="board">
-        ${outboxView(store, looking, {
+        <div class="column">${outboxView(store, looking, {
           look, choose: () => input.click(), edit: (message) => attempt(() => editor.edit(message)),
         })}
+        ${chart(store, charted, (opened) => {
+          charted = opened;
+          changed();
+        })}</div>
         ${inboxView(store)}
       </div>
     </main>
@@ -118,6 +126,14 @@ input.addEventListener('change', () => {
   input.value = ''; // the same file may be chosen again
 });
 takeDrops((files) => void take(files));
+document.addEventListener('keydown', (event) => {
+  const { key, target, ctrlKey, metaKey, altKey } = event;
+  const typing = target instanceof Element && target.closest('input, textarea, select, dialog');
+  if (typing || ctrlKey || metaKey || altKey || !['c', '/'].includes(key)) return;
+  event.preventDefault();
+  if (key === 'c') editor.write();
+  else document.getElementById('search')?.focus();
+});
 addEventListener('hashchange', () => look({ open: linked() }));
 outbox.queue.addEventListener('queued', () => void offline.wish());
 store.addEventListener('settings', obey);

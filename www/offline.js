@@ -7,13 +7,13 @@ export class Offline extends EventTarget {
   /** @type {ServiceWorkerRegistration | undefined} */
   #registration;
   #taking = false;
-  state = 'The page is not kept for offline use: this browser has no service workers here.';
+  state = 'The page is being kept for offline use…';
   /** Whether another version of the page waits. */
   waiting = false;
 
   async open() {
     const { serviceWorker } = navigator;
-    if (!serviceWorker) return;
+    if (!serviceWorker) return this.#say('The page is not kept for offline use: this browser has no service workers here.');
     try {
       this.#registration = await serviceWorker.register('sw.js');
       this.#registration.addEventListener('updatefound', () => {

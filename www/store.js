@@ -29,6 +29,8 @@ import { readInbox } from './relay.js';
 const AGAIN = 2_000;
 /** How often the inbox is looked at unless something happens, in milliseconds. */
 const LOOK = 2_000;
+/** The least time between two looks, in milliseconds: what has arrived is told whole. */
+const REST = 250;
 
 /**
  * All that the page knows: what the queue lists, what its history says, what has arrived, and what the browser allows.
@@ -58,6 +60,7 @@ export class Store extends EventTarget {
   #looked = Promise.resolve();
   /** @type {Promise<void> | undefined} */
   #next;
+  #lookedAt = 0;
 
   /** @type {Settings} */
   settings = { sending: true };
@@ -231,7 +234,7 @@ export class Store extends EventTarget {
   /** Looks at what has arrived, after now. @returns {Promise<void>} */
   async look() {
     // Those who ask while somebody looks share the next look.
-    this.#next ??= this.#looked.then(() => {
+    this.#next ??= this.#looked.then(() => new Promise((resolve) => setTimeout(resolve, this.#lookedAt + REST - Date.now()))).then(() => {
       this.#next = undefined;
       return (this.#looked = this.#look());
     });
@@ -239,6 +242,7 @@ export class Store extends EventTarget {
   }
 
   async #look() {
+    this.#lookedAt = Date.now();
     try {
       const inbox = await readInbox(this.inbox?.version ?? -1);
       const known = this.inbox?.arrivals;
@@ -302,8 +306,9 @@ export class Store extends EventTarget {
   /** @param {string[]} keys */
   async #read(keys) {
     let unlisted = false;
-    for (const key of keys) {
-      const record = await this.#history.get(key);
+    const records = await this.#history.some(keys);
+    for (const [place, key] of keys.entries()) {
+      const record = records[place];
       if (record) this.#records.set(key, record);
       else this.#records.delete(key);
       this.#merge(key);

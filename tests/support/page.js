@@ -99,8 +99,12 @@ export class PageTab {
   #until(holds, argument) {
     return this.tab.look(`(argument) => new Promise((resolve, reject) => {
       const holds = ${holds};
+      let looking = false;
       const look = async () => {
+        if (looking) return; // what it looks for may be a press that changes the page
+        looking = true;
         const found = await holds(argument);
+        looking = false;
         if (!found) return;
         end();
         resolve(found === true ? null : found);

@@ -30,6 +30,9 @@ export function access(pageTest) {
     await page.is('Later', 'deferred');
     await page.press('.letter:last-child .letter-open');
     await page.says('.notice', 'nobody@example.org');
+    await page.press('#chart summary');
+    await page.says('#chart caption', 'People by state');
+    assert.match(await page.text('#chart tbody tr:last-child'), /1\s+1\s+1$/);
     for (const scheme of ['light', 'dark']) {
       await look(scheme);
       await examine(page, scheme);
