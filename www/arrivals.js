@@ -129,5 +129,5 @@ export function judge(address, { defer, refuse }, before) {
   const drawn = Math.random() * 100;
   if (drawn < refuse) return `550 5.7.1 ${address} refuses this message`;
   if (drawn < refuse + defer) return '451 4.3.2 Not now, try again later';
-  return '250 2.0.0 Delivered to the inbox beside';
+  return '250 2.0.0 Delivered to the inbox';
 }

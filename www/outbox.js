@@ -15,16 +15,17 @@ const backoff = (/** @type {unknown} */ _, /** @type {number} */ attempts) =>
  */
 export function openOutbox(options = {}) {
   const host = indexedDBHost('outbox');
+  const mails = new AsyncDictStorage(host);
   const failed = new AsyncDictStorage(indexedDBHost('failed'));
   const notices = new AsyncDictStorage(indexedDBHost('notices'));
   const url = new URL('relay', location.href);
 
   const queue = new Queue(
-    new AsyncDictStorage(host),
+    mails,
     httpRelay({ url, ...options }),
     { deadLetter: failed, bounceQueue: new Queue(notices), backoff },
   );
   queue.addPolicy(addDateHeader());
   queue.addPolicy(addMessageIdHeader());
-  return { queue, host, failed, notices };
+  return { queue, host, mails, failed, notices };
 }

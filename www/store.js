@@ -3,6 +3,7 @@
 /** @import { Recipient, Record } from './record.js' */
 /** @import { Inbox } from './relay.js' */
 /** @import { Origin } from './mail.js' */
+import { KeyError } from 'slimta-queue-dict';
 import { lockOf } from './history.js';
 import { named, originOf } from './mail.js';
 import { isOpen, newRecord } from './record.js';
@@ -210,9 +211,14 @@ export class Store extends EventTarget {
    * @returns {Promise<Envelope | undefined>}
    */
   async envelope({ ids, letters }) {
-    for (const id of letters) return (await this.#outbox.failed.get(id))[0];
-    for await (const one of this.#outbox.queue.list({ envelopes: true })) if (ids.includes(one.id)) return one.envelope;
-    return undefined;
+    const [letter] = letters;
+    if (letter) return (await this.#outbox.failed.get(letter))[0];
+    try {
+      return (await this.#outbox.mails.get(/** @type {string} */ (ids.at(-1))))[0];
+    } catch (error) {
+      if (error instanceof KeyError) return undefined;
+      throw error;
+    }
   }
 
   /** What would have told the sender. @param {string} key @returns {Promise<Envelope[]>} */
@@ -326,14 +332,15 @@ export class Store extends EventTarget {
    * @returns {Promise<string>} its key
    */
   async #adopt(id) {
-    for await (const { id: found, envelope, due } of this.#outbox.queue.list({ envelopes: true })) {
-      if (found !== id || !envelope) continue;
-      const record = newRecord(id, envelope, { due });
+    try {
+      const [envelope] = await this.#outbox.mails.get(id);
+      const record = newRecord(id, envelope);
       const known = this.#records.get(record.key);
       this.#records.set(record.key, known ? { ...known, ids: [...known.ids, id] } : record);
       return record.key;
+    } catch {
+      return id; // it is gone again, or nobody can read it
     }
-    return id;
   }
 
   /**

@@ -28,7 +28,7 @@ export async function startSink() {
         const { headers } = parseMessage(Buffer.concat(chunks));
         const { mailFrom, rcptTo } = session.envelope;
         arrivals.add(headers, mailFrom ? mailFrom.address : '', rcptTo.map(({ address }) => address));
-        callback(null, '2.0.0 Delivered to the inbox beside');
+        callback(null, '2.0.0 Delivered to the inbox');
       });
     },
   });

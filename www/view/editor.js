@@ -2,7 +2,7 @@
 import { html, nothing, render } from 'lit-html';
 import { compose } from '../compose.js';
 import { authorOf, readBody, subjectOf } from '../mail.js';
-import { attempt, icon, say } from './parts.js';
+import { attempt, icon, placeStatus } from './parts.js';
 
 const KEPT = 'outbox-draft';
 const FIELDS = /** @type {const} */ (['from', 'to', 'cc', 'bcc', 'subject', 'text']);
@@ -28,7 +28,7 @@ export class Editor {
     this.#dialog = document.createElement('dialog');
     this.#dialog.className = 'editor';
     this.#dialog.setAttribute('aria-labelledby', 'editor-title');
-    this.#dialog.addEventListener('close', () => say('')); // the status goes back to the page
+    this.#dialog.addEventListener('close', placeStatus);
     document.body.append(this.#dialog);
   }
 

@@ -41,6 +41,14 @@ export async function attempt(work) {
   }
 }
 
+/** Puts the status where it is seen and heard: what is not in an open modal dialog is neither. */
+export function placeStatus() {
+  const status = /** @type {HTMLElement} */ (document.getElementById('status'));
+  const place = [...document.querySelectorAll('dialog:modal')].at(-1) ?? document.body;
+  if (status.parentElement !== place) place.append(status);
+  return status;
+}
+
 /** How long a sentence stays on the page, in milliseconds. */
 const STAYS = 6_000;
 let timer = 0;
@@ -51,10 +59,7 @@ let timer = 0;
  * @param {string} text
  */
 export function say(text) {
-  const status = /** @type {HTMLElement} */ (document.getElementById('status'));
-  // What is not in an open modal dialog is neither seen nor heard.
-  const place = [...document.querySelectorAll('dialog:modal')].at(-1) ?? document.body;
-  if (status.parentElement !== place) place.append(status);
+  const status = placeStatus();
   status.textContent = text;
   status.classList.add('is-shown');
   clearTimeout(timer);
