@@ -137,6 +137,9 @@ document.addEventListener('keydown', (event) => {
 addEventListener('hashchange', () => look({ open: linked() }));
 outbox.queue.addEventListener('queued', () => void offline.wish());
 store.addEventListener('settings', obey);
+store.addEventListener('abandoned', () => {
+  if (store.settings.sending) void outbox.queue.run().catch(() => {}); // the queue tells of errors by events
+});
 for (const each of [store, demo, offline]) each.addEventListener('change', changed);
 setInterval(() => {
   if (store.messages.some(({ state }) => state === 'deferred')) changed();

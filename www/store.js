@@ -35,7 +35,8 @@ const REST = 250;
 
 /**
  * All that the page knows: what the queue lists, what its history says, what has arrived, and what the browser allows.
- * Views read it and draw it anew after each `change`.
+ * Views read it and draw it anew after each `change`. `settings` says that these are others; `abandoned`, that messages are
+ * claimed by whoever has ended.
  */
 export class Store extends EventTarget {
   #outbox;
@@ -305,8 +306,11 @@ export class Store extends EventTarget {
       return;
     }
     clearTimeout(this.#timer);
+    // Somebody may look for what a tab or worker held that has ended.
+    const abandoned = [...this.#listed].some(([key, { state }]) => state === 'sending' && this.#merged.get(key)?.state === 'waiting');
+    if (abandoned) this.dispatchEvent(new Event('abandoned'));
     const others = [...this.#merged.values()].some(({ state }) => state === 'elsewhere' || state === 'unseen');
-    if (others) this.#timer = setTimeout(() => this.list(), AGAIN);
+    if (others || abandoned) this.#timer = setTimeout(() => this.list(), AGAIN);
   }
 
   /** @param {string[]} keys */
