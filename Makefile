@@ -5,18 +5,22 @@ SHELL := bash
 export PATH := $(HOME)/.cache/slimta-queue-dict/bin:$(PATH)
 
 PORT ?= 8080
+SITE ?= target/site
 RUST := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find src -name '*.rs' -o -name '*.lua')
 JS := $(shell find pkg -name '*.js' -not -path 'pkg/wasm/*') pkg/types.d.ts pkg/wasm.d.ts pkg/manifest.json tools/pkg.js tools/encode.js README.md
 BUILT := pkg/wasm/.built
 WASM_PACK := wasm-pack --log-level warn build --no-pack --mode no-install --target no-modules --out-dir target/wasm-pack
 
-.PHONY: help pkg demo docs test test-long bench tools browsers clean
+.PHONY: help pkg demo docs site test test-long bench tools browsers clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: pkg ## Builds the page and serves it; PORT=8080
-	@node tools/serve.js $(PORT)
+demo: pkg ## Builds the page and serves it with a mail server behind it; PORT=8080
+	@node tools/demo/main.js $(PORT)
+
+site: pkg ## Writes the page as a folder for any static web server; SITE=target/site
+	@node tools/demo/site.js $(SITE)
 
 pkg: tools ## Builds the npm package in pkg/ and holds its size against the limits
 	@if [ ! -e $(BUILT) ] || [ -n "$$(find $(RUST) $(JS) -newer $(BUILT) -print -quit)" ] || [ ! -e pkg/package.json ] \

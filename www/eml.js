@@ -11,6 +11,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const COLON = 0x3a;
+const QUOTE = 0x3e;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 /** What Outlook's own format begins with. */
 const COMPOUND_FILE = [0xd0, 0xcf, 0x11, 0xe0];
@@ -72,6 +73,36 @@ export function splitEml(bytes) {
   finish();
   if (headers.length === 0) throw notAMessage(bytes, 'has no header fields');
   return { headers, message: bytes.subarray(bytes.length) };
+}
+
+/**
+ * The messages of an mbox file (RFC 4155), or the one message that any other file is. A line of text that begins with
+ * `From ` has a `>` before it in such a file, which goes.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {Uint8Array[]}
+ */
+export function splitMbox(bytes) {
+  if (!beginsWith(bytes, MBOX_FROM)) return [bytes];
+  const starts = [0];
+  for (let feed = bytes.indexOf(LF); feed >= 0; feed = bytes.indexOf(LF, feed + 1)) {
+    if (!beginsWith(bytes, MBOX_FROM, feed + 1)) continue;
+    const before = bytes[feed - 1] === CR ? feed - 2 : feed - 1;
+    if (bytes[before] === LF) starts.push(feed + 1);
+  }
+  return starts.map((start, place) => withoutQuotes(bytes.subarray(start, starts[place + 1])));
+}
+
+/** @param {Uint8Array} bytes */
+function withoutQuotes(bytes) {
+  const quotes = [];
+  for (let feed = bytes.indexOf(LF); feed >= 0; feed = bytes.indexOf(LF, feed + 1)) {
+    let at = feed + 1;
+    while (bytes[at] === QUOTE) at++;
+    if (at > feed + 1 && beginsWith(bytes, MBOX_FROM, at)) quotes.push(feed + 1);
+  }
+  const gone = new Set(quotes);
+  return quotes.length === 0 ? bytes : bytes.filter((_, at) => !gone.has(at));
 }
 
 /**

@@ -1,13 +1,19 @@
 /** @import { Envelope } from 'slimta-queue-dict' */
-/** @import { Attachment, Mailbox } from 'postal-mime' */
+/** @import { Attachment } from 'postal-mime' */
+/** @import { Mailbox } from './addresses.js' */
 /** @import { Header } from './eml.js' */
-import PostalMime, { addressParser, decodeWords } from 'postal-mime';
-import { EmlError, headerValue, headerValues, joinEml, splitEml } from './eml.js';
+import PostalMime, { decodeWords } from 'postal-mime';
+import { parseAddresses } from './addresses.js';
+import { EmlError, headerValue, headerValues, joinEml, splitEml, splitMbox } from './eml.js';
+
+/** Says which message it is on its way. */
+export const KEY_HEADER = 'X-Outbox-Key';
 
 /**
  * What this page keeps in an envelope beside the usual fields. The storage carries it along and leaves it alone.
  *
  * @typedef {object} Origin
+ * @property {string} [key] the id that the message was queued under first
  * @property {string} file the name of the file
  * @property {number} size of the file in bytes
  * @property {string[]} recipients all of them: `get` leaves out those who are served
@@ -20,7 +26,27 @@ import { EmlError, headerValue, headerValues, joinEml, splitEml } from './eml.js
  */
 
 /**
- * Makes an envelope of the bytes of a file.
+ * Makes an envelope of each message in a file: an mbox file may have several.
+ *
+ * @param {Uint8Array} bytes
+ * @param {string} file
+ * @returns {(Envelope & { origin: Origin })[]}
+ * @throws {EmlError} if any of them is no message, or cannot be sent: then none is to be queued
+ */
+export function readFile(bytes, file) {
+  const messages = splitMbox(bytes);
+  return messages.map((message, place) => {
+    try {
+      return readEnvelope(message, file);
+    } catch (error) {
+      if (messages.length > 1 && error instanceof EmlError) error.message = `has a message (the ${place + 1}. of ${messages.length}) that ${error.message}`;
+      throw error;
+    }
+  });
+}
+
+/**
+ * Makes an envelope of the bytes of a message.
  *
  * @param {Uint8Array} bytes
  * @param {string} file
@@ -40,6 +66,19 @@ export function readEnvelope(bytes, file) {
     timestamp: Date.now(),
     origin: { file, size: bytes.length, recipients },
   };
+}
+
+/**
+ * Makes a message ready to be queued: an id, which the envelope keeps whatever id it is retried under, and a header that
+ * says it to whoever counts what arrives.
+ *
+ * @param {Envelope & { origin: Origin }} envelope
+ * @returns {{ id: string, envelope: Envelope & { origin: Origin } }}
+ */
+export function named(envelope) {
+  const id = crypto.randomUUID().replaceAll('-', '');
+  const headers = (envelope.headers ?? []).filter(([name]) => name.toLowerCase() !== KEY_HEADER.toLowerCase());
+  return { id, envelope: { ...envelope, headers: [...headers, [KEY_HEADER, id]], origin: { ...envelope.origin, key: id } } };
 }
 
 /**
@@ -100,7 +139,7 @@ function senderOf(headers) {
 
 /** @param {Header[]} headers */
 function recipientsOf(headers) {
-  const named = ['To', 'Cc', 'Bcc'].flatMap((name) => mailboxes(headers, name));
+  const named = ['To', 'Cc', 'Bcc'].flatMap((name) => strictMailboxes(headers, name));
   const boxes = named.length > 0 ? named : mailboxes(headers, 'Delivered-To');
   // Nobody wants a letter twice for being in To and in Cc.
   /** @type {Map<string, string>} */
@@ -114,12 +153,29 @@ function recipientsOf(headers) {
 /**
  * @param {Header[]} headers
  * @param {string} name
- * @returns {Mailbox[]}
+ * @returns {Mailbox[]} none where they cannot be read
  */
 function mailboxes(headers, name) {
-  return headerValues(headers, name)
-    .flatMap((value) => /** @type {Mailbox[]} */ (addressParser(value, { flatten: true })))
-    .filter(({ address }) => /^[^\s@]+@[^\s@]+$|^"[^"]*"@[^\s@]+$/.test(address));
+  try {
+    return strictMailboxes(headers, name);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * @param {Header[]} headers
+ * @param {string} name
+ * @returns {Mailbox[]}
+ * @throws {EmlError}
+ */
+function strictMailboxes(headers, name) {
+  try {
+    return headerValues(headers, name).flatMap(parseAddresses)
+      .map(({ name: called, address }) => ({ name: decodeWords(called), address }));
+  } catch (error) {
+    throw new EmlError(`cannot be sent: in ${name}, ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /**

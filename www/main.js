@@ -1,122 +1,152 @@
-import { AsyncDictStorage } from 'slimta-queue-dict';
-import { indexedDBHost } from 'slimta-queue-dict/indexeddb';
-import { Outbox } from './outbox.js';
-import { Sending } from './sending.js';
-import { confirmRemoval } from './view/confirm.js';
-import { showCounts } from './view/counts.js';
-import { byId } from './view/dom.js';
-import { count, reason, titleOf } from './view/format.js';
-import { Health } from './view/health.js';
-import { Intake } from './view/intake.js';
-import { MessagePanel } from './view/message.js';
-import { closeLikeMenu, offerSamples } from './view/samples.js';
-import { SendingPanel } from './view/sending.js';
-import { say, trouble } from './view/status.js';
-import { QueueTable } from './view/table.js';
+import { html, nothing, render } from 'lit-html';
+import { Demo } from './demo.js';
+import { History } from './history.js';
+import { takeDrops, takeFiles } from './intake.js';
+import { Offline } from './offline.js';
+import { openOutbox } from './outbox.js';
+import { Store } from './store.js';
+import { PAGE, outbox as outboxView } from './view/board.js';
+import { Editor } from './view/editor.js';
+import { chart } from './view/chart.js';
+import { count } from './view/format.js';
+import { footer, notices } from './view/frame.js';
+import { inbox as inboxView } from './view/inbox.js';
+import { intro, stage } from './view/intro.js';
+import { attempt, icon, say } from './view/parts.js';
 
-/** How often “in 5 seconds” is worded anew, in milliseconds. */
-const REWORD = 1000;
+/** @import { Looking } from './view/board.js' */
 
-try {
-  const host = indexedDBHost('outbox');
-  const storage = new AsyncDictStorage(host);
-  start(new Outbox(storage, host), new Sending(storage), host);
-} catch (error) {
-  trouble(`This browser cannot keep a queue: ${reason(error)}.`);
+/** How often “in 5 s” is worded anew, in milliseconds. */
+const REWORD = 1_000;
+/** The least time between two drawings, in milliseconds. */
+const FRAME = 60;
+
+const outbox = openOutbox();
+const history = new History('tab');
+history.follow(outbox.queue);
+const store = new Store(outbox, history);
+const demo = new Demo(store, () => outbox.queue.flush());
+const offline = new Offline();
+const editor = new Editor(store);
+
+/** @type {Looking} */
+let looking = { tab: 'all', words: '', shown: PAGE, open: linked() };
+/** @type {{ file: string, problem: string }[]} */
+let problems = [];
+let progress = '';
+let charted = false;
+
+const input = Object.assign(document.createElement('input'), {
+  type: 'file', multiple: true, accept: '.eml,.mbox,message/rfc822', id: 'file-input', hidden: true,
+});
+document.body.append(input);
+
+const app = /** @type {HTMLElement} */ (document.getElementById('app'));
+app.replaceChildren();
+let drawn = true;
+
+/** Draws the page anew, once for all changes that come together. */
+function changed() {
+  if (!drawn) return;
+  drawn = false;
+  setTimeout(() => {
+    drawn = true;
+    draw();
+  }, FRAME);
 }
 
-/**
- * @param {Outbox} outbox
- * @param {Sending} sending
- * @param {ReturnType<typeof indexedDBHost>} host
- */
-function start(outbox, sending, host) {
-  const intake = new Intake(outbox, say);
-  const health = new Health(outbox, host);
-  const table = new QueueTable(outbox, sending, { open: (id) => void panel.open(id).then(show), remove });
-  const panel = new MessagePanel(outbox, sending, {
-    say,
-    remove,
-    closed: (id) => {
-      show();
-      table.focus(id);
-    },
-  });
-  for (const list of ['samples-empty', 'samples-menu']) {
-    offerSamples(byId(list), (files) => intake.add(files), say);
-  }
-
-  closeLikeMenu(byId('samples-more'));
-  new SendingPanel(sending, say);
-  sending.addEventListener('touched', (event) => void outbox.refresh(/** @type {CustomEvent} */ (event).detail));
-
-  let shown = true;
-  outbox.addEventListener('change', () => {
-    if (!shown) return;
-    // Changes that come together are shown together.
-    shown = false;
-    setTimeout(() => {
-      shown = true;
-      show();
-      void recount();
-    });
-  });
-  outbox.addEventListener('error', (event) => {
-    report(/** @type {CustomEvent} */ (event).detail);
-  });
-  outbox.addEventListener('recovered', () => trouble(''));
-  // A page that slept has not heard what others did.
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') outbox.load().then(() => trouble(''), report);
-  });
-  setInterval(show, REWORD);
-  outbox.open().catch(report);
-
-  function show() {
-    panel.update();
-    table.show(panel.id);
-    showCounts(outbox);
-  }
-
-  let counting = false;
-  let recounts = false;
-  async function recount() {
-    recounts = true;
-    if (counting) return;
-    counting = true;
-    try {
-      while (recounts) {
-        recounts = false;
-        await outbox.count();
-        showCounts(outbox);
-      }
-      await health.showSpace();
-    } catch (error) {
-      report(error);
-    } finally {
-      counting = false;
-    }
-  }
-
-  /** @param {string} id */
-  async function remove(id) {
-    const letter = outbox.letters.find((one) => one.id === id);
-    if (!letter) return;
-    const subject = titleOf(letter);
-    const left = letter.recipients.filter(({ delivered }) => !delivered).length;
-    const consequence = left > 0 ? `${count(left, 'recipient')} will not get it. This cannot be undone.`
-      : letter.problem ? 'Who has not got it yet is not known. This cannot be undone.' : 'Every recipient has got it.';
-    if (!await confirmRemoval(subject, consequence)) return;
-    try {
-      await outbox.remove(id);
-      say(`“${subject}” removed`);
-    } catch (error) {
-      say(`“${subject}” could not be removed: ${reason(error)}`);
-    }
-  }
-
-  /** @param {unknown} error */
-  function report(error) {
-    trouble(`The queue cannot be read: ${reason(error)}.`);
-  }
+function draw() {
+  render(html`
+    ${notices(store, { waiting: offline.waiting, take: offline.take })}
+    <header>${intro(demo, () => editor.write())}</header>
+    <main>
+      ${stage(demo)}
+      ${progress ? html`<p class="notice-line" role="status">${progress}</p>` : nothing}
+      ${problems.length > 0 ? html`<section class="problems" role="alert" aria-labelledby="problems-title">
+        <h2 id="problems-title">${count(problems.length, 'file')} could not be queued</h2>
+        <ul id="problem-list">${problems.map(({ file, problem }) => html`<li>${icon('warning')}<span><strong>${file}</strong> ${problem}.</span></li>`)}</ul>
+        <button type="button" class="button is-small" @click=${dismiss}>Dismiss</button></section>` : nothing}
+      <div class="board">
+        <div class="column">${outboxView(store, looking, {
+          look, choose: () => input.click(), edit: (message) => attempt(() => editor.edit(message)),
+        })}
+        ${chart(store, charted, (opened) => {
+          charted = opened;
+          changed();
+        })}</div>
+        ${inboxView(store)}
+      </div>
+    </main>
+    ${footer(store, offline.state)}`, app);
 }
+
+/** @param {Partial<Looking>} changes */
+function look(changes) {
+  looking = { ...looking, ...changes };
+  if (changes.open !== undefined) {
+    window.history.replaceState(null, '', changes.open ? `#m-${changes.open}` : location.pathname);
+  }
+  changed();
+}
+
+function dismiss() {
+  problems = [];
+  changed();
+}
+
+/** The message that the address of this page names. */
+function linked() {
+  return location.hash.startsWith('#m-') ? location.hash.slice('#m-'.length) : '';
+}
+
+/** @param {File[]} files */
+async function take(files) {
+  if (files.length === 0) return;
+  const result = await takeFiles(store, files, (done) => {
+    progress = `Queuing: ${done} of ${count(files.length, 'file')}`;
+    changed();
+  });
+  progress = '';
+  problems = result.problems;
+  changed();
+  void offline.wish();
+  say(`${count(result.queued, 'message')} queued${problems.length > 0 ? `, ${problems.length} not` : ''}`);
+}
+
+/** Sends, or does not, as the settings say that all tabs share. */
+function obey() {
+  if (store.settings.sending) {
+    outbox.queue.start();
+    outbox.queue.resume();
+  } else outbox.queue.pause();
+}
+
+input.addEventListener('change', () => {
+  void take([...(input.files ?? [])]);
+  input.value = ''; // the same file may be chosen again
+});
+takeDrops((files) => void take(files));
+document.addEventListener('keydown', (event) => {
+  const { key, target, ctrlKey, metaKey, altKey } = event;
+  const typing = target instanceof Element && target.closest('input, textarea, select, dialog');
+  if (typing || ctrlKey || metaKey || altKey || !['c', '/'].includes(key)) return;
+  event.preventDefault();
+  if (key === 'c') editor.write();
+  else document.getElementById('search')?.focus();
+});
+addEventListener('hashchange', () => look({ open: linked() }));
+outbox.queue.addEventListener('queued', () => void offline.wish());
+store.addEventListener('settings', obey);
+store.addEventListener('abandoned', () => {
+  if (store.settings.sending) void outbox.queue.run().catch(() => {}); // the queue tells of errors by events
+});
+for (const each of [store, demo, offline]) each.addEventListener('change', changed);
+setInterval(() => {
+  if (store.messages.some(({ state }) => state === 'deferred')) changed();
+}, REWORD);
+
+draw();
+void offline.open();
+if (SIMULATED) await offline.controlled(); // the other side is in the service worker
+await store.open();
+void demo.resume();

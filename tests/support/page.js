@@ -1,108 +1,231 @@
-/** The page in a browser, a new profile for each test of the file that imports this. */
+/** The page in every engine, an origin of its own for each test. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { serve } from '../../tools/serve.js';
-import { openBrowser, skip } from './browser.js';
-
-/** @import { Page } from 'playwright-core' */
-
-export const samples = fileURLToPath(new URL('../../www/samples/', import.meta.url));
-/** @param {string[]} names */
-export const paths = (...names) => names.map((name) => join(samples, name));
-export const NOTE = 'Keys for the workshop';
-export const MINUTES = 'Minutes of the autumn meeting';
-export const PICTURE = 'Saturday\'s walk, with a picture';
-export const ALL = {
-  'plain-note.eml': NOTE,
-  'photo-attached.eml': PICTURE,
-  'encoded-headers.eml': 'Приглашение на открытие выставки',
-  'many-recipients.eml': 'Minutes of the autumn meeting, and the list of helpers for the winter fair on 5 December',
-  'newsletter.eml': 'October: sow broad beans, save tomato seed 🌱',
-  'utf8-headers.eml': 'Tischreservierung für Freitag – vier Plätze, 19:30 Uhr',
-};
-
-/** @type {Awaited<ReturnType<typeof serve>>} */
-export let server;
-/** @type {Awaited<ReturnType<typeof openBrowser>>} */
-export let browser;
-/** @type {Page} */
-export let page;
-
-before(async () => {
-  if (!skip) server = await serve(0);
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-beforeEach(async () => {
-  if (skip) return;
-  await browser?.close();
-  browser = await openBrowser({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
-  page = browser.context.pages()[0];
-  await page.goto(server.url);
-  await page.locator('#empty').waitFor();
-});
+import { after, before, describe, test } from 'node:test';
+import { serve } from '../../tools/demo/server.js';
+import { ENGINES } from './engines.js';
 
 /**
- * @param {string} name
- * @param {() => Promise<void>} run
+ * What a test of the page has: the demo's server, and tabs on it.
+ *
+ * @typedef {object} Scene
+ * @property {Awaited<ReturnType<typeof serve>>} server
+ * @property {any} browser
+ * @property {() => Promise<PageTab>} open one more tab
  */
-export function pageTest(name, run) {
-  test(name, { skip }, async () => {
-    await run();
-    assert.deepEqual(browser.complaints, [], 'the console shows errors');
-  });
-}
 
 /**
- * The row of the message with this subject.
+ * Defines a test of the page, with what the server is told.
+ *
+ * @typedef {(name: string, run: (scene: Scene) => Promise<void>, options?: Parameters<typeof serve>[1]) => void} PageTest
+ */
+
+/**
+ * Defines the same tests of the page in every engine.
  *
  * @param {string} subject
- * @param {Page} [on]
+ * @param {(pageTest: PageTest, engine: string) => void} define
+ * @param {{ only?: string[] }} [options]
  */
-export function row(subject, on = page) {
-  return on.locator('#queue-rows tr').filter({ hasText: subject });
+export function onPage(subject, define, { only = Object.keys(ENGINES) } = {}) {
+  for (const engine of only) {
+    const { skip, start } = ENGINES[engine];
+    describe(`${subject} in ${engine}`, { skip, timeout: 200_000 }, () => {
+      /** @type {any} */
+      let browser;
+      before(async () => {
+        browser = await start();
+      });
+      after(() => browser?.close());
+      define((name, run, options) => test(name, async () => {
+        const server = await serve(0, options);
+        /** @type {PageTab[]} */
+        const tabs = [];
+        const open = async () => {
+          tabs.push(new PageTab(await browser.open(server.url), server.url));
+          await tabs[tabs.length - 1].opened();
+          return tabs[tabs.length - 1];
+        };
+        try {
+          await run({ server, browser, open });
+        } catch (error) {
+          const shown = await tabs[0]?.text('#app').catch(() => '');
+          if (error instanceof Error) error.message += `\nThe page shows:\n${shown}`;
+          throw error;
+        } finally {
+          await server.close();
+          // The first window stays: without any, the browser ends.
+          for (const tab of tabs) await tab.leave();
+        }
+      }), engine);
+    });
+  }
+}
+
+/** A tab on the page, as somebody sees and uses it. */
+export class PageTab {
+  /**
+   * @param {any} tab
+   * @param {string} url
+   */
+  constructor(tab, url) {
+    this.tab = tab;
+    this.url = url;
+  }
+
+  opened() {
+    return this.until(() => !document.querySelector('.loading, .empty')?.textContent?.includes('being'));
+  }
+
+  /**
+   * Waits until a function of the page says yes, also where the page is reloaded meanwhile.
+   *
+   * @param {(argument: any) => unknown} holds
+   * @param {unknown} [argument]
+   */
+  async until(holds, argument) {
+    for (;;) {
+      try {
+        return await this.#until(holds, argument);
+      } catch (error) {
+        if (!/unload|navigat|discarded|aborted|browsing context/i.test(String(error)) || /never:/.test(String(error))) throw error;
+      }
+    }
+  }
+
+  /**
+   * @param {(argument: any) => unknown} holds
+   * @param {unknown} argument
+   */
+  #until(holds, argument) {
+    return this.tab.look(`(argument) => new Promise((resolve, reject) => {
+      const holds = ${holds};
+      let looking = false;
+      const look = async () => {
+        if (looking) return; // what it looks for may be a press that changes the page
+        looking = true;
+        const found = await holds(argument);
+        looking = false;
+        if (!found) return;
+        end();
+        resolve(found === true ? null : found);
+      };
+      const observer = new MutationObserver(look);
+      const timer = setInterval(look, 100); // for what is no change of the document
+      const late = setTimeout(() => {
+        end();
+        reject(new Error('never: ' + holds + ' ' + JSON.stringify(argument)));
+      }, 30000);
+      const end = () => {
+        observer.disconnect();
+        clearInterval(timer);
+        clearTimeout(late);
+      };
+      observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+      look();
+    })`, argument);
+  }
+
+  /** @param {string} selector */
+  text(selector) {
+    return this.tab.look((/** @type {string} */ selector) => {
+      const element = /** @type {HTMLElement | null} */ (document.querySelector(selector));
+      return element?.innerText ?? '';
+    }, selector);
+  }
+
+  /** Waits until an element has this text. @param {string} selector @param {string} text */
+  says(selector, text) {
+    return this.until(({ selector, text }) => [...document.querySelectorAll(selector)].some(
+      (element) => element.textContent?.replace(/\s+/g, ' ').includes(text)), { selector, text });
+  }
+
+  /** Presses what is there, or once it is. @param {string} selector */
+  press(selector) {
+    return this.until((selector) => {
+      const element = document.querySelector(selector);
+      element?.click();
+      return element;
+    }, selector).then(() => {});
+  }
+
+  /**
+   * Gives a field a value, as somebody who types it.
+   *
+   * @param {string} selector
+   * @param {string | boolean} value
+   */
+  fill(selector, value) {
+    return this.until(({ selector, value }) => {
+      const field = document.querySelector(selector);
+      if (!field) return false;
+      if (typeof value === 'boolean') field.checked = value;
+      else field.value = value;
+      for (const type of ['input', 'change']) field.dispatchEvent(new Event(type, { bubbles: true }));
+      return true;
+    }, { selector, value });
+  }
+
+  /**
+   * Writes a mail in the editor and queues it.
+   *
+   * @param {{ to: string, subject?: string, text?: string }} mail
+   */
+  async write({ to, subject = 'A note', text = 'Hello' }) {
+    await this.press('#write');
+    await this.fill('#editor [name=to]', to);
+    await this.fill('#editor [name=subject]', subject);
+    await this.fill('#editor [name=text]', text);
+    await this.press('#send-draft');
+    await this.until(() => !document.querySelector('.editor[open]'));
+  }
+
+  /**
+   * Waits until the message with this subject is in a state, and tells of its recipients.
+   *
+   * @param {string} subject
+   * @param {string} state
+   * @returns {Promise<string[]>}
+   */
+  async is(subject, state) {
+    const recipients = await this.until(({ subject, state }) => {
+      const letter = [...document.querySelectorAll(`.letter[data-state="${state}"]`)]
+        .find((one) => one.querySelector('.subject')?.textContent === subject);
+      return letter && [...letter.querySelectorAll('.recipient')].map((one) => one.textContent.replace(/\s+/g, ' ').trim());
+    }, { subject, state });
+    return recipients;
+  }
+
+  /** Opens the page anew. The reload of a driver goes past service workers in some browsers. */
+  async reload() {
+    await this.tab.goto(this.url);
+    await this.opened();
+  }
+
+  /** Shows nothing any more. */
+  async leave() {
+    await this.tab.goto('about:blank').catch(() => {});
+  }
 }
 
 /**
- * @param {number} number
- * @param {Page} [on]
- */
-export async function rows(number, on = page) {
-  await on.waitForFunction((wanted) => document.querySelectorAll('#queue-rows tr').length === wanted, number);
-}
-
-/**
- * @param {string} selector
- * @param {string} text
- * @param {Page} [on]
- */
-export async function says(selector, text, on = page) {
-  await on.locator(selector).filter({ hasText: text }).waitFor();
-}
-
-/** @param {string[]} files */
-export const choose = (...files) => page.setInputFiles('#file-input', files);
-
-/** @param {string} subject */
-export async function open(subject) {
-  await row(subject).locator('.open').click();
-  await says('#message-subject', subject);
-}
-
-/**
- * Presses without waiting for frames, which a tab behind another one draws rarely.
+ * How often each message has arrived for each recipient, by subject and address.
  *
- * @param {import('playwright-core').Locator} locator
+ * @param {Scene['server']} server
+ * @returns {Record<string, number>}
  */
-export const press = (locator) => locator.evaluate((element) => /** @type {HTMLElement} */ (element).click());
+export function arrived({ arrivals }) {
+  return Object.fromEntries((arrivals.tell(-1, '').arrivals ?? []).map(({ subject, to, copies }) => [`${subject} to ${to}`, copies]));
+}
 
-/** A second tab on the same page. */
-export async function secondTab() {
-  const other = await browser.context.newPage();
-  await other.goto(server.url);
-  return other;
+/**
+ * Waits until a function says yes that can only be asked now and then.
+ *
+ * @param {() => boolean} holds
+ */
+export async function eventually(holds) {
+  const late = Date.now() + 30_000;
+  while (!holds()) {
+    assert.ok(Date.now() < late, `never: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }

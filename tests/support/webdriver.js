@@ -128,6 +128,17 @@ class Tab {
     return this.#send('goog/cdp/execute', { cmd, params });
   }
 
+  /** The same where the page's policy allows no `eval`: a function that needs nothing of the page's own scripts. */
+  async look(work, argument = null) {
+    const script = `const [argument, done] = arguments;
+      Promise.resolve(argument).then(${work}).then(
+        (value) => done(JSON.stringify({ value: value ?? null })),
+        (error) => done(JSON.stringify({ error: String(error) })))`;
+    const { value, error } = JSON.parse(await this.#send('execute/async', { script, args: [argument] }));
+    if (error !== undefined) throw new Error(`in the page: ${error}`);
+    return value;
+  }
+
   /** Calls a function in the page and waits for what it returns. Other tabs wait meanwhile. */
   async evaluate(work, argument = null) {
     // Scripts of a driver may have a global object of their own; what `eval` of the window runs has the page's.

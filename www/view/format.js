@@ -25,19 +25,6 @@ export function fromNow(time, now) {
 }
 
 /**
- * When a message is attempted next; the last minute is counted down.
- *
- * @param {number} time
- * @param {number} now
- */
-export function nextText(time, now) {
-  const away = time - now;
-  if (away > 0) return away < MINUTE ? `in ${Math.ceil(away / 1000)} s` : fromNow(time, now);
-  const since = fromNow(time, now);
-  return since === 'now' ? 'due now' : `due ${since}`;
-}
-
-/**
  * A date and a time of day; the year only if it is another one.
  *
  * @param {number} time
@@ -49,21 +36,9 @@ export function shortDate(time, now) {
 }
 
 /** @param {number} time */
-export function dateAndTime(time) {
+function dateAndTime(time) {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? String(time) : absolute.format(date);
-}
-
-/**
- * A time as an input of type datetime-local takes it.
- *
- * @param {number} time
- */
-export function localInput(time) {
-  const date = new Date(time);
-  if (Number.isNaN(date.getTime())) return '';
-  const local = new Date(date.getTime() - date.getTimezoneOffset() * MINUTE);
-  return local.toISOString().slice(0, 16);
 }
 
 /** @param {number} bytes */
@@ -83,56 +58,4 @@ export function fileSize(bytes) {
  */
 export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
-}
-
-/**
- * The choices of a time that the page offers.
- *
- * @param {string} name
- * @param {number} now
- * @returns {number}
- */
-export function timeOf(name, now) {
-  if (name === 'tomorrow') {
-    const date = new Date(now);
-    date.setDate(date.getDate() + 1);
-    return date.setHours(9, 0, 0, 0);
-  }
-  return now + Number(name) * MINUTE;
-}
-
-/**
- * What a message is called.
- *
- * @param {{ subject: string, problem?: unknown }} letter
- */
-export function titleOf({ subject, problem }) {
-  return subject || (problem ? 'An unreadable message' : '(no subject)');
-}
-
-/**
- * What went wrong, for people.
- *
- * @param {unknown} error
- */
-export function reason(error) {
-  const { code, message } = /** @type {{ code?: string, message?: string }} */ (error ?? {});
-  switch (code) {
-    case 'full':
-      return 'the browser has no space left for this site';
-    case 'blocked':
-      return 'another tab holds the queue open in an older version; close it and reload';
-    case 'newer-format':
-      return 'a newer version of this page made the queue; reload the page';
-    case 'no-such-message':
-      return 'this message is not in the queue any more';
-    case 'timeout':
-      return 'the browser’s database did not answer in time; nothing was changed';
-    case 'unknown-outcome':
-      return 'the browser’s database did not answer; whether it was done shows after a reload';
-    case 'corrupt':
-      return 'this message cannot be read; see “Health”';
-    default:
-      return message || String(error);
-  }
 }

@@ -1,147 +1,149 @@
-/** @import { Envelope } from 'slimta-queue-dict' */
-/** @import { Letter, Outbox } from '../outbox.js' */
-/** @import { Sending } from '../sending.js' */
-import { joinEml } from '../eml.js';
-import { originOf } from '../mail.js';
-import { MessageBody } from './body.js';
-import { byId, setText } from './dom.js';
-import { reason, titleOf } from './format.js';
-import { Recipients } from './recipients.js';
-import { Schedule } from './schedule.js';
-import { placeStatus } from './status.js';
+/** @import { Doings } from './board.js' */
+/** @import { Happening } from '../record.js' */
+/** @import { Message, Store } from '../store.js' */
+import { html, nothing } from 'lit-html';
+import { until } from 'lit-html/directives/until.js';
+import { isOpen } from '../record.js';
+import { headerValue, joinEml } from '../eml.js';
+import { readBody } from '../mail.js';
+import { attempt, icon } from './parts.js';
+import { count, fileSize } from './format.js';
 
-/** From which width on the message stands beside the queue; below, it covers the page. The style sheet says the same. */
-const BESIDE = '(min-width: 72rem)';
+const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
+/** How much of a text is shown. */
+const PREVIEW = 5_000;
+const WORDS = {
+  queued: 'Queued', attempt: 'Attempt', delivered: 'Delivered', deferred: 'Deferred', failed: 'Failed',
+  removed: 'Removed elsewhere', retried: 'Retried', cancelled: 'Taken back', error: 'Error',
+};
 
-/** The panel that shows one message. */
-export class MessagePanel {
-  #outbox;
-  #say;
-  #closed;
-  /** @type {HTMLDialogElement} */
-  #dialog = byId('message');
-  #wide = matchMedia(BESIDE);
-  #schedule;
-  #recipients;
-  #body = new MessageBody();
-  /** Whether the dialog closes only to be placed elsewhere. */
-  #placing = false;
-  /** @type {string | undefined} */
-  #id;
-  /** @type {Envelope | undefined} */
-  #envelope;
+/** What was read of opened messages: a promise each, so that drawing again reads nothing again. */
+const read = /** @type {Map<string, { changed: number, part: Promise<unknown> }>} */ (new Map());
 
-  /**
-   * @param {Outbox} outbox
-   * @param {Sending} sending
-   * @param {object} told
-   * @param {(text: string) => void} told.say
-   * @param {(id: string) => void} told.closed where the focus goes is the list's business
-   * @param {(id: string) => void} told.remove
-   */
-  constructor(outbox, sending, { say, closed, remove }) {
-    this.#outbox = outbox;
-    this.#say = say;
-    this.#closed = closed;
-    /** @param {() => Promise<string>} what */
-    const attempt = async (what) => {
-      try {
-        say(await what());
-      } catch (error) {
-        say(`That did not work: ${reason(error)}`);
-      }
-    };
-    this.#schedule = new Schedule(outbox, sending, attempt);
-    this.#recipients = new Recipients(outbox, attempt);
-    byId('message-close').addEventListener('click', () => this.#dialog.close());
-    byId('remove-message').addEventListener('click', () => this.#id && remove(this.#id));
-    byId('save-message').addEventListener('click', () => this.#save());
-    this.#dialog.addEventListener('close', () => this.#release());
-    this.#dialog.addEventListener('keydown', (event) => {
-      // A dialog beside the page does not close by itself.
-      if (event.key === 'Escape' && !event.defaultPrevented && !this.#dialog.matches(':modal')) this.#dialog.close();
-    });
-    this.#wide.addEventListener('change', () => {
-      if (!this.#dialog.open) return;
-      this.#placing = true;
-      this.#dialog.close();
-      this.#place();
-    });
+/**
+ * What can be done with a message, and, if it is opened, what has happened to it and what is in it.
+ *
+ * @param {Store} store
+ * @param {Message} message
+ * @param {boolean} opened
+ * @param {Doings} doings
+ */
+export const details = (store, message, opened, doings) => html`
+  <div class="details">
+    ${message.state === 'failed' ? html`<p class="why">${why(message)}</p>` : nothing}
+    <div class="button-row">${actions(store, message, doings)}</div>
+    ${opened ? html`
+      ${history(message)}
+      ${message.letters.length > 0 ? section('What your mail program would be told', once(store, message, 'notice', notice)) : nothing}
+      ${section('Message', once(store, message, 'text', text))}
+      <p class="hint">Id <code>${message.key}</code>, ${fileSize(message.size)}</p>` : nothing}
+  </div>`;
+
+/** @param {Message} message */
+function why({ recipients, letters }) {
+  const refused = recipients.filter(({ state }) => state === 'failed');
+  const who = refused.map(({ address }) => address).join(', ');
+  return letters.length > 0 ? `${who}: given up. The message is kept here until you retry or discard it.` : `${who}: given up.`;
+}
+
+/**
+ * @param {Store} store
+ * @param {Message} message
+ * @param {Doings} doings
+ */
+function actions(store, message, doings) {
+  const waits = message.recipients.some(({ state }) => state === 'waiting' || state === 'deferred');
+  const open = message.recipients.some(({ state }) => isOpen(state));
+  return html`
+    ${message.letters.length > 0 ? html`
+      <button type="button" class="button is-small" data-do="retry" @click=${() => attempt(async () => {
+        await store.retry(message);
+        return 'Queued again';
+      })}>${icon('again')}Retry</button>
+      <button type="button" class="button is-small" data-do="edit" @click=${() => doings.edit(message)}>${icon('pen')}Edit</button>` : nothing}
+    ${waits ? html`
+      <button type="button" class="button is-small" data-do="hurry" @click=${() => attempt(() => store.hurry(message))}>${icon('plane')}Send now</button>` : nothing}
+    ${open ? html`
+      <button type="button" class="button is-small" data-do="cancel" @click=${() => attempt(async () => (
+        await store.cancel(message) ? 'Taken back' : 'It is being sent, or was: it cannot be taken back'))}>Take back</button>` : nothing}
+    ${open ? nothing : html`
+      <button type="button" class="button is-small ${message.letters.length > 0 ? 'is-danger' : ''}" data-do="discard" @click=${() => attempt(async () => {
+        await store.discard(message);
+        return 'Discarded';
+      })}>${message.letters.length > 0 ? 'Discard' : 'Clear'}</button>`}`;
+}
+
+/** @param {Message} message */
+const history = ({ happenings }) => html`
+  <section aria-label="What has happened">
+    <h3>What has happened</h3>
+    <ol class="timeline">${happenings.map((one) => html`
+      <li class="is-${one.type}"><time datetime=${new Date(one.time).toISOString()}>${time.format(one.time)}</time>
+        <span><strong>${WORDS[one.type]}${one.type === 'attempt' ? ` ${one.attempts}` : ''}</strong>
+          <span class="hint">${whoText(one)}${one.due && one.type === 'deferred' ? `, next at ${time.format(one.due)}` : ''}</span>
+          ${one.text ? html`<span class="reply">${one.text}</span>` : nothing}
+          ${one.replies.map((reply, place) => html`<span class="reply">${one.recipients[place]}: ${reply || 'no reply'}</span>`)}</span></li>`)}
+    </ol>
+  </section>`;
+
+/** @param {Happening} happening */
+function whoText({ type, who, recipients }) {
+  const by = `by a ${who.kind} (${who.name.slice(0, 4)})`;
+  return type === 'attempt' ? `${by}, for ${count(recipients.length, 'recipient')}` : by;
+}
+
+/**
+ * @param {string} title
+ * @param {unknown} content
+ */
+const section = (title, content) => html`<section aria-label=${title}><h3>${title}</h3>${content}</section>`;
+
+/**
+ * Draws a part once it is read, and reads it again only after something has happened.
+ *
+ * @param {Store} store
+ * @param {Message} message
+ * @param {string} what
+ * @param {(store: Store, message: Message) => Promise<unknown>} reading
+ */
+function once(store, message, what, reading) {
+  const place = `${what} ${message.key}`;
+  let known = read.get(place);
+  if (!known || known.changed !== message.changed) {
+    read.clear(); // one message is open at a time
+    known = { changed: message.changed, part: reading(store, message).catch((error) => html`<p class="hint">${String(error)}</p>`) };
+    read.set(place, known);
   }
+  return until(known.part, html`<p class="hint">Reading…</p>`);
+}
 
-  /** Which message is shown. */
-  get id() {
-    return this.#id;
-  }
+/** @type {Parameters<typeof once>[3]} */
+async function notice(store, { key }) {
+  const notices = await store.notices(key);
+  if (notices.length === 0) return html`<p class="hint">Nothing: the notice is not there any more.</p>`;
+  const texts = await Promise.all(notices.map(async (envelope) => ({
+    subject: headerValue(envelope.headers ?? [], 'Subject') ?? '', text: (await readBody(envelope)).text,
+  })));
+  return texts.map(({ subject, text }) => html`<blockquote class="notice"><strong>${subject}</strong><span class="pre">${text}</span></blockquote>`);
+}
 
-  /** @param {string} id */
-  async open(id) {
-    let message;
-    try {
-      message = await this.#outbox.get(id);
-    } catch (error) {
-      this.#say(`This message cannot be opened: ${reason(error)}`);
-      return;
-    }
-    this.#id = id;
-    this.#envelope = message.envelope;
-    this.#show(message.letter, message.envelope);
-    if (!this.#dialog.open) this.#place();
-    this.#dialog.scrollTop = 0;
-    byId('message-subject').focus();
-    await this.#body.show(message.envelope);
-  }
+/** @type {Parameters<typeof once>[3]} */
+async function text(store, message) {
+  const envelope = await store.envelope(message);
+  if (!envelope) return html`<p class="hint">Everybody has got it, and the queue keeps no copy.</p>`;
+  const { text, attachments } = await readBody(envelope);
+  return html`<p class="pre" dir="auto" tabindex="0" role="region" aria-label="Text of the message">${text.slice(0, PREVIEW) || 'This message has no text.'}</p>
+    ${attachments.length > 0 ? html`<p class="hint">${icon('clip')} ${attachments.map(({ filename }) => filename ?? 'unnamed').join(', ')}</p>` : nothing}
+    <button type="button" class="button is-small" @click=${() => save(envelope, message)}>Save as .eml</button>`;
+}
 
-  /** Shows what has become of the message since. */
-  update() {
-    const letter = this.#outbox.letters.find(({ id }) => id === this.#id);
-    if (letter) this.#show(letter);
-    else if (this.#id && this.#outbox.timeOf(this.#id) === undefined) this.#dialog.close();
-  }
-
-  /**
-   * @param {Letter} letter
-   * @param {Envelope} [envelope]
-   */
-  #show(letter, envelope) {
-    setText(byId('message-subject'), titleOf(letter));
-    setText(byId('message-from'), letter.sender === ''
-      ? `${letter.author || 'Nobody'} · no bounces`
-      : letter.author && letter.author !== letter.sender ? `${letter.author} · bounces to ${letter.sender}` : letter.sender);
-    setText(byId('message-id'), letter.id);
-    this.#schedule.show(letter.id, letter.timestamp, letter.attempts);
-    this.#recipients.show(letter.id, letter.recipients);
-    if (envelope) byId('message').querySelector('details')?.removeAttribute('open');
-  }
-
-  #place() {
-    if (this.#wide.matches) this.#dialog.show();
-    else this.#dialog.showModal();
-    document.body.classList.add('has-message');
-    placeStatus();
-  }
-
-  #release() {
-    if (this.#placing) {
-      this.#placing = false;
-      return;
-    }
-    document.body.classList.remove('has-message');
-    placeStatus();
-    const id = this.#id;
-    this.#id = this.#envelope = undefined;
-    this.#body.clear();
-    if (id) this.#closed(id);
-  }
-
-  #save() {
-    if (!this.#envelope) return;
-    const { headers = [], message = '' } = this.#envelope;
-    const url = URL.createObjectURL(new Blob([joinEml(headers, message)], { type: 'message/rfc822' }));
-    const link = document.createElement('a');
-    link.href = url;
-    link.download = originOf(this.#envelope)?.file ?? `${this.#id}.eml`;
-    link.click();
-    URL.revokeObjectURL(url);
-  }
+/**
+ * @param {import('slimta-queue-dict').Envelope} envelope
+ * @param {Message} message
+ */
+function save({ headers = [], message = '' }, { subject }) {
+  const url = URL.createObjectURL(new Blob([joinEml(headers, message)], { type: 'message/rfc822' }));
+  const link = Object.assign(document.createElement('a'), { href: url, download: `${subject || 'message'}.eml` });
+  link.click();
+  URL.revokeObjectURL(url);
 }

@@ -1,0 +1,65 @@
+/**
+ * The service worker: keeps the page at hand without a network, and sends in the background where the browser can.
+ *
+ * Events: `change`.
+ */
+export class Offline extends EventTarget {
+  /** @type {ServiceWorkerRegistration | undefined} */
+  #registration;
+  #taking = false;
+  state = 'The page is being kept for offline use…';
+  /** Whether another version of the page waits. */
+  waiting = false;
+
+  async open() {
+    const { serviceWorker } = navigator;
+    if (!serviceWorker) return this.#say('The page is not kept for offline use: this browser has no service workers here.');
+    try {
+      this.#registration = await serviceWorker.register('sw.js');
+      this.#registration.addEventListener('updatefound', () => {
+        this.#registration?.installing?.addEventListener('statechange', () => this.#look());
+      });
+      serviceWorker.addEventListener('controllerchange', () => {
+        if (this.#taking) location.reload();
+        this.#look();
+      });
+      const { active } = await serviceWorker.ready;
+      if (!serviceWorker.controller) active?.postMessage('take me');
+      this.#look();
+    } catch (error) {
+      this.#say(`The page is not kept for offline use: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** Resolves when requests of this page go through the service worker, or there is none. */
+  async controlled() {
+    const { serviceWorker } = navigator;
+    if (!serviceWorker || serviceWorker.controller) return;
+    await new Promise((resolve) => serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
+  }
+
+  /** Lets the other version take over; the page is reloaded then. */
+  take = () => {
+    this.#taking = true;
+    this.#registration?.waiting?.postMessage('take over');
+  };
+
+  /** Asks to be sent for in the background, should this page be closed. */
+  async wish() {
+    const sync = /** @type {any} */ (this.#registration)?.sync;
+    await sync?.register('outbox').catch(() => {}); // the page sends by itself anyway
+  }
+
+  #look() {
+    this.waiting = Boolean(this.#registration?.waiting && this.#registration.active);
+    const background = 'sync' in (this.#registration ?? {})
+      ? 'and sends in the background when the network is back.' : 'and sends while it is open.';
+    this.#say(this.#registration?.active ? `The page is kept for offline use ${background}` : 'The page is being kept for offline use…');
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    this.state = text;
+    this.dispatchEvent(new Event('change'));
+  }
+}

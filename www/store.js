@@ -1,0 +1,448 @@
+/** @import { Envelope } from 'slimta-queue-dict' */
+/** @import { History, Settings } from './history.js' */
+/** @import { Recipient, Record } from './record.js' */
+/** @import { Inbox } from './relay.js' */
+/** @import { Origin } from './mail.js' */
+import { KeyError } from 'slimta-queue-dict';
+import { lockOf } from './history.js';
+import { named, originOf } from './mail.js';
+import { isOpen, newRecord } from './record.js';
+import { readInbox } from './relay.js';
+
+/**
+ * What became of a message as a whole; `elsewhere` is one that another tab or worker sends.
+ *
+ * @typedef {'waiting' | 'sending' | 'elsewhere' | 'deferred' | 'failed' | 'delivered' | 'cancelled' | 'unseen'} MessageState
+ *
+ * A record, and what the queue says of it now.
+ *
+ * @typedef {Record & { state: MessageState, letters: string[] }} Message
+ *   `letters` are the ids under which those are kept who were given up
+ *
+ * @typedef {object} Listed what a list of the queue says
+ * @property {string} state
+ * @property {number} due
+ * @property {number} attempts
+ * @property {string} id
+ */
+
+/** How long to wait before everything is listed again while others send, in milliseconds. */
+const AGAIN = 2_000;
+/** How often the inbox is looked at unless something happens, in milliseconds. */
+const LOOK = 2_000;
+/** The least time between two looks, in milliseconds: what has arrived is told whole. */
+const REST = 250;
+
+/**
+ * All that the page knows: what the queue lists, what its history says, what has arrived, and what the browser allows.
+ * Views read it and draw it anew after each `change`. `settings` says that these are others; `abandoned`, that messages are
+ * claimed by whoever has ended.
+ */
+export class Store extends EventTarget {
+  #outbox;
+  #history;
+  /** @type {Map<string, Record>} */
+  #records = new Map();
+  /** @type {Map<string, Listed>} by key */
+  #listed = new Map();
+  /** @type {Map<string, string[]>} ids of dead letters by key */
+  #letters = new Map();
+  /** @type {Set<string>} */
+  #alive = new Set();
+  /** When the last list began. */
+  #listedAt = 0;
+  #listing = false;
+  #listAgain = false;
+  /** @type {Map<string, Message>} */
+  #merged = new Map();
+  /** @type {Message[] | undefined} */
+  #sorted;
+  #timer = 0;
+  /** @type {Promise<void>} */
+  #looked = Promise.resolve();
+  /** @type {Promise<void> | undefined} */
+  #next;
+  #lookedAt = 0;
+
+  /** @type {Settings} */
+  settings = { sending: true };
+  /** @type {Inbox | undefined} */
+  inbox;
+  ready = false;
+  online = navigator.onLine;
+  /** Whether the relay answers at all. */
+  relayAnswers = true;
+  /** @type {{ usage?: number, quota?: number, persisted: boolean } | undefined} */
+  space;
+  /** What the browser said when it was asked to keep the data. @type {boolean | undefined} */
+  persistAnswer;
+  trouble = '';
+
+  /**
+   * @param {ReturnType<import('./outbox.js').openOutbox>} outbox
+   * @param {History} history
+   */
+  constructor(outbox, history) {
+    super();
+    this.#outbox = outbox;
+    this.#history = history;
+  }
+
+  async open() {
+    this.#history.addEventListener('change', (event) => {
+      const { keys = [], settings } = /** @type {CustomEvent} */ (event).detail;
+      void this.#read(keys);
+      if (settings) void this.#readSettings();
+    });
+    // What is changed by programs that write no history, or was while this page slept.
+    this.#outbox.host.subscribe?.((id) => {
+      if (id === undefined || !this.#keyOf(id)) this.list();
+    });
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') this.list();
+    });
+    for (const type of ['online', 'offline']) {
+      addEventListener(type, () => {
+        this.online = navigator.onLine;
+        this.changed();
+      });
+    }
+    for (const record of await this.#history.all()) this.#records.set(record.key, record);
+    await this.#readSettings();
+    await this.#list();
+    this.ready = true;
+    this.changed();
+    void this.look();
+    void this.#readSpace();
+    setInterval(() => document.visibilityState === 'visible' && void this.look(), LOOK);
+  }
+
+  /** Everything, the latest first. @returns {Message[]} */
+  get messages() {
+    this.#sorted ??= [...this.#merged.values()].sort((a, b) => b.created - a.created || (a.key < b.key ? 1 : -1));
+    return this.#sorted;
+  }
+
+  /** @param {string} key */
+  message(key) {
+    return this.#merged.get(key);
+  }
+
+  /** How many messages are in each state, and how many people they are for. */
+  get counts() {
+    const messages = { all: 0, waiting: 0, sending: 0, deferred: 0, failed: 0, delivered: 0 };
+    const people = { waiting: 0, trying: 0, deferred: 0, delivered: 0, failed: 0, cancelled: 0, unseen: 0 };
+    for (const message of this.#merged.values()) {
+      messages.all++;
+      const tab = tabOf(message.state);
+      if (tab !== 'all') messages[tab]++;
+      for (const { state } of message.recipients) people[state]++;
+    }
+    return { messages, people };
+  }
+
+  /** How many have arrived more than once. */
+  get twice() {
+    return this.inbox?.arrivals?.filter(({ copies }) => copies > 1).length ?? 0;
+  }
+
+  /**
+   * Queues messages. What was queued is queued whatever happens to this page then.
+   *
+   * @param {Envelope & { origin: Origin }} given
+   * @returns {Promise<string>} its key
+   */
+  async send(given) {
+    const { id, envelope } = named(given);
+    await this.#outbox.queue.enqueue(envelope, { id });
+    return id;
+  }
+
+  /**
+   * Queues a message again for those who were given up.
+   *
+   * @param {Message} message
+   */
+  async retry({ key, letters }) {
+    const record = this.#records.get(key);
+    const refused = record?.recipients.filter(({ state }) => state === 'failed').map(({ address }) => address) ?? [];
+    if (record) await this.#history.did('retried', record, refused);
+    for (const id of letters) await this.#outbox.queue.retry(id);
+    await this.#forgetNotices(key);
+    this.list();
+  }
+
+  /** Lets a message that waits be due now. @param {Message} message */
+  async hurry({ ids }) {
+    await this.#outbox.queue.retry(/** @type {string} */ (ids.at(-1)));
+  }
+
+  /**
+   * Takes a message back.
+   *
+   * @param {Message} message
+   * @returns {Promise<boolean>} false: it is being sent, or was
+   */
+  async cancel({ key, ids }) {
+    const done = await this.#outbox.queue.cancel(/** @type {string} */ (ids.at(-1)));
+    const record = this.#records.get(key);
+    if (done && record) await this.#history.did('cancelled', record);
+    this.list();
+    return done;
+  }
+
+  /** Lets go of a message that will not be sent any more. @param {Message} message */
+  async discard({ key, letters }) {
+    for (const id of letters) await this.#outbox.failed.remove(id);
+    await this.#forgetNotices(key);
+    await this.#history.forget([key]);
+    this.list();
+  }
+
+  /** Lets go of all that is delivered or was taken back. */
+  async forgetDone() {
+    const keys = this.messages.filter(({ state }) => ['delivered', 'cancelled', 'unseen'].includes(state)).map(({ key }) => key);
+    await this.#history.forget(keys);
+  }
+
+  /**
+   * The envelope of a message that waits or was given up; nothing when everybody has got it.
+   *
+   * @param {Message} message
+   * @returns {Promise<Envelope | undefined>}
+   */
+  async envelope({ ids, letters }) {
+    const [letter] = letters;
+    if (letter) return (await this.#outbox.failed.get(letter))[0];
+    try {
+      return (await this.#outbox.mails.get(/** @type {string} */ (ids.at(-1))))[0];
+    } catch (error) {
+      if (error instanceof KeyError) return undefined;
+      throw error;
+    }
+  }
+
+  /** What would have told the sender. @param {string} key @returns {Promise<Envelope[]>} */
+  async notices(key) {
+    const found = await this.#noticesOf(key);
+    return found.map(([, envelope]) => envelope);
+  }
+
+  /** @param {Partial<Settings>} changes */
+  set(changes) {
+    return this.#history.set(changes);
+  }
+
+  async persist() {
+    this.persistAnswer = await this.#outbox.host.persist();
+    await this.#readSpace();
+  }
+
+  /** Looks at what has arrived, after now. @returns {Promise<void>} */
+  async look() {
+    // Those who ask while somebody looks share the next look.
+    this.#next ??= this.#looked.then(() => new Promise((resolve) => setTimeout(resolve, this.#lookedAt + REST - Date.now()))).then(() => {
+      this.#next = undefined;
+      return (this.#looked = this.#look());
+    });
+    return this.#next;
+  }
+
+  async #look() {
+    this.#lookedAt = Date.now();
+    try {
+      const inbox = await readInbox(this.inbox?.version ?? -1);
+      const known = this.inbox?.arrivals;
+      const news = !this.relayAnswers || inbox.version !== this.inbox?.version;
+      this.relayAnswers = true;
+      this.inbox = { ...inbox, arrivals: inbox.arrivals ?? known };
+      if (news) this.changed();
+    } catch {
+      if (this.relayAnswers) {
+        this.relayAnswers = false;
+        this.changed();
+      }
+    }
+  }
+
+  /** Lists everything again soon. */
+  list() {
+    if (this.#listing) this.#listAgain = true;
+    else void this.#list();
+  }
+
+  changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+
+  async #list() {
+    this.#listing = true;
+    const began = Date.now();
+    try {
+      /** @type {Map<string, Listed>} */
+      const listed = new Map();
+      for await (const one of this.#outbox.queue.list()) {
+        if (one.state === 'failed') continue;
+        listed.set(this.#keyOf(one.id) ?? (await this.#adopt(one.id)), one);
+      }
+      /** @type {Map<string, string[]>} */
+      const letters = new Map();
+      for await (const { id, envelope } of this.#outbox.queue.list({ state: 'failed', envelopes: true })) {
+        const key = (envelope && originOf(envelope)?.key) ?? id;
+        letters.set(key, [...(letters.get(key) ?? []), id]);
+        if (envelope && !this.#records.has(key)) this.#adoptFailed(id, envelope);
+      }
+      [this.#listed, this.#letters, this.#listedAt, this.trouble] = [listed, letters, began, ''];
+      this.#alive = await this.#history.alive();
+      for (const key of new Set([...this.#records.keys(), ...listed.keys()])) this.#merge(key);
+    } catch (error) {
+      this.trouble = `The queue cannot be read: ${error instanceof Error ? error.message : error}`;
+    }
+    this.#listing = false;
+    this.changed();
+    if (this.#listAgain) {
+      this.#listAgain = false;
+      void this.#list();
+      return;
+    }
+    clearTimeout(this.#timer);
+    // Somebody may look for what a tab or worker held that has ended.
+    const abandoned = [...this.#listed].some(([key, { state }]) => state === 'sending' && this.#merged.get(key)?.state === 'waiting');
+    if (abandoned) this.dispatchEvent(new Event('abandoned'));
+    const others = [...this.#merged.values()].some(({ state }) => state === 'elsewhere' || state === 'unseen');
+    if (others || abandoned) this.#timer = setTimeout(() => this.list(), AGAIN);
+  }
+
+  /** @param {string[]} keys */
+  async #read(keys) {
+    let unlisted = false;
+    const records = await this.#history.some(keys);
+    for (const [place, key] of keys.entries()) {
+      const record = records[place];
+      if (record) this.#records.set(key, record);
+      else this.#records.delete(key);
+      this.#merge(key);
+      unlisted ||= record?.happenings.at(-1)?.type === 'failed' || this.#merged.get(key)?.state === 'elsewhere';
+    }
+    if (unlisted) this.list();
+    this.changed();
+    void this.look();
+  }
+
+  /**
+   * A message that is queued and that no history knows.
+   *
+   * @param {string} id
+   * @returns {Promise<string>} its key
+   */
+  async #adopt(id) {
+    try {
+      const [envelope] = await this.#outbox.mails.get(id);
+      const record = newRecord(id, envelope);
+      const known = this.#records.get(record.key);
+      this.#records.set(record.key, known ? { ...known, ids: [...known.ids, id] } : record);
+      return record.key;
+    } catch {
+      return id; // it is gone again, or nobody can read it
+    }
+  }
+
+  /**
+   * @param {string} id
+   * @param {Envelope} envelope
+   */
+  #adoptFailed(id, envelope) {
+    const record = newRecord(id, envelope);
+    const recipients = record.recipients.map((one) => (one.state === 'waiting' ? { ...one, state: /** @type {const} */ ('failed') } : one));
+    this.#records.set(record.key, { ...record, recipients });
+  }
+
+  /**
+   * Joins what the history tells with what the queue lists; the later one counts.
+   *
+   * @param {string} key
+   */
+  #merge(key) {
+    this.#sorted = undefined;
+    const record = this.#records.get(key);
+    if (!record) {
+      this.#merged.delete(key);
+      return;
+    }
+    const letters = this.#letters.get(key) ?? [];
+    const listed = this.#listed.get(key);
+    let { recipients, due, attempts, sending } = record;
+    if (record.changed < this.#listedAt) {
+      if (!listed) recipients = recipients.map((one) => (isOpen(one.state) ? { ...one, state: 'unseen' } : one));
+      else {
+        ({ due } = listed);
+        attempts = Math.max(attempts, listed.attempts);
+        const held = listed.state === 'sending' && !(sending && !this.#alive.has(lockOf(sending)));
+        // A claim whose holder is gone has ended, whatever the record says.
+        if (!held) recipients = recipients.map((one) => (one.state === 'trying' ? { ...one, state: 'waiting' } : one));
+        else recipients = recipients.map((one) => (isOpen(one.state) ? { ...one, state: 'trying' } : one));
+        if (!held) sending = undefined;
+      }
+    }
+    const state = this.#stateOf(recipients, sending);
+    this.#merged.set(key, { ...record, recipients, due, attempts, sending, letters, state });
+  }
+
+  /**
+   * @param {Recipient[]} recipients
+   * @param {Record['sending']} sending
+   * @returns {MessageState}
+   */
+  #stateOf(recipients, sending) {
+    const states = new Set(recipients.map(({ state }) => state));
+    if (states.has('trying')) return sending?.name === this.#history.who.name ? 'sending' : 'elsewhere';
+    if (states.has('failed')) return 'failed';
+    for (const state of /** @type {const} */ (['deferred', 'waiting', 'unseen', 'cancelled'])) if (states.has(state)) return state;
+    return 'delivered';
+  }
+
+  /** @param {string} id */
+  #keyOf(id) {
+    if (this.#records.has(id)) return id;
+    for (const { key, ids } of this.#records.values()) if (ids.includes(id)) return key;
+    return undefined;
+  }
+
+  async #readSettings() {
+    this.settings = await this.#history.settings();
+    this.dispatchEvent(new Event('settings'));
+    this.changed();
+  }
+
+  async #readSpace() {
+    this.space = await this.#outbox.host.estimate();
+    this.changed();
+  }
+
+  /** @param {string} key @returns {Promise<[id: string, Envelope][]>} */
+  async #noticesOf(key) {
+    /** @type {[string, Envelope][]} */
+    const found = [];
+    for await (const [, id] of this.#outbox.notices.load()) {
+      const [envelope] = await this.#outbox.notices.get(id);
+      const { message = '' } = envelope;
+      // A notice returns the headers of the message that it is about, the key among them.
+      if ((typeof message === 'string' ? message : new TextDecoder().decode(message)).includes(key)) found.push([id, envelope]);
+    }
+    return found;
+  }
+
+  /** @param {string} key */
+  async #forgetNotices(key) {
+    for (const [id] of await this.#noticesOf(key)) await this.#outbox.notices.remove(id);
+  }
+}
+
+/** Under which tab a message is. @param {MessageState} state */
+export function tabOf(state) {
+  switch (state) {
+    case 'elsewhere': return 'sending';
+    case 'unseen': case 'cancelled': return 'all';
+    default: return state;
+  }
+}

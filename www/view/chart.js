@@ -1,0 +1,88 @@
+/** @import { Message, Store } from '../store.js' */
+import { html, nothing, svg } from 'lit-html';
+
+const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
+const KINDS = /** @type {const} */ ([['delivered', 'Delivered'], ['failed', 'Failed'], ['waiting', 'Waiting']]);
+/** How many times of the history are drawn. */
+const POINTS = 40;
+const [WIDTH, HEIGHT] = [600, 140];
+
+/** @typedef {{ time: number, waiting: number, delivered: number, failed: number }} Point people in each state at a time */
+
+/**
+ * How many people waited, had their mail, or were given up, over time.
+ *
+ * @param {Store} store
+ * @param {boolean} opened nothing is reckoned before somebody looks
+ * @param {(opened: boolean) => void} toggle
+ */
+export const chart = (store, opened, toggle) => html`
+  <details class="chart" id="chart" .open=${opened} @toggle=${(/** @type {any} */ { target }) => toggle(target.open)}>
+    <summary>Over time</summary>
+    ${opened ? drawing(pointsOf(store.messages)) : nothing}
+  </details>`;
+
+/** @param {Point[]} points */
+function drawing(points) {
+  if (points.length < 2) return html`<p class="hint">Nothing has happened yet.</p>`;
+  const [first, last] = [points[0].time, points[points.length - 1].time];
+  const most = Math.max(1, ...points.map(({ waiting, delivered, failed }) => waiting + delivered + failed));
+  const x = (/** @type {number} */ time) => (((time - first) / Math.max(1, last - first)) * WIDTH).toFixed(1);
+  const y = (/** @type {number} */ people) => (HEIGHT - (people / most) * HEIGHT).toFixed(1);
+  const floor = points.map(() => 0);
+  const areas = KINDS.map(([kind]) => {
+    const below = points.map(({ time }, place) => `${x(time)},${y(floor[place])}`);
+    points.forEach((point, place) => (floor[place] += point[kind]));
+    const above = points.map(({ time }, place) => `${x(time)},${y(floor[place])}`);
+    return svg`<polygon class="is-${kind}" points=${[...above, ...below.reverse()].join(' ')}></polygon>`;
+  });
+  return html`
+    <svg class="drawing" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">${areas}</svg>
+    <p class="legend hint" aria-hidden="true"><span>${time.format(first)}</span>${KINDS.map(([kind, word]) => html`<span class="key is-${kind}">${word}</span>`)}<span>${time.format(last)}</span></p>
+    <div class="visually-hidden"><table>
+      <caption>People by state over time</caption>
+      <thead><tr><th scope="col">Time</th>${KINDS.map(([, word]) => html`<th scope="col">${word}</th>`)}</tr></thead>
+      <tbody>${points.map((point) => html`<tr><th scope="row">${time.format(point.time)}</th>${KINDS.map(([kind]) => html`<td>${point[kind]}</td>`)}</tr>`)}</tbody>
+    </table></div>`;
+}
+
+/**
+ * @param {Message[]} messages
+ * @returns {Point[]}
+ */
+function pointsOf(messages) {
+  const steps = messages.flatMap(stepsOf).sort((one, other) => one.time - other.time);
+  if (steps.length === 0) return [];
+  const [first, last] = [steps[0].time, Math.max(Date.now(), steps[steps.length - 1].time)];
+  const now = { waiting: 0, delivered: 0, failed: 0 };
+  let next = 0;
+  return Array.from({ length: POINTS }, (_, place) => {
+    const time = first + ((last - first) * place) / (POINTS - 1);
+    for (; next < steps.length && steps[next].time <= time; next++) {
+      for (const [kind] of KINDS) now[kind] += steps[next][kind];
+    }
+    return { time, ...now };
+  });
+}
+
+/**
+ * What each happening of a message has changed.
+ *
+ * @param {Message} message
+ * @returns {Point[]}
+ */
+function stepsOf({ created, recipients, happenings }) {
+  let waiting = recipients.length;
+  const steps = [{ time: created, waiting, delivered: 0, failed: 0 }];
+  for (const { type, time, recipients: about } of happenings) {
+    const people = type === 'cancelled' ? waiting : Math.min(about.length, type === 'retried' ? Infinity : waiting);
+    const step = { time, waiting: 0, delivered: 0, failed: 0 };
+    if (type === 'delivered' || type === 'failed') [step[type], step.waiting] = [people, -people];
+    else if (type === 'retried') [step.failed, step.waiting] = [-people, people];
+    else if (type === 'cancelled') step.waiting = -people;
+    else continue;
+    waiting += step.waiting;
+    steps.push(step);
+  }
+  return steps;
+}

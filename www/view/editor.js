@@ -1,0 +1,121 @@
+/** @import { Message, Store } from '../store.js' */
+import { html, nothing, render } from 'lit-html';
+import { compose } from '../compose.js';
+import { authorOf, readBody, subjectOf } from '../mail.js';
+import { attempt, icon, placeStatus } from './parts.js';
+
+const KEPT = 'outbox-draft';
+const FIELDS = /** @type {const} */ (['from', 'to', 'cc', 'bcc', 'subject', 'text']);
+
+/** @typedef {Record<typeof FIELDS[number], string>} Draft */
+
+/** @type {Draft} */
+const EMPTY = { from: 'you@example.com', to: '', cc: '', bcc: '', subject: '', text: '' };
+
+/** Where mail is written. A draft stays when the page is closed. */
+export class Editor {
+  #store;
+  /** @type {HTMLDialogElement} */
+  #dialog;
+  /** @type {File[]} */
+  #files = [];
+  /** The message whose failed recipients this one is for. @type {Message | undefined} */
+  #instead;
+
+  /** @param {Store} store */
+  constructor(store) {
+    this.#store = store;
+    this.#dialog = document.createElement('dialog');
+    this.#dialog.className = 'editor';
+    this.#dialog.setAttribute('aria-labelledby', 'editor-title');
+    this.#dialog.addEventListener('close', placeStatus);
+    document.body.append(this.#dialog);
+  }
+
+  /** Opens the draft that was left. */
+  write() {
+    this.#instead = undefined;
+    this.#files = [];
+    this.#show({ ...EMPTY, ...JSON.parse(localStorage.getItem(KEPT) ?? '{}') });
+  }
+
+  /**
+   * Writes a message anew to those who were given up.
+   *
+   * @param {Message} message
+   */
+  async edit(message) {
+    const envelope = await this.#store.envelope(message);
+    if (!envelope) throw new Error('the message is gone');
+    const { text, attachments } = await readBody(envelope);
+    const { headers = [] } = envelope;
+    this.#instead = message;
+    this.#files = attachments.map(({ content, filename, mimeType }) => new File([/** @type {BlobPart} */ (content)], filename ?? 'unnamed', { type: mimeType }));
+    this.#show({
+      ...EMPTY, from: authorOf(headers)?.address ?? envelope.sender ?? '', to: envelope.recipients.join(', '),
+      subject: subjectOf(headers), text,
+    });
+  }
+
+  /** @param {Draft} draft */
+  #show(draft) {
+    this.#draw();
+    const form = /** @type {HTMLFormElement} */ (this.#dialog.querySelector('form'));
+    for (const name of FIELDS) /** @type {HTMLInputElement} */ (form.elements.namedItem(name)).value = draft[name];
+    this.#dialog.showModal();
+    /** @type {HTMLElement} */ (form.elements.namedItem('to')).focus();
+  }
+
+  #draw() {
+    render(html`
+      <form id="editor" @submit=${this.#submit} @input=${this.#keep}>
+        <header class="editor-head"><h2 id="editor-title">${this.#instead ? 'Edit and send again' : 'Write a mail'}</h2>
+          <button type="button" class="icon-button" aria-label="Close" @click=${() => this.#dialog.close()}>${icon('close')}</button></header>
+        <label class="field"><span>From</span><input name="from" type="email" required autocomplete="email"></label>
+        <label class="field"><span>To</span><input name="to" type="email" multiple required placeholder="ana@example.org, ben@example.org"></label>
+        <div class="field-row">
+          <label class="field"><span>Cc</span><input name="cc" type="email" multiple></label>
+          <label class="field"><span>Bcc</span><input name="bcc" type="email" multiple></label>
+        </div>
+        <label class="field"><span>Subject</span><input name="subject" maxlength="500"></label>
+        <label class="field"><span>Text</span><textarea name="text" rows="7"></textarea></label>
+        <div class="field"><span id="files-label">Attachments</span><input name="files" type="file" multiple aria-labelledby="files-label" @change=${this.#attach}></div>
+        ${this.#files.length > 0 ? html`<p class="hint">${this.#files.map(({ name }) => name).join(', ')}</p>` : nothing}
+        <p class="hint">At the other side of this demo <code>busy@…</code> asks to be tried again and <code>nobody@…</code> does not exist.</p>
+        <div class="button-row"><button class="button is-primary" id="send-draft">${icon('plane')}Queue it</button>
+          ${this.#instead ? nothing : html`<button type="button" class="button is-quiet" @click=${this.#discard}>Discard the draft</button>`}</div>
+      </form>`, this.#dialog);
+  }
+
+  get #values() {
+    const data = new FormData(/** @type {HTMLFormElement} */ (this.#dialog.querySelector('form')));
+    return /** @type {Draft} */ (Object.fromEntries(FIELDS.map((name) => [name, String(data.get(name) ?? '')])));
+  }
+
+  #keep = () => {
+    if (!this.#instead) localStorage.setItem(KEPT, JSON.stringify(this.#values));
+  };
+
+  #attach = (/** @type {any} */ { target }) => {
+    this.#files = [...target.files];
+    this.#draw();
+  };
+
+  #discard = () => {
+    localStorage.removeItem(KEPT);
+    this.#dialog.close();
+  };
+
+  #submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    void attempt(async () => {
+      const { to, cc, bcc, ...draft } = this.#values;
+      const list = (/** @type {string} */ text) => text.split(',').map((each) => each.trim()).filter(Boolean);
+      await this.#store.send(await compose({ ...draft, to: list(to), cc: list(cc), bcc: list(bcc), files: this.#files }));
+      if (this.#instead) await this.#store.discard(this.#instead);
+      else localStorage.removeItem(KEPT);
+      this.#dialog.close();
+      return 'Queued';
+    });
+  };
+}

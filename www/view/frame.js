@@ -1,0 +1,40 @@
+/** @import { Store } from '../store.js' */
+import { html, nothing } from 'lit-html';
+import { attempt, icon } from './parts.js';
+import { fileSize } from './format.js';
+
+/**
+ * What the page says of itself: whether there is a network, whether another version is there, what goes wrong.
+ *
+ * @param {Store} store
+ * @param {{ waiting: boolean, take: () => void }} update
+ */
+export const notices = (store, update) => html`
+  <div class="notices">
+    ${store.online ? nothing : html`<p class="notice-line" id="offline" role="status">${icon('warning')}You are offline. This page works all
+      the same: what you write is kept here, and goes when the network is back.</p>`}
+    ${update.waiting ? html`<p class="notice-line" id="update" role="status">Another version of this page is ready. Mail that waits stays.
+      <button type="button" class="button is-small" @click=${update.take}>Take it</button></p>` : nothing}
+    ${store.trouble ? html`<p class="trouble" role="alert">${store.trouble}</p>` : nothing}
+  </div>`;
+
+/**
+ * Where the data are, and what the browser says of keeping them.
+ *
+ * @param {Store} store
+ * @param {string} offlineState
+ */
+export function footer(store, offlineState) {
+  const { space, persistAnswer } = store;
+  return html`
+    <footer class="page-footer">
+      <h2 class="visually-hidden">This browser</h2>
+      <p id="space">${space?.usage === undefined ? nothing : `${fileSize(space.usage)} are kept in this browser. `}${
+        space?.persisted ? 'The browser keeps them until you remove them.' : 'The browser may clear them when space runs out.'}
+        ${persistAnswer === false ? html`<strong>The browser was asked to keep them, and has refused.</strong>` : nothing}
+        ${space && !space.persisted && persistAnswer === undefined ? html`<button type="button" id="persist" class="button is-small is-quiet"
+          @click=${() => attempt(() => store.persist())}>Ask it to keep them</button>` : nothing}</p>
+      <p id="offline-state">${offlineState}</p>
+      <p>Keys: <kbd>c</kbd> writes a mail, <kbd>/</kbd> searches.</p>
+    </footer>`;
+}
