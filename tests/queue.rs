@@ -200,6 +200,30 @@ async fn what_a_queue_held_that_has_ended_is_attempted_at_once_where_one_process
     }
 }
 
+#[tokio::test]
+async fn an_attempt_that_meets_the_claim_of_a_queue_that_has_ended_is_made_again_at_once() {
+    let host = with_messages(1).await;
+    let (options, events) = watched();
+    let options = Options { scan: Duration::from_secs(3_600), ..options };
+    let queue = Arc::new(queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), options));
+    queue.pause();
+    let running = queue.clone();
+    let task = tokio::spawn(async move { running.start().await });
+    while queue.get_info().size == 0 {
+        tokio::task::yield_now().await;
+    }
+    let other = DictStorage::new(host.clone()); // of whose changes the queue does not hear
+    let id = other.load().next().await.unwrap().unwrap().1;
+    let until = SystemTimer::default().wall() + 3_600_000.0;
+    let lease = Some(Some(Lease { until, owner: "here:another".into() }));
+    let claim = Change { lease, timestamp: Some(until), attempts: Some(Attempts::Set(1)), ..Change::default() };
+    other.change(&id, claim).await.unwrap();
+    queue.resume();
+    events.until("delivered").await;
+    queue.stop().await;
+    assert_eq!((task.await.unwrap(), left(&host).await), (Ok(()), 0));
+}
+
 // ---- starting and stopping ----
 
 #[tokio::test]

@@ -5,6 +5,9 @@
 //! whoever holds a lock of that name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 /// The owners that were met, and whether each is known to be gone.
 #[derive(Debug, Default)]
@@ -12,6 +15,8 @@ pub(super) struct Owners {
     is_gone: HashMap<String, bool>,
     /// Those of whom nobody was asked yet.
     met: Vec<String>,
+    /// Hears that there is one.
+    pub(super) has_met: Arc<Notify>,
 }
 
 impl Owners {
@@ -22,6 +27,7 @@ impl Owners {
         }
         self.is_gone.insert(owner.to_owned(), false);
         self.met.push(owner.to_owned());
+        self.has_met.notify_one();
         false
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::pending;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -165,6 +166,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     ) -> Result<(), H> {
         self.scan(None).await?;
         let mut timer = pin!(self.timer.sleep(self.options.scan));
+        let has_met = Arc::clone(&self.shared.lock().owners.has_met);
         loop {
             let new_owners = self.shared.lock().owners.take_met();
             leaving.extend(new_owners.into_iter().map(leave));
@@ -175,7 +177,9 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
                 }
             });
             let interrupted = select(next_leaving, timer.as_mut());
-            match select(pin!(subscriber.heard()), interrupted).await {
+            // An attempt may meet an owner, too.
+            let heard = select(pin!(subscriber.heard()), pin!(has_met.notified()));
+            match select(heard, interrupted).await {
                 Either::Left(_) => {}
                 Either::Right((Either::Left((owner, _)), _)) => {
                     self.shared.lock().owners.leave(owner);
