@@ -231,16 +231,6 @@ describe('the pages', () => {
     assert.deepEqual(output.trim().split('\n').sort(), ['deferred b@example.org', 'delivered a@example.com', 'failed c']);
   });
 
-  test('what the page about relays warns of is so: what names no recipient delivers to nobody', async () => {
-    const output = await run(`import { DictStorage, Queue } from 'slimta-queue-dict';
-      for (const answer of [new Response('', { status: 200 }), { accepted: ['a'], rejected: [], messageId: '<1>' }]) {
-        const queue = new Queue(new DictStorage(), { attempt: () => answer });
-        await queue.enqueue({ sender: null, recipients: ['a'] });
-        console.log((await queue.run()).deferred);
-      }`);
-    assert.equal(output, '1\n1\n');
-  });
-
   test('an enqueue that fails is repeated by its key, and stores the message once', async () => {
     const output = await run(`${QUEUE}
       const { QueueError: Failure } = await import('slimta-queue-dict');

@@ -34,10 +34,13 @@ export function copyAnswer(answer, recipients) {
 
 /**
  * @param {unknown} thrown by a relay
+ * @param {any} meant the same, or what that means for each recipient
+ * @param {string[]} recipients
  * @returns {AnswerCopy}
  */
-export function copyThrown(thrown) {
-  return { ...ofAll(copyOutcome(thrown) ?? {}), failed: new Failed(thrown) };
+export function copyThrown(thrown, meant, recipients) {
+  const answer = meant === thrown ? ofAll(copyOutcome(thrown) ?? {}) : copyAnswer(meant, recipients);
+  return { ...answer, failed: new Failed(thrown) };
 }
 
 /**

@@ -3,6 +3,7 @@
 /** @import { Gate } from './later.js' */
 import { QueueError, refused } from '../errors.js';
 import { copyAnswer, copyThrown } from './answers.js';
+import { understood, understoodError } from '../relays/understanding.js';
 import { copyEnvelope, copyForeign } from './envelope.js';
 import { Failed } from './errors.js';
 import { answerOf, laterIfPromise } from './later.js';
@@ -48,23 +49,15 @@ class RelayedAttempt {
         return controller().signal;
       },
     };
-    const answer = answerOf(
-      () => relay?.attempt(copyForeign(envelope), attempts, attempt), (answer) => copyAnswer(answer, recipients),
-    );
-    this.answer = answer instanceof Promise ? answer.then(orThrown) : orThrown(answer);
+    const answer = answerOf(() => relay?.attempt(copyForeign(envelope), attempts, attempt), (answer) => understood(answer, recipients));
+    const copyOf = (/** @type {any} */ found) => (found instanceof Failed
+      ? copyThrown(found.error, understoodError(found.error, recipients), recipients) : copyAnswer(found, recipients));
+    this.answer = answer instanceof Promise ? answer.then(copyOf) : copyOf(answer);
   }
 
   abort() {
     this.#controller?.abort();
   }
-}
-
-/**
- * @param {AnswerCopy | Failed} answer
- * @returns {AnswerCopy}
- */
-function orThrown(answer) {
-  return answer instanceof Failed ? copyThrown(answer.error) : answer;
 }
 
 /** The functions of a queue as the core calls them: none throws, and each answers with inert values. */

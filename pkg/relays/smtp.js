@@ -1,10 +1,11 @@
-/** @import { Attempt, Envelope, Outcome, Relay, Reply } from '../types.js' */
+/** @import { Attempt, Envelope, Outcome, Relay } from '../types.js' */
 import { milliseconds, onlyKnown } from '../options.js';
 import { describe } from '../errors.js';
 import { toBytes } from './message.js';
-import { PermanentRelayError, TransientRelayError } from '../replies.js';
+import { PermanentRelayError } from '../replies.js';
 import { canonical, isTransmissible, needsUtf8 } from './addresses.js';
-import { line, parseReply, toDeferral, toOutcome, within } from './answers.js';
+import { line, within } from './answers.js';
+import { answered, failed } from './smtp-answer.js';
 
 /**
  * What {@link smtpRelay} needs of a transport: one of nodemailer over SMTP or LMTP, with or without a pool.
@@ -27,8 +28,6 @@ const TIMEOUT = 600_000;
 const RECIPIENTS = 100;
 /** For how long a server is known to be one without SMTPUTF8: it may learn it. */
 const KNOWN = 3_600_000;
-/** Commands whose refusal is one of the message; that of any other is one of the connection or its credentials. */
-const OF_THE_MESSAGE = ['MAIL FROM', 'RCPT TO', 'DATA'];
 
 /**
  * A relay over SMTP, for Node: `smtpRelay(nodemailer.createTransport('smtps://…'))`. The message goes as it is, with
@@ -158,43 +157,6 @@ class SmtpRelay {
 }
 
 /**
- * @param {any} info what nodemailer says of a message that at least one recipient was accepted for
- * @param {number} asked how many recipients it was to go to
- * @returns {{ get(key: string): Outcome }}
- */
-function answered(info, asked) {
-  const refused = refusals(info?.rejectedErrors);
-  const [accepted, rejected] = [addresses(info?.accepted), addresses(info?.rejected)];
-  const everybody = rejected.size === 0 && refused.size === 0 && accepted.size === asked;
-  // Over LMTP the last answer may be the refusal of one recipient.
-  const isOfOne = Array.isArray(info?.rejectedErrors) &&
-    info.rejectedErrors.some((/** @type {any} */ error) => error?.response === info.response);
-  const reply = (isOfOne ? undefined : parseReply(info?.response)) ?? { code: 250, message: '2.0.0 Ok' };
-  const missing = new TransientRelayError('4.5.0 The transport does not say what became of this recipient');
-  return {
-    get(key) {
-      const refusal = refused.get(key);
-      if (refusal) return refusal;
-      const isAccepted = everybody || accepted.has(key) && !rejected.has(key);
-      return isAccepted && reply.code < 300 ? reply : missing;
-    },
-  };
-}
-
-/**
- * @param {any} error what nodemailer throws when nobody got the message, or nobody knows who did
- * @returns {{ get(key: string): Outcome }}
- */
-function failed(error) {
-  const refused = refusals(error?.rejectedErrors);
-  // The refusal that stands for those of all recipients is none of a recipient whom they do not name.
-  const rest = refused.size > 0 && error.command === 'RCPT TO'
-    ? new TransientRelayError('4.5.0 The transport does not say what became of this recipient')
-    : refusal(error);
-  return { get: (key) => refused.get(key) ?? rest };
-}
-
-/**
  * @param {boolean} isSender whether it is the address of the sender
  * @returns {{ get(key: string): Outcome }}
  */
@@ -202,51 +164,4 @@ function refusedWithoutUtf8(isSender) {
   const what = isSender ? '550 5.6.7 The address of the sender' : '553 5.6.7 The address';
   const refusal = new PermanentRelayError(`${what} needs SMTPUTF8, which the server does not offer`);
   return { get: () => refusal };
-}
-
-/**
- * @param {any} errors
- * @returns {Map<string, Outcome>} by canonical address
- */
-function refusals(errors) {
-  /** @type {any[]} */
-  const all = Array.isArray(errors) ? errors : [];
-  return new Map(all.filter((error) => typeof error?.recipient === 'string')
-    .map((error) => [canonical(error.recipient), refusal(error)]));
-}
-
-/**
- * @param {any} error
- * @returns {TransientRelayError | PermanentRelayError}
- */
-function refusal(error) {
-  if (error instanceof TransientRelayError) return error;
-  const reply = parseReply(error?.response);
-  if (!reply) {
-    // The one answer that a transport foresees: the message is longer than the server said it takes.
-    return error?.code === 'EMESSAGE' && error.command === 'MAIL FROM'
-      ? new PermanentRelayError(`552 5.3.4 ${line(error.message)}`)
-      : new TransientRelayError(`4.4.2 ${line(error?.message ?? error)}`);
-  }
-  if (isTooMany(reply, error.command)) {
-    return new TransientRelayError(`452 4.5.3 The server answered 552 ${reply.message}`);
-  }
-  const outcome = OF_THE_MESSAGE.includes(error.command) ? toOutcome(reply) : toDeferral(reply);
-  return outcome instanceof Error ? outcome : toDeferral(reply);
-}
-
-/**
- * Whether a server has as many recipients as it takes, and answers as RFC 821 had it (RFC 5321, section 4.5.3.1.10).
- *
- * @param {Reply} reply
- * @param {unknown} command
- */
-function isTooMany({ code, message }, command) {
-  const isPlain = command === 'RCPT TO' && !/^[245]\.\d{1,3}\.\d{1,3}\b/.test(message);
-  return code === 552 && (isPlain || /^[45]\.5\.3\b/.test(message));
-}
-
-/** @param {unknown} list */
-function addresses(list) {
-  return new Set(Array.isArray(list) ? list.map((each) => canonical(String(each?.address ?? each))) : []);
 }

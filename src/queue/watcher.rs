@@ -178,8 +178,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             });
             let interrupted = select(next_leaving, timer.as_mut());
             // An attempt may meet an owner, too.
-            let heard = select(pin!(subscriber.heard()), pin!(has_met.notified()));
-            match select(heard, interrupted).await {
+            let (told, met) = (pin!(subscriber.heard()), pin!(has_met.notified()));
+            match select(select(told, met), interrupted).await {
                 Either::Left(_) => {}
                 Either::Right((Either::Left((owner, _)), _)) => {
                     self.shared.lock().owners.leave(owner);
