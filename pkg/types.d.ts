@@ -258,6 +258,23 @@ export type Outcome = Reply | TransientRelayError | PermanentRelayError | null |
 /** One outcome for all recipients, or one each: by position, or by address. */
 export type Answer = Outcome | Outcome[] | Map<string, Outcome> | { [address: string]: Outcome };
 
+/** A `Response` of `fetch`, also where its type is not known. */
+export interface FetchResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: { get(name: string): string | null };
+  text(): Promise<string>;
+}
+
+/** What `sendMail` of nodemailer resolves with. */
+export interface SentMessageInfo {
+  messageId: string;
+  envelope?: unknown;
+  accepted?: unknown;
+  rejected?: unknown;
+  response?: unknown;
+}
+
 /** An `AbortSignal`, also where its type is not known. */
 export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer S } } ? S : {
   readonly aborted: boolean;
@@ -281,7 +298,7 @@ export interface Relay {
    *
    * @param attempts how often it was attempted before
    */
-  attempt(envelope: Envelope, attempts: number, attempt: Attempt): MaybePromise<Answer | void>;
+  attempt(envelope: Envelope, attempts: number, attempt: Attempt): MaybePromise<Answer | FetchResponse | SentMessageInfo | void>;
 }
 
 
