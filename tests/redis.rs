@@ -115,7 +115,7 @@ async fn a_prefix_with_braces_is_refused() {
 }
 
 #[tokio::test]
-async fn a_full_server_is_full_leaves_nothing_of_what_it_refused_and_still_lets_mail_go() {
+async fn a_full_server_is_full_leaves_nothing_of_what_it_refused_and_still_lets_mail_change_and_go() {
     let server = Server::start(&["--maxmemory-policy", "noeviction"]);
     let storage = storage_on(&server).await;
     let first = storage.write(envelope(1, "text"), 1.0, None).await.unwrap();
@@ -123,6 +123,7 @@ async fn a_full_server_is_full_leaves_nothing_of_what_it_refused_and_still_lets_
     let refused = storage.write(envelope(1, "text"), 1.0, Some(id(1))).await.unwrap_err();
     assert!(matches!(refused, Error::Host(RedisError::Full(_))), "{refused}");
     assert_eq!(storage.get_info().await.unwrap().size, 1);
+    assert_eq!(storage.increment_attempts(&first).await.unwrap(), 1);
     storage.remove(&first).await.unwrap();
     assert_eq!(server.ask(&["KEYS", "*"]), "");
 }

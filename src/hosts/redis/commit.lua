@@ -4,7 +4,8 @@
 -- which begins a record. Answers with 1, 0 or an error for each.
 --
 -- What fails after a write would leave that write, so keys of the wrong kind show before. What was there is among the
--- ids.
+-- ids. A server that is full refuses what may take room unless the script has written before, so a change deletes first: a
+-- message that is there is delivered and marked all the same.
 local call, at, results, changed = redis.call, 2, {}, {}
 local function commit(envelopes, metas, records)
   local id, was, had, envelope, meta, message = unpack(ARGV, at, at + 5)
@@ -30,7 +31,7 @@ local function commit(envelopes, metas, records)
     call('ZREM', metas, id)
     call('HDEL', records, other)
   elseif meta ~= '.' then
-    if #had == 1 then call('ZADD', metas, '0', id) end
+    if #had == 1 then call('ZADD', metas, '0', id) else call('HDEL', records, other) end
     call('HSET', records, other, meta)
   end
   return 1
