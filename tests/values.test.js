@@ -5,6 +5,8 @@ import { anEnvelope, idOf } from './support/calls.js';
 import { Random } from './support/random.js';
 import { subjects } from './support/subjects.js';
 
+const QUEUE_FIELDS = ['failed', 'firstAttempt', 'expires', 'scheduled', 'untold', 'notice', 'replies'];
+
 const ROUNDS = process.env.LONG ? 20_000 : 500;
 const RECIPIENTS = anEnvelope().recipients.length;
 
@@ -41,10 +43,10 @@ function queueFields(random) {
   return Object.fromEntries(random.some(Object.keys(all)).map((name) => [name, all[name]]));
 }
 
-/** The same with the format of which those leave it alone who do not know what `untold` and `notice` mean. */
+/** The same with the format of which those leave it alone who do not know what queues set. */
 function formatted(record) {
   const { format: _, ...rest } = record;
-  return rest.untold === undefined && rest.notice === undefined ? rest : { ...rest, format: 2 };
+  return QUEUE_FIELDS.some((name) => rest[name] !== undefined) ? { ...rest, format: 2 } : rest;
 }
 
 /** A lease, none, or nothing said of it. */

@@ -38,7 +38,7 @@ describe('This version and the one before on one Redis server', { skip, timeout:
     });
   });
 
-  test('this version keeps fields that nobody knows, and the one before keeps marks and attempts', async () => {
+  test('this version keeps fields that nobody knows, and the one before leaves alone what it would drop', async () => {
     judgeTurns(await attemptByTurns(open()));
   });
 

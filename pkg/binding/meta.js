@@ -5,8 +5,8 @@ import { QUEUE_FIELDS, packed, unpacked } from './queue-fields.js';
 
 /** The fields of a meta record that this version knows. */
 const KNOWN = new Set(['timestamp', 'attempts', 'deliveredIndexes', 'lease', 'format', ...QUEUE_FIELDS]);
-/** The format of a record whose message nobody may remove or send who does not know what `untold` and `notice` mean. */
-const FORMAT_UNTOLD = 2;
+/** The format of a record with fields that only queues set: a version that does not know them would drop them. */
+const FORMAT_QUEUE = 2;
 
 /**
  * An inert copy of a meta record. What is no number there is NaN, and what cannot be read is all NaN: the core judges.
@@ -91,7 +91,6 @@ export function recordOf(timestamp, attempts, delivered, until, owner, unknown, 
   const record = { timestamp, attempts };
   if (delivered.length > 0) record.deliveredIndexes = Array.from(delivered);
   if (until !== undefined) record.lease = { until, owner: owner ?? '' };
-  if (queueNumbers.length > 0) Object.assign(record, unpacked(queueNumbers, queueTexts));
-  if (record.untold !== undefined || record.notice !== undefined) Object.assign(record, { format: FORMAT_UNTOLD });
+  if (queueNumbers.length > 0) Object.assign(record, unpacked(queueNumbers, queueTexts), { format: FORMAT_QUEUE });
   return unknown === undefined ? record : { ...JSON.parse(unknown), ...record };
 }

@@ -9,8 +9,8 @@
 //! `deliveredIndexes`: bytes, of which bit i, the lowest of each byte first, says whether the
 //! recipient at position i is delivered. Of a queue it has `failed`, `firstAttempt`, `expires`, `scheduled`,
 //! `untold`, `notice` and `replies` where there are any, with positions as the hexadecimal digits of
-//! such bytes. A record with `untold` or `notice` is of format 2: who does not know what that means must not
-//! remove the message. Whoever writes a record anew keeps the fields that it does not know, after those
+//! such bytes. A record with any of these is of format 2: who does not know what they mean would drop them, and
+//! must neither send nor remove the message. Whoever writes a record anew keeps the fields that it does not know, after those
 //! that it knows.
 
 mod envelope;

@@ -10,7 +10,7 @@ use crate::id::Id;
 use crate::integrity::Findings;
 use crate::meta::{Attempts, Change, Expect, Lease, Meta};
 
-/// The newest format of records that this version knows: that of a record with `untold` or `notice`.
+/// The newest format of records that this version knows: that of a record with fields that only queues set.
 const FORMAT: f64 = 2.0;
 
 /// A structured value for JavaScript: what is missing is null, unless it is left out.

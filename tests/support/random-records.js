@@ -34,15 +34,17 @@ function envelope() {
 }
 
 function meta() {
-  const told = random.pick([{}, { untold: 3, format: 2 }, { notice: 'open', format: 2 }, { notice: 'void', format: 2 }]);
+  const told = random.pick([{}, { untold: 3 }, { notice: 'open' }, { notice: 'void' }]);
+  const ofQueue = {
+    ...perhaps(() => ({ failed: [{ attempt: 1, indexes: [0] }, { attempt: 7, indexes: [8, 1000] }] })),
+    ...perhaps(() => ({ firstAttempt: 1_700_000_000_000.5 })), ...perhaps(() => ({ expires: 1e15 })), ...perhaps(() => ({ scheduled: 2 })),
+    ...perhaps(() => ({ replies: [{ reply: { code: 450, message: '4.2.0 später' }, indexes: [2, 9] }] })), ...told,
+  };
   return {
     timestamp: random.pick([0, 0.5, -1, 1e300, 1_700_000_000_000]), attempts: random.pick([0, 1, 100_000]),
     ...perhaps(() => ({ deliveredIndexes: [0, ...positions().slice(1)] })),
     ...perhaps(() => ({ lease: { until: random.pick([1, 1.5]), owner: 'wörker' } })),
-    ...perhaps(() => ({ failed: [{ attempt: 1, indexes: [0] }, { attempt: 7, indexes: [8, 1000] }] })),
-    ...perhaps(() => ({ firstAttempt: 1_700_000_000_000.5 })), ...perhaps(() => ({ scheduled: 2 })),
-    ...perhaps(() => ({ replies: [{ reply: { code: 450, message: '4.2.0 später' }, indexes: [2, 9] }] })),
-    ...told, ...extras(),
+    ...ofQueue, ...(Object.keys(ofQueue).length > 0 && { format: 2 }), ...extras(),
   };
 }
 

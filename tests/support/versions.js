@@ -72,8 +72,7 @@ export async function emptied(storage) {
 export const UNKNOWN = { sooner: 'or later', list: [1, { two: true }] };
 
 /**
- * What is left of a record with fields that the new version alone, or neither, knows, when each version has attempted its
- * message.
+ * What is left of a record with fields that the new version alone, or neither, knows, when each version had its turn.
  *
  * @param {Record<'old' | 'new', { Queue: any, storage: any, host: any }>} versions
  */
@@ -91,8 +90,8 @@ export async function attemptByTurns(versions) {
     return record();
   };
   const records = [await attempt('new'), await attempt('old'), await attempt('new')];
-  const [{ extra }] = await versions.old.storage.get(id);
-  await versions.old.storage.remove(id);
+  const [{ extra }] = await storage.get(id);
+  await versions.old.storage.remove(id); // it may do that
   return { records, extra, left: await storage.getInfo() };
 }
 

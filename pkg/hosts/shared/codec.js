@@ -12,8 +12,8 @@
  * A meta record is a map of `timestamp`, `attempts`, and where there are any `deliveredIndexes` and `lease`, a map of
  * `until` and `owner`. `deliveredIndexes` are bytes: bit 0 is the lowest of the first one, and bit i says whether the
  * recipient at position i is delivered. The other fields are as in `Meta`, but for positions in `failed` and `replies`,
- * which are the hexadecimal digits of such bytes. A record with `untold` or `notice` is of format 2: who does not know
- * what that means must neither send nor remove the message.
+ * which are the hexadecimal digits of such bytes. A record with a field that only queues
+ * set is of format 2: who does not know what that means must neither send nor remove the message.
  */
 import { Tokenizer, decode, decodeFirst } from 'cborg';
 import { encode } from 'cborg/extended';
@@ -21,8 +21,8 @@ import { bigIntDecoder, bigNegIntDecoder, mapDecoder, setDecoder } from 'cborg/t
 import { QueueError } from '../../errors.js';
 
 const FORMAT = 1;
-/** The format of a meta record that names an attempt of whose failures nobody was told. */
-const FORMAT_UNTOLD = 2;
+/** The format of a meta record with fields that only queues set. */
+const FORMAT_QUEUE = 2;
 /** The fields of a meta record that are lists with positions. */
 const LISTS = ['failed', 'replies'];
 const BYTES = 0;
@@ -119,7 +119,7 @@ export function encodeMeta(meta) {
 export function decodeMeta(record) {
   let meta;
   try {
-    meta = decodeRecord(record, FORMAT_UNTOLD);
+    meta = decodeRecord(record, FORMAT_QUEUE);
     for (const list of LISTS) if (Array.isArray(meta?.[list])) meta[list] = meta[list].map(withIndexes);
     if (meta?.deliveredIndexes instanceof Uint8Array) meta.deliveredIndexes = positionsOf(meta.deliveredIndexes);
   } catch {
