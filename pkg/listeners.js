@@ -1,11 +1,10 @@
-/** @import { QueueListener } from './types.js' */
 import { copyForeign } from './binding/envelope.js';
 
 /**
  * Makes a function that returns a listener in the place of another one, always the same, which throws nothing.
  *
  * @param {(error: unknown, event: any) => void} report hears what a listener threw, or what its promise came to
- * @returns {(listener: QueueListener | null) => QueueListener | null}
+ * @returns {(listener: any) => any}
  */
 export function guardian(report) {
   /** @type {WeakMap<object, (this: unknown, event: any) => Promise<void>>} */

@@ -1,4 +1,4 @@
-/** @import { EnqueueOptions, Envelope, ListOptions, MessageCounts, Policy, QueueInfo, QueueOptions, QueueStorage, Relay, RunOptions, RunResult } from './types.js' */
+/** @import { EnqueueOptions, Envelope, ListOptions, MessageCounts, Policy, QueueEventType, QueueInfo, QueueListener, QueueOptions, QueueStorage, Relay, RunOptions, RunResult } from './types.js' */
 import { MessageList } from './message-list.js';
 import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './options.js';
 import { copyEnqueueOptions, copyId, copyListOptions, copyRunOptions } from './binding/arguments.js';
@@ -308,19 +308,25 @@ export class Queue extends Target {
   }
 
   /**
-   * @param {Parameters<import('./types.js').QueueEventTarget['addEventListener']>} listener
+   * @template {QueueEventType} T
+   * @param {T} type
+   * @param {QueueListener<T> | null} listener
+   * @param {boolean | object} [options]
    * @override
    */
-  addEventListener(...[type, listener, options]) {
+  addEventListener(type, listener, options) {
     this.#listenedTypes.add(type);
     super.addEventListener(type, this.#guard(listener), options);
   }
 
   /**
-   * @param {Parameters<import('./types.js').QueueEventTarget['removeEventListener']>} listener
+   * @template {QueueEventType} T
+   * @param {T} type
+   * @param {QueueListener<T> | null} listener
+   * @param {boolean | object} [options]
    * @override
    */
-  removeEventListener(...[type, listener, options]) {
+  removeEventListener(type, listener, options) {
     super.removeEventListener(type, this.#guard(listener), options);
   }
 

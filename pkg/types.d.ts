@@ -479,14 +479,22 @@ export interface QueueInfo {
   failed: number;
 }
 
-/** What an event of a `Queue` tells; which of these it has depends on its type. */
-export interface QueueEventDetail {
+/** What an event tells that is about a message. */
+export interface MessageDetail {
   id: string;
-  /** As the relay was given it: with the recipients of the attempt. Each look at it gives a copy. */
-  envelope: Envelope;
   /** How often delivery was attempted, this time included. */
   attempts: number;
-  /** Whom it is about: of `delivered`, `deferred`, `failed`, `bounced`, */
+}
+
+/** What an event tells that is about an envelope. */
+export interface EnvelopeDetail extends MessageDetail {
+  /** As the relay was given it: with the recipients of the attempt. Each look at it gives a copy. */
+  envelope: Envelope;
+}
+
+/** What an event tells that is about some recipients of an envelope. */
+export interface RecipientsDetail extends EnvelopeDetail {
+  /** Whom it is about, */
   recipients: string[];
   /** their positions in the original list, */
   indexes: number[];
@@ -494,24 +502,49 @@ export interface QueueEventDetail {
   replies: (Reply | undefined)[];
   /** The first of these. */
   reply?: Reply;
-  /** The time of the next attempt: of `deferred`; when it was due: of `overdue`. */
-  timestamp: number;
-  /** What tells the sender, another copy at each look, and its id: of `bounced`. */
-  bounce: Envelope;
-  bounceId: string;
-  /** Of `error`: the very thing that a relay, a function of the options or a listener threw, or a `QueueError`. */
-  error: unknown;
 }
 
-export type QueueEventType = 'queued' | 'attempt' | 'delivered' | 'deferred' | 'failed' | 'bounced'
-  | 'removed' | 'overdue' | 'error';
-export type QueueListener =
-  | ((event: { readonly type: string; readonly detail: QueueEventDetail }) => void)
-  | { handleEvent(event: { readonly type: string; readonly detail: QueueEventDetail }): void };
+/** What else there is in the details of some events, so that one listener may take several types. */
+type Others<T> = { [K in Exclude<keyof RecipientsDetail | 'timestamp' | 'bounce' | 'bounceId' | 'error', keyof T>]?: undefined };
+
+/** The `detail` of each type of event of a `Queue`. */
+export interface QueueEventDetails {
+  /** A message is stored. */
+  queued: EnvelopeDetail & Others<EnvelopeDetail>;
+  /** An attempt begins. */
+  attempt: EnvelopeDetail & Others<EnvelopeDetail>;
+  /** Recipients were delivered to, */
+  delivered: RecipientsDetail & Others<RecipientsDetail>;
+  /** wait for the next attempt, whose time is the `timestamp`, */
+  deferred: RecipientsDetail & { timestamp: number } & Others<RecipientsDetail & { timestamp: number }>;
+  /** were given up. */
+  failed: RecipientsDetail & Others<RecipientsDetail>;
+  /** A notice is stored: the `bounce`, another copy at each look, under the `bounceId`. */
+  bounced: RecipientsDetail & { bounce: Envelope; bounceId: string }
+    & Others<RecipientsDetail & { bounce: Envelope; bounceId: string }>;
+  /** A message is gone by another hand. */
+  removed: MessageDetail & Others<MessageDetail>;
+  /** The oldest message is late. It was due at the `timestamp`. */
+  overdue: MessageDetail & { timestamp: number } & Others<MessageDetail & { timestamp: number }>;
+  /** The very thing that a relay, a function of the options or a listener threw, or a `QueueError`; and the message, if it is about one. */
+  error: Partial<EnvelopeDetail> & { error: unknown } & Others<EnvelopeDetail & { error: unknown }>;
+}
+
+export type QueueEventType = keyof QueueEventDetails;
+
+/** An event of a `Queue`: a `CustomEvent`. */
+export interface QueueEvent<T extends QueueEventType = QueueEventType> {
+  readonly type: T;
+  readonly detail: QueueEventDetails[T];
+}
+
+export type QueueListener<T extends QueueEventType = QueueEventType> =
+  | ((event: QueueEvent<T>) => void)
+  | { handleEvent(event: QueueEvent<T>): void };
 
 /** An `EventTarget`, also where its type is not known, whose events are those of a queue. */
 export declare class QueueEventTarget {
-  addEventListener(type: QueueEventType, listener: QueueListener | null, options?: boolean | object): void;
-  removeEventListener(type: QueueEventType, listener: QueueListener | null, options?: boolean | object): void;
+  addEventListener<T extends QueueEventType>(type: T, listener: QueueListener<T> | null, options?: boolean | object): void;
+  removeEventListener<T extends QueueEventType>(type: T, listener: QueueListener<T> | null, options?: boolean | object): void;
   dispatchEvent(event: any): boolean;
 }

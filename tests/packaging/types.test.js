@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import ts from 'typescript';
 import { ROOT, project, text } from './pack.js';
 
-const EVERYWHERE = ['storage.ts', 'wrong.ts'];
+const EVERYWHERE = ['storage.ts', 'queue.ts', 'wrong.ts'];
 const IN_BROWSERS = [...EVERYWHERE, 'browser.ts', 'browser-wrong.ts', 'relays.ts'];
 const names = new Set([...IN_BROWSERS, 'dispose.ts', 'clients.ts']);
 const home = project(Object.fromEntries([...names].map((name) => [name, text(`consumer/${name}`)])));

@@ -1,5 +1,5 @@
 /** @import { Command, Context } from '../context.js' */
-/** @import { QueueEventDetail, Relay, RunResult } from '../../types.js' */
+/** @import { QueueEventDetails, Relay, RunResult } from '../../types.js' */
 import { PermanentRelayError, TransientRelayError } from '../../load/inline.js';
 import { httpRelay, smtpRelay } from '../../relays.js';
 import { UsageError, sentenceOf } from '../failures.js';
@@ -89,7 +89,7 @@ function sum(one, other) {
 /**
  * @param {Context} context
  * @param {typeof OUTCOMES[number]} type
- * @param {QueueEventDetail} detail
+ * @param {QueueEventDetails[typeof OUTCOMES[number]]} detail
  */
 function write({ out, progress, values }, type, { id, attempts, recipients, replies, timestamp }) {
   progress.clear();
