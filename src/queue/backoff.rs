@@ -69,18 +69,18 @@ impl Delay {
     pub(super) fn answered(milliseconds: Option<f64>) -> Option<Self> {
         match milliseconds {
             None => Some(Self::GiveUp),
-            Some(wait) if wait.is_finite() && wait >= 0.0 => Some(Self::After(wait.clamp(SHORTEST, ENDLESS))),
+            Some(wait) if wait.is_finite() && wait >= 0.0 => Some(Self::After(wait.clamp(SHORTEST, ENDLESS).round())),
             Some(_) => None,
         }
     }
 }
 
-/// For how many milliseconds to wait after so many tries, whatever was tried.
+/// For how many whole milliseconds to wait after so many tries, whatever was tried.
 pub(super) fn wait_after(tries: u32, random: f64) -> f64 {
     let number = usize::try_from(tries.max(1)).unwrap_or(usize::MAX).saturating_sub(1);
     let wait = FIRST.get(number).copied().unwrap_or(LONGEST);
     let spread = if random.is_finite() { (2.0 * random.clamp(0.0, 1.0) - 1.0) * JITTER } else { 0.0 };
-    wait * (1.0 + spread)
+    (wait * (1.0 + spread)).round()
 }
 
 /// Whether so many tries, with those waits, have taken as long as anybody is patient.

@@ -55,7 +55,7 @@ mod system {
 
     impl Timer for SystemTimer {
         fn wall(&self) -> f64 {
-            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
+            (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0).floor()
         }
 
         fn steady(&self) -> f64 {
