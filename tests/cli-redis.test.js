@@ -144,8 +144,10 @@ describe('on Redis', { skip }, () => {
     await storageOn('ioredis', server.port, dead).write(mail, 5, { id: ID });
     const { lines } = await run(folder, ['ls', ...on(prefix), '--dead-letter', dead]);
     assert.match(lines[0], new RegExp(`^${ID}  failed `));
-    assert.equal((await run(folder, ['retry', ...on(prefix), '--dead-letter', dead, ID])).code, 0);
+    const { code, stdout } = await run(folder, ['retry', ...on(prefix), '--dead-letter', dead, ID]);
+    const [, id] = stdout.match(new RegExp(`^${ID} is queued again: ([0-9a-f]{32})\n$`)) ?? [];
+    assert.deepEqual([code, id !== undefined && id !== ID], [0, true], stdout);
     const left = await run(folder, ['ls', ...on(prefix), '--dead-letter', dead, '--json']);
-    assert.deepEqual(left.json.map(({ id, state }) => [id, state]), [[ID, 'waiting']]);
+    assert.deepEqual(left.json.map((one) => [one.id, one.state]), [[id, 'waiting']]);
   });
 });
