@@ -82,7 +82,7 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
 
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64, over: Option<AbortSignal>) -> Self {
-        let state = AttemptState::new(due.message, due.flushed);
+        let state = AttemptState::new(due);
         Self {
             queue,
             state,

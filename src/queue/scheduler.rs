@@ -2,7 +2,7 @@
 
 mod admission;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::attempt::AttemptState;
@@ -32,8 +32,9 @@ pub(super) struct Scheduler {
     open: bool,
     /// When what was deferred was let be due.
     hurried_at: f64,
-    /// What was attempted before its time, in vain, and is so again: nobody has waited for its time.
-    early: HashSet<Id>,
+    /// What comes up before its time, since it was attempted in vain or is nobody's any more: nobody has waited
+    /// for its time. Whether somebody hurries it.
+    early: HashMap<Id, bool>,
     /// Whether the storage has failed, and taken nothing since.
     failing: bool,
     /// When the next message is attempted while it does.
@@ -77,6 +78,8 @@ pub(super) struct Due {
     pub(super) number: u64,
     /// Whether its time does not matter.
     pub(super) flushed: bool,
+    /// Whether its time has come, whatever the wall says by now.
+    pub(super) has_waited: bool,
 }
 
 /// What an attempt came to for the queue.
@@ -126,7 +129,7 @@ impl Scheduler {
             limit,
             open: false,
             hurried_at: f64::NEG_INFINITY,
-            early: HashSet::new(),
+            early: HashMap::new(),
             failing: false,
             probe_at: f64::NEG_INFINITY,
             rest: SHORTEST_REST,
@@ -164,7 +167,10 @@ impl Scheduler {
         // What is scheduled already may be hurried, or left alone after a failure.
         let due = match queued.filter(|message| message.timestamp == timestamp) {
             Some(message) => message.due,
-            None => self.clock.due(timestamp),
+            None => {
+                self.early.remove(&id);
+                self.clock.due(timestamp)
+            }
         };
         self.schedule.put(QueuedMessage { id, due, timestamp, attempts });
     }
@@ -182,6 +188,7 @@ impl Scheduler {
     pub(super) fn put_now(&mut self, id: Id, timestamp: f64, attempts: u32) {
         self.schedule.see(id);
         if !self.under_way.contains_key(&id) {
+            self.early.entry(id).or_insert(false);
             self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts });
         }
     }
@@ -200,6 +207,7 @@ impl Scheduler {
     pub(super) fn put_own(&mut self, id: Id, timestamp: f64) {
         self.schedule.see(id);
         if !self.under_way.contains_key(&id) && self.schedule.get(id).is_none() {
+            self.early.entry(id).or_insert(false);
             self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts: 0 });
         }
     }
@@ -277,8 +285,7 @@ impl Scheduler {
         if self.failing {
             self.probe_at = now + self.rest;
         }
-        let flushed = self.early.remove(&message.id) || message.due == self.hurried_at;
-        Some(self.begin(message, flushed, false))
+        Some(self.begin(message, message.due == self.hurried_at, false))
     }
 
     /// Begins an attempt of a message that a run has found with this timestamp, whatever it is due.
@@ -289,18 +296,20 @@ impl Scheduler {
         match self.schedule.get(id).filter(|message| message.timestamp == timestamp) {
             Some(message) => {
                 self.schedule.remove(id);
-                let flushed = self.early.remove(&id) || message.due > self.clock.now();
-                Taken::Now(self.begin(message, flushed, true))
+                Taken::Now(self.begin(message, message.due > self.clock.now(), true))
             }
             None => Taken::Changed,
         }
     }
 
     fn begin(&mut self, message: QueuedMessage, flushed: bool, is_listed: bool) -> Due {
+        let early = self.early.remove(&message.id);
+        let flushed = flushed || early == Some(true);
+        let has_waited = !flushed && early.is_none();
         self.begun = self.begun.saturating_add(1);
         let number = self.begun;
         self.under_way.insert(message.id, UnderWay { number, is_listed, heard: Heard::Nothing, visit: None });
-        Due { message, number, flushed }
+        Due { message, number, flushed, has_waited }
     }
 
     /// For how many milliseconds nothing begins by itself; `None` if nothing does.
@@ -354,8 +363,8 @@ impl Scheduler {
         if let End::Rescheduled { due, timestamp, attempts } = end
             && !is_gone
         {
-            if due.is_none() && attempt.is_flushed() {
-                self.early.insert(id);
+            if due.is_none() {
+                self.early.insert(id, attempt.is_flushed());
             }
             let due = due.map_or_else(|| self.clock.now() + self.rest, |due| self.clock.due(due));
             let mut message = QueuedMessage { id, due, timestamp, attempts };
@@ -379,8 +388,8 @@ impl Scheduler {
         if heard == Heard::Gone {
             return;
         }
-        if flushed {
-            self.early.insert(message.id);
+        if !has_waited || flushed {
+            self.early.insert(message.id, flushed);
         }
         let due = if has_waited { message.due } else { self.clock.now() + self.rest };
         self.schedule.put(QueuedMessage { due, ..message });
@@ -515,7 +524,7 @@ mod tests {
         for (timestamp, next) in [(45.0, 45.0), (90.0, 80.0), (40.0, 80.0)] {
             let (mut scheduler, due) = begun();
             scheduler.put(id(), timestamp, None);
-            let attempt = AttemptState::new(due.message, due.flushed);
+            let attempt = AttemptState::new(due);
             scheduler.end(&attempt, due.number, End::Rescheduled { due: Some(80.0), timestamp: 80.0, attempts: 1 });
             assert_eq!(scheduler.info().oldest_due, Some(next), "{timestamp}");
         }
