@@ -62,6 +62,7 @@ export class Queue extends Target {
     this.#relay = relayOf(relay);
     const { backoff, bounceFactory, bounceQueue, deadLetter, destinationOf, ...numbers } = queueOptionsOf(options);
     const { wasm, every, reach } = this.#storage;
+    if (deadLetter === storage) throw new TypeError('options.deadLetter: expected another storage, got that of the queue');
     const deadLetters = deadLetter ? partsOf('options.deadLetter', deadLetter).wasm : undefined;
     // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
     this.#owner = new Owner(reach());
@@ -92,6 +93,8 @@ export class Queue extends Target {
    * @returns {void}
    */
   addPolicy(policy) {
+    // Every function has an `apply`, which would change nothing.
+    if (typeof policy === 'function') throw new TypeError('policy: expected an object with a method apply, got a function');
     having('policy', 'a policy', policy, ['apply']);
     this.#wasm.call((queue) => queue.addPolicy(this.#policies.length));
     this.#policies.push(policy); // last: a half that is made for the call above adds those that are here already
@@ -133,7 +136,9 @@ export class Queue extends Target {
     });
     if (missing === undefined) return results;
     const [, error] = /** @type {[Envelope, any]} */ (results.find(([, id]) => typeof id !== 'string'));
-    throw Object.assign(error, { results, key: missing });
+    // Whoever makes JSON of an error must not meet it in its own results.
+    Object.defineProperty(error, 'results', { value: results, configurable: true, writable: true });
+    throw Object.assign(error, { key: missing });
   }
 
   /**

@@ -307,8 +307,13 @@ export type QueueStorage = DictStorage | AsyncDictStorage;
 
 /** May change an envelope before it is stored. `slimta-queue-dict/policies` has some. */
 export interface Policy {
-  /** Changes the envelope that it is given, or returns those that take its place; none to drop the message. */
+  /**
+   * Changes the envelope that it is given and returns nothing, or returns a list of those that take its place. An empty
+   * list drops the message.
+   */
   apply(envelope: Envelope): MaybePromise<Iterable<Envelope> | null | undefined | void>;
+  /** A function is no policy, although it has an `apply`. */
+  call?: undefined;
 }
 
 /** How a message is queued. */
@@ -317,19 +322,19 @@ export interface EnqueueOptions {
    * The id of the message, 32 lower-case hexadecimal digits; drawn unless given. The ids of what policies make of it
    * beside follow from it. What is there already under an id stays as it is.
    */
-  id?: string;
+  id?: string | undefined;
   /**
    * Any text that stands for the message, in the place of an `id`: a repeat with the same key stores only what is
    * missing, as long as the message is there.
    */
-  key?: string;
+  key?: string | undefined;
   /** When the first attempt is due, in milliseconds since the epoch; now unless given. */
-  at?: number | Date;
+  at?: number | Date | undefined;
   /**
-   * When nobody wants the message any more, a time after `at`. Whoever has not got it by then is given up: a `failed`
+   * When nobody wants the message any more, a time after `at`, or after now. Whoever has not got it by then is given up: a `failed`
    * event tells of it, the sender and the `deadLetter` hear nothing. Never unless given.
    */
-  expires?: number | Date;
+  expires?: number | Date | undefined;
 }
 
 /** What a `Queue` can be told. Times are in milliseconds. */
@@ -418,7 +423,7 @@ export interface ListedMessage {
   state: MessageState;
   /** When it is due, when its claim ends, or, in the dead letter, when it was given up. */
   due: number;
-  /** How often it was attempted; 0 in the dead letter. */
+  /** How often it was attempted, in the dead letter until it was given up. */
   attempts: number;
   /** The last replies to its recipients. */
   replies: Reply[];

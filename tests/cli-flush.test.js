@@ -125,7 +125,7 @@ describe('dead letters', () => {
     const { json: [stats] } = await run(folder, ['stats', ...LEVEL, ...dead, '--json']);
     assert.equal(stats.failed, 1);
     const { json: [shown] } = await run(folder, ['show', ...LEVEL, ...dead, '--json', id]);
-    assert.deepEqual([shown.state, shown.recipients], ['failed', [{ address: 'b@example.com', state: 'failed' }]]);
+    assert.deepEqual([shown.state, shown.recipients], ['failed', [{ address: 'b@example.com', state: 'failed', reply: { code: 550, message: '5.1.1 No such user' } }]]);
 
     const retried = await run(folder, ['retry', ...LEVEL, ...dead, id]);
     assert.deepEqual([retried.code, retried.stderr], [0, '']);

@@ -111,6 +111,16 @@ onEachStorage('A queue', (scene) => {
     assert.deepEqual(recipients, ['a']);
   });
 
+  test('what a policy returns that is no list of envelopes is refused, and nothing is stored', async () => {
+    for (const [made, got] of [[{}, 'an object'], [message(['a']), 'an object'], [5, 'the number 5'], ['ab', 'the string'], [false, 'false']]) {
+      const queue = new Queue(new DictStorage());
+      queue.addPolicy({ apply: async () => made });
+      const error = await queue.enqueue(message(['a'])).catch((error) => error);
+      assert.match(String(error), new RegExp(`^TypeError: policy.apply: expected a list of envelopes, or nothing, .* got ${got}`));
+    }
+    assert.throws(() => new Queue(new DictStorage()).addPolicy(splitByDomain), /^TypeError: policy: expected an object with a method apply, got a function/);
+  });
+
   test('a policy that returns no envelopes drops the message', async () => {
     const { queue } = scene.make(null);
     queue.addPolicy({ apply: () => [] });

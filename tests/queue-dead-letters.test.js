@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DictStorage, KeyError, Queue } from '../pkg/load/inline.js';
-import { message, onEachStorage, relayOf } from './support/queues.js';
+import { all, message, onEachStorage, relayOf } from './support/queues.js';
 
 const refused = { code: 550, message: '5.1.1 no such user' };
 const later = { code: 450, message: '4.2.0 later' };
@@ -20,6 +20,8 @@ onEachStorage('A queue', (scene) => {
     await until('bounced');
     assert.deepEqual(deadLetter.get(id)[0].recipients, ['b']);
     assert.deepEqual(deadLetter.get(id)[0].message, 'Hello!\r\n');
+    const [listed] = await all(queue.list({ state: 'failed' }));
+    assert.deepEqual([listed.attempts, listed.replies], [1, [refused]]);
     good = true;
     await queue.retry(id);
     await queue.flush();
@@ -28,6 +30,12 @@ onEachStorage('A queue', (scene) => {
     assert.equal(deadLetter.getInfo().size, 0);
     while (await scene.left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     await assert.rejects(queue.retry(id), KeyError);
+  });
+
+  test('the storage of a queue is no place for its dead letters', () => {
+    assert.throws(() => make(null, { deadLetter: scene.storage }), {
+      name: 'TypeError', message: 'options.deadLetter: expected another storage, got that of the queue',
+    });
   });
 
   for (const remains of [false, true]) {

@@ -81,9 +81,11 @@ onEachStorage('A message that expires', (scene) => {
     const enqueue = (options) => queue.enqueue(message(['a@b']), options);
     await assert.rejects(enqueue({ expires: 'soon' }), { name: 'TypeError', message: /options\.expires: .* got the string "soon"/ });
     await assert.rejects(enqueue({ expires: NaN }), { message: /options\.expires: / });
-    await assert.rejects(enqueue({ at: 5, expires: 5 }), {
-      name: 'RangeError', message: 'options.expires: expected a time after options.at, got the number 5',
-    });
+    for (const options of [{ at: 5, expires: 5 }, { expires: HOUR }]) {
+      await assert.rejects(enqueue(options), {
+        name: 'RangeError', message: `options.expires: expected a time after options.at, or after now, got the number ${options.expires}`,
+      });
+    }
     assert.equal(await left(), 0);
   });
 });

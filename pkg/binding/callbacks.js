@@ -60,6 +60,18 @@ class RelayedAttempt {
   }
 }
 
+/**
+ * The envelopes that a policy has made; nothing where it has changed the one that it was given.
+ *
+ * @param {any} made
+ * @returns {Iterable<Envelope> | undefined}
+ */
+function envelopesOf(made) {
+  if (made === undefined || made === null) return undefined;
+  if (typeof made === 'object' && typeof made[Symbol.iterator] === 'function') return made;
+  throw refused('policy.apply', 'a list of envelopes, or nothing, as what it returns', made);
+}
+
 /** The functions of a queue as the core calls them: none throws, and each answers with inert values. */
 export class Callbacks {
   #functions;
@@ -108,7 +120,7 @@ export class Callbacks {
   policy(number, envelope) {
     const copy = copyForeign(envelope);
     return this.#answer(() => this.#functions.policies[number].apply(copy), (made) => (
-      Array.from(made === undefined || made === null ? [copy] : made, copyEnvelope)));
+      Array.from(envelopesOf(made) ?? [copy], copyEnvelope)));
   }
 
   /**

@@ -7,21 +7,23 @@ use super::envelope::QueueEnvelope;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
+use crate::meta::Meta;
 use crate::storage::{DictStorage, Result};
 
 /// The dead letters in a storage.
 pub(super) struct DeadLetters<'a, H: Host>(pub(super) &'a DictStorage<H>);
 
 impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
-    /// Keeps recipients that were given up. A repeat keeps them once.
-    pub(super) async fn keep(&self, id: Id, envelope: H::Envelope, now: f64) -> Result<(), H> {
+    /// Keeps recipients that were given up, with a record of when, by which attempt and why. A repeat keeps them
+    /// once.
+    pub(super) async fn keep(&self, id: Id, envelope: H::Envelope, meta: Meta) -> Result<(), H> {
         let recipients = envelope.parts().recipients;
         for number in 0.. {
             let place = place(id, number);
             match find(self.0, place).await? {
                 Some(letter) if letter.parts().recipients == recipients => break,
                 Some(_) => {}
-                None => return self.0.write(envelope, now, Some(place)).await.map(drop),
+                None => return self.0.write_with(envelope, meta, Some(place)).await.map(drop),
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! What a record keeps of the replies to its recipients.
 
 use super::outcome::Outcome;
+use super::reply::Reply;
 use crate::meta::LastReply;
 
 /// How much of one text is kept, in bytes,
@@ -37,6 +38,16 @@ pub(super) fn last_replies(outcome: &Outcome, indexes: &[u32], before: &[LastRep
         }
     }
     kept
+}
+
+/// The same of a list of recipients, by their positions in it.
+pub(super) fn replies_of<'a>(replies: impl Iterator<Item = Option<&'a Reply>>) -> Vec<LastReply> {
+    let of = |(index, reply): (u32, Option<&Reply>)| {
+        let Reply { code, message, .. } = reply?;
+        Some(LastReply { code: *code, message: cut(message).to_owned(), indexes: vec![index] })
+    };
+    let all: Vec<LastReply> = (0..).zip(replies).filter_map(of).collect();
+    last_replies(&Outcome::default(), &[], &all)
 }
 
 fn cut(text: &str) -> &str {

@@ -72,7 +72,7 @@ pub struct Listed<E> {
     pub state: MessageState,
     /// When it is due, when its claim ends, or, in the dead letter, when it was given up.
     pub due: f64,
-    /// How often it was attempted; 0 in the dead letter.
+    /// How often it was attempted, in the dead letter until it was given up.
     pub attempts: u32,
     /// The last replies to its recipients.
     pub replies: Vec<Reply>,
@@ -295,7 +295,7 @@ impl<C> Listing<C> {
             id,
             state,
             due: meta.timestamp,
-            attempts: if is_dead { 0 } else { meta.attempts },
+            attempts: meta.attempts,
             replies: replies(meta),
             envelope: envelope.map(|queued| queued.envelope),
         }))

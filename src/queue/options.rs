@@ -129,7 +129,7 @@ pub struct EnqueueOptions {
     pub key: Option<String>,
     /// When the first attempt is due, in milliseconds since the epoch; now unless given.
     pub at: Option<f64>,
-    /// When nobody wants the message any more, in milliseconds since the epoch, which is after `at`. Whoever has not
+    /// When nobody wants the message any more, in milliseconds since the epoch, which is after `at`, or after now. Whoever has not
     /// got it by then is given up: [`Kind::Failed`](super::Kind) tells of it, the sender and the dead letter hear
     /// nothing. Never unless given.
     pub expires: Option<f64>,
@@ -140,15 +140,15 @@ const KEYS: u128 = 0x6f0d_3c52_9b1e_4d6a_8c57_21e4_b0a9_7d35;
 
 impl EnqueueOptions {
     /// Refuses a message that nobody would want when it is due first.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    pub(super) fn check(&self, now: f64) -> Result<(), Invalid> {
         let invalid = |argument, expected, number| {
             Err(Invalid { argument, index: None, part: None, expected, got: Got::Number(number) })
         };
         match (self.at, self.expires) {
             (Some(at), _) if !at.is_finite() => invalid("options.at", "a finite number", at),
             (_, Some(expires)) if !expires.is_finite() => invalid("options.expires", "a finite number", expires),
-            (Some(at), Some(expires)) if expires <= at => {
-                invalid("options.expires", "a time after options.at", expires)
+            (at, Some(expires)) if expires <= at.unwrap_or(now) => {
+                invalid("options.expires", "a time after options.at, or after now", expires)
             }
             _ => Ok(()),
         }

@@ -226,7 +226,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         envelope: H::Envelope,
         options: EnqueueOptions,
     ) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
-        options.check().map_err(|invalid| EnqueueError::Invalid(Box::new(invalid)))?;
+        options.check(self.timer.wall()).map_err(|invalid| EnqueueError::Invalid(Box::new(invalid)))?;
         let id = options.first_id().map_err(EnqueueError::Random)?;
         let envelopes = self.apply_policies(envelope).await.map_err(EnqueueError::Policy)?;
         for envelope in &envelopes {

@@ -6,13 +6,14 @@ use super::Delivery;
 use crate::envelope::{EnvelopeHandle, NoticeOf};
 use crate::host::{Host, Stored};
 use crate::id::Id;
-use crate::meta::Failed;
+use crate::meta::{Failed, Meta};
 use crate::queue::callback::caught_async;
 use crate::queue::command::Input;
 use crate::queue::dead_letter::DeadLetters;
 use crate::queue::dsn::{self, Dsn};
 use crate::queue::envelope::{Parts, QueueEnvelope, notice_id};
 use crate::queue::event::{Cause, Kind, Recipient};
+use crate::queue::last_replies::replies_of;
 use crate::queue::relay::Relay;
 use crate::queue::reply::Reply;
 use crate::queue::timer::Timer;
@@ -29,8 +30,11 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         if self.is_told_already(failed).await {
             return Input::Stored;
         }
-        let failed = named(&**envelope, &self.failed(failed)).into_message();
-        let written = DeadLetters(storage).keep(self.id(), failed, self.queue.timer.wall()).await;
+        let recipients = self.failed(failed);
+        let replies = recipients.iter().map(|recipient| recipient.reply.as_deref());
+        let meta = Meta { attempts: failed.attempt, replies: replies_of(replies), ..Meta::new(self.queue.timer.wall()) };
+        let letter = named(&**envelope, &recipients).into_message();
+        let written = DeadLetters(storage).keep(self.id(), letter, meta).await;
         match written {
             Ok(()) => Input::Stored,
             Err(error) => {
