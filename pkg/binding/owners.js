@@ -5,6 +5,9 @@
 /** The names of the queues of this process, whichever copy of this package made them. */
 const HERE = Symbol.for('slimta-queue-dict: queues of this process');
 
+/** How often somebody asks whether another owner is gone, in milliseconds. */
+const ASK_AGAIN = 2_000;
+
 /**
  * How the end of a queue is known: `here` to all of its process, which alone can have the dictionaries; `lock` to all who
  * share Web Locks as they share the dictionaries. Otherwise its claims end by time.
@@ -55,8 +58,32 @@ export class Owner {
  */
 export function whenGone(name) {
   if (name.startsWith('here:')) return queuesHere().has(name) ? undefined : Promise.resolve();
-  if (!name.startsWith('lock:')) return undefined;
-  return locks()?.request(lockOf(name), { mode: 'shared' }, () => {});
+  const held = name.startsWith('lock:') ? locks() : undefined;
+  return held && released(held, lockOf(name));
+}
+
+/**
+ * Resolves when nobody holds a lock. WebKit does not always grant what waits for the lock of a page or worker that was
+ * ended, so this also asks anew.
+ *
+ * @param {LockManager} locks
+ * @param {string} name
+ * @returns {Promise<void>}
+ */
+async function released(locks, name) {
+  const controller = new AbortController();
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let timer;
+  const asked = new Promise((resolve) => {
+    const ask = () => locks.request(name, { mode: 'shared', ifAvailable: true }, (lock) => lock && resolve(true));
+    timer = setInterval(() => ask().catch(() => {}), ASK_AGAIN); // its claims end by time where that fails
+  });
+  try {
+    await Promise.race([asked, locks.request(name, { mode: 'shared', signal: controller.signal }, () => {})]);
+  } finally {
+    clearInterval(timer);
+    controller.abort();
+  }
 }
 
 /**
