@@ -1,7 +1,8 @@
 /** Messages that are given up and kept. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DictStorage, KeyError, Queue } from '../pkg/load/inline.js';
+import { AsyncDictStorage, DictStorage, KeyError, Queue } from '../pkg/load/inline.js';
+import { MemoryHost } from './support/host.js';
 import { all, message, onEachStorage, relayOf } from './support/queues.js';
 
 const refused = { code: 550, message: '5.1.1 no such user' };
@@ -71,4 +72,24 @@ onEachStorage('A queue', (scene) => {
       assert.deepEqual(served, remains ? ['a', 'b'] : ['a']);
     });
   }
+});
+
+test('a retry is done once its message is queued, which is due within a minute whatever comes after that', async () => {
+  const host = new MemoryHost();
+  const commit = host.commit.bind(host);
+  let fails = false;
+  host.commit = async (batch) => {
+    if (fails && batch.writes.every(({ dict }) => dict === 'meta')) throw new Error('away');
+    return commit(batch);
+  };
+  const deadLetter = new DictStorage();
+  const relay = relayOf(() => refused);
+  const queue = new Queue(new AsyncDictStorage(host), relay, { deadLetter, bounceFactory: () => null });
+  const [[, id]] = await queue.enqueue(message(['a']));
+  await queue.run();
+  fails = true;
+  await queue.retry(id);
+  const [{ due, state }] = await all(queue.list());
+  assert.deepEqual([deadLetter.getInfo().size, state], [0, 'waiting']);
+  assert.ok(due <= Date.now() + 60_000);
 });

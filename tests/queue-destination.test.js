@@ -200,6 +200,32 @@ onEachStorage('The destinations of a queue', (scene) => {
     relay.end('c@one');
   });
 
+  test('of a notice keep nobody waiting whom its original still has to reach', async () => {
+    const refused = { code: 550, message: '5.1.1 no such user' };
+    let deferred = 0;
+    const attempt = ({ sender, recipients }) => {
+      if (!sender) return new Promise(() => {}); // the only notice that may be under way
+      return recipients.map((to) => (to.startsWith('no') ? refused : deferred++ < 3 ? { code: 451, message: 'later' } : null));
+    };
+    const { queue, until } = scene.make({ attempt }, { destination: { pool: 1 }, backoff: () => 1 });
+    queue.start();
+    for (const number of [1, 2, 3]) await queue.enqueue(message([`no@refuses${number}`, `b@defers${number}`]));
+    for (const number of [1, 2, 3]) await until('delivered', ({ recipients: [to] }) => to === `b@defers${number}`);
+  });
+
+  test('are not those of a message that has expired, and let one expire that waits', async () => {
+    const relay = slowRelay();
+    const { queue, until } = scene.make(relay, { destination: { pool: 1 } });
+    queue.start();
+    await queue.enqueue(message(['a@one']));
+    await relay.until(1);
+    await queue.enqueue(message(['b@one']), { expires: Date.now() + 50 });
+    await until('failed', ({ recipients: [to] }) => to === 'b@one');
+    assert.deepEqual(relay.begun, ['a@one']);
+    relay.end('a@one');
+    await until('delivered');
+  });
+
   test('let a message be cancelled that waits', async () => {
     const ids = await write('a@one', 'b@one', 'c@one');
     const relay = slowRelay();

@@ -1,7 +1,8 @@
 /** How a queue tells of those whom it has given up, where that fails at first. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { all, message, onEachStorage } from './support/queues.js';
+import { DictStorage, Queue } from '../pkg/load/inline.js';
+import { all, message, onEachStorage, relayOf, watch } from './support/queues.js';
 
 const refused = { code: 550, message: '5.1.1 no such user' };
 
@@ -40,4 +41,30 @@ onEachStorage('A queue', (scene) => {
       assert.deepEqual([format, untold, notice], untold ? [2, 1, undefined] : [2, undefined, 'open']);
     }
   });
+});
+
+test('a record that gives up recipients whom its message has not is told of as far as it goes', async () => {
+  const storage = new DictStorage();
+  const relay = relayOf(() => null);
+  for (const [indexes, told] of [[[99], 0], [[0, 99], 1]]) {
+    const id = storage.write(message(['a@b']), 0);
+    storage.metaDb.set(id, {
+      timestamp: 0, attempts: 1, deliveredIndexes: indexes, failed: [{ attempt: 1, indexes }], untold: 1, format: 2,
+    });
+    const queue = new Queue(storage, relay, { deadLetter: new DictStorage() });
+    const { events } = watch(queue);
+    await queue.run();
+    assert.equal(events.filter(({ type }) => type === 'bounced').length, told);
+    assert.deepEqual(events.filter(({ type }) => type === 'error'), []);
+  }
+});
+
+test('a message of whose failures nobody was told yet is not among the delivered ones', async () => {
+  const bounceQueue = { enqueue: () => Promise.reject(new Error('away')) };
+  const queue = new Queue(new DictStorage(), relayOf(() => ({ code: 550, message: 'no' })), { bounceQueue });
+  await queue.enqueue(message(['a@b']));
+  await queue.run();
+  const states = [];
+  for await (const { state } of queue.list()) states.push(state);
+  assert.deepEqual(states, ['deferred']);
 });

@@ -50,6 +50,32 @@ test('a transport of nodemailer that is none of SMTP has delivered to whom it na
   assert.deepEqual(await attempted(() => info), { a: 'delivered 250', b: 'delivered 250', errors: 0 });
 });
 
+test('a recipient whom nodemailer does not name is tried again, whoever else it names', async () => {
+  const info = { accepted: ['a@example.com', 'archive@example.com'], rejected: [], envelope, messageId: '<1@x>', response: '250 Ok' };
+  assert.deepEqual(await attempted(() => info), { a: 'delivered 250', b: 'deferred 450', errors: 0 });
+});
+
+test('a body without an end is left when it is too long for an answer, or the attempt is out of time', async () => {
+  for (const [size, pause] of [[2 ** 18, 0], [1, 20]]) {
+    let [pulled, cancelled] = [0, false];
+    const body = new ReadableStream({
+      async pull(controller) {
+        pulled++;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        controller.enqueue(new Uint8Array(size));
+      },
+      cancel() {
+        cancelled = true;
+      },
+    });
+    const response = new Response(body, { headers: { 'Content-Type': 'application/json' } });
+    const queue = new Queue(new DictStorage(), { attempt: () => response }, { attemptTimeout: 200 });
+    await queue.enqueue({ ...message(['a@example.com']), sender: null });
+    assert.equal((await queue.run()).deferred, 1);
+    assert.ok(cancelled && pulled < 50, `${pulled}`);
+  }
+});
+
 test('what nodemailer throws counts for each recipient', async () => {
   const thrown = Object.assign(refusal('a@example.com', '550 5.1.1 no such user'), {
     rejectedErrors: [refusal('a@example.com', '550 5.1.1 no such user'), refusal('b@example.com', '451 4.2.0 later')],

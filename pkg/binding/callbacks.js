@@ -49,7 +49,7 @@ class RelayedAttempt {
         return controller().signal;
       },
     };
-    const answer = answerOf(() => relay?.attempt(copyForeign(envelope), attempts, attempt), (answer) => understood(answer, recipients));
+    const answer = answerOf(() => relay?.attempt(copyForeign(envelope), attempts, attempt), (answer) => understood(answer, recipients, () => controller().signal));
     const copyOf = (/** @type {any} */ found) => (found instanceof Failed
       ? copyThrown(found.error, understoodError(found.error, recipients), recipients) : copyAnswer(found, recipients));
     this.answer = answer instanceof Promise ? answer.then(copyOf) : copyOf(answer);

@@ -3,6 +3,8 @@ import { PermanentRelayError, TransientRelayError } from '../replies.js';
 import { line, parseReply, spread, toOutcome } from './answers.js';
 
 const PAGE = /^(text\/html|application\/xhtml\+xml)\b/i;
+/** How many characters of an answer are read at most. */
+const LARGEST = 2 ** 20;
 /** Of 4xx: what is about who asks, when or where rather than about the message. */
 const DEFERRED = new Set([401, 404, 407, 408, 409, 421, 423, 424, 425, 426, 429]);
 
@@ -11,12 +13,13 @@ const DEFERRED = new Set([401, 404, 407, 408, 409, 421, 423, 424, 425, 426, 429]
  *
  * @param {Response} response
  * @param {string[]} recipients
+ * @param {AbortSignal} [signal] ends the reading
  * @returns {Promise<Answer>}
  * @throws {TransientRelayError} where it cannot be read
  */
-export async function answerOfResponse(response, recipients) {
+export async function answerOfResponse(response, recipients, signal) {
   try {
-    return await read(response, recipients);
+    return await read(response, recipients, signal);
   } catch (error) {
     if (error instanceof TransientRelayError) throw error;
     throw new TransientRelayError(`4.5.0 The answer is no response: ${line(error)}`);
@@ -26,13 +29,14 @@ export async function answerOfResponse(response, recipients) {
 /**
  * @param {Response} response
  * @param {string[]} recipients
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Answer>}
  */
-async function read(response, recipients) {
+async function read(response, recipients, signal) {
   const { status } = response;
   const type = response.headers.get('Content-Type') ?? '';
   const sent = status >= 200 && status <= 205 || status === 207;
-  const json = /^application\/([\w.+-]+\+)?json\b/i.test(type) ? await jsonOf(response, sent) : undefined;
+  const json = /^application\/([\w.+-]+\+)?json\b/i.test(type) ? await jsonOf(response, sent, signal) : undefined;
   if (json === undefined && !response.bodyUsed) response.body?.cancel().catch(() => {});
   const reply = smtpReply(response.headers.get('X-Smtp-Reply'));
   if (reply && (sent || reply.code >= 400)) return toOutcome(reply);
@@ -73,15 +77,42 @@ function repliesOf(replies, recipients) {
 /**
  * @param {Response} response
  * @param {boolean} needed whether it decides
+ * @param {AbortSignal} [signal]
  * @returns {Promise<any>} nothing for an empty body
  */
-async function jsonOf(response, needed) {
+async function jsonOf(response, needed, signal) {
   try {
-    const text = await response.text();
+    const text = await textOf(response, signal);
     return text.trim() ? JSON.parse(text) : undefined;
   } catch {
     if (!needed) return undefined;
     throw new TransientRelayError(`4.5.0 HTTP ${response.status}, with an answer that cannot be read`);
+  }
+}
+
+/**
+ * The body as text. One that is too long for an answer, or out of time, is not read to its end.
+ *
+ * @param {Response} response
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<string>}
+ */
+async function textOf(response, signal) {
+  const reader = response.body?.getReader?.();
+  if (!reader) return response.text();
+  const decoder = new TextDecoder();
+  const end = () => void reader.cancel().catch(() => {});
+  signal?.addEventListener('abort', end);
+  try {
+    let text = '';
+    for (let next; !(next = await reader.read()).done;) {
+      text += decoder.decode(next.value, { stream: true });
+      if (text.length > LARGEST) throw new RangeError('the answer is too long');
+    }
+    return text + decoder.decode();
+  } finally {
+    signal?.removeEventListener('abort', end);
+    end();
   }
 }
 

@@ -9,12 +9,14 @@ import { answered, failed } from './smtp-answer.js';
  *
  * @param {any} answer
  * @param {string[]} recipients
+ * @param {() => AbortSignal} signal of the attempt
  * @returns {any} or a promise, of a response
  */
-export function understood(answer, recipients) {
+export function understood(answer, recipients, signal) {
   try {
-    if (isResponse(answer)) return answerOfResponse(answer, recipients).catch((error) => error);
-    return isInfo(answer) ? eachOf(answered(answer, recipients.length), recipients) : answer;
+    if (isResponse(answer)) return answerOfResponse(answer, recipients, signal()).catch((error) => error);
+    // Nobody knows whom that relay has asked: only who is named has got it.
+    return isInfo(answer) ? eachOf(answered(answer, NaN), recipients) : answer;
   } catch {
     return answer; // it throws when it is looked at
   }

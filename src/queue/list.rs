@@ -187,7 +187,10 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         // Only the envelope says how many recipients there are.
         let could_be_all =
             meta.delivered.last().map(|last| *last as usize).is_some_and(|last| last < meta.delivered.len());
-        if could_be_all && readable(self.storage.get(&id).await)?.is_some_and(|queued| queued.indexes.is_empty()) {
+        if could_be_all
+            && meta.untold.is_none()
+            && readable(self.storage.get(&id).await)?.is_some_and(|queued| queued.indexes.is_empty())
+        {
             return Ok(MessageState::Delivered);
         }
         Ok(if meta.attempts > 0 { MessageState::Deferred } else { MessageState::Waiting })

@@ -34,6 +34,10 @@ use crate::meta::{Meta, Notice};
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
 
+/// After so many milliseconds a dead letter is attempted that is queued again, if nobody lets it be due when it is taken
+/// off.
+const RETRIED_AFTER: f64 = 60_000.0;
+
 /// Envelopes that are stored, each with its id.
 pub type Enqueued<H> = Vec<(<H as Host>::Envelope, Id)>;
 
@@ -253,19 +257,21 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             for (place, envelope) in dead_letters.of(*id).await?.into_iter().rev() {
                 let again = dead_letters.id_to_queue(place).await?;
                 // If this ends before it is taken off, a repeat finds it here.
-                ids.push(self.store(&envelope, again, Meta::new(self.after_lease())).await?);
+                let soon = self.timer.wall() + RETRIED_AFTER;
+                ids.push(self.store(&envelope, again, Meta::new(soon)).await?);
                 dead_letters.remove(place).await?;
             }
+        }
+        for id in &ids {
+            // It is queued, and due soon whatever comes of this.
+            let _ = self.make_due(*id).await;
         }
         if ids.is_empty() {
             let (meta, envelope) = self.pooled(self.storage.get_whole(id)).await?;
             if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
                 return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
             }
-            ids.push(*id);
-        }
-        for id in ids {
-            self.make_due(id).await?;
+            self.make_due(*id).await?;
         }
         Ok(())
     }
@@ -314,12 +320,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
 }
 
 impl<H: Host, R, T: Timer> Queue<H, R, T> {
-    /// When a message that is stored now comes up if nobody lets it be due earlier: after whatever it
-    /// waits for was done, or its lease has ended.
-    pub(super) fn after_lease(&self) -> f64 {
-        self.timer.wall() + 2.0 * self.settings.lease
-    }
-
     /// Lets a message that waits be due now.
     pub(super) async fn make_due(&self, id: Id) -> Result<(), H> {
         let now = self.timer.wall();

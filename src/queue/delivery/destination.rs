@@ -1,5 +1,6 @@
 //! How a delivery waits until its message may go where it has to, before it claims it.
 
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -8,19 +9,20 @@ use futures_util::future::{Either, select};
 use super::Delivery;
 use crate::envelope::EnvelopeHandle;
 use crate::host::Host;
+use crate::meta::Notice;
 use crate::queue::callback::caught;
 use crate::queue::destinations::usual_destination;
 use crate::queue::envelope::QueueEnvelope;
 use crate::queue::event::{Cause, Kind};
 use crate::queue::relay::Relay;
 use crate::queue::signal::AbortSignal;
-use crate::queue::timer::Timer;
+use crate::queue::timer::{Timer, milliseconds};
 
 impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'_, H, R, T> {
     /// Waits until each destination has room for the message. False: its worker begins no more attempts,
     /// or the message is gone.
     pub(super) async fn wait_for_destinations(&mut self, over: &AbortSignal) -> bool {
-        let Some(names) = self.destinations().await else { return true };
+        let Some((names, expires)) = self.destinations().await else { return true };
         let (queue, message, number) = (self.queue, *self.state.message(), self.number);
         let since = queue.timer.steady();
         let has = queue.relay.has(message.id);
@@ -28,20 +30,29 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             queue.shared.update_now(&queue.timer, |state| state.scheduler.wait_for(message, number, names, has));
         let Some(visit) = visit else { return true }; // the claim finds that it is gone
         let waiting = pin!(visit.waits_no_more.notified());
-        if matches!(select(waiting, pin!(over.aborted())).await, Either::Right(_)) {
+        let expired = pin!(async {
+            match expires {
+                Some(expires) => queue.timer.sleep(milliseconds(expires - queue.timer.wall())).await,
+                None => pending().await,
+            }
+        });
+        if matches!(select(waiting, select(pin!(over.aborted()), expired)).await, Either::Right(_)) {
             return false;
         }
         self.state.waited = queue.timer.steady() - since;
         queue.shared.lock().scheduler.has_begun(message.id)
     }
 
-    /// The destinations of the recipients that are left; none where the relay is not asked. A
-    /// record or an envelope that cannot be read is told of by the claim.
-    async fn destinations(&self) -> Option<Vec<Arc<str>>> {
+    /// The destinations of the recipients that are left, and when the message expires; none where the relay is not
+    /// asked. A record or an envelope that cannot be read is told of by the claim.
+    async fn destinations(&self) -> Option<(Vec<Arc<str>>, Option<f64>)> {
         let id = self.id();
         let (meta, envelope) = self.queue.pooled(self.queue.storage.get_whole(&id)).await.ok()?;
         let left = meta.left(envelope.recipient_count());
-        if left.is_empty() || meta.untold.is_some() {
+        let is_expired = meta.expires.is_some_and(|expires| expires <= self.queue.timer.wall());
+        // A notice lets its original go first, whose other recipients wait for that.
+        let is_undecided = envelope.notice_of().is_some() && meta.notice != Some(Notice::Confirmed);
+        if left.is_empty() || meta.untold.is_some() || is_expired || is_undecided {
             return None;
         }
         let recipients = envelope.parts().recipients;
@@ -65,6 +76,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             let kind = Kind::Error(Cause::Callback(error));
             self.queue.emit(Some(id), Some(&envelope), meta.attempts, kind);
         }
-        Some(names)
+        Some((names, meta.expires))
     }
 }

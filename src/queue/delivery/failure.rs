@@ -31,8 +31,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             return Input::Stored;
         }
         let recipients = self.failed(failed);
+        if recipients.is_empty() {
+            return Input::Stored;
+        }
         let replies = recipients.iter().map(|recipient| recipient.reply.as_deref());
-        let meta = Meta { attempts: failed.attempt, replies: replies_of(replies), ..Meta::new(self.queue.timer.wall()) };
+        let meta =
+            Meta { attempts: failed.attempt, replies: replies_of(replies), ..Meta::new(self.queue.timer.wall()) };
         let letter = named(&**envelope, &recipients).into_message();
         let written = DeadLetters(storage).keep(self.id(), letter, meta).await;
         match written {
@@ -151,11 +155,13 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
 
     /// Whom an attempt gave up: this one, or an earlier one that told of nobody.
     fn failed(&self, failed: &Failed) -> Vec<Recipient> {
+        let count = self.envelope.as_ref().map_or(0, |envelope| envelope.recipient_count());
         let recipient = |index: u32| {
             let place = if self.state.is_recorded() {
                 self.state.indexes().binary_search(&index).ok()?
             } else {
-                usize::try_from(index).ok()? // the envelope has all recipients then
+                // The envelope has all recipients then; a record may name others.
+                usize::try_from(index).ok().filter(|place| *place < count)?
             };
             let now = self.state.outcome().reply(place).filter(|_| self.state.is_recorded()).cloned();
             let kept = || self.state.last_reply(index).map(|last| Reply::new(last.code, last.message.clone()));
