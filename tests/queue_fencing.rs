@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::queues::{Answering, Events, HostTimer, later, no_user, watched};
-use crate::support::{FaultHost, Traits, envelope, poll_once, run, yields};
+use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run, yields};
 use slimta_queue_dict::host::Stored;
 use slimta_queue_dict::queue::{Answer, Attempt, BounceQueue, BoxError, BoxFuture, Options, Queue, Relay, Verdict};
-use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Id, Lease, Meta};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Host, Id, Lease, Meta};
 
 const LEASE: f64 = 20_000.0;
 
@@ -217,4 +217,27 @@ fn an_owner_that_loses_its_claim_after_telling_leaves_the_record_as_it_is_and_he
     let events = refuse(&host, options, false);
     assert_eq!((elsewhere.given.load(Ordering::Relaxed), lost(&events)), (1, 1));
     is_left_to_the_other(&host);
+}
+
+#[test]
+fn a_claim_that_holds_is_left_alone_also_after_a_look_that_has_failed() {
+    let host = with_message();
+    let claim = Change {
+        timestamp: Some(LEASE),
+        attempts: Some(Attempts::Set(1)),
+        lease: Some(Some(Lease { until: LEASE, owner: "another".into() })),
+        ..Change::default()
+    };
+    assert!(run(DictStorage::new(host.clone()).change(&id(), claim)).unwrap());
+    let queue = on_host(&host, Answering(|_: &Envelope, _| Answer::delivered()), Options::default());
+    let mut working = Box::pin(queue.start());
+    while queue.get_info().size == 0 {
+        assert!(poll_once(working.as_mut()).is_pending());
+    }
+    host.fault_once(Step::ReadMeta, Fault::Before(Trouble::Fail));
+    queue.wake();
+    while queue.get_info().delivered == 0 {
+        assert!(poll_once(working.as_mut()).is_pending());
+    }
+    assert!(host.now() >= LEASE, "{}", host.now());
 }

@@ -7,8 +7,10 @@
 mod simulation;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::future::ready;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use simulation::executor::Executor;
@@ -16,41 +18,96 @@ use simulation::host::{SimHost, SimTimer};
 use simulation::ledger::{Mood, NAME, mood_of};
 use simulation::relay::{SimRelay, id_of, index_of};
 use simulation::{Shared, World};
-use slimta_queue_dict::queue::{BounceFactory, Options, Queue};
+use slimta_queue_dict::queue::{Backoff, BounceFactory, Options, Queue};
 use slimta_queue_dict::{DictStorage, Envelope, Id, Meta};
 
+/// The numbers of the networks, after those of the places.
+const NETWORKS: usize = 3_000;
 const SECOND: f64 = 1_000.0;
 const HOUR: f64 = 3_600_000.0;
 /// Nothing waits longer for an attempt than two seconds, and what calls of the storage take.
 const MOST_LATE: f64 = 2_100.0;
 
+/// Whoever delivers in a place, one after another.
+#[derive(Clone, Default)]
+struct Place {
+    /// By how much its clock on the wall is wrong.
+    skew: Rc<Cell<f64>>,
+    /// Whether its network is away.
+    offline: Rc<Cell<bool>>,
+}
+
+/// What all deliverers of a life have in common.
+#[derive(Clone, Copy)]
+struct Habits {
+    lease: f64,
+    /// Whether they wait as usual, and their networks come and go; else they wait as a function says.
+    is_patient: bool,
+}
+
 /// Begins the life of a deliverer in the place of another one.
-fn begin(world: &Shared, executor: &Executor, place: usize, deliverer: u64, skew: &Rc<Cell<f64>>, lease: f64) {
+fn begin(world: &Shared, executor: &Executor, number: usize, deliverer: u64, place: &Place, habits: Habits) {
     let (most, foretells, store_pool, has_factory) = {
         let random = &mut world.borrow_mut().random;
         let store_pool = random.chance(30).then(|| random.below(3) as usize + 1);
         (random.below(4) + 1, random.chance(50), store_pool, random.chance(50))
     };
+    let Habits { lease, is_patient } = habits;
+    let storage = |kept| {
+        let host = SimHost { world: world.clone(), deliverer, foretells, kept };
+        Arc::new(DictStorage::new(host).with_deadline(Duration::from_secs(10)))
+    };
     let options = Options {
         lease: Duration::from_millis(lease as u64),
         relay_pool: most as usize,
         store_pool,
-        backoff: Some(Box::new(|_, attempts, _, _| match attempts {
-            7.. => Ok(None),
-            3 => Ok(Some(f64::NAN)),
-            4 => Err("no idea".into()),
-            more => Ok(Some(f64::from(more) * 4.0 * SECOND)),
-        })),
+        backoff: (!is_patient).then(backoff),
         bounce_factory: has_factory.then(factory),
+        dead_letter: world.borrow().has_dead_letter.then(|| storage(true)),
         scan: Duration::from_secs(45),
         ..Options::default()
     };
-    let host = SimHost { world: world.clone(), deliverer, foretells };
-    let storage = DictStorage::new(host).with_deadline(Duration::from_secs(10));
-    let relay = SimRelay { world: world.clone(), deliverer, lease };
-    let timer = SimTimer { world: world.clone(), skew: skew.clone() };
-    let queue = Queue::with_timer(storage, relay, options, timer).unwrap();
-    executor.spawn(place, async move { queue.start().await.unwrap() });
+    let relay = SimRelay { world: world.clone(), deliverer, lease, offline: place.offline.clone() };
+    let timer = SimTimer { world: world.clone(), skew: place.skew.clone() };
+    let queue = Rc::new(Queue::with_timer(storage(false), relay, options, timer).unwrap());
+    let started = queue.clone();
+    executor.spawn(number, async move { started.start().await.unwrap() });
+    if is_patient {
+        executor.spawn(NETWORKS + number, flap(world.clone(), place.offline.clone(), queue));
+    }
+}
+
+/// Ends it, wherever it is.
+fn end(world: &Shared, executor: &Executor, number: usize, deliverer: u64) {
+    executor.kill(NETWORKS + number);
+    executor.kill(number);
+    world.borrow_mut().ledger.dies(deliverer);
+}
+
+/// A network that comes and goes while anything goes wrong. A queue hears when it is there.
+async fn flap(world: Shared, offline: Rc<Cell<bool>>, queue: Rc<Queue<SimHost, SimRelay, SimTimer>>) {
+    loop {
+        let (pause, is_away) = {
+            let world = &mut *world.borrow_mut();
+            let most = if world.moody { 20 * SECOND as u64 } else { 60 * SECOND as u64 };
+            (world.random.below(most) as f64, world.moody && world.random.chance(50))
+        };
+        offline.set(is_away);
+        if !is_away {
+            queue.wake();
+        }
+        simulation::executor::sleep(&world, pause).await;
+    }
+}
+
+/// Waits for some seconds, fails, or has no idea; gives up after a few attempts.
+fn backoff() -> Box<Backoff<Envelope>> {
+    Box::new(|_, attempts, _, _| match attempts {
+        7.. => Ok(None),
+        3 => Ok(Some(f64::NAN)),
+        4 => Err("no idea".into()),
+        more => Ok(Some(f64::from(more) * 4.0 * SECOND)),
+    })
 }
 
 /// Makes notices, fails, or wants nobody to be told.
@@ -72,7 +129,7 @@ fn factory() -> Box<BounceFactory<Envelope>> {
 
 /// Writes a message until that is acknowledged.
 async fn write(world: Shared, deliverer: u64, number: u64) {
-    let storage = DictStorage::new(SimHost { world: world.clone(), deliverer, foretells: false });
+    let storage = DictStorage::new(SimHost { world: world.clone(), deliverer, foretells: false, kept: false });
     let (id, recipients, sender, delay) = {
         let random = &mut world.borrow_mut().random;
         let id = Id::from_u128(u128::from(random.next()) << 64 | u128::from(number));
@@ -96,7 +153,7 @@ async fn write(world: Shared, deliverer: u64, number: u64) {
 
 /// Somebody who lets messages be due at once, again and again, whoever attempts them.
 async fn make_due(world: Shared, deliverer: u64) {
-    let storage = DictStorage::new(SimHost { world: world.clone(), deliverer, foretells: false });
+    let storage = DictStorage::new(SimHost { world: world.clone(), deliverer, foretells: false, kept: false });
     loop {
         let pause = world.borrow_mut().random.below(20) as f64 * SECOND;
         simulation::executor::sleep(&world, pause + SECOND).await;
@@ -110,23 +167,40 @@ async fn make_due(world: Shared, deliverer: u64) {
     }
 }
 
+/// What goes wrong last, for long enough that every relay has answered, and everybody has looked through the storage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Last {
+    Nothing,
+    StorageAway,
+    StorageFull,
+    DeadLettersAway,
+    /// All deliverers stand still.
+    StandingStill,
+}
+
 /// One life of the world; what went wrong in it.
 fn live(seed: u64) -> Result<u32, String> {
     let world = World::new(seed);
     let executor = Executor::new(&world);
-    let (count, faults, crashes, jumps, lease) = {
+    let (count, faults, troubles, jumps, habits) = {
         let world = &mut *world.borrow_mut();
         world.faults = world.random.below(3) * 6;
+        world.has_dead_letter = world.random.chance(40);
+        world.is_tight = world.random.chance(50);
         let random = &mut world.random;
         let jumps = random.chance(30);
-        let all = (random.below(4) + 2, world.faults, random.below(5), jumps, (random.below(50) + 10) as f64 * SECOND);
+        let (count, troubles) = (random.below(4) + 2, random.below(8));
+        let habits = Habits { lease: (random.below(50) + 10) as f64 * SECOND, is_patient: random.chance(30) };
         world.jumps = jumps;
-        all
+        world.ledger.has_dead_letter = world.has_dead_letter;
+        world.ledger.is_patient = habits.is_patient && !jumps;
+        (count, world.faults, troubles, jumps, habits)
     };
-    let skews: Vec<Rc<Cell<f64>>> = (0..count).map(|_| Rc::default()).collect();
+    let Habits { lease, .. } = habits;
+    let places: Vec<Place> = (0..count).map(|_| Place::default()).collect();
     let mut deliverers = count;
-    for (place, skew) in skews.iter().enumerate() {
-        begin(&world, &executor, place, place as u64, skew, lease);
+    for (number, place) in places.iter().enumerate() {
+        begin(&world, &executor, number, number as u64, place, habits);
     }
     let messages = world.borrow_mut().random.below(5) + 1;
     for number in 0..messages {
@@ -137,60 +211,95 @@ fn live(seed: u64) -> Result<u32, String> {
     }
     // What each place is now, to tell the ledger who dies.
     let mut now_at: Vec<u64> = (0..count).collect();
-    for _ in 0..crashes + if jumps { 3 } else { 0 } {
-        let (pause, place) = {
+    for _ in 0..troubles + if jumps { 3 } else { 0 } {
+        let (pause, number, trouble) = {
             let random = &mut world.borrow_mut().random;
-            (random.below(60) as f64 * SECOND, random.below(count) as usize)
+            (random.below(60) as f64 * SECOND, random.below(count) as usize, random.below(8))
         };
         let until = world.borrow().now + pause;
         executor.run(until, || false);
         if jumps && world.borrow_mut().random.chance(50) {
             // What is written with a clock that is ahead comes as much later: a year would take a year.
             let skew = [30.0 * SECOND, HOUR, -HOUR, -24.0 * 365.0 * HOUR][world.borrow_mut().random.below(4) as usize];
-            skews[place].set(skew);
+            places[number].skew.set(skew);
             continue;
         }
-        executor.kill(place);
-        world.borrow_mut().ledger.dies(now_at[place]);
-        if world.borrow_mut().random.chance(80) || place == 0 {
-            begin(&world, &executor, place, deliverers, &skews[place], lease);
-            now_at[place] = deliverers;
-            deliverers += 1;
+        match trouble {
+            0 => world.borrow_mut().full ^= true,
+            1 => world.borrow_mut().kept_away ^= true,
+            2..4 => {
+                let time = world.borrow_mut().random.below(3 * lease as u64) as f64;
+                executor.freeze(number, time);
+            }
+            _ => {
+                end(&world, &executor, number, now_at[number]);
+                if world.borrow_mut().random.chance(80) || number == 0 {
+                    begin(&world, &executor, number, deliverers, &places[number], habits);
+                    now_at[number] = deliverers;
+                    deliverers += 1;
+                }
+            }
         }
     }
     let until = world.borrow().now + 120.0 * SECOND;
     executor.run(until, || false);
-    // Long enough for every relay to answer, and for everybody to look through the storage in vain.
-    let was_away = !jumps && world.borrow_mut().random.chance(50);
-    if was_away {
-        world.borrow_mut().away = true;
-        let until = world.borrow().now + 3.0 * lease + 60.0 * SECOND;
+    let last = match world.borrow_mut().random.below(8) {
+        _ if jumps => Last::Nothing,
+        0..2 => Last::StorageAway,
+        2 => Last::StorageFull,
+        3 => Last::DeadLettersAway,
+        4..6 => Last::StandingStill,
+        _ => Last::Nothing,
+    };
+    {
+        let world = &mut *world.borrow_mut();
+        world.away = last == Last::StorageAway;
+        world.full = last == Last::StorageFull;
+        world.kept_away = last == Last::DeadLettersAway;
+        if last != Last::Nothing {
+            world.faults = 0; // a slow call that fails would be a later fault
+        }
+    }
+    executor.kill(2_000); // what others change is found by a scan alone
+    if last != Last::Nothing {
+        let time = 3.0 * lease + 60.0 * SECOND;
+        if last == Last::StandingStill {
+            (0..count as usize).for_each(|number| executor.freeze(number, time));
+        }
+        let until = world.borrow().now + time;
         executor.run(until, || false);
     }
     // From here on nothing goes wrong any more: all has to come to its end.
     {
         let world = &mut *world.borrow_mut();
-        (world.faults, world.away, world.moody) = (0, false, false);
+        (world.faults, world.away, world.full, world.kept_away, world.moody) = (0, false, false, false, false);
     }
-    executor.kill(2_000);
     // Clocks that were wrong are set right, as they are sooner or later.
-    skews.iter().for_each(|skew| skew.set(0.0));
+    for place in &places {
+        place.skew.set(0.0);
+        place.offline.set(false);
+    }
     let back = world.borrow().now;
     let neglected = Cell::new(None);
-    let until = back + if jumps { 28.0 * HOUR } else { 2.0 * HOUR };
+    // What others store after that is found by a scan; a notice is known to whoever has stored it.
+    let known: BTreeSet<Id> = world.borrow().meta.keys().copied().collect();
+    let until = back + if jumps { 28.0 * HOUR } else { 6.0 * HOUR };
     let ended = executor.run(until, || {
         let world = world.borrow();
-        if was_away && neglected.get().is_none() {
+        if last != Last::Nothing && neglected.get().is_none() {
             // What is claimed is due when its lease ends, and what tells of others when they have confirmed it.
-            let late = |meta: &Meta| world.now - meta.timestamp.max(back) > MOST_LATE;
-            neglected.set(world.meta.iter().find(|(_, meta)| late(meta)).map(|(id, _)| *id));
+            let due = |meta: &Meta| meta.lease.as_ref().map_or(meta.timestamp, |lease| lease.until.max(meta.timestamp));
+            let is_known = |id: &Id| known.contains(id) || world.envelopes[id].notice_of.is_some();
+            let late = |meta: &Meta| world.now - due(meta).max(back) > MOST_LATE;
+            neglected
+                .set(world.meta.iter().filter(|(id, _)| is_known(id)).find(|(_, meta)| late(meta)).map(|(id, _)| *id));
         }
         neglected.get().is_some() || world.meta.is_empty() && world.ledger.removed.len() as u64 >= messages
     });
     let world = world.borrow();
     if let Some(id) = neglected.get() {
         let seconds = (world.now - back) / SECOND;
-        return Err(format!("{id} was left alone {seconds} s after the last fault: {:?}", world.meta[&id]));
+        return Err(format!("{id} was left alone {seconds} s after the last fault, {last:?}: {:?}", world.meta[&id]));
     }
     if !ended {
         return Err(format!("stuck, with faults {faults}: {:?}", world.meta));
@@ -207,7 +316,7 @@ fn nothing_is_lost_stuck_or_delivered_after_its_mark_whatever_goes_wrong() {
         live(seed).unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
         return;
     }
-    let seeds = if std::env::var_os("LONG").is_some() && !cfg!(debug_assertions) { 10_000_000 } else { 10_000 };
+    let seeds = if std::env::var_os("LONG").is_some() && !cfg!(debug_assertions) { 1_000_000 } else { 10_000 };
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     let work: Vec<_> = (0..threads)
         .map(|first| {

@@ -62,11 +62,13 @@ type Task = (Pin<Box<dyn Future<Output = ()>>>, Arc<Flag>);
 pub struct Executor {
     world: Shared,
     tasks: Rc<RefCell<BTreeMap<usize, Task>>>,
+    /// Until when tasks stand still.
+    frozen: Rc<RefCell<BTreeMap<usize, f64>>>,
 }
 
 impl Executor {
     pub fn new(world: &Shared) -> Self {
-        Self { world: world.clone(), tasks: Rc::default() }
+        Self { world: world.clone(), tasks: Rc::default(), frozen: Rc::default() }
     }
 
     /// Begins a task in the place of the one of this number, which is dropped wherever it is.
@@ -75,8 +77,20 @@ impl Executor {
         drop(old);
     }
 
+    /// Lets a task stand still for so long, as when its machine sleeps.
+    pub fn freeze(&self, number: usize, milliseconds: f64) {
+        let world = &mut *self.world.borrow_mut();
+        let until = world.now + milliseconds;
+        self.frozen.borrow_mut().insert(number, until);
+        // The clock stops there.
+        world.timers.count += 1;
+        let key = ((until * 1000.0).ceil() as u64, world.timers.count);
+        world.timers.at.insert(key, Waker::noop().clone());
+    }
+
     /// Drops a task.
     pub fn kill(&self, number: usize) {
+        self.frozen.borrow_mut().remove(&number);
         let old = self.tasks.borrow_mut().remove(&number);
         drop(old);
     }
@@ -86,9 +100,11 @@ impl Executor {
         let mut polls = 0_u64;
         loop {
             let ready: Vec<usize> = {
-                let tasks = self.tasks.borrow();
+                let (tasks, frozen) = (self.tasks.borrow(), self.frozen.borrow());
+                let now = self.world.borrow().now;
                 tasks
                     .iter()
+                    .filter(|(number, _)| frozen.get(number).is_none_or(|until| *until <= now))
                     .filter(|(_, (_, flag))| flag.0.load(Ordering::Relaxed))
                     .map(|(number, _)| *number)
                     .collect()

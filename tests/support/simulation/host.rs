@@ -18,6 +18,8 @@ pub struct SimHost {
     pub world: Shared,
     pub deliverer: u64,
     pub foretells: bool,
+    /// Whether this is the storage where what is given up is kept.
+    pub kept: bool,
 }
 
 /// What the host throws.
@@ -41,14 +43,15 @@ impl SimHost {
     async fn call<T>(&self, changes: bool, act: impl FnOnce(&Self) -> T) -> Result<T, Failure> {
         let (before, fails, after, loses) = {
             let world = &mut *self.world.borrow_mut();
-            let faults = if world.away { 0 } else { world.faults };
+            let away = if self.kept { world.kept_away } else { world.away };
+            let faults = if away { 0 } else { world.faults };
             let delay = |world: &mut super::World| {
                 let most = if world.random.chance(faults) { 3_000 } else { 4 };
                 world.random.below(most) as f64
             };
             let (before, after) = (delay(world), delay(world));
             let (fails, loses) = (world.random.chance(faults), world.random.chance(faults));
-            if world.away {
+            if away {
                 let fails = world.random.chance(80);
                 (before, fails, after, !fails)
             } else {
@@ -79,39 +82,60 @@ impl Host for SimHost {
     type Error = Failure;
 
     async fn read_meta(&self, id: Id) -> Result<Option<Record<Meta>>, Failure> {
-        let meta = self.call(false, |host| host.world.borrow().meta.get(&id).cloned()).await?;
+        let meta = self.call(false, |host| host.world.borrow_mut().dicts(host.kept).1.get(&id).cloned()).await?;
         Ok(meta.map(|meta| Record { meta: Stored::Good(meta.clone()), version: meta }))
     }
 
     async fn read_envelope(&self, id: Id) -> Result<Option<Stored<Envelope>>, Failure> {
-        self.call(false, |host| host.world.borrow().envelopes.get(&id).cloned().map(Stored::Good)).await
+        self.call(false, |host| host.world.borrow_mut().dicts(host.kept).0.get(&id).cloned().map(Stored::Good)).await
     }
 
     async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, Failure> {
         let (id, writes) = (batch.id, batch.writes.clone());
+        let needs_room = |tight: bool| {
+            batch.writes.iter().any(|write| match write {
+                Write::Envelope(_) => true,
+                Write::Meta(_) => tight,
+                Write::Delete(_) => false,
+            })
+        };
+        let is_full = {
+            let world = self.world.borrow();
+            !self.kept && world.full && needs_room(world.is_tight)
+        };
+        if is_full {
+            self.call(false, |_| ()).await?;
+            return Err(Failure::Failed);
+        }
         let holds = self
             .call(true, |host| {
                 let world = &mut *host.world.borrow_mut();
+                let (envelopes, metas) = world.dicts(host.kept);
                 let holds = batch.checks.iter().all(|check| match check {
-                    Check::Absent(Dict::Envelope) => !world.envelopes.contains_key(&id),
-                    Check::Absent(Dict::Meta) => !world.meta.contains_key(&id),
-                    Check::Unchanged(version) => world.meta.get(&id) == Some(version),
+                    Check::Absent(Dict::Envelope) => !envelopes.contains_key(&id),
+                    Check::Absent(Dict::Meta) => !metas.contains_key(&id),
+                    Check::Unchanged(version) => metas.get(&id) == Some(version),
                 });
                 if holds {
                     for write in batch.writes {
-                        world.ledger.writes(host.deliverer, world.meta.get(&id), id, &write);
+                        if host.kept {
+                            world.ledger.keeps(id, &write);
+                        } else {
+                            world.ledger.writes(host.deliverer, world.meta.get(&id), id, &write);
+                        }
+                        let (envelopes, metas) = world.dicts(host.kept);
                         match write {
-                            Write::Envelope(envelope) => drop(world.envelopes.insert(id, envelope)),
-                            Write::Meta(meta) => drop(world.meta.insert(id, meta)),
-                            Write::Delete(Dict::Envelope) => drop(world.envelopes.remove(&id)),
-                            Write::Delete(Dict::Meta) => drop(world.meta.remove(&id)),
+                            Write::Envelope(envelope) => drop(envelopes.insert(id, envelope)),
+                            Write::Meta(meta) => drop(metas.insert(id, meta)),
+                            Write::Delete(Dict::Envelope) => drop(envelopes.remove(&id)),
+                            Write::Delete(Dict::Meta) => drop(metas.remove(&id)),
                         }
                     }
                 }
                 holds
             })
             .await?;
-        if holds {
+        if holds && !self.kept {
             self.world.borrow_mut().ledger.acknowledged(id, &writes);
         }
         Ok(holds)
@@ -120,14 +144,13 @@ impl Host for SimHost {
     async fn page(&self, dict: Dict, cursor: Option<Id>, limit: u32) -> Result<Page<Id>, Failure> {
         let range = (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         self.call(false, |host| {
-            let world = host.world.borrow();
+            let world = &mut *host.world.borrow_mut();
+            let (envelopes, metas) = world.dicts(host.kept);
             let entries: Vec<_> = match dict {
-                Dict::Envelope => {
-                    world.envelopes.range(range).take(limit as usize).map(|(id, _)| (*id, None)).collect()
-                }
+                Dict::Envelope => envelopes.range(range).take(limit as usize).map(|(id, _)| (*id, None)).collect(),
                 Dict::Meta => {
                     let entry = |(id, meta): (&Id, &Meta)| (*id, Some(Stored::Good(meta.clone())));
-                    world.meta.range(range).take(limit as usize).map(entry).collect()
+                    metas.range(range).take(limit as usize).map(entry).collect()
                 }
             };
             let next = if entries.len() < limit as usize { None } else { entries.last().map(|(id, _)| *id) };
@@ -138,8 +161,9 @@ impl Host for SimHost {
 
     async fn sizes(&self) -> Result<Sizes, Failure> {
         self.call(false, |host| {
-            let world = host.world.borrow();
-            Sizes { size: world.envelopes.len() as u64, meta_size: world.meta.len() as u64 }
+            let world = &mut *host.world.borrow_mut();
+            let (envelopes, metas) = world.dicts(host.kept);
+            Sizes { size: envelopes.len() as u64, meta_size: metas.len() as u64 }
         })
         .await
     }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slimta_queue_dict::host::{Dict, Write};
+use slimta_queue_dict::queue::Verdict;
 use slimta_queue_dict::{Envelope, Id, Meta, Notice, NoticeOf};
 
 use super::Random;
+use super::relay::{id_of, index_of};
 
 /// One recipient of one message, by its original position.
 type Recipient = (Id, u32);
@@ -19,6 +21,13 @@ pub struct Ledger {
     pub delivered: BTreeMap<Recipient, u32>,
     /// Whom an attempt gave up, by message and attempt.
     failed: BTreeMap<(Id, u32), Vec<u32>>,
+    /// Whom a relay has refused.
+    refused: BTreeSet<Recipient>,
+    /// Who is in the storage where what is given up is kept, if there is one.
+    kept: BTreeSet<Recipient>,
+    pub has_dead_letter: bool,
+    /// Whether whoever no relay has refused is given up after days alone, which a life has not.
+    pub is_patient: bool,
     /// Of whom a notice tells that was confirmed.
     told: BTreeSet<Recipient>,
     /// Notices that may be sent.
@@ -85,6 +94,10 @@ impl Ledger {
                 {
                     if meta.untold != Some(failed.attempt) && !self.messages[&id].null_sender {
                         self.violations.push(format!("{id}: {failed:?} are told of by nobody"));
+                    }
+                    let refused = |index: &u32| self.refused.contains(&(id, *index));
+                    if self.is_patient && !failed.indexes.iter().all(refused) {
+                        self.violations.push(format!("{id}: {failed:?} were given up before their time"));
                     }
                     self.failed.insert((id, failed.attempt), failed.indexes.clone());
                 }
@@ -180,8 +193,22 @@ impl Ledger {
         let gave_up = self.failed.iter().find(|((of, _), indexes)| *of == id && indexes.contains(&index));
         let unwanted = gave_up.is_some_and(|(_, indexes)| mood_of(id, indexes) == Mood::WantsNone);
         let told = self.messages[&id].null_sender || self.told.contains(&recipient) || unwanted;
+        if self.has_dead_letter && gave_up.is_some() && !self.kept.contains(&recipient) {
+            self.violations.push(format!("{id}: {index} was given up and not kept"));
+        }
         if !(self.delivered.contains_key(&recipient) || gave_up.is_some() && told) {
             self.violations.push(format!("{id}: {index} was removed, neither delivered nor given up and told of"));
+        }
+    }
+
+    /// Somebody is kept who was given up.
+    pub fn keeps(&mut self, place: Id, write: &Write<Envelope>) {
+        let Write::Envelope(envelope) = write else { return };
+        let id = id_of(envelope).unwrap_or(place);
+        for address in &envelope.recipients {
+            if !self.kept.insert((id, index_of(address))) {
+                self.violations.push(format!("{id}: {address} is kept twice"));
+            }
         }
     }
 
@@ -197,9 +224,14 @@ impl Ledger {
             }
         }
         if let Some(now) = now {
-            for other in self.relaying.get(&id).into_iter().flatten().filter(|other| **other != deliverer) {
-                let lease = self.owners.get(other).and_then(|owner| self.leases.get(&(owner.clone(), id)));
-                if lease.is_some_and(|until| *until > now) {
+            let holds = |deliverer: &u64| {
+                let lease = self.owners.get(deliverer).and_then(|owner| self.leases.get(&(owner.clone(), id)));
+                lease.is_some_and(|until| *until > now)
+            };
+            // One that stood still for longer than its lease cannot know.
+            let others = self.relaying.get(&id).into_iter().flatten().filter(|_| holds(&deliverer));
+            for other in others.filter(|other| **other != deliverer) {
+                if holds(other) {
                     self.violations.push(format!("{id}: attempted by two at once"));
                     break;
                 }
@@ -211,6 +243,15 @@ impl Ledger {
     pub fn ends(&mut self, deliverer: u64, id: Id) {
         if let Some(deliverers) = self.relaying.get_mut(&id) {
             deliverers.remove(&deliverer);
+        }
+    }
+
+    /// What a relay says of a recipient.
+    pub fn answers(&mut self, id: Id, index: u32, verdict: &Verdict) {
+        match verdict {
+            Verdict::Delivered(_) => self.delivers(id, index),
+            Verdict::Failed(_) => drop(self.refused.insert((id, index))),
+            _ => {}
         }
     }
 

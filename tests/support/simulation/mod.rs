@@ -47,11 +47,20 @@ pub struct World {
     pub timers: Timers,
     pub envelopes: BTreeMap<Id, Envelope>,
     pub meta: BTreeMap<Id, Meta>,
+    /// Another storage, where what is given up is kept if `has_dead_letter`.
+    pub kept_envelopes: BTreeMap<Id, Envelope>,
+    pub kept_meta: BTreeMap<Id, Meta>,
+    pub has_dead_letter: bool,
     pub ledger: Ledger,
     /// How many of a hundred calls of the host go wrong, in one way or another.
     pub faults: u64,
     /// Whether every call of the host fails, at once.
     pub away: bool,
+    /// The same of the other storage.
+    pub kept_away: bool,
+    /// Whether the storage has no room: it takes no new message, and, if `is_tight`, no change of one either.
+    pub full: bool,
+    pub is_tight: bool,
     /// Whether relays refuse and defer.
     pub moody: bool,
     /// Whether clocks were set, so that leases mean little.
@@ -68,11 +77,22 @@ impl World {
             timers: Timers::default(),
             envelopes: BTreeMap::new(),
             meta: BTreeMap::new(),
+            kept_envelopes: BTreeMap::new(),
+            kept_meta: BTreeMap::new(),
+            has_dead_letter: false,
             ledger: Ledger::default(),
             faults: 0,
             away: false,
+            kept_away: false,
+            full: false,
+            is_tight: false,
             moody: true,
             jumps: false,
         }))
+    }
+
+    /// The dictionaries of the storage, or of the other one.
+    pub fn dicts(&mut self, kept: bool) -> (&mut BTreeMap<Id, Envelope>, &mut BTreeMap<Id, Meta>) {
+        if kept { (&mut self.kept_envelopes, &mut self.kept_meta) } else { (&mut self.envelopes, &mut self.meta) }
     }
 }

@@ -1,5 +1,8 @@
 //! A relay that does whatever relays do.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Relay, Reply, Verdict};
 use slimta_queue_dict::{Envelope, Id};
 
@@ -11,6 +14,8 @@ pub struct SimRelay {
     pub world: Shared,
     pub deliverer: u64,
     pub lease: f64,
+    /// Whether its network is away.
+    pub offline: Rc<Cell<bool>>,
 }
 
 /// The id of a message, unless it is a notice.
@@ -44,6 +49,9 @@ impl Relay<Envelope> for SimRelay {
         }
         let world = &mut *self.world.borrow_mut();
         world.ledger.ends(self.deliverer, id);
+        if self.offline.get() {
+            return Ok(Answer::All(Verdict::Deferred(Reply::new(451, "4.4.1 offline"))));
+        }
         Ok(answer(world, id, envelope, &indexes))
     }
 }
@@ -56,10 +64,8 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
             Answer::delivered()
         }
         2 => {
-            let (good, verdict) = verdict(world);
-            if good {
-                indexes.iter().for_each(|index| world.ledger.delivers(id, *index));
-            }
+            let verdict = verdict(world);
+            indexes.iter().for_each(|index| world.ledger.answers(id, *index, &verdict));
             Answer::All(verdict)
         }
         3 => Answer::All(Verdict::Unrecognised),
@@ -68,10 +74,8 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
             let mut by_address = std::collections::HashMap::new();
             for (address, index) in envelope.recipients.iter().zip(indexes) {
                 if world.random.chance(90) {
-                    let (good, verdict) = verdict(world);
-                    if good {
-                        world.ledger.delivers(id, *index);
-                    }
+                    let verdict = verdict(world);
+                    world.ledger.answers(id, *index, &verdict);
                     by_address.insert(address.clone(), verdict);
                 }
             }
@@ -80,10 +84,8 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
         _ => {
             let mut each = Vec::new();
             for index in indexes {
-                let (good, verdict) = verdict(world);
-                if good {
-                    world.ledger.delivers(id, *index);
-                }
+                let verdict = verdict(world);
+                world.ledger.answers(id, *index, &verdict);
                 each.push(verdict);
             }
             Answer::Each(each)
@@ -91,15 +93,15 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
     }
 }
 
-/// A verdict on one recipient, and whether it has the message.
-fn verdict(world: &mut World) -> (bool, Verdict) {
+/// A verdict on one recipient.
+fn verdict(world: &mut World) -> Verdict {
     let number = world.random.below(3);
     match world.random.below(6) {
-        0 => (true, Verdict::Delivered(None)),
-        1 => (true, Reply::new(250, "2.0.0 Ok").into()),
-        2 => (false, Reply::new(550, format!("5.1.{number} no")).into()),
-        3 => (false, Verdict::Failed(Reply::new(450, "no"))),
-        4 => (false, Verdict::Deferred(Reply::new(550, "later"))),
-        _ => (false, Reply::new(450, "4.2.0 later").into()),
+        0 => Verdict::Delivered(None),
+        1 => Reply::new(250, "2.0.0 Ok").into(),
+        2 => Reply::new(550, format!("5.1.{number} no")).into(),
+        3 => Verdict::Failed(Reply::new(450, "no")),
+        4 => Verdict::Deferred(Reply::new(550, "later")),
+        _ => Reply::new(450, "4.2.0 later").into(),
     }
 }
