@@ -1,12 +1,12 @@
-/** The service worker of the README, when the browser says that the network is there again. */
+/** The service worker of the documents, when the browser says that the network is there again. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openBrowser, skip } from '../support/browser.js';
 import { openSite } from '../support/site.js';
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const example = [...readme.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code)
+const recipe = readFileSync(new URL('../../docs/recipes/offline-form.md', import.meta.url), 'utf8');
+const example = [...recipe.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code)
   .find((code) => code.includes("addEventListener('sync'"));
 /** The example with addresses of the site, which tells on a channel how each of its events has ended. */
 const script = `
@@ -23,7 +23,7 @@ const script = `
 // Inside `evaluate` these are globals of the page.
 /* global AsyncDictStorage, Queue, indexedDBHost */
 
-describe('The sync handler of the README in Chromium', { skip, timeout: 60_000 }, () => {
+describe('The sync handler of the documents in Chromium', { skip, timeout: 60_000 }, () => {
   let site;
   let browser;
   let page;
