@@ -2,6 +2,7 @@ import { onPage } from '../support/page.js';
 import { access } from './page/access.js';
 import { offline } from './page/offline.js';
 import { outcomes } from './page/outcomes.js';
+import { pictures } from './page/pictures.js';
 import { site } from './page/site.js';
 import { tabs } from './page/tabs.js';
 
@@ -12,4 +13,5 @@ onPage('The page', (pageTest, engine) => {
   if (engine !== 'Chromium') return; // nothing of these hangs on the engine, or they need its devtools
   site(pageTest);
   access(pageTest);
+  pictures(pageTest);
 });
