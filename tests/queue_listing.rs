@@ -74,7 +74,10 @@ async fn a_list_tells_the_state_of_each_message_and_reads_envelopes_only_if_aske
                 "due" | "planned" => "waiting",
                 subject => subject,
             };
-            assert_eq!((one.state.name(), one.attempts), (state, u32::from(["deferred", "sending"].contains(&state))));
+            assert_eq!(
+                (one.state.name(), one.attempts),
+                (state, u32::from(["deferred", "sending", "failed"].contains(&state)))
+            );
             assert_eq!(
                 envelope.recipients.len(),
                 match state {

@@ -2,6 +2,7 @@
 //! seeds. A seed that fails is printed; `SEED=n cargo test --test queue_simulation` runs it alone.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(clippy::arc_with_non_send_sync)] // the queue takes its dead letters in an Arc
 
 #[path = "support/simulation/mod.rs"]
 mod simulation;
