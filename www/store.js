@@ -322,7 +322,9 @@ export class Store extends EventTarget {
       if (record) this.#records.set(key, record);
       else this.#records.delete(key);
       this.#merge(key);
-      unlisted ||= record?.happenings.at(-1)?.type === 'failed' || this.#merged.get(key)?.state === 'elsewhere';
+      // Somebody may have kept what another tab, which is gone, had given up.
+      const isKept = ['failed', 'bounced', 'removed'].includes(record?.happenings.at(-1)?.type ?? '');
+      unlisted ||= isKept || this.#merged.get(key)?.state === 'elsewhere';
     }
     if (unlisted) this.list();
     this.changed();
