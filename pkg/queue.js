@@ -189,11 +189,11 @@ export class Queue extends Target {
   }
 
   /**
-   * @param {boolean | undefined} hurry nothing: only the attempts of an instance that is gone are brought to their ends
+   * @param {boolean | undefined} flush nothing: only the attempts of an instance that is gone are brought to their ends
    * @param {{ until?: number, limit?: number, signal?: AbortSignal }} options
    * @returns {Promise<RunResult>}
    */
-  async #run(hurry, { until, limit, signal }) {
+  async #run(flush, { until, limit, signal }) {
     const held = this.#owner.hold();
     if (held) await held;
     const number = this.#runs++;
@@ -203,7 +203,7 @@ export class Queue extends Target {
     restarted.add(this.#returned);
     try {
       const [attempted, delivered, deferred, failed, left, nextDue] =
-        await this.#wasm.call((queue) => queue.run(number, hurry, until, most));
+        await this.#wasm.call((queue) => queue.run(number, flush, until, most));
       return { attempted, delivered, deferred, failed, left, nextDue: orNull(nextDue) };
     } finally {
       signal?.removeEventListener('abort', abort);

@@ -20,6 +20,8 @@ mod policies;
 mod queue;
 mod queue_destination;
 mod queue_fencing;
+#[cfg(feature = "redb")]
+mod queue_full;
 mod queue_listing;
 mod queue_run;
 #[cfg(feature = "redb")]

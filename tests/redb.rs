@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use crate::support::disk::SmallDisk;
 use crate::support::envelope;
 use crate::support::scenario::id;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -444,35 +445,10 @@ async fn another_program_at_the_same_file_is_blocked_and_nothing_is_damaged() {
     assert!(!ids(&file.open()).await.is_empty());
 }
 
-/// A disk of a few megabytes, if one can be made here.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn new() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let made = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .status();
-        if made.is_ok_and(|status| status.success()) {
-            return Some(Self(folder));
-        }
-        println!("skipped: a full disk: nothing can be mounted here");
-        None
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test]
 async fn what_is_acknowledged_at_a_full_disk_is_there_and_what_is_refused_as_full_is_not() {
     let Some(disk) = SmallDisk::new() else { return };
-    let (path, ballast) = (disk.0.path().join("queue"), disk.0.path().join("ballast"));
+    let (path, ballast) = (disk.path().join("queue"), disk.path().join("ballast"));
     let storage = open(&path);
     let (mut written, mut refused, mut number) = (Vec::new(), Vec::new(), 0);
     for round in 0..3 {

@@ -1,5 +1,6 @@
 import { copyValue } from './copy.js';
-import { QUEUE_FIELDS, packed, unpacked } from './queue-fields.js';
+import { QUEUE_FIELDS } from '../hosts/shared/queue-fields.js';
+import { packed, unpacked } from './queue-fields.js';
 
 // Inert copies of meta records, as hosts keep them.
 

@@ -40,8 +40,8 @@ export async function run([name, ...args]) {
   const columns = Math.max(40, process.stdout.columns || Number(process.env.COLUMNS) || 80);
   if (name === '--help' || name === '-h' || name === 'help') return said(helpOfAll(COMMANDS, columns));
   if (name === '--version' || name === '-V') return said(version());
-  if (name === undefined) return complain(helpOfAll(COMMANDS, columns));
-  if (!Object.hasOwn(COMMANDS, name)) return complain(unknownCommand(name));
+  if (name === undefined) return misuse(helpOfAll(COMMANDS, columns));
+  if (!Object.hasOwn(COMMANDS, name)) return misuse(unknownCommand(name));
   const command = COMMANDS[name];
   const options = { ...command.options, ...EVERYWHERE };
   if (args.some((each) => each === '--help' || each === '-h')) return said(helpOf(name, command, options, columns));
@@ -50,7 +50,7 @@ export async function run([name, ...args]) {
     return await perform(command, new Context(values, operands));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return complain(`slimta-queue-dict ${name}: ${sentenceOf(error)}`);
+    return misuse(`slimta-queue-dict ${name}: ${sentenceOf(error)}`);
   }
 }
 
@@ -86,7 +86,7 @@ function said(text) {
 }
 
 /** @param {string} text */
-function complain(text) {
+function misuse(text) {
   process.stderr.write(`${text.split('\n').map(printable).join('\n')}\n`);
   return WRONG_USE;
 }

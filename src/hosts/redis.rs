@@ -223,6 +223,10 @@ impl Host for RedisHost {
         Some(encode_meta(meta).into())
     }
 
+    fn is_full(error: &RedisError) -> bool {
+        matches!(error, RedisError::Full(_))
+    }
+
     fn is_unknown_outcome(error: &RedisError) -> bool {
         matches!(error, RedisError::UnknownOutcome(_))
     }

@@ -189,18 +189,17 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     }
 
     async fn change(&mut self, change: Change) -> Input {
-        let changed = self.queue.pooled(self.queue.storage.change(&self.id(), change)).await;
-        let is_full = matches!(&changed, Err(Error::Host(error)) if H::is_full(error));
-        let input = self.input(changed.map(Input::Changed));
+        let (input, is_full) = self.try_to_change(change).await;
         let goes_on =
             is_full && (self.state.has_outcome() || (self.state.is_claiming() && self.goes_on_without_a_claim().await));
         if goes_on { Input::Full } else { input }
     }
 
-    /// A change that lets the claim last longer.
-    async fn renew(&self, change: Change) -> Input {
+    /// What a change came to, and whether there was no room for it.
+    async fn try_to_change(&self, change: Change) -> (Input, bool) {
         let changed = self.queue.pooled(self.queue.storage.change(&self.id(), change)).await;
-        self.input(changed.map(Input::Changed))
+        let is_full = matches!(&changed, Err(Error::Host(error)) if H::is_full(error));
+        (self.input(changed.map(Input::Changed)), is_full)
     }
 
     /// Whether nobody else attempts this message although nobody can claim it. One at a time does so.

@@ -137,7 +137,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// Lets everything that was deferred be due now: the way to the recipients is open again.
     /// [`Queue::flush`] also waits until it was attempted.
     pub fn wake(&self) {
-        self.shared.update_now(&self.timer, |state| state.scheduler.hurry());
+        self.shared.update_now(&self.timer, |state| state.scheduler.flush());
     }
 
     /// Looks at the clocks now and not within a minute: the machine may have slept.

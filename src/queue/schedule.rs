@@ -148,7 +148,7 @@ impl Schedule {
 
     /// Lets every message that was attempted before be due at `now`, unless it was due earlier, and by
     /// something else than the last time that this was done.
-    pub(super) fn hurry(&mut self, now: f64, last: f64) {
+    pub(super) fn flush(&mut self, now: f64, last: f64) {
         let places = 0..u32::try_from(self.len()).unwrap_or(NONE);
         for place in places.clone() {
             let entry = self.heap.get(place).copied().and_then(|number| self.entries.get_mut(number));
@@ -284,7 +284,7 @@ mod tests {
             }
             assert_eq!(schedule.len(), model.len());
             if step % 20_000 == 19_999 {
-                schedule.hurry(5_000.0, f64::NEG_INFINITY);
+                schedule.flush(5_000.0, f64::NEG_INFINITY);
                 for (id, due) in &mut model {
                     *due = if attempts(*id) > 0 { due.min(5_000.0) } else { *due };
                 }

@@ -1,6 +1,10 @@
 //! Which message is next, and when to look again.
 
 mod admission;
+mod known;
+mod report;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,9 +35,9 @@ pub(super) struct Scheduler {
     limit: usize,
     open: bool,
     /// When what was deferred was let be due.
-    hurried_at: f64,
+    flushed_at: f64,
     /// What comes up before its time, since it was attempted in vain or is nobody's any more: nobody has waited
-    /// for its time. Whether somebody hurries it.
+    /// for its time. Whether it is flushed.
     early: HashMap<Id, bool>,
     /// Whether the storage has failed, and taken nothing since.
     failing: bool,
@@ -128,7 +132,7 @@ impl Scheduler {
             waiting: Schedule::default(),
             limit,
             open: false,
-            hurried_at: f64::NEG_INFINITY,
+            flushed_at: f64::NEG_INFINITY,
             early: HashMap::new(),
             failing: false,
             probe_at: f64::NEG_INFINITY,
@@ -155,115 +159,6 @@ impl Scheduler {
         self.open = open;
     }
 
-    /// A message that waits, or that waits until another time than before. It was attempted so often; if
-    /// that is not given, as often as is known.
-    pub(super) fn put(&mut self, id: Id, timestamp: f64, attempts: Option<u32>) {
-        if let Some(under_way) = self.under_way.get_mut(&id) {
-            under_way.heard = Heard::At(timestamp);
-            return;
-        }
-        let queued = self.schedule.get(id);
-        let attempts = attempts.or(queued.map(|message| message.attempts)).unwrap_or(0);
-        // What is scheduled already may be hurried, or left alone after a failure.
-        let due = match queued.filter(|message| message.timestamp == timestamp) {
-            Some(message) => message.due,
-            None => {
-                self.early.remove(&id);
-                self.clock.due(timestamp)
-            }
-        };
-        self.schedule.put(QueuedMessage { id, due, timestamp, attempts });
-    }
-
-    /// A message that nobody has claimed, as a record says.
-    pub(super) fn put_found(&mut self, id: Id, timestamp: f64, attempts: u32) {
-        if attempts > 0 && timestamp - self.clock.wall() > self.longest_wait {
-            self.put_now(id, timestamp, attempts);
-        } else {
-            self.put(id, timestamp, Some(attempts));
-        }
-    }
-
-    /// A message that is due now, whatever its time: whoever had claimed it is gone.
-    pub(super) fn put_now(&mut self, id: Id, timestamp: f64, attempts: u32) {
-        self.schedule.see(id);
-        if !self.under_way.contains_key(&id) {
-            self.early.entry(id).or_insert(false);
-            self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts });
-        }
-    }
-
-    /// A message that somebody else has claimed. It waits no longer than a lease, whatever the clocks say: who
-    /// is alive has renewed the claim by then.
-    pub(super) fn put_claimed(&mut self, id: Id, timestamp: f64, attempts: u32, lease: f64) {
-        self.put(id, timestamp, Some(attempts));
-        if let Some(message) = self.schedule.get(id) {
-            self.schedule.put(QueuedMessage { due: message.due.min(self.clock.now() + lease), ..message });
-        }
-    }
-
-    /// A message that is claimed under this queue's name. If nothing of it is known, whoever has claimed it
-    /// is gone without an end (see [`Options::owner`](super::Options::owner)), and it is due now.
-    pub(super) fn put_own(&mut self, id: Id, timestamp: f64) {
-        self.schedule.see(id);
-        if !self.under_way.contains_key(&id) && self.schedule.get(id).is_none() {
-            self.early.entry(id).or_insert(false);
-            self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts: 0 });
-        }
-    }
-
-    /// A message that is gone. What was known of it, unless it is being attempted: what waits for a destination is not.
-    pub(super) fn forget(&mut self, id: Id) -> Option<QueuedMessage> {
-        if let Some(under_way) = self.under_way.get_mut(&id) {
-            under_way.heard = Heard::Gone;
-            let waiting = self.waiting.remove(id)?;
-            if let Some(visit) = under_way.visit.take() {
-                self.destinations.give_up(&visit);
-            }
-            return Some(waiting);
-        }
-        self.early.remove(&id);
-        self.schedule.remove(id)
-    }
-
-    /// A message that is there, and whose record cannot be read.
-    pub(super) fn see(&mut self, id: Id) {
-        self.schedule.see(id);
-    }
-
-    /// A scan begins.
-    pub(super) fn begin_scan(&mut self) {
-        self.schedule.begin_scan();
-    }
-
-    /// The scan has ended: forgets what it has not seen, unless that was added meanwhile.
-    pub(super) fn end_scan(&mut self) -> Vec<QueuedMessage> {
-        let gone = self.schedule.end_scan();
-        for message in &gone {
-            self.early.remove(&message.id);
-        }
-        gone
-    }
-
-    /// Lets everything that was deferred be due now.
-    pub(super) fn hurry(&mut self) {
-        self.probe_at = f64::NEG_INFINITY;
-        let now = self.clock.now();
-        self.schedule.hurry(now, self.hurried_at);
-        self.hurried_at = now;
-    }
-
-    /// Whether a message is due whose record has this timestamp.
-    pub(super) fn is_due(&self, id: Id, timestamp: f64) -> bool {
-        // What has waited long enough is due, also where the wall was set back meanwhile.
-        timestamp <= self.clock.wall() || self.schedule.get(id).is_some_and(|message| message.due <= self.clock.now())
-    }
-
-    /// The timestamp of a message that waits, as far as is known.
-    pub(super) fn timestamp_of(&self, id: Id) -> Option<f64> {
-        self.schedule.get(id).map(|message| message.timestamp)
-    }
-
     /// How many attempts are under way that do not wait for a destination.
     fn in_attempt(&self) -> usize {
         self.under_way.len().saturating_sub(self.waiting.len())
@@ -285,7 +180,7 @@ impl Scheduler {
         if self.failing {
             self.probe_at = now + self.rest;
         }
-        Some(self.begin(message, message.due == self.hurried_at, false))
+        Some(self.begin(message, message.due == self.flushed_at, false))
     }
 
     /// Begins an attempt of a message that a run has found with this timestamp, whatever it is due.
@@ -329,11 +224,6 @@ impl Scheduler {
     /// Whether the attempt of this number is under way.
     pub(super) fn is_under_way(&self, id: Id, number: u64) -> bool {
         self.under_way.get(&id).is_some_and(|under_way| under_way.number == number)
-    }
-
-    /// What attempts have come to so far that no run has made.
-    pub(super) fn started(&self) -> Tally {
-        self.started
     }
 
     /// What a command has come to. Whether by this the storage works again, and everything may begin that
@@ -383,18 +273,18 @@ impl Scheduler {
     /// An attempt is done of which nobody knows how far it got, or that has only waited for a destination:
     /// its message is as before. Nothing if it has ended.
     pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64, flushed: bool) {
-        let has_waited = self.waiting.get(message.id).is_some();
-        let Some(UnderWay { heard, .. }) = self.ended(message.id, number, !has_waited) else { return };
+        let stood_in_line = self.waiting.get(message.id).is_some();
+        let Some(UnderWay { heard, .. }) = self.ended(message.id, number, !stood_in_line) else { return };
         if heard == Heard::Gone {
             return;
         }
-        if !has_waited || flushed {
+        if !stood_in_line || flushed {
             self.early.insert(message.id, flushed);
         }
-        let due = if has_waited { message.due } else { self.clock.now() + self.rest };
+        let due = if stood_in_line { message.due } else { self.clock.now() + self.rest };
         self.schedule.put(QueuedMessage { due, ..message });
         if let Heard::At(timestamp) = heard
-            && has_waited
+            && stood_in_line
         {
             self.put(message.id, timestamp, None);
         }
@@ -405,68 +295,14 @@ impl Scheduler {
         if !self.is_under_way(id, number) {
             return None;
         }
-        let has_waited = self.waiting.remove(id).is_some();
+        let stood_in_line = self.waiting.remove(id).is_some();
         let under_way = self.under_way.remove(&id)?;
         match &under_way.visit {
-            Some(visit) if has_waited => self.destinations.give_up(visit),
+            Some(visit) if stood_in_line => self.destinations.give_up(visit),
             Some(visit) => self.destinations.leave(visit, attempted),
             None => {}
         }
         Some(under_way)
-    }
-
-    /// The message that is due first, of those that wait for their time or for a destination.
-    fn first(&self) -> Option<QueuedMessage> {
-        match (self.schedule.first(), self.waiting.first()) {
-            (Some(first), Some(waiting)) => Some(if waiting.due <= first.due { waiting } else { first }),
-            (first, waiting) => first.or(waiting),
-        }
-    }
-
-    /// How many messages there are, and when the first of them is due, on the clock on the wall. What is
-    /// being attempted comes back after a lease at the latest.
-    pub(super) fn left(&self, lease: f64) -> (usize, Option<f64>) {
-        let first = self.first().map(|message| {
-            // What is left alone after a failure is due later than its record says.
-            let later = message.due - self.clock.due(message.timestamp);
-            message.timestamp + if later >= 1.0 { later } else { 0.0 }
-        });
-        let attempted = (self.in_attempt() > 0).then(|| self.clock.wall() + lease);
-        let next = match (first, attempted) {
-            (Some(first), Some(attempted)) => Some(first.min(attempted)),
-            (first, attempted) => first.or(attempted),
-        };
-        (self.info().size, next)
-    }
-
-    /// The oldest message that waits if it is late by more than so many milliseconds, unless that was said
-    /// since the last time when none was.
-    pub(super) fn overdue(&mut self, after: f64) -> Option<QueuedMessage> {
-        let wall = self.clock.wall();
-        let is_late = |message: &QueuedMessage| wall - message.timestamp > after;
-        let first = self.first().filter(is_late);
-        let told = self
-            .overdue
-            .filter(|id| self.under_way.contains_key(id) || self.schedule.get(*id).as_ref().is_some_and(is_late));
-        let was_told = self.overdue.is_some();
-        self.overdue = first.map(|message| message.id).or(told);
-        first.filter(|_| !was_told)
-    }
-
-    /// In how many milliseconds there is something to tell of what is overdue, if it stays as it is.
-    pub(super) fn overdue_in(&self, after: f64) -> Option<f64> {
-        let first = self.first().filter(|_| self.overdue.is_none())?;
-        Some((first.timestamp + after - self.clock.wall()).clamp(1.0, LOOK_AGAIN))
-    }
-
-    /// What there is to do and was done.
-    pub(super) fn info(&self) -> Info {
-        Info {
-            size: self.schedule.len().saturating_add(self.under_way.len()),
-            oldest_due: self.first().map(|message| message.timestamp),
-            in_attempt: self.in_attempt(),
-            ..self.counts
-        }
     }
 }
 
@@ -480,87 +316,4 @@ fn tally(attempt: &AttemptState) -> Tally {
     // Whom a late owner saw fail, a later attempt meets again.
     let [deferred, failed] = [deferred, failed].map(|it| it && !attempt.is_late());
     Tally { delivered: delivered.into(), deferred: deferred.into(), failed: failed.into(), ..attempted }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id() -> Id {
-        Id::from_u128(1)
-    }
-
-    fn begun() -> (Scheduler, Due) {
-        let mut scheduler = Scheduler::new(1, f64::INFINITY, Destinations::new(None, None));
-        scheduler.tick(50.0, 0.0);
-        scheduler.open(true);
-        scheduler.put(id(), 40.0, None);
-        let due = scheduler.take().unwrap();
-        (scheduler, due)
-    }
-
-    #[test]
-    fn what_is_hurried_twice_before_its_attempt_begins_is_not_taken_for_due() {
-        let mut scheduler = Scheduler::new(1, f64::INFINITY, Destinations::new(None, None));
-        scheduler.tick(50.0, 0.0);
-        scheduler.open(true);
-        scheduler.put(id(), 9_000.0, Some(1));
-        scheduler.hurry();
-        scheduler.tick(51.0, 1.0);
-        scheduler.hurry();
-        assert!(scheduler.take().unwrap().flushed);
-    }
-
-    #[test]
-    fn no_more_attempts_are_under_way_than_may_be() {
-        let (mut scheduler, _) = begun();
-        scheduler.put(Id::from_u128(2), 40.0, None);
-        assert_eq!((scheduler.take(), scheduler.idle()), (None, None));
-        assert_eq!((scheduler.info().size, scheduler.info().in_attempt), (2, 1));
-    }
-
-    #[test]
-    fn what_was_heard_of_a_message_while_it_was_attempted_counts_at_the_end_if_it_is_sooner() {
-        for (timestamp, next) in [(45.0, 45.0), (90.0, 80.0), (40.0, 80.0)] {
-            let (mut scheduler, due) = begun();
-            scheduler.put(id(), timestamp, None);
-            let attempt = AttemptState::new(due);
-            scheduler.end(&attempt, due.number, End::Rescheduled { due: Some(80.0), timestamp: 80.0, attempts: 1 });
-            assert_eq!(scheduler.info().oldest_due, Some(next), "{timestamp}");
-        }
-    }
-
-    #[test]
-    fn while_the_storage_fails_one_message_a_second_is_attempted_and_all_that_are_due_once_it_takes_something() {
-        let mut scheduler = Scheduler::new(10, f64::INFINITY, Destinations::new(None, None));
-        scheduler.tick(50.0, 0.0);
-        scheduler.open(true);
-        (1..=5).for_each(|number| scheduler.put(Id::from_u128(number), 40.0, None));
-        let fail = |scheduler: &mut Scheduler| {
-            let due = scheduler.take().unwrap();
-            scheduler.note(&Input::Failed, 0.0);
-            scheduler.abandon(due.message, due.number, due.flushed);
-            due.message.id
-        };
-        let first = fail(&mut scheduler);
-        let second = fail(&mut scheduler);
-        assert_eq!((scheduler.take(), scheduler.idle()), (None, Some(1_000.0)));
-        scheduler.tick(1_050.0, 1_000.0);
-        let third = scheduler.take().unwrap().message.id;
-        assert!(third != first && third != second, "what has failed goes behind what is due");
-        assert_eq!(scheduler.take(), None);
-        assert!(scheduler.note(&Input::Changed(true), 0.0));
-        assert_eq!(std::iter::from_fn(|| scheduler.take()).count(), 4);
-    }
-
-    #[test]
-    fn an_attempt_that_is_abandoned_after_its_end_changes_nothing() {
-        let (mut scheduler, due) = begun();
-        scheduler.abandon(due.message, due.number, due.flushed);
-        assert_eq!(scheduler.info().in_attempt, 0);
-        scheduler.tick(1e6, 1e6);
-        let again = scheduler.take().unwrap();
-        scheduler.abandon(due.message, due.number, due.flushed);
-        assert_eq!((again.message.id, scheduler.info().in_attempt), (id(), 1));
-    }
 }

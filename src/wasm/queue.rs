@@ -148,11 +148,11 @@ impl Queue {
         now_or_later(Box::pin(work), false)
     }
 
-    /// Resolves with what attempts came to: of what is due, and of what was deferred if `hurry` says so. If
+    /// Resolves with what attempts came to: of what is due, and of what was deferred if `flush` says so. If
     /// it says nothing, it is only about attempts of an instance that is gone. `abort` ends it by this number.
-    pub fn run(&self, number: u32, hurry: Option<bool>, until: Option<f64>, limit: Option<f64>) -> JsValue {
+    pub fn run(&self, number: u32, flush: Option<bool>, until: Option<f64>, limit: Option<f64>) -> JsValue {
         let (core, runs) = (Rc::clone(&self.core), Rc::clone(&self.runs));
-        let which = match hurry {
+        let which = match flush {
             None => Which::Claimed,
             Some(false) => Which::Due,
             Some(true) => Which::Deferred,

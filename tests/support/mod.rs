@@ -1,6 +1,8 @@
 //! What the tests share: a host that goes wrong on demand, and short ways to say what they need.
 
 mod dicts;
+#[cfg(feature = "redb")]
+pub mod disk;
 mod fault;
 pub mod queues;
 #[cfg(feature = "redis")]

@@ -1,6 +1,5 @@
 /** What two Maps have of a meta record: a copy of it now, and whether it has changed since. */
-/** The fields of a meta record that only queues set. */
-const QUEUE_FIELDS = ['failed', 'firstAttempt', 'expires', 'scheduled', 'untold', 'notice', 'replies'];
+import { QUEUE_FIELDS } from '../shared/queue-fields.js';
 
 /**
  * Whether a meta record says what another one said, whatever else a host keeps in it.

@@ -12,7 +12,7 @@ impl AttemptState {
     pub(super) fn defer(&mut self, delay: Option<Delay>, settings: &Settings, moment: Moment) -> Command {
         let asked = moment.wall + self.outcome.retry_after();
         match (delay, self.planned) {
-            // Who hurries an attempt puts nothing off, and ends nothing.
+            // Who flushes it puts nothing off, and ends nothing.
             (None, Some(planned)) => self.next = Some(planned.max(asked)),
             (delay, _) => match delay.unwrap_or_else(|| Delay::usual(self.patience, moment.wall, moment.random)) {
                 Delay::After(wait) => self.next = Some(asked.max(moment.wall + wait)),

@@ -59,7 +59,7 @@ impl AttemptState {
         let attempt = self.untold.as_ref().map_or(self.attempts, |failed| failed.attempt);
         let tries = self.attempts.saturating_sub(attempt).saturating_add(1);
         match self.planned.filter(|_| !self.recorded) {
-            // Who hurries it puts nothing off, and ends nothing.
+            // Who flushes it puts nothing off, and ends nothing.
             Some(planned) => {
                 self.next = Some(planned);
                 self.attempts_after = Some(self.message.attempts);

@@ -100,8 +100,8 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             let moment = self.moment();
             let Some(change) = self.state.renew(&queue.settings, moment) else { continue };
             // A renewal under way ends before the outcome is stored.
-            let (answered, input) = {
-                let mut renewing = pin!(self.renew(change));
+            let (answered, (input, _)) = {
+                let mut renewing = pin!(self.try_to_change(change));
                 let mut answered = None;
                 let input = poll_fn(|cx| {
                     if answered.is_none()

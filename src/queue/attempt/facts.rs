@@ -1,0 +1,84 @@
+//! What others ask of an attempt.
+
+use super::{AttemptState, Stage};
+use crate::meta::{Failed, LastReply};
+use crate::queue::outcome::Outcome;
+use crate::queue::schedule::QueuedMessage;
+
+impl AttemptState {
+    /// What the schedule knew of the message.
+    pub(in crate::queue) fn message(&self) -> &QueuedMessage {
+        &self.message
+    }
+
+    /// Whether its time does not matter.
+    pub(in crate::queue) fn is_flushed(&self) -> bool {
+        self.flushed
+    }
+
+    /// How often delivery was attempted, this time included.
+    pub(in crate::queue) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// What it came to for each recipient, once that is known.
+    pub(in crate::queue) fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// The original positions of the recipients.
+    pub(in crate::queue) fn indexes(&self) -> &[u32] {
+        &self.indexes
+    }
+
+    /// Whether this goes on with an attempt under the same name that has not ended.
+    pub(in crate::queue) fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Whether the outcome is in the storage.
+    pub(in crate::queue) fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// Whether somebody else had claimed or ended the message before the outcome was recorded: of that,
+    /// the record has whom it was delivered to, and no more.
+    pub(in crate::queue) fn is_late(&self) -> bool {
+        self.late
+    }
+
+    /// Whether somebody else had claimed or ended the message before this owner was done with it.
+    pub(in crate::queue) fn is_lease_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// The time of the next attempt, if there is one.
+    pub(in crate::queue) fn next_timestamp(&self) -> Option<f64> {
+        self.next
+    }
+
+    /// Whom an attempt gave up, of which nobody was told yet.
+    pub(in crate::queue) fn untold(&self) -> Option<&Failed> {
+        self.untold.as_ref()
+    }
+
+    /// What was said before of the recipient at this original position.
+    pub(in crate::queue) fn last_reply(&self, index: u32) -> Option<&LastReply> {
+        self.last_replies.iter().find(|last| last.indexes.binary_search(&index).is_ok())
+    }
+
+    /// Whether this is the timestamp that the attempt itself has written or begun with.
+    pub(in crate::queue) fn knows(&self, timestamp: f64) -> bool {
+        timestamp == self.message.timestamp || timestamp == self.held.until || self.next == Some(timestamp)
+    }
+
+    /// Whether the message is being claimed.
+    pub(in crate::queue) fn is_claiming(&self) -> bool {
+        self.stage == Stage::Claim
+    }
+
+    /// Whether it is known for everybody what became of the attempt.
+    pub(in crate::queue) fn has_outcome(&self) -> bool {
+        self.outcome != Outcome::default()
+    }
+}

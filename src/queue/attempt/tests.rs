@@ -1,0 +1,53 @@
+use super::*;
+use crate::id::Id;
+use crate::queue::answer::Answer;
+
+const MOMENT: Moment = Moment { wall: 50.0, random: 0.5 };
+
+fn begun() -> (AttemptState, Settings, Command) {
+    let settings = Settings {
+        owner: "me".into(),
+        lease: 1_000.0,
+        has_backoff: false,
+        has_dead_letter: false,
+        has_destinations: false,
+        keep_delivered: 0.0,
+    };
+    let message = QueuedMessage { id: Id::from_u128(1), due: 40.0, timestamp: 40.0, attempts: 0 };
+    let mut attempt = AttemptState::new(Due { message, number: 1, flushed: false, has_waited: true });
+    let command = attempt.begin(&settings, MOMENT);
+    (attempt, settings, command)
+}
+
+fn got() -> Input {
+    Input::Got { meta: Box::default(), indexes: vec![0, 1], has_sender: true, notice_of: None }
+}
+
+fn delivered() -> Input {
+    Input::Relayed(Outcome::of(Answer::delivered(), 2, Vec::new))
+}
+
+#[test]
+fn a_delivered_message_is_claimed_read_marked_and_removed() {
+    let (mut attempt, settings, command) = begun();
+    let Command::Change(claim) = command else { panic!("{command:?}") };
+    assert_eq!((claim.expect.timestamp, claim.expect.attempts), (Some(40.0), Some(0)));
+    assert_eq!(attempt.answer(Input::Changed(true), &settings, MOMENT), Command::Get);
+    assert_eq!(attempt.answer(got(), &settings, MOMENT), Command::Relay);
+    let command = attempt.answer(delivered(), &settings, MOMENT);
+    let Command::Change(marks) = command else { panic!("{command:?}") };
+    assert_eq!((marks.expect.attempts, marks.expect.lease), (Some(1), claim.lease));
+    assert_eq!(marks.delivered, [0, 1]);
+    assert_eq!(attempt.answer(Input::Changed(true), &settings, MOMENT), Command::Remove);
+    assert!(attempt.is_recorded());
+    assert_eq!(attempt.answer(Input::Stored, &settings, MOMENT), Command::Done(End::Completed));
+}
+
+#[test]
+fn what_somebody_else_has_claimed_meanwhile_is_looked_at_and_not_removed() {
+    let (mut attempt, settings, _) = begun();
+    attempt.answer(Input::Changed(true), &settings, MOMENT);
+    attempt.answer(got(), &settings, MOMENT);
+    attempt.answer(delivered(), &settings, MOMENT);
+    assert_eq!(attempt.answer(Input::Changed(false), &settings, MOMENT), Command::GetMeta);
+}
