@@ -72,7 +72,7 @@ export class AsyncDictStorage {
     keepParts(this, {
       wasm: this.#wasm, every: this.#every, listen: () => this.#listen(),
       // Dictionaries that promise may be anywhere.
-      reach: () => (isHost ? reachOf(() => own.supports) : undefined),
+      reach: () => (isHost ? reachOf(() => own.supports) : undefined), place: isHost ? own.place : undefined,
     });
   }
 

@@ -61,17 +61,17 @@ export class Queue extends Target {
     this.#storage = partsOf('storage', storage);
     this.#relay = relayOf(relay);
     const { backoff, bounceFactory, bounceQueue, deadLetter, destinationOf, ...numbers } = queueOptionsOf(options);
-    const { wasm, every, reach } = this.#storage;
+    const { wasm, every, reach, place } = this.#storage;
     if (deadLetter === storage) throw new TypeError('options.deadLetter: expected another storage, got that of the queue');
     const deadLetters = deadLetter ? partsOf('options.deadLetter', deadLetter).wasm : undefined;
     // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
-    this.#owner = new Owner(reach());
+    this.#owner = new Owner(reach(), place);
     const own = {
       ...numbers, owner: this.#owner.name, scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
       hasBounceQueue: Boolean(bounceQueue), hasDestinationOf: Boolean(destinationOf),
     };
     const functions = {
-      relay: this.#relay, backoff, bounceFactory, destinationOf, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: this.#relayed,
+      relay: this.#relay, place, backoff, bounceFactory, destinationOf, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: this.#relayed,
       enqueueBounce: bounceQueue && ((/** @type {[Envelope, string]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
       dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => this.#dispatch(type, detail),
     };

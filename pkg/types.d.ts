@@ -181,6 +181,11 @@ export interface DictHost {
    * that attempts what it cannot claim, until its page or process ends.
    */
   attemptAlone?(owner: string): MaybePromise<boolean>;
+  /**
+   * Where `supports.writers` is `'one'` and that one may be ended without the process: an object that is the same for all
+   * hosts of one owner, and another one for the next owner, who has the dictionaries only when the last one is gone.
+   */
+  readonly place?: object;
   /** Gives back what the host holds. */
   close?(): MaybePromise<void>;
 }

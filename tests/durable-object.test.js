@@ -70,6 +70,13 @@ describe('Durable Objects', () => {
       }
     });
 
+    test(`what an object was sending when it was ended is sent by the next one at once, on ${words}`, async () => {
+      const id = await ask(miniflare, backend, 'ended', 'attempt');
+      assert.deepEqual(await ask(miniflare, backend, 'ended', 'deliver'), []);
+      await assert.rejects(ask(miniflare, backend, 'ended', 'abort'));
+      assert.deepEqual((await ask(miniflare, backend, 'ended', 'deliver')).filter((one) => one === id), [id]);
+    });
+
     test(`too many recipients to mark are too large, on ${words}`, async () => {
       assert.deepEqual(await ask(miniflare, backend, 'recipients', 'recipients'), { code: 'too-large', left: 0 });
     });

@@ -17,6 +17,7 @@ import { whenGone } from './owners.js';
  *
  * @typedef {object} Functions
  * @property {Relay | undefined} relay
+ * @property {object | undefined} place see `DictHost`
  * @property {QueueOptions['backoff']} backoff
  * @property {QueueOptions['bounceFactory']} bounceFactory
  * @property {NonNullable<QueueOptions['destination']>['of']} destinationOf
@@ -165,7 +166,7 @@ export class Callbacks {
 
   /** @param {string} owner */
   whenGone(owner) {
-    const gone = whenGone(owner);
+    const gone = whenGone(owner, this.#functions.place);
     return gone && this.#answer(() => gone, () => true);
   }
 

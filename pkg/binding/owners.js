@@ -2,7 +2,7 @@
 
 // The names under which queues claim messages, and how the end of those who have such a name is known.
 
-/** The names of the queues of this process, whichever copy of this package made them. */
+/** The names of the queues of this process, by place and without one, whichever copy of this package made them. */
 const HERE = Symbol.for('slimta-queue-dict: queues of this process');
 
 /** How often somebody asks whether another owner is gone, in milliseconds. */
@@ -15,9 +15,19 @@ const ASK_AGAIN = 2_000;
  * @typedef {'here' | 'lock' | undefined} Reach
  */
 
-/** @returns {Set<string>} */
-function queuesHere() {
-  return (/** @type {any} */ (globalThis)[HERE] ??= new Set());
+/**
+ * The names of the queues of this process at a place. Where the host tells of none, all of the process are at one.
+ *
+ * @param {object | undefined} place
+ * @returns {Set<string>}
+ */
+function queuesAt(place) {
+  /** @type {{ anywhere: Set<string>, places: WeakMap<object, Set<string>> }} */
+  const { anywhere, places } = (/** @type {any} */ (globalThis)[HERE] ??= { anywhere: new Set(), places: new WeakMap() });
+  if (!place) return anywhere;
+  const names = places.get(place) ?? new Set();
+  places.set(place, names);
+  return names;
 }
 
 /** Whoever claims messages. */
@@ -26,11 +36,14 @@ export class Owner {
   /** @type {Promise<void> | undefined} */
   #held;
 
-  /** @param {Reach} reach */
-  constructor(reach) {
+  /**
+   * @param {Reach} reach
+   * @param {object} [place] as its host has it
+   */
+  constructor(reach, place) {
     const drawn = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
     this.name = reach ? `${reach}:${drawn}` : drawn;
-    if (reach === 'here') queuesHere().add(this.name);
+    if (reach === 'here') queuesAt(place).add(this.name);
   }
 
   /**
@@ -54,10 +67,11 @@ export class Owner {
  * Resolves when the owner of a claim is gone.
  *
  * @param {string} name
+ * @param {object} [place] of whoever asks
  * @returns {Promise<void> | undefined} nothing where nobody can know
  */
-export function whenGone(name) {
-  if (name.startsWith('here:')) return queuesHere().has(name) ? undefined : Promise.resolve();
+export function whenGone(name, place) {
+  if (name.startsWith('here:')) return queuesAt(place).has(name) ? undefined : Promise.resolve();
   const held = name.startsWith('lock:') ? locks() : undefined;
   return held && released(held, lockOf(name));
 }

@@ -66,6 +66,7 @@ class DurableObjectHost {
   /** @param {ObjectStorage} storage */
   constructor(storage) {
     this.#storage = storage;
+    this.place = storage; // the next instance of the object has another one, and begins when this one has ended
     this.#commits = commitsOn(storage);
   }
 

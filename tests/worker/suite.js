@@ -1,6 +1,6 @@
 // The suite for hosts in a Durable Object: each test in an object of its own, asked for by its name.
 import { DurableObject } from 'cloudflare:workers';
-import { AsyncDictStorage } from 'slimta-queue-dict';
+import { AsyncDictStorage, Queue } from 'slimta-queue-dict';
 import { conformance } from 'slimta-queue-dict/conformance';
 import { durableObjectHost } from 'slimta-queue-dict/durable-object';
 import { idOf, judge, live } from './lives.js';
@@ -99,6 +99,21 @@ class Place extends DurableObject {
         writes.forEach((write) => write.catch(() => {}));
         await writes[0];
         ctx.abort('the object ends here');
+      },
+      /** Begins an attempt that has no end, and tells of which message. */
+      async attempt() {
+        const queue = new Queue(storage, { attempt: () => new Promise(() => {}) });
+        const [[, id]] = await queue.enqueue({ sender: null, recipients: ['a@b'] });
+        queue.start();
+        await new Promise((resolve) => queue.addEventListener('attempt', resolve));
+        return id;
+      },
+      /** What another queue delivers, in the same object or in the next one. */
+      async deliver() {
+        const delivered = [];
+        const queue = new Queue(storage, { attempt: (_, __, { id }) => void delivered.push(id) });
+        await queue.run();
+        return delivered;
       },
       async whole() {
         const listed = [];
