@@ -16,7 +16,7 @@ use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 
 use crate::clock;
 use crate::envelope::Envelope;
-use crate::host::{Alone, BatchOf, Dict, Host, Page, Record, Sizes, Stored, Write};
+use crate::host::{BatchOf, Dict, Host, Page, Record, Sizes, Stored, Write};
 use crate::hosts::record::{decode_envelope, decode_meta, encode_meta};
 use crate::id::Id;
 use crate::meta::Meta;
@@ -196,11 +196,6 @@ impl Host for RedbHost {
         matches!(error, RedbError::Full(_))
     }
 
-    async fn attempt_alone(&self, _: &str) -> Option<Alone> {
-        let alone = lock(&self.0).as_ref().map(|threads| Arc::clone(&threads.alone))?;
-        alone.try_lock_owned().ok().map(|guard| Box::new(guard) as Alone)
-    }
-
     /// Lets go of the file, unless a clone still has it.
     async fn close(&self) -> Result<(), RedbError> {
         let threads = lock(&self.0).take();
@@ -234,16 +229,13 @@ struct Requests {
 struct Threads {
     requests: Option<Requests>,
     handles: Vec<JoinHandle<()>>,
-    /// Whoever attempts what it cannot claim has it.
-    alone: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Threads {
     fn on(file: Arc<RedbFile>) -> std::io::Result<Self> {
         let ((reads, to_read), (commits, to_commit)) = (channel::<Read>(), channel());
         // Of one that cannot be started, the other one ends by itself.
-        let mut threads =
-            Self { requests: Some(Requests { reads, commits }), handles: Vec::new(), alone: Arc::default() };
+        let mut threads = Self { requests: Some(Requests { reads, commits }), handles: Vec::new() };
         let same = Arc::clone(&file);
         let named = |name: &str| Builder::new().name(format!("slimta-{name}"));
         threads.handles.push(named("read").spawn(move || to_read.into_iter().for_each(|read| read(&same)))?);
