@@ -29,6 +29,8 @@ const PREFS = {
  * @typedef {object} Engine
  * @property {string} name
  * @property {string | false} skip
+ * @property {boolean} writesToTornLog whether opening a database adds to a log that the end of the run before has torn, so
+ *   that a second end right then takes everything: docs/hosts/indexeddb.md names that limit
  * @property {(profile: string, url: string, env?: object) => BareBrowser} start
  */
 
@@ -37,6 +39,7 @@ export const ENGINES = [
   {
     name: 'Chromium',
     skip: chromiumPath ? false : 'Chromium is not installed',
+    writesToTornLog: true,
     start(profile, url, env) {
       return new BareBrowser(String(chromiumPath), [...FLAGS, `--user-data-dir=${profile}`, url], env);
     },
@@ -44,6 +47,7 @@ export const ENGINES = [
   {
     name: 'Firefox',
     skip: firefoxPath ? false : 'Firefox is not installed',
+    writesToTornLog: false,
     start(profile, url, env) {
       const prefs = Object.entries(PREFS).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`);
       writeFileSync(join(profile, 'user.js'), prefs.join(''));

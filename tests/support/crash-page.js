@@ -34,7 +34,8 @@ async function isDone(round, operation, storage) {
 
 async function work({ round, name, durability }) {
   const storage = new AsyncDictStorage(indexedDBHost(name, { durability }));
-  const lanes = await post(round, 'found', JSON.stringify(await shown(storage)));
+  const found = await shown(storage).catch((error) => post(round, 'unreadable', `${error}\n${error?.stack}`));
+  const lanes = Array.isArray(found) ? found : await post(round, 'found', JSON.stringify(found));
   await Promise.all(lanes.map((lane, number) => run(round, lane, number, storage)));
 }
 

@@ -41,6 +41,11 @@ export class Ledger {
     return null;
   }
 
+  /** What was acknowledged cannot be read: the engine does not open it. */
+  loseAll() {
+    this.lost += this.acknowledged;
+  }
+
   toString() {
     const more = this.refused > 0 ? `, ${this.refused} refused` : '';
     return `${this.acknowledged.toLocaleString('en')} acknowledged, ${this.lost} lost, ${this.torn} torn${more}`;
