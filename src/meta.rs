@@ -2,6 +2,11 @@
 
 use std::collections::BinaryHeap;
 
+/// The format of a record with fields that only queues set: a version that does not know them would drop them. No
+/// record has a later one.
+#[cfg(any(feature = "redb", feature = "redis", target_arch = "wasm32"))]
+pub(crate) const FORMAT_QUEUE: u32 = 2;
+
 /// What the queue knows of one message besides its envelope.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Meta {

@@ -29,7 +29,7 @@ export class HostAdapter {
 
   /** @param {string} id */
   readMeta(id) {
-    return this.#answer(() => this.#host.read('meta', id), recordOf);
+    return this.#answer(() => this.#host.read('meta', id), foundOf);
   }
 
   /** @param {string} id */
@@ -84,7 +84,7 @@ export class HostAdapter {
 }
 
 /** @param {any} answer */
-function recordOf(answer) {
+function foundOf(answer) {
   if (answer === undefined || answer === null) return undefined;
   const { value, version } = answer;
   if (value === undefined || value === null) return undefined;

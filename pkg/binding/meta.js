@@ -1,13 +1,11 @@
 import { copyValue } from './copy.js';
-import { QUEUE_FIELDS } from '../hosts/shared/queue-fields.js';
+import { FORMAT_QUEUE, QUEUE_FIELDS } from '../hosts/shared/queue-fields.js';
 import { packed, unpacked } from './queue-fields.js';
 
 // Inert copies of meta records, as hosts keep them.
 
 /** The fields of a meta record that this version knows. */
 const KNOWN = new Set(['timestamp', 'attempts', 'deliveredIndexes', 'lease', 'format', ...QUEUE_FIELDS]);
-/** The format of a record with fields that only queues set: a version that does not know them would drop them. */
-const FORMAT_QUEUE = 2;
 
 /**
  * An inert copy of a meta record. What is no number there is NaN, and what cannot be read is all NaN: the core judges.

@@ -3,6 +3,7 @@ import { describe } from '../errors.js';
 import { optionsOf } from '../options.js';
 import { attemptAlone } from './indexeddb/alone.js';
 import { Connection } from './indexeddb/connection.js';
+import { contentOf } from './indexeddb/record.js';
 import { WriteGroup } from './indexeddb/write-group.js';
 import { ChangeChannel } from './shared/change-channel.js';
 import { pageOf } from './shared/pages.js';
@@ -70,7 +71,9 @@ class IndexedDBHost {
    */
   async read(dict, id) {
     const [value] = await this.#ask([dict], (store) => [store(dict).get(id)]);
-    return value === undefined ? undefined : { value, version: value };
+    if (value === undefined) return undefined;
+    const content = dict === 'meta' ? contentOf(value) : value;
+    return { value: content, version: content };
   }
 
   /**
@@ -98,7 +101,7 @@ class IndexedDBHost {
     if (dict === 'meta') {
       // The id is kept in the record, which saves the second request that its key would take.
       const [records] = await this.#ask(['meta'], (store) => [store('meta').getAll(range, limit)]);
-      entries = records.map((/** @type {any} */ record) => [record.id, record]);
+      entries = records.map((/** @type {any} */ record) => [record.id, contentOf(record)]);
     } else {
       const [keys] = await this.#ask(['envelope'], (store) => [store('envelope').getAllKeys(range, limit)]);
       entries = keys.map((/** @type {string} */ key) => [key]);

@@ -1,7 +1,8 @@
 /** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
 import { QueueError } from '../errors.js';
 import { LONGEST_TIMER } from '../options.js';
-import { sameMeta, snapshot } from './maps/record.js';
+import { snapshot } from './maps/record.js';
+import { sameMeta } from './shared/same-meta.js';
 
 /**
  * Who is changing a message.

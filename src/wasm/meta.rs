@@ -8,10 +8,7 @@ use super::queue_fields::{change_with_fields, pack, with_fields};
 use crate::host::{Page, Record, Sizes, Stored};
 use crate::id::Id;
 use crate::integrity::Findings;
-use crate::meta::{Attempts, Change, Expect, Lease, Meta};
-
-/// The newest format of records that this version knows: that of a record with fields that only queues set.
-const FORMAT: f64 = 2.0;
+use crate::meta::{Attempts, Change, Expect, FORMAT_QUEUE, Lease, Meta};
 
 /// A structured value for JavaScript: what is missing is null, unless it is left out.
 pub fn to_js(value: &impl Serialize) -> JsValue {
@@ -129,7 +126,7 @@ pub fn meta_to_js(meta: &Meta) -> JsValue {
 /// What an inert copy of a record says.
 fn stored(copy: &MetaCopy) -> Stored<Meta> {
     let format = copy.format();
-    if format > FORMAT {
+    if format > f64::from(FORMAT_QUEUE) {
         return Stored::Newer;
     }
     good(copy).filter(|_| format >= 0.0).map_or(Stored::Corrupt, Stored::Good)

@@ -1,6 +1,6 @@
 /** Hosts that are broken on purpose, each in one way. All work on the store that they are given. */
 import { QueueError } from '../../pkg/load/inline.js';
-import { sameMeta } from '../../pkg/hosts/maps/record.js';
+import { sameMeta } from '../../pkg/hosts/shared/same-meta.js';
 import { MemoryHost } from './host.js';
 
 const pause = () => Promise.resolve();

@@ -1,7 +1,8 @@
 /** @import { Batch, Check, DictName, Write } from '../../types.js' */
 /** @import { Pending } from '../shared/pending-commits.js' */
 import { failure, isLoss, lost } from './failures.js';
-import { sameMeta } from './same-meta.js';
+import { sameMeta } from '../shared/same-meta.js';
+import { contentOf } from './record.js';
 
 /** @typedef {Record<DictName, IDBObjectStore>} Stores */
 
@@ -199,5 +200,5 @@ function isUpdate([check, ...others], [write, ...more]) {
  * @param {any} found
  */
 function holds({ version }, found) {
-  return version === null ? found === undefined : found !== undefined && sameMeta(found, version);
+  return version === null ? found === undefined : found !== undefined && sameMeta(contentOf(found), version);
 }

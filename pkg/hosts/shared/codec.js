@@ -19,10 +19,9 @@ import { Tokenizer, decode, decodeFirst } from 'cborg';
 import { encode } from 'cborg/extended';
 import { bigIntDecoder, bigNegIntDecoder, mapDecoder, setDecoder } from 'cborg/taglib';
 import { QueueError } from '../../errors.js';
+import { FORMAT_QUEUE } from './queue-fields.js';
 
 const FORMAT = 1;
-/** The format of a meta record with fields that only queues set. */
-const FORMAT_QUEUE = 2;
 /** The fields of a meta record that are lists with positions. */
 const LISTS = ['failed', 'replies'];
 const BYTES = 0;

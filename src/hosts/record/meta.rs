@@ -7,10 +7,8 @@ use minicbor::{Decoder, Encoder};
 use super::positions::{bits_of, digits_of, positions_in, positions_of};
 use super::{Bytes, Encoded, FORMAT, entries, entries_of, fields, keep, number, optional, record, stored};
 use crate::host::Stored;
-use crate::meta::{Failed, LastReply, Lease, Meta, Notice};
+use crate::meta::{FORMAT_QUEUE, Failed, LastReply, Lease, Meta, Notice};
 
-/// The format of a meta record with fields that only queues set: who does not know them would drop them.
-const FORMAT_QUEUE: u64 = 2;
 /// What a record says of a notice.
 const OPEN: &str = "open";
 const CONFIRMED: &str = "confirmed";
@@ -31,7 +29,7 @@ pub(crate) fn encode_meta(meta: &Meta) -> Vec<u8> {
         !replies.is_empty(),
     ];
     let has_queue_fields = there.iter().skip(2).any(|is_there| *is_there);
-    let format = if has_queue_fields { FORMAT_QUEUE } else { FORMAT };
+    let format = if has_queue_fields { u64::from(FORMAT_QUEUE) } else { FORMAT };
     record(format, entries_of(unknown).saturating_add(2), there, |to| {
         to.str("timestamp")?.f64(*timestamp)?.str("attempts")?.u32(*attempts)?;
         if !delivered.is_empty() {
@@ -89,7 +87,7 @@ fn length_of<T>(list: &[T]) -> u64 {
 pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
     let (mut meta, mut timestamp, mut attempts) = (Meta::default(), None, None);
     let mut unknown = Encoder::new(Vec::new());
-    let read = fields(bytes, FORMAT_QUEUE, |name, from| {
+    let read = fields(bytes, u64::from(FORMAT_QUEUE), |name, from| {
         match name {
             "timestamp" => timestamp = Some(number(from)?),
             "attempts" => attempts = Some(from.u32()?),
