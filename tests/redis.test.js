@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
 import { decodeEnvelope, decodeMeta } from '../pkg/hosts/shared/codec.js';
 import { redisHost } from '../pkg/hosts/redis.js';
@@ -226,6 +226,26 @@ describe('the host', { skip }, () => {
       assert.equal(await made.ping(), 'PONG');
       await waiting.return();
     }
+  });
+
+  test('a client of ioredis that connects with its first command hears of what others write', async () => {
+    const lazy = new Redis(server.port, '127.0.0.1', { lazyConnect: true });
+    endings.push(() => lazy.disconnect());
+    const prefix = newPlace();
+    const host = redisHost(lazy, { prefix });
+    /** @type {string[]} */
+    const heard = [];
+    /** @type {string} */
+    let id;
+    await new Promise((resolve) => {
+      host.subscribe(async (told) => {
+        // With nothing it tells that from now on it hears everything.
+        if (told === undefined) id = await storageOn('node-redis', server.port, prefix).write(anEnvelope(), 1);
+        else heard.push(told) && resolve(undefined);
+      });
+    });
+    assert.deepEqual(heard, [id]);
+    host.close();
   });
 
   test('a message that is larger than a string of Redis is too large, and nothing is sent', async () => {

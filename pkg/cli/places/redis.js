@@ -70,8 +70,7 @@ function ioRedis(library, url) {
 }
 
 /**
- * Resolves when a client of ioredis is connected, as it is by itself. One that is told when to connect has duplicates that
- * wait to be told, too, and the host listens on such.
+ * Resolves when a client of ioredis is connected, as it is by itself.
  *
  * @param {any} client
  */

@@ -157,6 +157,7 @@ class IoConnection {
     own.on('error', () => {});
     own.on('message', (/** @type {string} */ _, /** @type {string} */ text) => heard(text));
     own.on('ready', () => own.subscribe(channel).then(begun, () => {}));
+    if (own.status === 'wait') own.connect().catch(() => {}); // a client that connects with its first command
     return () => own.disconnect();
   }
 
