@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { arrived, eventually } from '../../support/page.js';
 
-const MANY = process.env.LONG ? 200 : 60;
+const MANY = 200;
 
 /** @param {import('../../support/page.js').PageTest} pageTest */
 export function tabs(pageTest) {
