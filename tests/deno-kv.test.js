@@ -1,13 +1,14 @@
 /** The Deno KV host in Deno itself, as it is installed. */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { program, project, temporary } from './packaging/pack.js';
+import { smallDisk } from './support/disk.js';
 import { killAfter } from './support/program.js';
 
 const run = promisify(execFile);
@@ -144,25 +145,14 @@ describe('programs', { skip }, () => {
 });
 
 describe('the database', { skip }, () => {
-  const mount = join(temporary(), 'disk');
-  let mounted = false;
-  try {
-    mkdirSync(mount);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', mount], { stdio: 'ignore' });
-    mounted = true;
-  } catch {
-    console.log('skipped: a full disk: nothing can be mounted here');
-  }
-  after(() => {
-    if (mounted) execFileSync('umount', [mount]);
-    rmSync(mount, { recursive: true, force: true });
-  });
-  const unmounted = mounted ? false : 'nothing can be mounted here';
+  const disk = smallDisk();
+  after(() => disk?.remove());
+  const unmounted = disk ? false : 'nothing can be mounted here';
 
   test('a message that a full disk does not take is refused and nowhere', { skip: skip || unmounted }, async () => {
-    const ballast = join(mount, 'ballast');
+    const ballast = join(disk.folder, 'ballast');
     writeFileSync(ballast, new Uint8Array(5 * 2 ** 20));
-    const found = await work('full', join(mount, 'queue.kv'), ballast);
+    const found = await work('full', join(disk.folder, 'queue.kv'), ballast);
     assert.deepEqual(found, { codes: ['full'], refused: 3, there: 0, later: 1000, wrong: 0 });
   });
 

@@ -1,6 +1,5 @@
 /** The LevelDB host, on LevelDB itself, on its double in memory, and on a part of either. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { levelHost } from '../pkg/hosts/level.js';
 import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { all, anEnvelope, failure, idOf, ids, outcome, queueError } from './support/calls.js';
 import { suiteOn } from './support/conformance.js';
+import { smallDisk } from './support/disk.js';
 import { judge } from './support/lives.js';
 import { killAfter, start } from './support/program.js';
 
@@ -256,23 +256,12 @@ test(`of ${KILLS} programs that are killed while they write, none loses or tears
 });
 
 describe('a full disk', () => {
-  const mount = join(tmpdir(), `level-disk-${process.pid}`);
-  let mounted = false;
-  try {
-    execFileSync('mkdir', [mount]);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', mount], { stdio: 'ignore' });
-    mounted = true;
-  } catch {
-    console.log('skipped: a full disk: nothing can be mounted here');
-  }
-  after(() => {
-    if (mounted) execFileSync('umount', [mount]);
-    rmSync(mount, { recursive: true, force: true });
-  });
-  const skip = mounted ? false : 'nothing can be mounted here';
+  const disk = smallDisk();
+  after(() => disk?.remove());
+  const unmounted = disk ? false : 'nothing can be mounted here';
 
-  test('what is acknowledged at a full disk is there, and what is refused as full is not', { skip }, async () => {
-    const { db, storage } = await opened(join(mount, 'db'));
+  test('what is acknowledged at a full disk is there, and what is refused as full is not', { skip: unmounted }, async () => {
+    const { db, storage } = await opened(join(disk.folder, 'db'));
     const written = new Map();
     const refused = new Set();
     const write = async (number, bytes) => {
@@ -286,16 +275,16 @@ describe('a full disk', () => {
     };
     let number = 0;
     for (let round = 0; round < 3; round++) {
-      writeFileSync(join(mount, 'ballast'), new Uint8Array((8 - round) * 2 ** 20));
+      writeFileSync(join(disk.folder, 'ballast'), new Uint8Array((8 - round) * 2 ** 20));
       let failures = 0;
       while (failures < 3) failures += Number(!(await write(++number, 40_000)));
-      rmSync(join(mount, 'ballast'));
+      rmSync(join(disk.folder, 'ballast'));
       // Nobody has to open anything again: there is room now.
       for (let i = 0; i < 5; i++) assert.ok(await write(++number, 500));
     }
     // As a power cut would leave it, but for what the disk itself forgets.
     const remains = temporary();
-    cpSync(join(mount, 'db'), remains, { recursive: true });
+    cpSync(join(disk.folder, 'db'), remains, { recursive: true });
     const after = await opened(remains);
     for (const each of [storage, after.storage]) {
       const found = await ids(each);
