@@ -164,9 +164,12 @@ impl Ledger {
         {
             self.violations.push(format!("{of}: a bounce was bounced"));
         }
-        // A write whose outcome was unknown is repeated, and its message may be gone by then.
+        // A write whose outcome was unknown is repeated, and its message may be gone by then: it is another one.
         if self.removed.contains(&id) {
             self.marked.retain(|(other, _), _| *other != id);
+            self.failed.retain(|(other, _), _| *other != id);
+            self.kept.retain(|(other, _)| *other != id);
+            self.told.retain(|(other, _)| *other != id);
             self.confirmed.remove(&id);
         }
         let null_sender = envelope.sender.as_deref().unwrap_or_default().is_empty();
