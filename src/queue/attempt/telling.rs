@@ -96,9 +96,10 @@ impl AttemptState {
         self.go(Stage::Remove, Command::Remove)
     }
 
-    /// The record was not as this owner had left it: it has settled after all, or others have the message.
+    /// The record was not as this owner had left it: it has settled after all, or others have the message, or had it.
     pub(super) fn settle_as_found(&mut self, meta: Meta, settings: &Settings) -> Command {
-        if self.in_doubt && meta.lease.is_none() {
+        let is_told = self.untold.is_some() || meta.untold.is_none();
+        if self.in_doubt && meta.lease.is_none() && is_told {
             return self.settled(settings);
         }
         self.leave_to_others()

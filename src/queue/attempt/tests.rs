@@ -1,6 +1,7 @@
 use super::*;
 use crate::id::Id;
-use crate::queue::answer::Answer;
+use crate::queue::answer::{Answer, Verdict};
+use crate::queue::reply::Reply;
 
 const MOMENT: Moment = Moment { wall: 50.0, random: 0.5 };
 
@@ -50,4 +51,26 @@ fn what_somebody_else_has_claimed_meanwhile_is_looked_at_and_not_removed() {
     attempt.answer(got(), &settings, MOMENT);
     attempt.answer(delivered(), &settings, MOMENT);
     assert_eq!(attempt.answer(Input::Changed(false), &settings, MOMENT), Command::GetMeta);
+}
+
+#[test]
+fn a_message_whose_settling_is_in_doubt_stays_while_its_record_says_that_nobody_was_told() {
+    let (mut attempt, settings, _) = begun();
+    attempt.answer(Input::Changed(true), &settings, MOMENT);
+    attempt.answer(got(), &settings, MOMENT);
+    let refused = Answer::All(Verdict::Failed(Reply::new(550, "5.1.1 no")));
+    let command = attempt.answer(Input::Relayed(Outcome::of(refused, 2, Vec::new)), &settings, MOMENT);
+    let Command::Change(record) = command else { panic!("{command:?}") };
+    let failed = record.failed.into_iter().collect();
+    let untold = Meta { attempts: 1, untold: Some(1), failed, ..Meta::default() };
+    let claimed = Meta { lease: record.lease.flatten(), ..untold.clone() };
+    assert_eq!(attempt.answer(Input::Changed(true), &settings, MOMENT), Command::GetMeta);
+    assert_eq!(attempt.answer(Input::Meta(Some(claimed)), &settings, MOMENT), Command::Bounce);
+    attempt.answer(Input::Bounced(false), &settings, MOMENT);
+    // Whether this change was made is not known. Then somebody else has claimed the message and let it go.
+    attempt.answer(Input::Unknown, &settings, MOMENT);
+    attempt.answer(Input::Stored, &settings, MOMENT);
+    assert_eq!(attempt.answer(Input::Changed(false), &settings, MOMENT), Command::GetMeta);
+    let command = attempt.answer(Input::Meta(Some(untold)), &settings, MOMENT);
+    assert!(matches!(command, Command::Done(End::Rescheduled { .. })), "{command:?}");
 }

@@ -43,6 +43,8 @@ pub struct Ledger {
     /// Who attempts a message.
     relaying: BTreeMap<Id, BTreeSet<u64>>,
     pub removed: BTreeSet<Id>,
+    /// What was written again after that.
+    again: BTreeSet<Id>,
     pub violations: Vec<String>,
     /// What was delivered again, which only an outcome that was not stored explains.
     pub repeats: u32,
@@ -168,7 +170,7 @@ impl Ledger {
         if self.removed.contains(&id) {
             self.marked.retain(|(other, _), _| *other != id);
             self.failed.retain(|(other, _), _| *other != id);
-            self.kept.retain(|(other, _)| *other != id);
+            self.again.insert(id);
             self.told.retain(|(other, _)| *other != id);
             self.confirmed.remove(&id);
         }
@@ -209,7 +211,7 @@ impl Ledger {
         let Write::Envelope(envelope) = write else { return };
         let id = id_of(envelope).unwrap_or(place);
         for address in &envelope.recipients {
-            if !self.kept.insert((id, index_of(address))) {
+            if !self.kept.insert((id, index_of(address))) && !self.again.contains(&id) {
                 self.violations.push(format!("{id}: {address} is kept twice"));
             }
         }
