@@ -2,10 +2,11 @@
 
 use crate::error::{Got, Invalid, finite};
 use crate::id::Id;
+use crate::send::{MaybeSend, MaybeSync};
 
 /// What a storage must know of an envelope. A host keeps envelopes as whatever suits it; one is
 /// never changed after `write`.
-pub trait EnvelopeHandle: Clone {
+pub trait EnvelopeHandle: Clone + MaybeSend + MaybeSync {
     /// How many recipients the message was accepted for.
     fn recipient_count(&self) -> usize;
 

@@ -74,6 +74,7 @@ mod meta;
 pub mod queue;
 #[cfg(all(feature = "lettre", not(target_arch = "wasm32")))]
 pub mod relays;
+mod send;
 mod storage;
 mod sync;
 mod wait;
@@ -93,5 +94,6 @@ pub use id::{Id, NotAnId};
 pub use integrity::{Findings, Repair};
 pub use load::{Load, Position};
 pub use meta::{Attempts, Change, Expect, Failed, LastReply, Lease, Meta, Notice};
+pub use send::{MaybeSend, MaybeSync};
 pub use storage::{DictStorage, Queued, Result};
 pub use wait::Wait;

@@ -32,6 +32,7 @@ mod redis;
 mod redis_node;
 #[cfg(feature = "lettre")]
 mod smtp_relay;
+mod spawn;
 mod storage;
 #[cfg(feature = "tracing")]
 mod trace;

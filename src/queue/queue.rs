@@ -25,7 +25,7 @@ use super::owners::here;
 use super::relay::Relay;
 use super::scheduler::Scheduler;
 use super::state::Shared;
-use super::timer::Timer;
+use super::timer::{Timer, UsualTimer};
 use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::Host;
@@ -47,7 +47,7 @@ pub type Enqueued<H> = Vec<(<H as Host>::Envelope, Id)>;
 /// Several queues may work on one storage: an attempt claims its message for the time of a lease, and
 /// while a claim holds nobody else attempts it. Timestamps are milliseconds since the epoch. A queue
 /// does nothing by itself: [`Queue::start`] is the future that does the work, on any executor.
-pub struct Queue<H: Host, R, T> {
+pub struct Queue<H: Host, R, T = UsualTimer> {
     pub(super) storage: Arc<DictStorage<H>>,
     pub(super) relay: R,
     pub(super) timer: T,

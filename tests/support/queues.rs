@@ -15,7 +15,7 @@ use super::{FaultHost, envelope};
 /// Answers with what a function says of an envelope after so many attempts.
 pub struct Answering<F>(pub F);
 
-impl<F: Fn(&Envelope, u32) -> Answer> Relay<Envelope> for Answering<F> {
+impl<F: Fn(&Envelope, u32) -> Answer + Send + Sync> Relay<Envelope> for Answering<F> {
     async fn attempt(&self, envelope: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
         Ok(self.0(envelope, attempt.attempts))
     }
