@@ -1,5 +1,7 @@
 //! Who gets a message and what it says.
 
+use std::fmt;
+
 use crate::error::{Got, Invalid, finite};
 use crate::id::Id;
 use crate::send::{MaybeSend, MaybeSync};
@@ -24,8 +26,9 @@ pub trait EnvelopeHandle: Clone + MaybeSend + MaybeSync {
     fn check(&self) -> Result<(), Invalid>;
 }
 
-/// An envelope and the message in it, as Rust hosts keep them.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// An envelope and the message in it, as Rust hosts keep them. `Debug` shows how long the message is, and not what
+/// it says.
+#[derive(Clone, Default, PartialEq)]
 pub struct Envelope {
     /// The address that bounces go to; `None` or an empty string is the null sender.
     pub sender: Option<String>,
@@ -47,6 +50,23 @@ pub struct Envelope {
     /// The fields that this version does not know, as the host encodes them: whatever a program in JavaScript
     /// has put beside these. Who reads the message there gets them back.
     pub unknown: Vec<u8>,
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sender, recipients, headers, message, client, receiver, timestamp, notice_of, unknown } = self;
+        f.debug_struct("Envelope")
+            .field("sender", sender)
+            .field("recipients", recipients)
+            .field("headers", headers)
+            .field("message", &format_args!("{} bytes", message.len()))
+            .field("client", client)
+            .field("receiver", receiver)
+            .field("timestamp", timestamp)
+            .field("notice_of", notice_of)
+            .field("unknown", &format_args!("{} bytes", unknown.len()))
+            .finish()
+    }
 }
 
 /// What a notice tells of.
@@ -186,6 +206,13 @@ mod tests {
             let error = envelope.check().unwrap_err();
             assert_eq!(error.name(), "sender");
         }
+    }
+
+    #[test]
+    fn what_a_message_says_is_not_shown() {
+        let envelope = Envelope { message: b"secret".to_vec(), ..three() };
+        let shown = format!("{envelope:?}");
+        assert!(shown.contains(r#"recipients: ["a", "b", "a"]"#) && shown.contains("message: 6 bytes"), "{shown}");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!
 //! ```
 //! use slimta_queue_dict::{DictStorage, Envelope, MemoryHost};
+//! use std::time::SystemTime;
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let storage = DictStorage::new(MemoryHost::new());
 //! let envelope = Envelope {
@@ -19,7 +20,7 @@
 //!           Subject: Hello\r\n\r\nHow are you?\r\n",
 //!     )
 //! };
-//! let id = storage.write(envelope, 0.0, None).await?;
+//! let id = storage.write(envelope, SystemTime::now(), None).await?;
 //!
 //! let mut load = storage.load();
 //! while let Some((timestamp, id)) = load.next().await? {
@@ -61,6 +62,7 @@ mod cache;
 mod clock;
 #[cfg(all(feature = "conformance", not(target_arch = "wasm32")))]
 pub mod conformance;
+mod date;
 mod envelope;
 mod error;
 pub mod host;
@@ -77,6 +79,7 @@ pub mod relays;
 mod send;
 mod storage;
 mod sync;
+mod timestamp;
 mod wait;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
@@ -90,10 +93,11 @@ pub use hosts::MemoryHost;
 pub use hosts::{Durability, RedisCursor, RedisError, RedisHost};
 #[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
 pub use hosts::{RedbError, RedbHost};
-pub use id::{Id, NotAnId};
+pub use id::{Id, NoRandomness, NotAnId};
 pub use integrity::{Findings, Repair};
 pub use load::{Load, Position};
 pub use meta::{Attempts, Change, Expect, Failed, LastReply, Lease, Meta, Notice};
 pub use send::{MaybeSend, MaybeSync};
 pub use storage::{DictStorage, Queued, Result};
+pub use timestamp::Timestamp;
 pub use wait::Wait;

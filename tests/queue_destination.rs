@@ -9,7 +9,7 @@ use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_onc
 use slimta_queue_dict::queue::{
     AbortSignal, Answer, Attempt, BoxError, Destination, Options, Queue, Relay, RunOptions, Tally,
 };
-use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Host, Id, Lease, MemoryHost};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Host, Id, Lease, MemoryHost, Timestamp};
 use tokio::sync::Semaphore;
 
 type Slots = HashMap<String, (usize, usize, Arc<Semaphore>)>;
@@ -125,7 +125,7 @@ fn what_goes_elsewhere_goes_at_once_while_one_destination_is_slow() {
     assert_eq!(relay.begun(), ["a@slow", "a@slow", "a@fast"]);
     assert_eq!(
         (queue.get_info().in_attempt, queue.get_info().size, queue.get_info().oldest_due),
-        (3, 11, Some(-9_998.0))
+        (3, 11, Some(Timestamp::from(-9_998.0)))
     );
     relay.end("a@slow", 1);
     settle(working.as_mut());
@@ -259,8 +259,8 @@ fn a_run_ends_when_all_that_it_is_about_was_attempted_and_before_that_as_its_opt
 
     let (queue, relay, ..) = queue_of(per_second(0.5), 9, &all);
     relay.end("a@one", 3);
-    let ended = run(queue.run_with(RunOptions { until: Some(3_000.0), ..RunOptions::default() })).unwrap();
-    assert_eq!((ended.tally, ended.left, ended.next_due), (attempted(2), 1, Some(-9_998.0)));
+    let ended = run(queue.run_with(RunOptions::default().with_until(3_000.0))).unwrap();
+    assert_eq!((ended.tally, ended.left, ended.next_due), (attempted(2), 1, Some(Timestamp::from(-9_998.0))));
 
     let (queue, relay, ..) = queue_of(pool(1), 9, &all);
     let signal = AbortSignal::default();
@@ -293,7 +293,7 @@ fn a_stop_ends_those_that_wait_at_once_and_their_messages_are_as_before() {
     let mut stopping = Box::pin(queue.stop());
     assert!(poll_once(stopping.as_mut()).is_pending());
     settle(working.as_mut());
-    assert_eq!((queue.get_info().in_attempt, queue.get_info().oldest_due), (1, Some(-9_999.0)));
+    assert_eq!((queue.get_info().in_attempt, queue.get_info().oldest_due), (1, Some(Timestamp::from(-9_999.0))));
     relay.end("a@one", 1);
     assert!(settle(working.as_mut()).is_some());
     run(stopping);

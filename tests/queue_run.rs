@@ -1,6 +1,7 @@
 //! Runs of a queue: what they attempt, when they end, and what they tell.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::support::queues::{Answering, id_of, later, left, no_user, queue_on, watched, with_messages};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
@@ -9,14 +10,14 @@ use slimta_queue_dict::queue::{
 };
 use tokio::sync::Notify;
 
-use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Lease, MemoryHost};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Lease, MemoryHost, Timestamp};
 
 fn delivering() -> Answering<impl Fn(&Envelope, u32) -> Answer> {
     Answering(|_: &Envelope, _| Answer::delivered())
 }
 
 fn planned(at: f64) -> EnqueueOptions {
-    EnqueueOptions { at: Some(at), ..EnqueueOptions::default() }
+    EnqueueOptions::default().with_at(at)
 }
 
 /// Defers the first attempt of each message, and delivers with the second.
@@ -36,7 +37,7 @@ async fn a_run_attempts_what_is_due_once_and_tells_what_came_of_it() {
         "each" => Answer::Each(vec![Verdict::Delivered(None), later(), no_user()]),
         _ => later().into(),
     });
-    let options = Options { backoff: Some(Box::new(|_, _, _, _| Ok(Some(0.0)))), ..Options::default() };
+    let options = Options::default().with_backoff(|_, _, _, _| Ok(Some(Duration::ZERO)));
     let queue = queue_on(
         &host,
         relay,
@@ -49,7 +50,7 @@ async fn a_run_attempts_what_is_due_once_and_tells_what_came_of_it() {
     let result = queue.run().await.unwrap();
     assert_eq!(result.tally, attempted(3, 2, 2, 1));
     assert_eq!((result.left, left(&host).await), (3, 3));
-    assert!(result.next_due.unwrap() < 1e15);
+    assert!(result.next_due.unwrap() < Timestamp::from(1e15));
 }
 
 #[tokio::test]
@@ -61,7 +62,10 @@ async fn a_run_leaves_what_was_deferred_to_its_time_and_a_flush_does_not() {
     let second = queue.run().await.unwrap();
     assert_eq!((second.tally, second.left), (attempted(0, 0, 0, 0), 3));
     let flushed = queue.flush().await.unwrap();
-    assert_eq!((flushed.tally, flushed.left, flushed.next_due), (attempted(2, 2, 0, 0), 1, Some(1e15)));
+    assert_eq!(
+        (flushed.tally, flushed.left, flushed.next_due),
+        (attempted(2, 2, 0, 0), 1, Some(Timestamp::from(1e15)))
+    );
     assert_eq!(queue.flush().await.unwrap().tally, attempted(0, 0, 0, 0));
 }
 
@@ -80,7 +84,7 @@ async fn a_run_tells_of_the_claims_of_others_and_leaves_them() {
     for (tally, result) in
         [(attempted(1, 1, 0, 0), queue.run().await.unwrap()), (attempted(0, 0, 0, 0), queue.flush().await.unwrap())]
     {
-        assert_eq!((result.tally, result.left, result.next_due), (tally, 1, Some(1e15)));
+        assert_eq!((result.tally, result.left, result.next_due), (tally, 1, Some(Timestamp::from(1e15))));
     }
 }
 
@@ -88,10 +92,24 @@ async fn a_run_tells_of_the_claims_of_others_and_leaves_them() {
 async fn no_attempt_begins_after_the_time_that_a_run_was_given() {
     let host = with_messages(2).await;
     let queue = queue_on(&host, delivering(), Options::default());
-    let result = queue.run_with(RunOptions { until: Some(5.0), ..RunOptions::default() }).await.unwrap();
-    assert_eq!((result.tally, result.left, result.next_due), (Tally::default(), 2, Some(0.0)));
-    let until = RunOptions { until: Some(1e15), ..RunOptions::default() };
+    let result = queue.run_with(RunOptions::default().with_until(5.0)).await.unwrap();
+    assert_eq!((result.tally, result.left, result.next_due), (Tally::default(), 2, Some(Timestamp::from(0.0))));
+    let until = RunOptions::default().with_until(1e15);
     assert_eq!(queue.run_with(until).await.unwrap().left, 0);
+}
+
+#[tokio::test]
+async fn a_system_time_is_a_time_and_what_is_told_is_one_again() {
+    let queue = queue_on(&MemoryHost::new(), delivering(), Options::default());
+    let hour = SystemTime::now() + Duration::from_secs(3600);
+    let planned = EnqueueOptions::default().with_at(hour).with_expires(hour + Duration::from_secs(1));
+    let id = id_of(&queue.enqueue_with(envelope(1, "planned"), planned).await);
+    let until = RunOptions::default().with_until(hour + Duration::from_secs(3600));
+    let next_due = SystemTime::from(queue.run_with(until).await.unwrap().next_due.unwrap());
+    assert_eq!((Timestamp::from(next_due), next_due <= hour), (Timestamp::from(hour), true));
+    queue.storage().set_timestamp(&id, SystemTime::now()).await.unwrap();
+    queue.storage().write(envelope(1, "now"), SystemTime::now(), None).await.unwrap();
+    assert_eq!(queue.run().await.unwrap().tally, attempted(2, 2, 0, 0));
 }
 
 #[tokio::test]
@@ -182,7 +200,7 @@ async fn what_a_storage_that_fails_leaves_is_due_when_the_queue_tries_again() {
     host.fault_once(Step::Commit, Fault::Before(Trouble::Fail));
     let result = queue.run().await.unwrap();
     assert_eq!((result.tally, result.left), (Tally::default(), 1));
-    assert!(result.next_due.unwrap() > before + 500.0, "{result:?}");
+    assert!(result.next_due.unwrap().as_millis() > before.as_millis() + 500.0, "{result:?}");
 }
 
 /// Yields so often before it answers.

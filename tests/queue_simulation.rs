@@ -103,9 +103,8 @@ async fn flap(world: Shared, offline: Setting<bool>, queue: Arc<Queue<SimHost, S
 fn backoff() -> Box<Backoff<Envelope>> {
     Box::new(|_, attempts, _, _| match attempts {
         7.. => Ok(None),
-        3 => Ok(Some(f64::NAN)),
-        4 => Err("no idea".into()),
-        more => Ok(Some(f64::from(more) * 4.0 * SECOND)),
+        3..5 => Err("no idea".into()),
+        more => Ok(Some(Duration::from_secs(4) * more)),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a relay says of a recipient.
 
+use std::fmt;
 use std::time::Duration;
 
 /// An SMTP reply: a code and a text that may begin with an enhanced status code
@@ -14,6 +15,12 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
 }
 
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.message)
+    }
+}
+
 impl Reply {
     /// A reply with a code and a text.
     pub fn new(code: u16, message: impl Into<String>) -> Self {
@@ -22,8 +29,7 @@ impl Reply {
 
     /// A reply of which nothing is known but what it says: a code that cannot be one is no answer, so
     /// it is 450, and a time that is none is left out.
-    #[must_use]
-    pub fn foreign(code: f64, message: String, retry_after: Option<f64>) -> Self {
+    pub(crate) fn foreign(code: f64, message: String, retry_after: Option<f64>) -> Self {
         let code = if (0.0..=999.0).contains(&code) { code as u16 } else { 450 };
         let asked = retry_after.filter(|milliseconds| *milliseconds > 0.0);
         let retry_after = asked.map(|milliseconds| Duration::from_millis(milliseconds as u64));

@@ -46,19 +46,13 @@ pub struct Events(Arc<(Mutex<Vec<Heard>>, Notify)>);
 
 impl Events {
     pub fn push<X: Debug>(&self, event: &Event<'_, Envelope, X>) {
-        let (recipients, bounce) = match &event.kind {
-            Kind::Delivered(recipients) | Kind::Failed(recipients) | Kind::Deferred { recipients, .. } => {
-                (recipients.as_slice(), None)
-            }
-            Kind::Bounced { recipients, id, .. } => (recipients.as_slice(), Some(*id)),
-            _ => (&[][..], None),
-        };
+        let bounce = if let Kind::Bounced { id, .. } = &event.kind { Some(*id) } else { None };
         let subject = event.envelope.and_then(|envelope| envelope.headers.first()).map(|(_, text)| text.clone());
         let heard = Heard {
             name: event.kind.name(),
             id: event.id,
             subject: subject.unwrap_or_default(),
-            indexes: recipients.iter().map(|recipient| recipient.index).collect(),
+            indexes: event.kind.recipients().iter().map(|recipient| recipient.index).collect(),
             bounce,
             cause: if let Kind::Error(cause) = &event.kind { format!("{cause:?}") } else { String::new() },
         };

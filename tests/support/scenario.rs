@@ -1,6 +1,7 @@
 //! Every call that a storage has, on a store that has seen a little of everything.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use slimta_queue_dict::host::Stored;
 use slimta_queue_dict::{
@@ -110,7 +111,7 @@ fn claim() -> Change {
 
 /// A repair that clears every orphan it sees.
 pub fn at_once() -> Repair {
-    Repair { min_age: 0.0, ..Repair::default() }
+    Repair { min_age: Duration::ZERO, ..Repair::default() }
 }
 
 /// The store on which every scenario begins.
