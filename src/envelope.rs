@@ -29,26 +29,35 @@ pub trait EnvelopeHandle: Clone + MaybeSend + MaybeSync {
 /// An envelope and the message in it, as Rust hosts keep them. `Debug` shows how long the message is, and not what
 /// it says.
 #[derive(Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Envelope {
     /// The address that bounces go to; `None` or an empty string is the null sender.
     pub sender: Option<String>,
     /// The addresses to deliver to; the same one may be there several times.
     pub recipients: Vec<String>,
     /// Names and values in the order of the message. A value may be folded.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub headers: Vec<(String, String)>,
     /// What follows the headers.
+    #[cfg_attr(feature = "serde", serde(with = "crate::shapes::message"))]
     pub message: Vec<u8>,
     /// Who handed the message in.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Client::is_unknown"))]
     pub client: Client,
     /// The name of the host that took the message.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub receiver: Option<String>,
     /// When the message was received: in milliseconds since the epoch, where a policy of this crate
     /// reads it.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub timestamp: Option<f64>,
     /// Of what it tells, if a queue has made it to tell a sender of failures.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub notice_of: Option<NoticeOf>,
     /// The fields that this version does not know, as the host encodes them: whatever a program in JavaScript
     /// has put beside these. Who reads the message there gets them back.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub unknown: Vec<u8>,
 }
 
@@ -71,6 +80,7 @@ impl fmt::Debug for Envelope {
 
 /// What a notice tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NoticeOf {
     /// The message whose recipients were given up.
     pub id: Id,
@@ -80,19 +90,35 @@ pub struct NoticeOf {
 
 /// What is known of the one who handed a message in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Client {
     /// Its network address.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub ip: Option<String>,
     /// The host name that belongs to the address.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub host: Option<String>,
     /// The name it gave itself (EHLO).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub name: Option<String>,
     /// How it spoke, for example `ESMTPS`.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub protocol: Option<String>,
     /// As whom it was authenticated.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub auth: Option<String>,
     /// The fields that this version does not know, as [`Envelope::unknown`] has them.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub unknown: Vec<u8>,
+}
+
+#[cfg(feature = "serde")]
+impl Client {
+    /// Whether nothing is known.
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl EnvelopeHandle for Envelope {

@@ -44,6 +44,8 @@
 //! - `redis`: `RedisHost`, which keeps them on a Redis server or in a Redis Cluster, together with programs
 //!   in JavaScript.
 //! - `lettre`: `relays::SmtpRelay`, which delivers over SMTP.
+//! - `serde`: envelopes, ids, records and what a queue tells (replies, counts, what is listed) can be serialized,
+//!   under the names that JavaScript has for them.
 //! - `tracing`: a span around each attempt, and an event for each of the queue's.
 //! - `conformance`: the suite that every host passes, for one's own.
 
@@ -52,10 +54,17 @@
 
 #[cfg(all(
     target_arch = "wasm32",
-    any(feature = "redb", feature = "redis", feature = "lettre", feature = "tracing", feature = "conformance")
+    any(
+        feature = "redb",
+        feature = "redis",
+        feature = "lettre",
+        feature = "serde",
+        feature = "tracing",
+        feature = "conformance"
+    )
 ))]
 compile_error!(
-    "slimta-queue-dict has the features redb, redis, lettre, tracing and conformance for native programs only"
+    "slimta-queue-dict has the features redb, redis, lettre, serde, tracing and conformance for native programs only"
 );
 
 mod cache;
@@ -77,6 +86,8 @@ pub mod queue;
 #[cfg(all(feature = "lettre", not(target_arch = "wasm32")))]
 pub mod relays;
 mod send;
+#[cfg(feature = "serde")]
+mod shapes;
 mod storage;
 mod sync;
 mod timestamp;

@@ -21,6 +21,8 @@ const LAST: f64 = 253_402_300_799_999.0;
 /// assert!(SystemTime::from(time) < SystemTime::now());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 pub struct Timestamp(f64);
 
 impl Timestamp {

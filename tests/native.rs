@@ -30,6 +30,8 @@ mod redb;
 mod redis;
 #[cfg(feature = "redis")]
 mod redis_node;
+#[cfg(feature = "serde")]
+mod serde;
 #[cfg(feature = "lettre")]
 mod smtp_relay;
 mod spawn;

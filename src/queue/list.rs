@@ -16,6 +16,8 @@ use crate::timestamp::Timestamp;
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum MessageState {
     /// It waits and was never attempted.
@@ -93,6 +95,7 @@ impl ListOptions {
 
 /// A message as its record says.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Listed<E> {
     /// The message.
@@ -106,11 +109,14 @@ pub struct Listed<E> {
     /// The last replies to its recipients.
     pub replies: Vec<Reply>,
     /// Its envelope with the recipients that are left, if that was asked for and can be read.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub envelope: Option<E>,
 }
 
 /// How many messages are in which state; see [`Queue::count`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Counts {
     /// Messages that wait and were never attempted.

@@ -6,12 +6,18 @@ use std::time::Duration;
 /// An SMTP reply: a code and a text that may begin with an enhanced status code
 /// ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct Reply {
     /// For example 250, 450 or 550.
     pub code: u16,
     /// For example `2.0.0 Ok`.
     pub message: String,
     /// For how long the other side asks to be left alone.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, with = "crate::shapes::milliseconds", skip_serializing_if = "Option::is_none")
+    )]
     pub retry_after: Option<Duration>,
 }
 

@@ -48,9 +48,12 @@ impl RunOptions {
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct RunResult {
     /// What attempts came to. Those that a started queue has made meanwhile count as well.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub tally: Tally,
     /// How many messages wait now, those that others have claimed included.
     pub left: usize,
@@ -60,6 +63,7 @@ pub struct RunResult {
 
 /// What attempts came to, by messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tally {
     /// Messages that were attempted;
     pub attempted: u64,

@@ -11,18 +11,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use lettre::Message;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use slimta_queue_dict::queue::policies::add_message_id_header;
 use slimta_queue_dict::queue::{
-    BoxError, EnqueueError, EnqueueOptions, Event, Kind, ListOptions, Options, Queue, SystemTimer,
+    BoxError, EnqueueError, EnqueueOptions, Event, Kind, ListOptions, Listed, Options, Queue,
 };
 use slimta_queue_dict::relays::SmtpRelay;
-use slimta_queue_dict::{DictStorage, Envelope, RedbError, RedbHost};
+use slimta_queue_dict::{DictStorage, Envelope, Error, Id, RedbError, RedbHost};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-type Mailer = Arc<Queue<RedbHost, SmtpRelay, SystemTimer>>;
+type Mailer = Arc<Queue<RedbHost, SmtpRelay>>;
 
 /// What is posted.
 #[derive(Deserialize)]
@@ -49,14 +49,6 @@ impl Mail {
     }
 }
 
-#[derive(Serialize)]
-struct Listed {
-    id: String,
-    state: &'static str,
-    attempts: u32,
-    replies: Vec<String>,
-}
-
 /// Answers 202 when the message is on the disk.
 async fn accept(State(queue): State<Mailer>, headers: HeaderMap, Json(mail): Json<Mail>) -> Response {
     let envelope = match mail.envelope() {
@@ -66,7 +58,7 @@ async fn accept(State(queue): State<Mailer>, headers: HeaderMap, Json(mail): Jso
     let key = headers.get("Idempotency-Key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     match queue.enqueue_with(envelope, EnqueueOptions { key, ..EnqueueOptions::default() }).await {
         Ok(stored) => {
-            let ids: Vec<String> = stored.iter().map(|(_, id)| id.to_string()).collect();
+            let ids: Vec<Id> = stored.into_iter().map(|(_, id)| id).collect();
             (StatusCode::ACCEPTED, Json(ids)).into_response()
         }
         Err(EnqueueError::Invalid(invalid)) => (StatusCode::BAD_REQUEST, invalid.to_string()).into_response(),
@@ -77,28 +69,23 @@ async fn accept(State(queue): State<Mailer>, headers: HeaderMap, Json(mail): Jso
     }
 }
 
-async fn list(State(queue): State<Mailer>) -> Result<Json<Vec<Listed>>, (StatusCode, String)> {
-    let failed = |error: slimta_queue_dict::Error<RedbError>| (StatusCode::SERVICE_UNAVAILABLE, error.to_string());
-    let mut listing = queue.list(ListOptions { limit: Some(100), ..ListOptions::default() }).map_err(failed)?;
+async fn list(State(queue): State<Mailer>) -> Result<Json<Vec<Listed<Envelope>>>, (StatusCode, String)> {
+    let failed = |error: Error<RedbError>| (StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+    let mut listing = queue.list(ListOptions::default().with_limit(100)).map_err(failed)?;
     let mut all = Vec::new();
     while let Some(message) = listing.next(&queue).await.map_err(failed)? {
-        let replies = message.replies.iter().map(|reply| format!("{} {}", reply.code, reply.message)).collect();
-        let (id, state) = (message.id.to_string(), message.state.name());
-        all.push(Listed { id, state, attempts: message.attempts, replies });
+        all.push(message);
     }
     Ok(Json(all))
 }
 
 fn log(event: &Event<'_, Envelope, RedbError>) {
     let id = event.id.map(|id| id.to_string()).unwrap_or_default();
-    match &event.kind {
-        Kind::Error(cause) => eprintln!("{id}: {cause:?}"),
-        Kind::Delivered(some) | Kind::Failed(some) | Kind::Deferred { recipients: some, .. } => {
-            for reply in some.iter().filter_map(|recipient| recipient.reply.as_ref()) {
-                println!("{id}: {}: {} {}", event.kind.name(), reply.code, reply.message);
-            }
-        }
-        _ => {}
+    if let Kind::Error(cause) = &event.kind {
+        eprintln!("{id}: {cause:?}");
+    }
+    for reply in event.kind.recipients().iter().filter_map(|recipient| recipient.reply.as_ref()) {
+        println!("{id}: {}: {reply}", event.kind.name());
     }
 }
 
@@ -110,8 +97,7 @@ async fn serve() -> Result<(), BoxError> {
     let path = setting("QUEUE", "mail-queue.redb");
     let host = RedbHost::open(&path).map_err(|error| format!("The file {path} cannot be used: {error}"))?;
 
-    let (keep_delivered, listener) = (Duration::from_secs(3600), Some(Box::new(log) as _));
-    let options = Options { keep_delivered, listener, ..Options::default() };
+    let options = Options::default().with_keep_delivered(Duration::from_secs(3600)).with_listener(log);
     let relay = SmtpRelay::new(address.0, address.1);
     let queue: Mailer = Arc::new(Queue::new(DictStorage::new(host), relay, options)?);
     queue.add_policy(add_message_id_header());
