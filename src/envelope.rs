@@ -5,6 +5,7 @@ use std::fmt;
 use crate::error::{Got, Invalid, finite};
 use crate::id::Id;
 use crate::send::{MaybeSend, MaybeSync};
+use crate::timestamp::Timestamp;
 
 /// What a storage must know of an envelope. A host keeps envelopes as whatever suits it; one is
 /// never changed after `write`.
@@ -48,10 +49,9 @@ pub struct Envelope {
     /// The name of the host that took the message.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub receiver: Option<String>,
-    /// When the message was received: in milliseconds since the epoch, where a policy of this crate
-    /// reads it.
+    /// When the message was received.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    pub timestamp: Option<f64>,
+    pub timestamp: Option<Timestamp>,
     /// Of what it tells, if a queue has made it to tell a sender of failures.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub notice_of: Option<NoticeOf>,
@@ -144,7 +144,7 @@ impl EnvelopeHandle for Envelope {
             check_text(("recipients", Some(index), None), recipient, is_address, ADDRESS)?;
         }
         check_headers(&self.headers)?;
-        self.timestamp.map_or(Ok(()), |timestamp| finite("timestamp", timestamp))
+        self.timestamp.map_or(Ok(()), |timestamp| finite("timestamp", timestamp.as_millis()))
     }
 }
 

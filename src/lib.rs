@@ -8,7 +8,7 @@
 //! no two writers overwrite each other.
 //!
 //! ```
-//! use slimta_queue_dict::{DictStorage, Envelope, MemoryHost};
+//! use slimta_queue_dict::{DictStorage, Envelope, MemoryHost, Timestamp};
 //! use std::time::SystemTime;
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let storage = DictStorage::new(MemoryHost::new());
@@ -24,7 +24,7 @@
 //!
 //! let mut load = storage.load();
 //! while let Some((timestamp, id)) = load.next().await? {
-//!     println!("{id} is due at {timestamp}");
+//!     println!("{id} is due at {}", Timestamp::from(timestamp));
 //!     storage.increment_attempts(&id).await?;
 //! }
 //! storage.remove(&id).await?;
@@ -106,7 +106,7 @@ pub use hosts::{Durability, RedisCursor, RedisError, RedisHost};
 pub use hosts::{RedbError, RedbHost};
 pub use id::{Id, NoRandomness, NotAnId};
 pub use integrity::{Findings, Repair};
-pub use load::{Load, Position};
+pub use load::Load;
 pub use meta::{Attempts, Change, Expect, Failed, LastReply, Lease, Meta, Notice};
 pub use send::{MaybeSend, MaybeSync};
 pub use storage::{DictStorage, Queued, Result};

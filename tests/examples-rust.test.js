@@ -14,7 +14,7 @@ const MAIL = { from: 'me@example.com', to: ['you@example.com'], subject: 'Grüß
 
 before(() => promisify(execFile)('cargo', ['build', '--quiet', '--target-dir', TARGET], {
   cwd: join(ROOT, 'examples/rust-mailer'),
-  env: { ...process.env, CARGO_PROFILE_DEV_DEBUG: '0' }, // a third of the time
+  env: { ...process.env, CARGO_PROFILE_DEV_DEBUG: '0' }, // nobody debugs it
 }));
 
 /**

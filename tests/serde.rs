@@ -19,7 +19,7 @@ fn whole() -> Envelope {
         message: "How are you?\r\n".into(),
         client: Client { ip: Some("192.0.2.1".into()), protocol: Some("ESMTPS".into()), ..Client::default() },
         receiver: Some("mx.example.com".into()),
-        timestamp: Some(1_700_000_000_000.0),
+        timestamp: Some(Timestamp::from(1_700_000_000_000.0)),
         notice_of: Some(NoticeOf { id: Id::from_u128(1), attempt: 2 }),
         unknown: Vec::new(),
     }

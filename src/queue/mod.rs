@@ -70,7 +70,7 @@ pub use relay::{Attempt, BoxRelay, DynRelay, Relay, RelayFn, relay_fn};
 pub use reply::Reply;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use run::Which;
-pub use run::{RunOptions, RunResult, Tally};
+pub use run::{RunOptions, RunResult};
 pub use signal::AbortSignal;
 #[cfg(not(target_family = "wasm"))]
 pub use timer::SystemTimer;

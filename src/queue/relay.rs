@@ -12,6 +12,7 @@ use crate::send::{MaybeSend, MaybeSync};
 
 /// One attempt to deliver a message, as its relay sees it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Attempt {
     /// Which message.
     pub id: Id,
@@ -19,6 +20,14 @@ pub struct Attempt {
     pub attempts: u32,
     /// Is aborted when the attempt is out of time.
     pub signal: AbortSignal,
+}
+
+impl Attempt {
+    /// An attempt to try a relay with, after so many others.
+    #[must_use]
+    pub fn new(id: Id, attempts: u32) -> Self {
+        Self { id, attempts, signal: AbortSignal::default() }
+    }
 }
 
 /// Delivers messages. Natively a relay and its futures are `Send`.

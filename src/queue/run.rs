@@ -46,25 +46,12 @@ impl RunOptions {
     }
 }
 
-/// What a run came to.
+/// What a run came to, by messages. Those that a started queue has attempted meanwhile count as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct RunResult {
-    /// What attempts came to. Those that a started queue has made meanwhile count as well.
-    #[cfg_attr(feature = "serde", serde(flatten))]
-    pub tally: Tally,
-    /// How many messages wait now, those that others have claimed included.
-    pub left: usize,
-    /// When the first of these is due, or its claim ends.
-    pub next_due: Option<Timestamp>,
-}
-
-/// What attempts came to, by messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Tally {
     /// Messages that were attempted;
     pub attempted: u64,
     /// those that somebody has got,
@@ -73,6 +60,19 @@ pub struct Tally {
     pub deferred: u64,
     /// those of which somebody was given up.
     pub failed: u64,
+    /// How many messages wait now, those that others have claimed included.
+    pub left: usize,
+    /// When the first of these is due, or its claim ends.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What attempts came to, by messages: see [`RunResult`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) attempted: u64,
+    pub(super) delivered: u64,
+    pub(super) deferred: u64,
+    pub(super) failed: u64,
 }
 
 impl Tally {
@@ -230,6 +230,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         let mut tally = pass.tally;
         tally.add(scheduler.started().since(before));
         let (left, next_due) = scheduler.left(self.settings.lease);
-        Ok(RunResult { tally, left, next_due: next_due.map(Timestamp::from) })
+        let Tally { attempted, delivered, deferred, failed } = tally;
+        Ok(RunResult { attempted, delivered, deferred, failed, left, next_due: next_due.map(Timestamp::from) })
     }
 }

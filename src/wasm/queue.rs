@@ -382,9 +382,10 @@ impl<'a> From<&'a Listed<JsEnvelope>> for JsListed<'a> {
 }
 
 /// `pkg/queue.js` names the numbers.
-fn run_result_to_js(RunResult { tally, left, next_due }: RunResult) -> JsValue {
+fn run_result_to_js(result: RunResult) -> JsValue {
+    let RunResult { attempted, delivered, deferred, failed, left, next_due } = result;
     let [attempted, delivered, deferred, failed] =
-        [tally.attempted, tally.delivered, tally.deferred, tally.failed].map(|number| Some(number as f64));
+        [attempted, delivered, deferred, failed].map(|number| Some(number as f64));
     numbers([attempted, delivered, deferred, failed, Some(left as f64), next_due.map(Timestamp::as_millis)])
 }
 

@@ -9,5 +9,5 @@ where
     H: Host<Envelope: QueueEnvelope> + 'static,
     R: Relay<H::Envelope> + 'static,
 {
-    tokio::spawn(async move { Ok(queue.run().await?.tally.delivered) })
+    tokio::spawn(async move { Ok(queue.run().await?.delivered) })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use slimta_queue_dict::queue::{
-    Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, SystemTimer, Timer, Verdict,
+    Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, RunResult, SystemTimer, Timer, Verdict,
 };
 use slimta_queue_dict::{DictStorage, Envelope, Host, Id, MemoryHost};
 use tokio::sync::Notify;
@@ -27,6 +27,11 @@ pub fn no_user() -> Verdict {
 
 pub fn later() -> Verdict {
     Reply::new(450, "4.2.0 later").into()
+}
+
+/// How many messages were attempted, delivered, deferred and given up.
+pub fn tally(result: RunResult) -> [u64; 4] {
+    [result.attempted, result.delivered, result.deferred, result.failed]
 }
 
 /// An event, as far as tests ask for it.
