@@ -87,6 +87,11 @@ async fn the_service_sends_what_it_takes_and_ends_when_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("queue");
     service::serve(&path, std::future::ready(())).await.unwrap();
-    service::serve(&path, tokio::time::sleep(std::time::Duration::from_millis(300))).await.unwrap();
-    assert_eq!(left(&path).await, 0);
+    for milliseconds in [300, 3_000, 30_000] {
+        service::serve(&path, tokio::time::sleep(std::time::Duration::from_millis(milliseconds))).await.unwrap();
+        if left(&path).await == 0 {
+            return; // on a machine that does much else it takes longer
+        }
+    }
+    panic!("it sends nothing");
 }
