@@ -181,7 +181,7 @@ fn full() -> Envelope {
         message: (0..=255).collect(),
         client: Client { ip: Some("::1".into()), auth: Some(String::new()), ..Client::default() },
         receiver: Some("here".into()),
-        timestamp: Some(-0.5),
+        timestamp: Some((-0.5).into()),
         notice_of: Some(NoticeOf { id: Id::from_u128(7), attempt: 3 }),
         unknown: Vec::new(),
     }

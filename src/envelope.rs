@@ -1,11 +1,15 @@
 //! Who gets a message and what it says.
 
+use std::fmt;
+
 use crate::error::{Got, Invalid, finite};
 use crate::id::Id;
+use crate::send::{MaybeSend, MaybeSync};
+use crate::timestamp::Timestamp;
 
 /// What a storage must know of an envelope. A host keeps envelopes as whatever suits it; one is
 /// never changed after `write`.
-pub trait EnvelopeHandle: Clone {
+pub trait EnvelopeHandle: Clone + MaybeSend + MaybeSync {
     /// How many recipients the message was accepted for.
     fn recipient_count(&self) -> usize;
 
@@ -23,33 +27,60 @@ pub trait EnvelopeHandle: Clone {
     fn check(&self) -> Result<(), Invalid>;
 }
 
-/// An envelope and the message in it, as Rust hosts keep them.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// An envelope and the message in it, as Rust hosts keep them. `Debug` shows how long the message is, and not what
+/// it says.
+#[derive(Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Envelope {
     /// The address that bounces go to; `None` or an empty string is the null sender.
     pub sender: Option<String>,
     /// The addresses to deliver to; the same one may be there several times.
     pub recipients: Vec<String>,
     /// Names and values in the order of the message. A value may be folded.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub headers: Vec<(String, String)>,
     /// What follows the headers.
+    #[cfg_attr(feature = "serde", serde(with = "crate::shapes::message"))]
     pub message: Vec<u8>,
     /// Who handed the message in.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Client::is_unknown"))]
     pub client: Client,
     /// The name of the host that took the message.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub receiver: Option<String>,
-    /// When the message was received: in milliseconds since the epoch, where a policy of this crate
-    /// reads it.
-    pub timestamp: Option<f64>,
+    /// When the message was received.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub timestamp: Option<Timestamp>,
     /// Of what it tells, if a queue has made it to tell a sender of failures.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub notice_of: Option<NoticeOf>,
     /// The fields that this version does not know, as the host encodes them: whatever a program in JavaScript
     /// has put beside these. Who reads the message there gets them back.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub unknown: Vec<u8>,
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sender, recipients, headers, message, client, receiver, timestamp, notice_of, unknown } = self;
+        f.debug_struct("Envelope")
+            .field("sender", sender)
+            .field("recipients", recipients)
+            .field("headers", headers)
+            .field("message", &format_args!("{} bytes", message.len()))
+            .field("client", client)
+            .field("receiver", receiver)
+            .field("timestamp", timestamp)
+            .field("notice_of", notice_of)
+            .field("unknown", &format_args!("{} bytes", unknown.len()))
+            .finish()
+    }
 }
 
 /// What a notice tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NoticeOf {
     /// The message whose recipients were given up.
     pub id: Id,
@@ -59,19 +90,35 @@ pub struct NoticeOf {
 
 /// What is known of the one who handed a message in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Client {
     /// Its network address.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub ip: Option<String>,
     /// The host name that belongs to the address.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub host: Option<String>,
     /// The name it gave itself (EHLO).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub name: Option<String>,
     /// How it spoke, for example `ESMTPS`.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub protocol: Option<String>,
     /// As whom it was authenticated.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub auth: Option<String>,
     /// The fields that this version does not know, as [`Envelope::unknown`] has them.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub unknown: Vec<u8>,
+}
+
+#[cfg(feature = "serde")]
+impl Client {
+    /// Whether nothing is known.
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl EnvelopeHandle for Envelope {
@@ -97,7 +144,7 @@ impl EnvelopeHandle for Envelope {
             check_text(("recipients", Some(index), None), recipient, is_address, ADDRESS)?;
         }
         check_headers(&self.headers)?;
-        self.timestamp.map_or(Ok(()), |timestamp| finite("timestamp", timestamp))
+        self.timestamp.map_or(Ok(()), |timestamp| finite("timestamp", timestamp.as_millis()))
     }
 }
 
@@ -185,6 +232,13 @@ mod tests {
             let error = envelope.check().unwrap_err();
             assert_eq!(error.name(), "sender");
         }
+    }
+
+    #[test]
+    fn what_a_message_says_is_not_shown() {
+        let envelope = Envelope { message: b"secret".to_vec(), ..three() };
+        let shown = format!("{envelope:?}");
+        assert!(shown.contains(r#"recipients: ["a", "b", "a"]"#) && shown.contains("message: 6 bytes"), "{shown}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::Id;
+use crate::id::{Id, NoRandomness};
 
 /// Why a call of a storage failed. `E` is what the host itself throws.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,7 @@ pub enum Error<E> {
     /// The storage was closed.
     Closed,
     /// The operating system gave no randomness for a new id.
-    Random(getrandom::Error),
+    Random(NoRandomness),
     /// An argument was refused; nothing was written.
     Invalid(Box<Invalid>),
 }

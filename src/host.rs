@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::envelope::EnvelopeHandle;
 use crate::id::Id;
 use crate::meta::Meta;
+use crate::send::{MaybeSend, MaybeSync};
 
 pub use crate::watch::ChangeListener;
 
@@ -161,28 +162,43 @@ pub type Alone = Box<dyn Any>;
 
 /// What keeps the two dictionaries, and what the storage needs besides: a clock to wait by.
 ///
-/// The futures may be ready at once; a storage over such a host never waits. A storage is `Send`
-/// and its futures are, when the host and its futures are.
-pub trait Host {
+/// The futures may be ready at once; a storage over such a host never waits. Natively a host and its
+/// futures are `Send` ([`MaybeSend`]), so that storages and queues are, over any host, and their futures
+/// can be spawned:
+///
+/// ```
+/// use slimta_queue_dict::{DictStorage, Host, Id, Result};
+/// use std::sync::Arc;
+///
+/// async fn write<H: Host + 'static>(storage: Arc<DictStorage<H>>, envelope: H::Envelope) -> Result<Id, H> {
+///     let work = tokio::spawn(async move { storage.write(envelope, 0.0, None).await });
+///     work.await.expect("it does not panic")
+/// }
+/// ```
+pub trait Host: MaybeSend + MaybeSync {
     /// What this host keeps as an envelope.
     type Envelope: EnvelopeHandle;
     /// Whatever lets the host tell "still what you read".
-    type Version: Clone + Debug;
+    type Version: Clone + Debug + MaybeSend + MaybeSync;
     /// Where a page begins.
-    type Cursor;
+    type Cursor: MaybeSend + MaybeSync;
     /// What the host throws.
-    type Error: Clone + Debug;
+    type Error: Clone + Debug + MaybeSend + MaybeSync;
 
     /// Reads a meta record; `None` when there is none.
-    fn read_meta(&self, id: Id) -> impl Future<Output = Result<Option<Record<Self::Version>>, Self::Error>>;
+    fn read_meta(&self, id: Id)
+    -> impl Future<Output = Result<Option<Record<Self::Version>>, Self::Error>> + MaybeSend;
 
     /// Reads an envelope; `None` when there is none. It may be a handle on what is kept: the
     /// storage gives out only what [`EnvelopeHandle::without`] makes of it.
-    fn read_envelope(&self, id: Id) -> impl Future<Output = Result<Option<Stored<Self::Envelope>>, Self::Error>>;
+    fn read_envelope(
+        &self,
+        id: Id,
+    ) -> impl Future<Output = Result<Option<Stored<Self::Envelope>>, Self::Error>> + MaybeSend;
 
     /// Makes all writes of a batch if all its checks hold, and tells whether it did. When it
     /// answers, the writes are as durable as the host makes them.
-    fn commit(&self, batch: BatchOf<Self>) -> impl Future<Output = Result<bool, Self::Error>>;
+    fn commit(&self, batch: BatchOf<Self>) -> impl Future<Output = Result<bool, Self::Error>> + MaybeSend;
 
     /// Reads the next entries of a dictionary, `None` beginning at the first, in an order that
     /// changes of other entries do not disturb. A page may be empty and still have a next one.
@@ -191,13 +207,13 @@ pub trait Host {
         dict: Dict,
         cursor: Option<Self::Cursor>,
         limit: u32,
-    ) -> impl Future<Output = Result<Page<Self::Cursor>, Self::Error>>;
+    ) -> impl Future<Output = Result<Page<Self::Cursor>, Self::Error>> + MaybeSend;
 
     /// Counts the entries of both dictionaries.
-    fn sizes(&self) -> impl Future<Output = Result<Sizes, Self::Error>>;
+    fn sizes(&self) -> impl Future<Output = Result<Sizes, Self::Error>> + MaybeSend;
 
     /// Is ready when the time has passed. Dropping the future ends the timer.
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + MaybeSend;
 
     /// Milliseconds on a clock that never goes back.
     fn now(&self) -> f64;
@@ -243,7 +259,7 @@ pub trait Host {
     /// While a host is full, nothing can be claimed. Something as long as which lives the caller is the only one
     /// who attempts what it cannot claim, by the name under which it claims otherwise; `None` if somebody else
     /// does, or if the host cannot tell.
-    fn attempt_alone(&self, owner: &str) -> impl Future<Output = Option<Alone>> {
+    fn attempt_alone(&self, owner: &str) -> impl Future<Output = Option<Alone>> + MaybeSend {
         let _ = owner;
         ready(None)
     }
@@ -256,7 +272,7 @@ pub trait Host {
     }
 
     /// Gives back what the host holds. Called once, after the last other call has ended.
-    fn close(&self) -> impl Future<Output = Result<(), Self::Error>> {
+    fn close(&self) -> impl Future<Output = Result<(), Self::Error>> + MaybeSend {
         std::future::ready(Ok(()))
     }
 }

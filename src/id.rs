@@ -23,6 +23,18 @@ pub struct Id(Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAnId;
 
+/// The operating system, or the JavaScript host, gives no randomness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRandomness(getrandom::Error);
+
+impl fmt::Display for NoRandomness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for NoRandomness {}
+
 impl fmt::Display for NotAnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an id is 32 lower-case hexadecimal digits")
@@ -56,9 +68,9 @@ impl Id {
     ///
     /// # Errors
     /// The operating system or the JavaScript host gives no randomness.
-    pub fn generate() -> Result<Self, getrandom::Error> {
+    pub fn generate() -> Result<Self, NoRandomness> {
         let mut random = [0; 16];
-        getrandom::fill(&mut random)?;
+        fill(&mut random)?;
         Ok(Self(Builder::from_random_bytes(random).into_uuid()))
     }
 
@@ -96,6 +108,11 @@ impl fmt::Debug for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Draws bytes.
+pub(crate) fn fill(random: &mut [u8]) -> Result<(), NoRandomness> {
+    getrandom::fill(random).map_err(NoRandomness)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Finding and clearing what crashes and other programs have left behind.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::envelope::EnvelopeHandle;
 use crate::host::{Batch, Dict, Host, Record, Stored};
@@ -24,9 +25,9 @@ pub struct Findings {
 /// What [`DictStorage::repair`] may do.
 #[derive(Clone, Debug)]
 pub struct Repair {
-    /// For how many milliseconds this storage must have seen an envelope without a meta record
-    /// before that is cleared, since it may be a write under way.
-    pub min_age: f64,
+    /// For how long this storage must have seen an envelope without a meta record before that is cleared, since
+    /// it may be a write under way: an hour unless given.
+    pub min_age: Duration,
     /// Messages to list again under a fresh meta record, due at timestamp 0: those whose meta
     /// record is corrupt or missing and whose envelope is good.
     pub requeue: Vec<Id>,
@@ -34,7 +35,7 @@ pub struct Repair {
 
 impl Default for Repair {
     fn default() -> Self {
-        Self { min_age: 3_600_000.0, requeue: Vec::new() }
+        Self { min_age: Duration::from_secs(3600), requeue: Vec::new() }
     }
 }
 
@@ -61,10 +62,9 @@ impl<H: Host> DictStorage<H> {
     /// deletes what is corrupt or of a newer format.
     ///
     /// # Errors
-    /// Those of [`DictStorage::check`], [`Error::Invalid`](crate::Error::Invalid),
-    /// [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
+    /// Those of [`DictStorage::check`], [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
     pub async fn repair(&self, repair: Repair) -> Result<Findings, H> {
-        crate::error::finite("minAge", repair.min_age)?;
+        let min_age = repair.min_age.as_secs_f64() * 1000.0;
         let mut cleared = Findings::default();
         for id in repair.requeue {
             let version = match self.pair(id).await? {
@@ -80,7 +80,7 @@ impl<H: Host> DictStorage<H> {
         let (_, found) = self.survey().await?;
         for id in found {
             let (batch, list) = match self.pair(id).await? {
-                Pair { meta: None, envelope: Some(true) } if self.orphan_for(id) >= repair.min_age => {
+                Pair { meta: None, envelope: Some(true) } if self.orphan_for(id) >= min_age => {
                     (Batch::clear_envelope(id), &mut cleared.orphan_envelopes)
                 }
                 Pair { meta: Some(Record { meta: Stored::Good(_), version }), envelope: None } => {

@@ -8,7 +8,8 @@
 //! no two writers overwrite each other.
 //!
 //! ```
-//! use slimta_queue_dict::{DictStorage, Envelope, MemoryHost};
+//! use slimta_queue_dict::{DictStorage, Envelope, MemoryHost, Timestamp};
+//! use std::time::SystemTime;
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let storage = DictStorage::new(MemoryHost::new());
 //! let envelope = Envelope {
@@ -19,11 +20,11 @@
 //!           Subject: Hello\r\n\r\nHow are you?\r\n",
 //!     )
 //! };
-//! let id = storage.write(envelope, 0.0, None).await?;
+//! let id = storage.write(envelope, SystemTime::now(), None).await?;
 //!
 //! let mut load = storage.load();
 //! while let Some((timestamp, id)) = load.next().await? {
-//!     println!("{id} is due at {timestamp}");
+//!     println!("{id} is due at {}", Timestamp::from(timestamp));
 //!     storage.increment_attempts(&id).await?;
 //! }
 //! storage.remove(&id).await?;
@@ -43,6 +44,8 @@
 //! - `redis`: `RedisHost`, which keeps them on a Redis server or in a Redis Cluster, together with programs
 //!   in JavaScript.
 //! - `lettre`: `relays::SmtpRelay`, which delivers over SMTP.
+//! - `serde`: envelopes, ids, records and what a queue tells (replies, counts, what is listed) can be serialized,
+//!   under the names that JavaScript has for them.
 //! - `tracing`: a span around each attempt, and an event for each of the queue's.
 //! - `conformance`: the suite that every host passes, for one's own.
 
@@ -51,16 +54,24 @@
 
 #[cfg(all(
     target_arch = "wasm32",
-    any(feature = "redb", feature = "redis", feature = "lettre", feature = "tracing", feature = "conformance")
+    any(
+        feature = "redb",
+        feature = "redis",
+        feature = "lettre",
+        feature = "serde",
+        feature = "tracing",
+        feature = "conformance"
+    )
 ))]
 compile_error!(
-    "slimta-queue-dict has the features redb, redis, lettre, tracing and conformance for native programs only"
+    "slimta-queue-dict has the features redb, redis, lettre, serde, tracing and conformance for native programs only"
 );
 
 mod cache;
 mod clock;
 #[cfg(all(feature = "conformance", not(target_arch = "wasm32")))]
 pub mod conformance;
+mod date;
 mod envelope;
 mod error;
 pub mod host;
@@ -74,8 +85,12 @@ mod meta;
 pub mod queue;
 #[cfg(all(feature = "lettre", not(target_arch = "wasm32")))]
 pub mod relays;
+mod send;
+#[cfg(feature = "serde")]
+mod shapes;
 mod storage;
 mod sync;
+mod timestamp;
 mod wait;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
@@ -89,9 +104,11 @@ pub use hosts::MemoryHost;
 pub use hosts::{Durability, RedisCursor, RedisError, RedisHost};
 #[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
 pub use hosts::{RedbError, RedbHost};
-pub use id::{Id, NotAnId};
+pub use id::{Id, NoRandomness, NotAnId};
 pub use integrity::{Findings, Repair};
-pub use load::{Load, Position};
+pub use load::Load;
 pub use meta::{Attempts, Change, Expect, Failed, LastReply, Lease, Meta, Notice};
+pub use send::{MaybeSend, MaybeSync};
 pub use storage::{DictStorage, Queued, Result};
+pub use timestamp::Timestamp;
 pub use wait::Wait;

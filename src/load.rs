@@ -12,7 +12,7 @@ pub(crate) type Entries = Vec<(Id, Option<Stored<Meta>>)>;
 
 /// Where a listing stands.
 #[derive(Debug)]
-pub enum Position<C> {
+pub(crate) enum Position<C> {
     /// Before the first page.
     Start,
     /// Before the page that the host finds by this.
@@ -38,12 +38,9 @@ impl<H: Host> DictStorage<H> {
         Load { storage: self, position: Position::Start, page: Vec::new().into_iter() }
     }
 
-    /// The page of a listing at `position`, which moves on. A page may be empty before the end.
-    ///
-    /// # Errors
-    /// [`Error::Host`](crate::Error::Host), [`Error::Timeout`](crate::Error::Timeout),
-    /// [`Error::Closed`](crate::Error::Closed); the listing is at its end then.
-    pub async fn load_page(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(f64, Id)>, H> {
+    /// The page of a listing at `position`, which moves on; after a failure it is at its end. A page may be empty
+    /// before the end.
+    pub(crate) async fn load_page(&self, position: &mut Position<H::Cursor>) -> Result<Vec<(f64, Id)>, H> {
         let records = self.load_records(position).await?;
         Ok(records.into_iter().map(|(id, meta)| (meta.timestamp, id)).collect())
     }
@@ -76,7 +73,8 @@ impl<H: Host> Load<'_, H> {
     /// The next message and the time of its next attempt; `None` after the last one.
     ///
     /// # Errors
-    /// Those of [`DictStorage::load_page`].
+    /// [`Error::Host`](crate::Error::Host), [`Error::Timeout`](crate::Error::Timeout),
+    /// [`Error::Closed`](crate::Error::Closed); the listing is at its end then.
     pub async fn next(&mut self) -> Result<Option<(f64, Id)>, H> {
         loop {
             if let Some(message) = self.page.next() {

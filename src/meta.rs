@@ -9,6 +9,8 @@ pub(crate) const FORMAT_QUEUE: u32 = 2;
 
 /// What the queue knows of one message besides its envelope.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Meta {
     /// When the next attempt is due: a finite number whose unit the storage does not care for.
     pub timestamp: f64,
@@ -16,30 +18,40 @@ pub struct Meta {
     pub attempts: u32,
     /// Positions in the envelope's original list of the recipients that need no more attempts,
     /// ascending, each once.
+    #[cfg_attr(feature = "serde", serde(rename = "deliveredIndexes", skip_serializing_if = "Vec::is_empty"))]
     pub delivered: Vec<u32>,
     /// Who is attempting the message now, if somebody is.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub lease: Option<Lease>,
     /// Those of `delivered` that a queue has given up, by the attempt that did.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub failed: Vec<Failed>,
     /// When a queue attempted the message first: its patience begins then.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub first_attempt: Option<f64>,
     /// When nobody wants the message any more: whoever has not got it by then is given up, and nobody is told.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub expires: Option<f64>,
     /// How many attempts were made because they were due, not because somebody asked for them.
     pub scheduled: u32,
     /// The attempt of whose failures nobody was told yet.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub untold: Option<u32>,
     /// Whether the message, which tells of such failures, is to be sent; not decided unless set.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub notice: Option<Notice>,
     /// What was said last of recipients that are left or were given up.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub replies: Vec<LastReply>,
     /// The fields that this version does not know, as the host encodes them: a later version, which
     /// works on the same dictionaries, gets them back.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub unknown: Vec<u8>,
 }
 
 /// The claim of one deliverer on one message.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Lease {
     /// Until when nobody else may attempt the message, in the unit of [`Meta::timestamp`].
     pub until: f64,
@@ -49,6 +61,7 @@ pub struct Lease {
 
 /// Recipients that one attempt gave up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Failed {
     /// The number of the attempt: what [`Meta::attempts`] was while it was made.
     pub attempt: u32,
@@ -59,6 +72,8 @@ pub struct Failed {
 /// What was decided of a notice of failures, in whose record it stands from the beginning: versions that know no
 /// notices leave such a message alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Notice {
     /// Nothing yet.
     Open,
@@ -70,6 +85,8 @@ pub enum Notice {
 
 /// What was said of some recipients in the last attempt that said something of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "crate::shapes::Replied", into = "crate::shapes::Replied"))]
 pub struct LastReply {
     /// The code of the reply.
     pub code: u16,

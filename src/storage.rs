@@ -19,6 +19,7 @@ use crate::id::Id;
 use crate::locks::{Locks, Progress};
 use crate::meta::{Attempts, Change, Changed, Meta};
 use crate::sync::Mutex;
+use crate::timestamp::Timestamp;
 use crate::watch::{Latest, Watchers};
 
 /// How many ids are generated for a message whose inserts fail.
@@ -116,8 +117,8 @@ impl<H: Host> DictStorage<H> {
         &self.host
     }
 
-    /// Stores a message whose first attempt is due at `timestamp`, and returns its id: `id` if one
-    /// is given, else a fresh one. When this returns, both records are as durable as the host makes
+    /// Stores a message whose first attempt is due at `timestamp`, a `SystemTime` or a number, and returns
+    /// its id: `id` if one is given, else a fresh one. When this returns, both records are as durable as the host makes
     /// them. A message that is already there under the given id stays as it is, so a write whose
     /// outcome is unknown can be repeated.
     ///
@@ -125,8 +126,8 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::Invalid`] for a timestamp that is not finite or an envelope that could not be sent
     /// as it stands; nothing was written then. [`Error::Random`], [`Error::Host`],
     /// [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
-    pub async fn write(&self, envelope: H::Envelope, timestamp: f64, id: Option<Id>) -> Result<Id, H> {
-        self.write_with(envelope, Meta::new(timestamp), id).await
+    pub async fn write(&self, envelope: H::Envelope, timestamp: impl Into<Timestamp>, id: Option<Id>) -> Result<Id, H> {
+        self.write_with(envelope, Meta::new(timestamp.into().as_millis()), id).await
     }
 
     /// The same with a record.
@@ -157,8 +158,9 @@ impl<H: Host> DictStorage<H> {
     /// [`Error::Invalid`] for a timestamp that is not finite, [`Error::NoSuchMessage`], and those of
     /// every change: [`Error::Corrupt`], [`Error::NewerFormat`], [`Error::Conflict`],
     /// [`Error::Host`], [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
-    pub async fn set_timestamp(&self, id: &Id, timestamp: f64) -> Result<(), H> {
-        self.make(*id, Change { timestamp: Some(timestamp), ..Change::default() }).await.map(drop)
+    pub async fn set_timestamp(&self, id: &Id, timestamp: impl Into<Timestamp>) -> Result<(), H> {
+        let timestamp = Some(timestamp.into().as_millis());
+        self.make(*id, Change { timestamp, ..Change::default() }).await.map(drop)
     }
 
     /// Counts one attempt more and returns how many there are now.

@@ -200,14 +200,6 @@ fn a_corrupt_message_can_be_removed() {
 }
 
 #[test]
-fn a_min_age_that_is_no_number_is_refused_and_clears_nothing() {
-    let storage = DictStorage::new(host(&[(GOOD, None)]));
-    let error = run(storage.repair(Repair { min_age: f64::NAN, ..Repair::default() })).unwrap_err();
-    assert_eq!(error.code(), "invalid");
-    assert!(storage.host().steps().is_empty());
-}
-
-#[test]
 fn a_write_of_the_same_storage_under_way_is_not_taken_for_an_orphan() {
     let host = FaultHost::new(Traits { atomic: false, ..Traits::default() });
     let storage = DictStorage::new(host.clone());

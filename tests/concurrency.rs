@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::scenario::id;
 use crate::support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
-use slimta_queue_dict::{Change, DictStorage, Error, Expect, Id, Lease, MemoryHost, Position, Repair};
+use slimta_queue_dict::{Change, DictStorage, Error, Expect, Id, Lease, MemoryHost, Repair};
 use tokio::task::JoinSet;
 
 type Storage = DictStorage<FaultHost>;
@@ -43,8 +43,12 @@ fn is_pending<F: Future + ?Sized>(future: Pin<&mut F>) -> bool {
     poll_once(future).is_pending()
 }
 
-async fn first_page(storage: &Storage) -> Vec<(f64, Id)> {
-    storage.load_page(&mut Position::Start).await.unwrap()
+async fn all(storage: &Storage) -> Vec<(f64, Id)> {
+    let (mut load, mut all) = (storage.load(), Vec::new());
+    while let Some(message) = load.next().await.unwrap() {
+        all.push(message);
+    }
+    all
 }
 
 fn attempts(storage: &Storage, id: &Id) -> u32 {
@@ -574,7 +578,7 @@ mod reads {
                 Box::pin(async { drop(storage.increment_attempts(&ONE).await) })
             };
             let mut get = pin!(storage.get(&ONE));
-            let mut page = pin!(first_page(&storage));
+            let mut page = pin!(all(&storage));
             assert!(is_pending(behind.as_mut()) && is_pending(get.as_mut()) && is_pending(page.as_mut()));
             drop(behind);
             let (changed, queued, _) = run(async { tokio::join!(change, get, page) });
@@ -608,7 +612,7 @@ mod close {
         for step in [Step::Page, Step::Sizes] {
             let storage = storage();
             storage.host().fault_once(step, Fault::Before(Trouble::Late(5)));
-            let mut page = pin!(first_page(&storage));
+            let mut page = pin!(all(&storage));
             let mut info = pin!(storage.get_info());
             let waits = if step == Step::Page { is_pending(page.as_mut()) } else { is_pending(info.as_mut()) };
             assert!(waits);

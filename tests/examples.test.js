@@ -1,7 +1,7 @@
 /** The examples, each started as its page says, from beginning to end. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, readFileSync, readdirSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -78,6 +78,7 @@ test('every example has a page, and names what it takes in the versions that the
   const { version } = JSON.parse(readFileSync(join(ROOT, 'pkg/package.json'), 'utf8'));
   for (const name of readdirSync(join(ROOT, 'examples')).filter((name) => !name.endsWith('.md'))) {
     assert.ok(readFileSync(join(ROOT, 'examples', name, 'README.md'), 'utf8').startsWith(`# ${name}\n`), name);
+    if (existsSync(join(ROOT, 'examples', name, 'Cargo.lock'))) continue; // which has the versions
     const own = JSON.parse(readFileSync(join(ROOT, 'examples', name, 'package.json'), 'utf8'));
     for (const [dependency, range] of Object.entries({ ...own.dependencies, ...own.devDependencies })) {
       const expected = dependency === 'slimta-queue-dict' ? `^${version}` : devDependencies[dependency];

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, run};
 use proptest::prelude::*;
@@ -217,7 +218,7 @@ where
                 assert_eq!(code(storage.remove(&id).await), Ok(()));
             }
             Call::Repair => {
-                let repair = Repair { min_age: 0.0, requeue: vec![id] };
+                let repair = Repair { min_age: Duration::ZERO, requeue: vec![id] };
                 assert_eq!(code(storage.repair(repair).await), Ok(Findings::default()));
             }
         }

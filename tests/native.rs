@@ -30,8 +30,11 @@ mod redb;
 mod redis;
 #[cfg(feature = "redis")]
 mod redis_node;
+#[cfg(feature = "serde")]
+mod serde;
 #[cfg(feature = "lettre")]
 mod smtp_relay;
+mod spawn;
 mod storage;
 #[cfg(feature = "tracing")]
 mod trace;

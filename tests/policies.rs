@@ -17,7 +17,7 @@ fn message(recipients: &[&str], headers: &[(&str, &str)]) -> Envelope {
         sender: Some("me@example.com".into()),
         recipients: recipients.iter().map(|to| (*to).to_owned()).collect(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        timestamp: Some(TIME),
+        timestamp: Some(TIME.into()),
         ..Envelope::default()
     }
 }

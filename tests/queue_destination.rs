@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use crate::support::queues::{Events, HostTimer, id_of, left, watched};
+use crate::support::queues::{Events, HostTimer, id_of, left, tally, watched};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use slimta_queue_dict::queue::{
-    AbortSignal, Answer, Attempt, BoxError, Destination, Options, Queue, Relay, RunOptions, Tally,
+    AbortSignal, Answer, Attempt, BoxError, Destination, Options, Queue, Relay, RunOptions,
 };
-use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Host, Id, Lease, MemoryHost};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Host, Id, Lease, MemoryHost, Timestamp};
 use tokio::sync::Semaphore;
 
 type Slots = HashMap<String, (usize, usize, Arc<Semaphore>)>;
@@ -111,8 +111,8 @@ fn settle<F: Future>(mut working: Pin<&mut F>) -> Option<F::Output> {
     })
 }
 
-fn attempted(attempted: u64) -> Tally {
-    Tally { attempted, delivered: attempted, deferred: 0, failed: 0 }
+fn attempted(attempted: u64) -> [u64; 4] {
+    [attempted, attempted, 0, 0]
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_goes_elsewhere_goes_at_once_while_one_destination_is_slow() {
     assert_eq!(relay.begun(), ["a@slow", "a@slow", "a@fast"]);
     assert_eq!(
         (queue.get_info().in_attempt, queue.get_info().size, queue.get_info().oldest_due),
-        (3, 11, Some(-9_998.0))
+        (3, 11, Some(Timestamp::from(-9_998.0)))
     );
     relay.end("a@slow", 1);
     settle(working.as_mut());
@@ -216,7 +216,7 @@ fn so_many_attempts_begin_in_a_second_at_a_destination_as_it_takes() {
     assert_eq!(relay.begun(), ["a@one", "a@two", "a@one", "a@one"]);
     let waits = [times[2] - times[1], times[3] - times[2]];
     assert!(waits.iter().all(|wait| (2_000.0..2_100.0).contains(wait)), "{times:?}");
-    assert_eq!((result.tally, result.left), (attempted(4), 0));
+    assert_eq!((tally(result), result.left), (attempted(4), 0));
 }
 
 #[test]
@@ -250,17 +250,17 @@ fn a_run_ends_when_all_that_it_is_about_was_attempted_and_before_that_as_its_opt
     let all = ["a@one", "a@one", "a@one"];
     let (queue, relay, ..) = queue_of(pool(1), 9, &all);
     relay.end("a@one", 3);
-    assert_eq!(run(queue.flush()).unwrap().tally, attempted(3));
+    assert_eq!(tally(run(queue.flush()).unwrap()), attempted(3));
 
     let (queue, relay, ..) = queue_of(pool(1), 9, &all);
     relay.end("a@one", 3);
     let limited = run(queue.run_with(RunOptions { limit: Some(2), ..RunOptions::default() })).unwrap();
-    assert_eq!((limited.tally, limited.left), (attempted(2), 1));
+    assert_eq!((tally(limited), limited.left), (attempted(2), 1));
 
     let (queue, relay, ..) = queue_of(per_second(0.5), 9, &all);
     relay.end("a@one", 3);
-    let ended = run(queue.run_with(RunOptions { until: Some(3_000.0), ..RunOptions::default() })).unwrap();
-    assert_eq!((ended.tally, ended.left, ended.next_due), (attempted(2), 1, Some(-9_998.0)));
+    let ended = run(queue.run_with(RunOptions::default().with_until(3_000.0))).unwrap();
+    assert_eq!((tally(ended), ended.left, ended.next_due), (attempted(2), 1, Some(Timestamp::from(-9_998.0))));
 
     let (queue, relay, ..) = queue_of(pool(1), 9, &all);
     let signal = AbortSignal::default();
@@ -270,7 +270,7 @@ fn a_run_ends_when_all_that_it_is_about_was_attempted_and_before_that_as_its_opt
     assert!(settle(working.as_mut()).is_none());
     relay.end("a@one", 1);
     let aborted = settle(working.as_mut()).unwrap().unwrap();
-    assert_eq!((aborted.tally, aborted.left), (attempted(1), 2));
+    assert_eq!((tally(aborted), aborted.left), (attempted(1), 2));
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn a_run_waits_for_what_a_started_queue_lets_wait() {
     assert!(settle(running.as_mut()).is_none());
     relay.end("a@one", 2);
     settle(working.as_mut());
-    assert_eq!(settle(running.as_mut()).unwrap().unwrap().tally, attempted(2));
+    assert_eq!(tally(settle(running.as_mut()).unwrap().unwrap()), attempted(2));
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn a_stop_ends_those_that_wait_at_once_and_their_messages_are_as_before() {
     let mut stopping = Box::pin(queue.stop());
     assert!(poll_once(stopping.as_mut()).is_pending());
     settle(working.as_mut());
-    assert_eq!((queue.get_info().in_attempt, queue.get_info().oldest_due), (1, Some(-9_999.0)));
+    assert_eq!((queue.get_info().in_attempt, queue.get_info().oldest_due), (1, Some(Timestamp::from(-9_999.0))));
     relay.end("a@one", 1);
     assert!(settle(working.as_mut()).is_some());
     run(stopping);

@@ -85,7 +85,7 @@ fn stand_still(other: fn() -> Answer) -> (Option<Meta>, Option<Meta>, Events) {
     let before = meta(&host);
     relay.may_answer.store(true, Ordering::Relaxed);
     let result = run(attempting).unwrap();
-    assert_eq!((result.tally.delivered, result.tally.failed), (1, 0));
+    assert_eq!((result.delivered, result.failed), (1, 0));
     (before, meta(&host), events)
 }
 

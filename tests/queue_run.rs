@@ -1,22 +1,23 @@
 //! Runs of a queue: what they attempt, when they end, and what they tell.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use crate::support::queues::{Answering, id_of, later, left, no_user, queue_on, watched, with_messages};
+use crate::support::queues::{Answering, id_of, later, left, no_user, queue_on, tally, watched, with_messages};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
 use slimta_queue_dict::queue::{
-    AbortSignal, Answer, Attempt, BoxError, EnqueueOptions, Options, Queue, Relay, RunOptions, Tally, Verdict,
+    AbortSignal, Answer, Attempt, BoxError, EnqueueOptions, Options, Queue, Relay, RunOptions, Verdict,
 };
 use tokio::sync::Notify;
 
-use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Lease, MemoryHost};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Lease, MemoryHost, Timestamp};
 
 fn delivering() -> Answering<impl Fn(&Envelope, u32) -> Answer> {
     Answering(|_: &Envelope, _| Answer::delivered())
 }
 
 fn planned(at: f64) -> EnqueueOptions {
-    EnqueueOptions { at: Some(at), ..EnqueueOptions::default() }
+    EnqueueOptions::default().with_at(at)
 }
 
 /// Defers the first attempt of each message, and delivers with the second.
@@ -24,8 +25,8 @@ fn deferring() -> Answering<impl Fn(&Envelope, u32) -> Answer> {
     Answering(|_: &Envelope, attempts| if attempts == 0 { later().into() } else { Answer::delivered() })
 }
 
-fn attempted(attempted: u64, delivered: u64, deferred: u64, failed: u64) -> Tally {
-    Tally { attempted, delivered, deferred, failed }
+fn attempted(attempted: u64, delivered: u64, deferred: u64, failed: u64) -> [u64; 4] {
+    [attempted, delivered, deferred, failed]
 }
 
 #[tokio::test]
@@ -36,7 +37,7 @@ async fn a_run_attempts_what_is_due_once_and_tells_what_came_of_it() {
         "each" => Answer::Each(vec![Verdict::Delivered(None), later(), no_user()]),
         _ => later().into(),
     });
-    let options = Options { backoff: Some(Box::new(|_, _, _, _| Ok(Some(0.0)))), ..Options::default() };
+    let options = Options::default().with_backoff(|_, _, _, _| Ok(Some(Duration::ZERO)));
     let queue = queue_on(
         &host,
         relay,
@@ -47,9 +48,9 @@ async fn a_run_attempts_what_is_due_once_and_tells_what_came_of_it() {
     }
     queue.enqueue_with(envelope(1, "planned"), planned(1e15)).await.unwrap();
     let result = queue.run().await.unwrap();
-    assert_eq!(result.tally, attempted(3, 2, 2, 1));
+    assert_eq!(tally(result), attempted(3, 2, 2, 1));
     assert_eq!((result.left, left(&host).await), (3, 3));
-    assert!(result.next_due.unwrap() < 1e15);
+    assert!(result.next_due.unwrap() < Timestamp::from(1e15));
 }
 
 #[tokio::test]
@@ -57,12 +58,15 @@ async fn a_run_leaves_what_was_deferred_to_its_time_and_a_flush_does_not() {
     let host = with_messages(2).await;
     let queue = queue_on(&host, deferring(), Options::default());
     queue.enqueue_with(envelope(1, "planned"), planned(1e15)).await.unwrap();
-    assert_eq!(queue.run().await.unwrap().tally, attempted(2, 0, 2, 0));
+    assert_eq!(tally(queue.run().await.unwrap()), attempted(2, 0, 2, 0));
     let second = queue.run().await.unwrap();
-    assert_eq!((second.tally, second.left), (attempted(0, 0, 0, 0), 3));
+    assert_eq!((tally(second), second.left), (attempted(0, 0, 0, 0), 3));
     let flushed = queue.flush().await.unwrap();
-    assert_eq!((flushed.tally, flushed.left, flushed.next_due), (attempted(2, 2, 0, 0), 1, Some(1e15)));
-    assert_eq!(queue.flush().await.unwrap().tally, attempted(0, 0, 0, 0));
+    assert_eq!(
+        (tally(flushed), flushed.left, flushed.next_due),
+        (attempted(2, 2, 0, 0), 1, Some(Timestamp::from(1e15)))
+    );
+    assert_eq!(tally(queue.flush().await.unwrap()), attempted(0, 0, 0, 0));
 }
 
 #[tokio::test]
@@ -77,10 +81,10 @@ async fn a_run_tells_of_the_claims_of_others_and_leaves_them() {
         ..Change::default()
     };
     queue.storage().change(&id, change).await.unwrap();
-    for (tally, result) in
+    for (expected, result) in
         [(attempted(1, 1, 0, 0), queue.run().await.unwrap()), (attempted(0, 0, 0, 0), queue.flush().await.unwrap())]
     {
-        assert_eq!((result.tally, result.left, result.next_due), (tally, 1, Some(1e15)));
+        assert_eq!((tally(result), result.left, result.next_due), (expected, 1, Some(Timestamp::from(1e15))));
     }
 }
 
@@ -88,10 +92,24 @@ async fn a_run_tells_of_the_claims_of_others_and_leaves_them() {
 async fn no_attempt_begins_after_the_time_that_a_run_was_given() {
     let host = with_messages(2).await;
     let queue = queue_on(&host, delivering(), Options::default());
-    let result = queue.run_with(RunOptions { until: Some(5.0), ..RunOptions::default() }).await.unwrap();
-    assert_eq!((result.tally, result.left, result.next_due), (Tally::default(), 2, Some(0.0)));
-    let until = RunOptions { until: Some(1e15), ..RunOptions::default() };
+    let result = queue.run_with(RunOptions::default().with_until(5.0)).await.unwrap();
+    assert_eq!((tally(result), result.left, result.next_due), ([0; 4], 2, Some(Timestamp::from(0.0))));
+    let until = RunOptions::default().with_until(1e15);
     assert_eq!(queue.run_with(until).await.unwrap().left, 0);
+}
+
+#[tokio::test]
+async fn a_system_time_is_a_time_and_what_is_told_is_one_again() {
+    let queue = queue_on(&MemoryHost::new(), delivering(), Options::default());
+    let hour = SystemTime::now() + Duration::from_secs(3600);
+    let planned = EnqueueOptions::default().with_at(hour).with_expires(hour + Duration::from_secs(1));
+    let id = id_of(&queue.enqueue_with(envelope(1, "planned"), planned).await);
+    let until = RunOptions::default().with_until(hour + Duration::from_secs(3600));
+    let next_due = SystemTime::from(queue.run_with(until).await.unwrap().next_due.unwrap());
+    assert_eq!((Timestamp::from(next_due), next_due <= hour), (Timestamp::from(hour), true));
+    queue.storage().set_timestamp(&id, SystemTime::now()).await.unwrap();
+    queue.storage().write(envelope(1, "now"), SystemTime::now(), None).await.unwrap();
+    assert_eq!(tally(queue.run().await.unwrap()), attempted(2, 2, 0, 0));
 }
 
 #[tokio::test]
@@ -100,7 +118,7 @@ async fn a_run_makes_no_more_attempts_than_it_may_also_where_others_have_claimed
     let limit = |limit| RunOptions { limit: Some(limit), ..RunOptions::default() };
     let (one, two) = (queue_on(&host, Slow(9), Options::default()), queue_on(&host, Slow(9), Options::default()));
     let (first, second) = tokio::join!(one.run_with(limit(4)), two.run_with(limit(3)));
-    assert_eq!((first.unwrap().tally.attempted, second.unwrap().tally.attempted), (4, 3));
+    assert_eq!((first.unwrap().attempted, second.unwrap().attempted), (4, 3));
     assert_eq!(left(&host).await, 2);
     assert_eq!(one.run_with(limit(0)).await.unwrap().left, 2);
 }
@@ -116,9 +134,9 @@ async fn an_aborted_signal_begins_no_more_attempts_and_lets_those_under_way_end(
     }
     signal.abort();
     let result = run.await.unwrap();
-    assert_eq!((result.tally, result.left, left(&host).await), (attempted(1, 1, 0, 0), 2, 2));
+    assert_eq!((tally(result), result.left, left(&host).await), (attempted(1, 1, 0, 0), 2, 2));
     let aborted = RunOptions { signal: Some(signal), ..RunOptions::default() };
-    assert_eq!(queue.run_with(aborted).await.unwrap().tally, Tally::default());
+    assert_eq!(tally(queue.run_with(aborted).await.unwrap()), [0; 4]);
 }
 
 #[tokio::test]
@@ -128,7 +146,7 @@ async fn two_runs_of_one_queue_attempt_each_message_once_and_both_wait_for_the_e
     let queue = queue_on(&host, Slow(9), options);
     let (first, second) = tokio::join!(queue.run(), queue.run());
     let (first, second) = (first.unwrap(), second.unwrap());
-    assert_eq!(first.tally.attempted + second.tally.attempted, 5);
+    assert_eq!(first.attempted + second.attempted, 5);
     assert_eq!((first.left, second.left, events.of("attempt").len()), (0, 0, 5));
 }
 
@@ -149,7 +167,7 @@ async fn a_run_of_a_queue_that_is_started_counts_what_that_attempts_meanwhile() 
     }
     answer.notify_one();
     let result = run.await.unwrap();
-    assert_eq!((result.tally, result.left), (attempted(1, 1, 0, 0), 0));
+    assert_eq!((tally(result), result.left), (attempted(1, 1, 0, 0), 0));
     queue.stop().await;
     task.await.unwrap().unwrap();
 }
@@ -181,8 +199,8 @@ async fn what_a_storage_that_fails_leaves_is_due_when_the_queue_tries_again() {
         queue.run_with(RunOptions { limit: Some(0), ..RunOptions::default() }).await.unwrap().next_due.unwrap();
     host.fault_once(Step::Commit, Fault::Before(Trouble::Fail));
     let result = queue.run().await.unwrap();
-    assert_eq!((result.tally, result.left), (Tally::default(), 1));
-    assert!(result.next_due.unwrap() > before + 500.0, "{result:?}");
+    assert_eq!((tally(result), result.left), ([0; 4], 1));
+    assert!(result.next_due.unwrap().as_millis() > before.as_millis() + 500.0, "{result:?}");
 }
 
 /// Yields so often before it answers.

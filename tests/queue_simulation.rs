@@ -2,7 +2,6 @@
 //! seeds. A seed that fails is printed; `SEED=n cargo test --test queue_simulation` runs it alone.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-#![allow(clippy::arc_with_non_send_sync)] // the queue takes its dead letters in an Arc
 
 #[path = "support/simulation/mod.rs"]
 mod simulation;
@@ -10,7 +9,6 @@ mod simulation;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::future::ready;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +16,7 @@ use simulation::executor::Executor;
 use simulation::host::{SimHost, SimTimer};
 use simulation::ledger::{Mood, NAME, mood_of};
 use simulation::relay::{SimRelay, id_of, index_of};
-use simulation::{Shared, World};
+use simulation::{Setting, Shared, World};
 use slimta_queue_dict::queue::{Backoff, BounceFactory, Options, Queue};
 use slimta_queue_dict::{DictStorage, Envelope, Id, Meta};
 
@@ -33,9 +31,9 @@ const MOST_LATE: f64 = 2_100.0;
 #[derive(Clone, Default)]
 struct Place {
     /// By how much its clock on the wall is wrong.
-    skew: Rc<Cell<f64>>,
+    skew: Setting<f64>,
     /// Whether its network is away.
-    offline: Rc<Cell<bool>>,
+    offline: Setting<bool>,
 }
 
 /// What all deliverers of a life have in common.
@@ -70,7 +68,7 @@ fn begin(world: &Shared, executor: &Executor, number: usize, deliverer: u64, pla
     };
     let relay = SimRelay { world: world.clone(), deliverer, lease, offline: place.offline.clone() };
     let timer = SimTimer { world: world.clone(), skew: place.skew.clone() };
-    let queue = Rc::new(Queue::with_timer(storage(false), relay, options, timer).unwrap());
+    let queue = Arc::new(Queue::with_timer(storage(false), relay, options, timer).unwrap());
     let started = queue.clone();
     executor.spawn(number, async move { started.start().await.unwrap() });
     if is_patient {
@@ -86,7 +84,7 @@ fn end(world: &Shared, executor: &Executor, number: usize, deliverer: u64) {
 }
 
 /// A network that comes and goes while anything goes wrong. A queue hears when it is there.
-async fn flap(world: Shared, offline: Rc<Cell<bool>>, queue: Rc<Queue<SimHost, SimRelay, SimTimer>>) {
+async fn flap(world: Shared, offline: Setting<bool>, queue: Arc<Queue<SimHost, SimRelay, SimTimer>>) {
     loop {
         let (pause, is_away) = {
             let world = &mut *world.borrow_mut();
@@ -105,9 +103,8 @@ async fn flap(world: Shared, offline: Rc<Cell<bool>>, queue: Rc<Queue<SimHost, S
 fn backoff() -> Box<Backoff<Envelope>> {
     Box::new(|_, attempts, _, _| match attempts {
         7.. => Ok(None),
-        3 => Ok(Some(f64::NAN)),
-        4 => Err("no idea".into()),
-        more => Ok(Some(f64::from(more) * 4.0 * SECOND)),
+        3..5 => Err("no idea".into()),
+        more => Ok(Some(Duration::from_secs(4) * more)),
     })
 }
 
@@ -181,7 +178,7 @@ enum Last {
 
 /// One life of the world; what went wrong in it.
 fn live(seed: u64) -> Result<u32, String> {
-    let world = World::new(seed);
+    let world = World::shared(seed);
     let executor = Executor::new(&world);
     let (count, faults, troubles, jumps, habits) = {
         let world = &mut *world.borrow_mut();

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use slimta_queue_dict::queue::{AbortSignal, Answer, Attempt, Relay, Verdict};
+use slimta_queue_dict::queue::{Answer, Attempt, Relay, Verdict};
 use slimta_queue_dict::relays::SmtpRelay;
 use slimta_queue_dict::{Envelope, Id};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -47,7 +47,7 @@ fn envelope(recipients: &[&str]) -> Envelope {
 }
 
 fn attempt() -> Attempt {
-    Attempt { id: Id::from_u128(1), attempts: 0, signal: AbortSignal::default() }
+    Attempt::new(Id::from_u128(1), 0)
 }
 
 /// What came of each recipient, in words.

@@ -67,7 +67,7 @@ mod write {
             headers: vec![("X".into(), "folded\r\n value".into()), ("X".into(), "again".into())],
             message: vec![0, 255, 13, 10],
             receiver: Some("here".into()),
-            timestamp: Some(-1.5),
+            timestamp: Some((-1.5).into()),
             ..envelope(2, "text")
         };
         let id = run(storage.write(written.clone(), 5.0, None)).unwrap();
@@ -490,7 +490,7 @@ mod errors {
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let came = &number.to_string();
             bad("timestamp", came, run(storage.write(envelope(1, "text"), number, None)).map(drop));
-            let dated = Envelope { timestamp: Some(number), ..Envelope::default() };
+            let dated = Envelope { timestamp: Some(number.into()), ..Envelope::default() };
             bad("timestamp", came, run(storage.write(dated, 5.0, None)).map(drop));
             bad("timestamp", came, run(storage.set_timestamp(&id, number)));
             let change = Change { timestamp: Some(number), ..Change::default() };

@@ -1,6 +1,7 @@
 //! What a storage on the host keeps of messages.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Place, code, envelope, full, id, list, meta, storage, together, write};
 use crate::host::{Batch, Host, Sizes};
@@ -145,7 +146,7 @@ pub async fn what_a_crash_has_left_alone_is_found_and_cleared_or_made_whole<P: P
     let names = |numbers: &[u128]| numbers.iter().map(|number| id(*number).to_string()).collect::<Vec<_>>();
     assert_eq!((found.orphan_envelopes, found.orphan_meta), (names(&[1, 2]), names(&[3])));
     queue.write(envelope(2, "1"), 6.0, Some(id(1))).await.unwrap();
-    queue.repair(Repair { min_age: 0.0, ..Repair::default() }).await.unwrap();
+    queue.repair(Repair { min_age: Duration::ZERO, ..Repair::default() }).await.unwrap();
     assert_eq!(queue.check().await.unwrap(), Findings::default());
     assert_eq!(list(&queue).await, [(id(1), 6.0)]);
 }

@@ -12,6 +12,7 @@ use crate::envelope::Envelope;
 use crate::host::{BatchOf, Check, Dict, Host, Page, Record, Sizes, Stored, Write};
 use crate::id::Id;
 use crate::meta::Meta;
+use crate::send::MaybeSend;
 use crate::sync::{Mutex, lock};
 
 /// A host that lasts as long as the program. Clones share the dictionaries, so that several
@@ -97,7 +98,7 @@ impl Host for MemoryHost {
         Ok(Sizes { size: count(dicts.envelopes.len()), meta_size: count(dicts.meta.len()) })
     }
 
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + MaybeSend {
         clock::sleep(time)
     }
 

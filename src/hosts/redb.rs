@@ -172,7 +172,7 @@ impl Host for RedbHost {
         .await
     }
 
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
         clock::sleep(time)
     }
 

@@ -211,7 +211,7 @@ impl Host for RedisHost {
         Buckets { connection: &connection, prefix: &self.prefix }.sizes().await
     }
 
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
         clock::sleep(time)
     }
 

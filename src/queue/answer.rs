@@ -33,15 +33,16 @@ impl From<Reply> for Verdict {
 /// Something that came as an answer for a recipient from outside of Rust: what of it may mean
 /// something. Of an error that has a reply, code, text and time are those of the reply.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Foreign {
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+pub(crate) struct Foreign {
     /// What it is called, if it is an error.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Its code, if it has one.
-    pub code: Option<f64>,
+    pub(crate) code: Option<f64>,
     /// Its text, if it has one.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// For how many milliseconds the other side asks to be left alone.
-    pub retry_after: Option<f64>,
+    pub(crate) retry_after: Option<f64>,
 }
 
 impl From<Foreign> for Verdict {

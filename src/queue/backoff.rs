@@ -1,5 +1,9 @@
 //! When a message is tried again, and when it is given up.
 
+use std::time::Duration;
+
+use crate::timestamp::Timestamp;
+
 /// What follows an attempt that left recipients waiting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Delay {
@@ -36,8 +40,8 @@ const ENDLESS: f64 = 876_600.0 * HOUR;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Patience {
-    /// When the first attempt was made, in milliseconds since the epoch.
-    pub since: f64,
+    /// When the first attempt was made.
+    pub since: Timestamp,
     /// How many attempts were made because they were due, this one included.
     pub scheduled: u32,
     /// How often delivery was attempted for whatever reason, this time included.
@@ -58,20 +62,15 @@ impl Delay {
     pub(super) fn usual(patience: Patience, now: f64, random: f64) -> Self {
         let Patience { since, scheduled, late, waited, .. } = patience;
         // Nobody is given up who would not be had the attempt come when it was due.
-        if now - waited - since >= GIVE_UP_AFTER && scheduled >= FEWEST && late <= LATE {
+        if now - waited - since.as_millis() >= GIVE_UP_AFTER && scheduled >= FEWEST && late <= LATE {
             return Self::GiveUp;
         }
         Self::After(wait_after(scheduled, random))
     }
 
-    /// What a caller's function has answered, `None` standing for giving up. Nothing if that is no
-    /// time to wait: not a number, negative or infinite.
-    pub(super) fn answered(milliseconds: Option<f64>) -> Option<Self> {
-        match milliseconds {
-            None => Some(Self::GiveUp),
-            Some(wait) if wait.is_finite() && wait >= 0.0 => Some(Self::After(wait.clamp(SHORTEST, ENDLESS).round())),
-            Some(_) => None,
-        }
+    /// What a caller's function has answered, `None` standing for giving up.
+    pub(super) fn answered(wait: Option<Duration>) -> Self {
+        wait.map_or(Self::GiveUp, |wait| Self::After((wait.as_secs_f64() * 1000.0).clamp(SHORTEST, ENDLESS).round()))
     }
 }
 
@@ -97,7 +96,7 @@ mod tests {
     fn waits(random: f64) -> Vec<f64> {
         let mut now = 0.0;
         let all = (1..).map_while(|scheduled| {
-            let patience = Patience { since: 0.0, scheduled, attempts: scheduled, ..Patience::default() };
+            let patience = Patience { scheduled, attempts: scheduled, ..Patience::default() };
             let Delay::After(wait) = Delay::usual(patience, now, random) else { return None };
             now += wait;
             Some(wait)
@@ -156,12 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_time_is_none() {
-        for bad in [f64::NAN, -1.0, f64::INFINITY, f64::NEG_INFINITY, -f64::MIN_POSITIVE] {
-            assert_eq!(Delay::answered(Some(bad)), None, "{bad}");
-        }
-        assert_eq!(Delay::answered(None), Some(Delay::GiveUp));
-        assert_eq!(Delay::answered(Some(0.0)), Some(Delay::After(1.0)));
-        assert_eq!(Delay::answered(Some(f64::MAX)), Some(Delay::After(ENDLESS)));
+    fn an_answer_is_waited_for_a_millisecond_at_least_and_a_hundred_years_at_most() {
+        assert_eq!(Delay::answered(None), Delay::GiveUp);
+        assert_eq!(Delay::answered(Some(Duration::ZERO)), Delay::After(1.0));
+        assert_eq!(Delay::answered(Some(Duration::from_millis(1_500))), Delay::After(1_500.0));
+        assert_eq!(Delay::answered(Some(Duration::MAX)), Delay::After(ENDLESS));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 
@@ -12,12 +13,12 @@ use super::reply::Reply;
 
 #[cfg(not(target_family = "wasm"))]
 mod kinds {
-    use super::{Arc, BoxError, BoxFuture, Event, Patience, Reply};
+    use super::{Arc, BoxError, BoxFuture, Duration, Event, Patience, Reply};
 
     /// Decides when to try again: by the envelope, how often delivery was attempted, the replies to the
-    /// recipients that are left, and how long somebody was patient. Milliseconds, or nothing to give
+    /// recipients that are left, and how long somebody was patient. The time to wait, or nothing to give
     /// up. After an error the usual backoff decides.
-    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>], Patience) -> Result<Option<f64>, BoxError> + Send + Sync;
+    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>], Patience) -> Result<Option<Duration>, BoxError> + Send + Sync;
     /// Makes what tells the sender of recipients, those of the envelope, whom one attempt gave up: by
     /// the first reply, and by that of each recipient. Nothing for no bounce. After an error the usual
     /// notification is sent.
@@ -35,12 +36,12 @@ mod kinds {
 
 #[cfg(target_family = "wasm")]
 mod kinds {
-    use super::{Arc, BoxError, BoxFuture, Event, Patience, Reply};
+    use super::{Arc, BoxError, BoxFuture, Duration, Event, Patience, Reply};
 
     /// Decides when to try again: by the envelope, how often delivery was attempted, the replies to the
-    /// recipients that are left, and how long somebody was patient. Milliseconds, or nothing to give
+    /// recipients that are left, and how long somebody was patient. The time to wait, or nothing to give
     /// up. After an error the usual backoff decides.
-    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>], Patience) -> Result<Option<f64>, BoxError>;
+    pub type Backoff<E> = dyn Fn(&E, u32, &[Arc<Reply>], Patience) -> Result<Option<Duration>, BoxError>;
     /// Makes what tells the sender of recipients, those of the envelope, whom one attempt gave up: by
     /// the first reply, and by that of each recipient. Nothing for no bounce. After an error the usual
     /// notification is sent.

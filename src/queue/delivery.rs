@@ -251,15 +251,13 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let (backoff, envelope) = (self.queue.options.backoff.as_ref()?, self.envelope.as_ref()?);
         let replies: Vec<Arc<Reply>> =
             self.recipients(Status::Deferred).into_iter().filter_map(|left| left.reply).collect();
-        let cause = match caught(|| backoff(envelope, patience.attempts, &replies, patience)) {
-            Ok(Ok(answer)) => match Delay::answered(answer) {
-                Some(delay) => return Some(delay),
-                None => Cause::Backoff(answer.unwrap_or(f64::NAN)),
-            },
-            Ok(Err(error)) | Err(error) => Cause::Callback(error),
-        };
-        self.report(Kind::Error(cause));
-        None
+        match caught(|| backoff(envelope, patience.attempts, &replies, patience)) {
+            Ok(Ok(answer)) => Some(Delay::answered(answer)),
+            Ok(Err(error)) | Err(error) => {
+                self.report(Kind::Error(Cause::Callback(error)));
+                None
+            }
+        }
     }
 
     /// Waits, unless the queue was stopped meanwhile.
@@ -292,7 +290,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             let is_known = status == Status::Delivered || !self.state.is_late();
             let recipients = if is_known { self.recipients(status) } else { Vec::new() };
             if !recipients.is_empty() {
-                let timestamp = self.state.next_timestamp().unwrap_or(f64::NAN);
+                let timestamp = self.state.next_timestamp().unwrap_or(f64::NAN).into();
                 self.report(match status {
                     Status::Delivered => Kind::Delivered(recipients),
                     Status::Deferred => Kind::Deferred { recipients, timestamp },

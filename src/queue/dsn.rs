@@ -9,9 +9,9 @@
 
 mod text;
 
-use super::date::date;
 use super::host_name::{host_name, host_name_in_any_script};
 use super::reply::Reply;
+use crate::date::date;
 use crate::envelope::Envelope;
 use crate::id::Id;
 use crate::message::push_header;

@@ -5,7 +5,7 @@ use std::{error, fmt};
 use super::boxed::BoxError;
 use crate::error::Invalid;
 use crate::host::Host;
-use crate::id::Id;
+use crate::id::{Id, NoRandomness};
 use crate::storage::Result;
 
 /// Envelopes, each with its id or with the error that kept it from being stored.
@@ -22,10 +22,10 @@ pub enum EnqueueError<H: Host> {
     /// [`Queue::enqueue_with`]: super::queue::Queue::enqueue_with
     Invalid(Box<Invalid>),
     /// There is no randomness for an id. Nothing was stored.
-    Random(getrandom::Error),
+    Random(NoRandomness),
     /// At least one envelope is not stored.
     Storage {
-        /// Given again as [`EnqueueOptions::key`](super::options::EnqueueOptions::key), it stores only
+        /// Given again as [`EnqueueOptions::key`](super::EnqueueOptions::key), it stores only
         /// what is missing.
         key: String,
         /// What became of each envelope.
@@ -43,9 +43,16 @@ impl<H: Host> EnqueueError<H> {
     }
 }
 
-impl<H: Host<Error: fmt::Display>> fmt::Debug for EnqueueError<H> {
+impl<H: Host> fmt::Debug for EnqueueError<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EnqueueError({self})")
+        match self {
+            Self::Policy(error) => f.debug_tuple("Policy").field(error).finish(),
+            Self::Invalid(invalid) => f.debug_tuple("Invalid").field(invalid).finish(),
+            Self::Random(error) => f.debug_tuple("Random").field(error).finish(),
+            Self::Storage { key, .. } => {
+                f.debug_struct("Storage").field("key", key).field("first", &self.first()).finish()
+            }
+        }
     }
 }
 

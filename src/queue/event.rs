@@ -6,6 +6,7 @@ use super::boxed::BoxError;
 use super::reply::Reply;
 use crate::error::Error;
 use crate::id::Id;
+use crate::timestamp::Timestamp;
 
 /// A transition of a message. `E` is what the host keeps as an envelope, `X` what it throws.
 #[derive(Debug)]
@@ -32,15 +33,17 @@ pub enum Kind<'a, E, X> {
     /// Recipients have it.
     Delivered(Vec<Recipient>),
     /// Recipients wait for the next attempt.
+    #[non_exhaustive]
     Deferred {
         /// Who.
         recipients: Vec<Recipient>,
         /// The time of the next attempt.
-        timestamp: f64,
+        timestamp: Timestamp,
     },
     /// Recipients were given up.
     Failed(Vec<Recipient>),
     /// A bounce was stored.
+    #[non_exhaustive]
     Bounced {
         /// Who was given up.
         recipients: Vec<Recipient>,
@@ -56,9 +59,10 @@ pub enum Kind<'a, E, X> {
     Removed,
     /// It is the oldest that waits, and late by more than [`Options::overdue_after`](super::Options). This
     /// is told again once nothing was late in between.
+    #[non_exhaustive]
     Overdue {
         /// When it was due.
-        timestamp: f64,
+        timestamp: Timestamp,
     },
     /// Something went wrong, and the queue goes on.
     Error(Cause<X>),
@@ -80,6 +84,18 @@ impl<E, X> Kind<'_, E, X> {
             Self::Error(_) => "error",
         }
     }
+
+    /// Who was delivered to, deferred or given up, or is told of in a bounce; nobody where it is about none.
+    #[must_use]
+    pub fn recipients(&self) -> &[Recipient] {
+        match self {
+            Self::Delivered(recipients)
+            | Self::Failed(recipients)
+            | Self::Deferred { recipients, .. }
+            | Self::Bounced { recipients, .. } => recipients,
+            Self::Queued | Self::Attempt | Self::Removed | Self::Overdue { .. } | Self::Error(_) => &[],
+        }
+    }
 }
 
 /// What went wrong.
@@ -94,14 +110,13 @@ pub enum Cause<X> {
     Relay(BoxError),
     /// The answer of the relay means nothing, for this reason.
     Unrecognised(&'static str),
-    /// The backoff has answered with what is no number of milliseconds.
-    Backoff(f64),
-    /// Another function of the caller failed.
+    /// A function of the caller failed.
     Callback(BoxError),
 }
 
 /// A recipient and what was said of it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Recipient {
     /// Its position in the original list.
     pub index: u32,

@@ -1,12 +1,12 @@
 //! What is written into the headers of messages.
 
-pub(crate) use super::date::date;
 use super::host_name::{host_name, is_host};
-use crate::id::Id;
+pub(crate) use crate::date::date;
+use crate::id::{Id, NoRandomness};
 
 /// The value of `Message-ID`: drawn, at the host that took the message, or else at the domain of the
 /// sender.
-pub(crate) fn message_id(receiver: &str, sender: &str) -> Result<String, getrandom::Error> {
+pub(crate) fn message_id(receiver: &str, sender: &str) -> Result<String, NoRandomness> {
     Ok(format!("<{}@{}>", Id::generate()?, host_name(receiver, sender)))
 }
 

@@ -1,12 +1,17 @@
 //! What a queue has to do and has done.
 
+use crate::timestamp::Timestamp;
+
 /// What a queue has to do and has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[non_exhaustive]
 pub struct Info {
     /// Messages that it knows: those that wait and those being attempted.
     pub size: usize,
-    /// The timestamp of the one that is due first, of those that wait.
-    pub oldest_due: Option<f64>,
+    /// When the one is due that is due first, of those that wait.
+    pub oldest_due: Option<Timestamp>,
     /// Messages being attempted.
     pub in_attempt: usize,
     /// Attempts that delivered to somebody.

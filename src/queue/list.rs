@@ -12,9 +12,13 @@ use crate::id::Id;
 use crate::load::Position;
 use crate::meta::{Lease, Meta};
 use crate::storage::{DictStorage, Result};
+use crate::timestamp::Timestamp;
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
 pub enum MessageState {
     /// It waits and was never attempted.
     Waiting,
@@ -63,25 +67,57 @@ pub struct ListOptions {
     pub envelopes: bool,
 }
 
+impl ListOptions {
+    /// The same, with [`ListOptions::state`].
+    #[must_use]
+    pub fn with_state(self, state: MessageState) -> Self {
+        Self { state: Some(state), ..self }
+    }
+
+    /// The same, with [`ListOptions::limit`].
+    #[must_use]
+    pub fn with_limit(self, limit: u64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// The same, with [`ListOptions::cursor`].
+    #[must_use]
+    pub fn with_cursor(self, cursor: impl Into<String>) -> Self {
+        Self { cursor: Some(cursor.into()), ..self }
+    }
+
+    /// The same, and the envelopes are read.
+    #[must_use]
+    pub fn with_envelopes(self) -> Self {
+        Self { envelopes: true, ..self }
+    }
+}
+
 /// A message as its record says.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Listed<E> {
     /// The message.
     pub id: Id,
     /// What becomes of it.
     pub state: MessageState,
     /// When it is due, when its claim ends, or, in the dead letter, when it was given up.
-    pub due: f64,
+    pub due: Timestamp,
     /// How often it was attempted, in the dead letter until it was given up.
     pub attempts: u32,
     /// The last replies to its recipients.
     pub replies: Vec<Reply>,
     /// Its envelope with the recipients that are left, if that was asked for and can be read.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub envelope: Option<E>,
 }
 
 /// How many messages are in which state; see [`Queue::count`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[non_exhaustive]
 pub struct Counts {
     /// Messages that wait and were never attempted.
     pub waiting: u64,
@@ -94,7 +130,7 @@ pub struct Counts {
     /// Those in the dead letter.
     pub failed: u64,
     /// The earliest time at which one that waits is due.
-    pub oldest_due: Option<f64>,
+    pub oldest_due: Option<Timestamp>,
 }
 
 /// The messages of a queue, a page of the host at a time. Made by [`Queue::list`].
@@ -169,8 +205,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             };
             *number = number.saturating_add(1);
             if matches!(state, MessageState::Waiting | MessageState::Deferred) {
-                counts.due = counts.due.saturating_add(u64::from(due <= self.timer.wall()));
-                counts.oldest_due = Some(counts.oldest_due.map_or(due, |oldest| oldest.min(due)));
+                counts.due = counts.due.saturating_add(u64::from(due.as_millis() <= self.timer.wall()));
+                counts.oldest_due = counts.oldest_due.filter(|oldest| *oldest <= due).or(Some(due));
             }
             if listing.listed.is_multiple_of(AT_ONCE as u64) {
                 self.timer.yield_now().await;
@@ -297,7 +333,7 @@ impl<C> Listing<C> {
         Ok(Some(Listed {
             id,
             state,
-            due: meta.timestamp,
+            due: meta.timestamp.into(),
             attempts: meta.attempts,
             replies: replies(meta),
             envelope: envelope.map(|queued| queued.envelope),

@@ -15,12 +15,13 @@ mod cancel;
 mod chunks;
 mod clock;
 mod command;
-mod date;
 mod dead_letter;
 mod delivery;
+mod destination;
 mod destinations;
 mod dsn;
 mod enqueue_error;
+mod enqueue_options;
 mod envelope;
 mod event;
 pub(crate) mod headers;
@@ -49,23 +50,27 @@ mod trace;
 mod watcher;
 mod worker;
 
-pub use answer::{Answer, Foreign, Verdict};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use answer::Foreign;
+pub use answer::{Answer, Verdict};
 pub use backoff::Patience;
 pub use bounce_queue::BounceQueue;
 pub use boxed::{BoxError, BoxFuture};
 pub use callback::{Backoff, BounceFactory, DestinationOf, Listener, OwnerGone, Policy};
+pub use destination::Destination;
 pub use enqueue_error::{EnqueueError, Results};
+pub use enqueue_options::EnqueueOptions;
 pub use envelope::{Parts, QueueEnvelope, notice_id};
 pub use event::{Cause, Event, Kind, Recipient};
 pub use info::Info;
 pub use list::{Counts, ListOptions, Listed, Listing, MessageState};
-pub use options::{Destination, EnqueueOptions, Options};
+pub use options::Options;
 pub use queue::{Enqueued, Queue};
 pub use relay::{Attempt, BoxRelay, DynRelay, Relay, RelayFn, relay_fn};
 pub use reply::Reply;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use run::Which;
-pub use run::{RunOptions, RunResult, Tally};
+pub use run::{RunOptions, RunResult};
 pub use signal::AbortSignal;
 #[cfg(not(target_family = "wasm"))]
 pub use timer::SystemTimer;

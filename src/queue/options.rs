@@ -4,11 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backoff::Patience;
 use super::bounce_queue::BounceQueue;
-use super::callback::{Backoff, BounceFactory, DestinationOf, Listener, OwnerGone};
-use crate::error::{Got, Invalid};
+use super::boxed::{BoxError, BoxFuture};
+use super::callback::{Backoff, BounceFactory, Listener, OwnerGone};
+use super::destination::Destination;
+use super::event::Event;
+use super::reply::Reply;
 use crate::host::Host;
-use crate::id::Id;
+use crate::send::{MaybeSend, MaybeSync};
 use crate::storage::DictStorage;
 
 #[cfg(not(target_family = "wasm"))]
@@ -16,7 +20,19 @@ type Bounces<E> = dyn BounceQueue<E> + Send + Sync;
 #[cfg(target_family = "wasm")]
 type Bounces<E> = dyn BounceQueue<E>;
 
-/// What a queue can be told.
+/// What a queue can be told. A later version may have more fields: `..Options::default()` stands for them.
+///
+/// ```
+/// use slimta_queue_dict::MemoryHost;
+/// use slimta_queue_dict::queue::{Destination, Options};
+/// use std::time::Duration;
+///
+/// let options = Options::<MemoryHost>::default()
+///     .with_keep_delivered(Duration::from_secs(3600))
+///     .with_destination(Destination::default().with_pool(5))
+///     .with_listener(|event| println!("{} {:?}", event.kind.name(), event.id));
+/// let same_but_one = Options { relay_pool: 10, ..options };
+/// ```
 pub struct Options<H: Host> {
     /// The name under which the queue claims, drawn unless given. Whoever goes on in the place of a queue
     /// that is no more takes its name, and with it what it had claimed; no two that live have the same.
@@ -24,9 +40,10 @@ pub struct Options<H: Host> {
     /// How the end of other owners is known. Unless given, a claim ends by time, or with its queue where
     /// one process alone can have the [host](Host::is_exclusive).
     pub owner_gone: Option<Box<OwnerGone>>,
-    /// For how long a claim holds unless it is renewed. Queues on one storage should agree on it.
+    /// For how long a claim holds unless it is renewed: five minutes unless given. Queues on one storage should
+    /// agree on it.
     pub lease: Duration,
-    /// How many attempts may be under way at once.
+    /// How many attempts may be under way at once: 100 unless given.
     pub relay_pool: usize,
     /// How much goes to one destination; any number of attempts unless given.
     pub destination: Destination,
@@ -44,15 +61,17 @@ pub struct Options<H: Host> {
     /// Where bounces are queued; the queue itself unless given.
     pub bounce_queue: Option<Box<Bounces<H::Envelope>>>,
     /// For how long a message stays that was delivered, marked and attempted by nobody: a repeat of its
-    /// [`key`](EnqueueOptions::key) finds it there. Not at all unless given.
+    /// [`key`](super::EnqueueOptions::key) finds it there. Not at all unless given.
     pub keep_delivered: Duration,
     /// Where messages are kept that are given up: another storage than that of the queue.
     pub dead_letter: Option<Arc<DictStorage<H>>>,
     /// Who hears of events.
     pub listener: Option<Box<Listener<H::Envelope, H::Error>>>,
-    /// By how much the oldest message that waits may be late before [`Kind::Overdue`](super::Kind) tells.
+    /// By how much the oldest message that waits may be late before [`Kind::Overdue`](super::Kind) tells: 15
+    /// minutes unless given.
     pub overdue_after: Duration,
-    /// How often everything is looked through, since a host may say nothing of what others write.
+    /// How often everything is looked through, since a host may say nothing of what others write: every five
+    /// seconds unless given.
     pub scan: Duration,
 }
 
@@ -91,75 +110,111 @@ impl<H: Host> fmt::Debug for Options<H> {
     }
 }
 
-/// How much a queue lets go to one destination. Other queues on the same storage know nothing of it. A
-/// message counts for each destination of its recipients, for which its envelope is read once more when it
-/// is due.
-///
-/// What waits for a destination lets what goes elsewhere pass, as long as no more than 10,000 messages
-/// wait so.
-#[derive(Default)]
-pub struct Destination {
-    /// Which destination an address belongs to. Unless given, it is what follows the last `@`, in lower
-    /// case.
-    pub of: Option<Box<DestinationOf>>,
-    /// How many attempts may be under way at once, at least 1; any number unless given.
-    pub pool: Option<usize>,
-    /// How many attempts may begin in a second, evenly: 0.5 is one every two seconds. Any number unless
-    /// this is a positive number.
-    pub per_second: Option<f64>,
-}
-
-impl fmt::Debug for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Destination")
-            .field("pool", &self.pool)
-            .field("per_second", &self.per_second)
-            .finish_non_exhaustive()
-    }
-}
-
-/// How a message is queued.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EnqueueOptions {
-    /// The id of the first message that it becomes, those of the others follow from it; drawn unless
-    /// given. What is there already under an id stays as it is.
-    pub id: Option<Id>,
-    /// Any text that stands for the message: the ids follow from it where `id` is not given. A repeat
-    /// with the same key stores only what is missing, as long as the message is there.
-    pub key: Option<String>,
-    /// When the first attempt is due, in milliseconds since the epoch; now unless given.
-    pub at: Option<f64>,
-    /// When nobody wants the message any more, in milliseconds since the epoch, which is after `at`, or after now. Whoever has not
-    /// got it by then is given up: [`Kind::Failed`](super::Kind) tells of it, the sender and the dead letter hear
-    /// nothing. Never unless given.
-    pub expires: Option<f64>,
-}
-
-/// The name space of the ids that follow from a key; drawn once, for this crate.
-const KEYS: u128 = 0x6f0d_3c52_9b1e_4d6a_8c57_21e4_b0a9_7d35;
-
-impl EnqueueOptions {
-    /// Refuses a message that nobody would want when it is due first.
-    pub(super) fn check(&self, now: f64) -> Result<(), Invalid> {
-        let invalid = |argument, expected, number| {
-            Err(Invalid { argument, index: None, part: None, expected, got: Got::Number(number) })
-        };
-        match (self.at, self.expires) {
-            (Some(at), _) if !at.is_finite() => invalid("options.at", "a finite number", at),
-            (_, Some(expires)) if !expires.is_finite() => invalid("options.expires", "a finite number", expires),
-            (at, Some(expires)) if expires <= at.unwrap_or(now) => {
-                invalid("options.expires", "a time after options.at, or after now", expires)
-            }
-            _ => Ok(()),
-        }
+impl<H: Host> Options<H> {
+    /// The same, with [`Options::owner`].
+    #[must_use]
+    pub fn with_owner(self, owner: impl Into<String>) -> Self {
+        Self { owner: Some(owner.into()), ..self }
     }
 
-    /// The id of the first message. A key that is an id stands for itself.
-    pub(super) fn first_id(&self) -> Result<Id, getrandom::Error> {
-        match (self.id, &self.key) {
-            (Some(id), _) => Ok(id),
-            (None, Some(key)) => Ok(key.parse().unwrap_or_else(|_| Id::new_v5(Id::from_u128(KEYS), key.as_bytes()))),
-            (None, None) => Id::generate(),
-        }
+    /// The same, with [`Options::lease`].
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// The same, with [`Options::relay_pool`].
+    #[must_use]
+    pub fn with_relay_pool(self, relay_pool: usize) -> Self {
+        Self { relay_pool, ..self }
+    }
+
+    /// The same, with [`Options::destination`].
+    #[must_use]
+    pub fn with_destination(self, destination: Destination) -> Self {
+        Self { destination, ..self }
+    }
+
+    /// The same, with [`Options::store_pool`].
+    #[must_use]
+    pub fn with_store_pool(self, store_pool: usize) -> Self {
+        Self { store_pool: Some(store_pool), ..self }
+    }
+
+    /// The same, with [`Options::attempt_timeout`].
+    #[must_use]
+    pub fn with_attempt_timeout(self, attempt_timeout: Duration) -> Self {
+        Self { attempt_timeout: Some(attempt_timeout), ..self }
+    }
+
+    /// The same, with [`Options::keep_delivered`].
+    #[must_use]
+    pub fn with_keep_delivered(self, keep_delivered: Duration) -> Self {
+        Self { keep_delivered, ..self }
+    }
+
+    /// The same, with [`Options::dead_letter`].
+    #[must_use]
+    pub fn with_dead_letter(self, dead_letter: impl Into<Arc<DictStorage<H>>>) -> Self {
+        Self { dead_letter: Some(dead_letter.into()), ..self }
+    }
+
+    /// The same, with [`Options::overdue_after`].
+    #[must_use]
+    pub fn with_overdue_after(self, overdue_after: Duration) -> Self {
+        Self { overdue_after, ..self }
+    }
+
+    /// The same, with [`Options::scan`].
+    #[must_use]
+    pub fn with_scan(self, scan: Duration) -> Self {
+        Self { scan, ..self }
+    }
+
+    /// The same, with [`Options::owner_gone`].
+    #[must_use]
+    pub fn with_owner_gone(
+        self,
+        owner_gone: impl Fn(&str) -> BoxFuture<'static, ()> + MaybeSend + MaybeSync + 'static,
+    ) -> Self {
+        Self { owner_gone: Some(Box::new(owner_gone)), ..self }
+    }
+
+    /// The same, with [`Options::backoff`].
+    #[must_use]
+    pub fn with_backoff<F>(self, backoff: F) -> Self
+    where
+        F: Fn(&H::Envelope, u32, &[Arc<Reply>], Patience) -> Result<Option<Duration>, BoxError>,
+        F: MaybeSend + MaybeSync + 'static,
+    {
+        Self { backoff: Some(Box::new(backoff)), ..self }
+    }
+
+    /// The same, with [`Options::bounce_factory`].
+    #[must_use]
+    pub fn with_bounce_factory<F>(self, factory: F) -> Self
+    where
+        F: Fn(&H::Envelope, &Reply, &[Arc<Reply>]) -> BoxFuture<'static, Result<Option<H::Envelope>, BoxError>>,
+        F: MaybeSend + MaybeSync + 'static,
+    {
+        Self { bounce_factory: Some(Box::new(factory)), ..self }
+    }
+
+    /// The same, with [`Options::bounce_queue`].
+    #[must_use]
+    pub fn with_bounce_queue<B>(self, bounce_queue: B) -> Self
+    where
+        B: BounceQueue<H::Envelope> + MaybeSend + MaybeSync + 'static,
+    {
+        Self { bounce_queue: Some(Box::new(bounce_queue)), ..self }
+    }
+
+    /// The same, with [`Options::listener`].
+    #[must_use]
+    pub fn with_listener<F>(self, listener: F) -> Self
+    where
+        F: Fn(&Event<'_, H::Envelope, H::Error>) + MaybeSend + MaybeSync + 'static,
+    {
+        Self { listener: Some(Box::new(listener)), ..self }
     }
 }

@@ -15,6 +15,7 @@ use super::headers::{Received, date, message_id};
 use super::host_name::domain;
 use super::timer::{SystemTimer, Timer};
 use crate::envelope::Envelope;
+use crate::timestamp::Timestamp;
 
 /// Adds `Date` where it is missing: the time of the envelope, or else now.
 #[must_use]
@@ -102,7 +103,7 @@ fn text(text: &Option<String>) -> &str {
 fn adding(add: fn(&mut Envelope, f64) -> Result<(), BoxError>) -> Arc<Policy<Envelope>> {
     let timer = SystemTimer::default();
     Arc::new(move |mut envelope| {
-        let time = envelope.timestamp.unwrap_or_else(|| timer.wall());
+        let time = envelope.timestamp.map_or_else(|| timer.wall(), Timestamp::as_millis);
         let added = add(&mut envelope, time);
         Box::pin(ready(added.map(|()| vec![envelope])))
     })

@@ -15,17 +15,18 @@ use super::command::Settings;
 use super::dead_letter::DeadLetters;
 use super::destinations::Destinations;
 use super::enqueue_error::{EnqueueError, Results};
+use super::enqueue_options::EnqueueOptions;
 use super::envelope::QueueEnvelope;
 use super::event::{Event, Kind};
 use super::info::Info;
 use super::on_drop::OnDrop;
-use super::options::{EnqueueOptions, Options};
+use super::options::Options;
 #[cfg(not(target_family = "wasm"))]
 use super::owners::here;
 use super::relay::Relay;
 use super::scheduler::Scheduler;
 use super::state::Shared;
-use super::timer::Timer;
+use super::timer::{Timer, UsualTimer};
 use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::Host;
@@ -33,6 +34,7 @@ use crate::id::Id;
 use crate::meta::{Meta, Notice};
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
+use crate::timestamp::Timestamp;
 
 /// After so many milliseconds a dead letter is attempted that is queued again, if nobody lets it be due when it is taken
 /// off.
@@ -45,9 +47,9 @@ pub type Enqueued<H> = Vec<(<H as Host>::Envelope, Id)>;
 /// [`Queue`](https://slimta.org/en/latest/api/slimta.queue.html).
 ///
 /// Several queues may work on one storage: an attempt claims its message for the time of a lease, and
-/// while a claim holds nobody else attempts it. Timestamps are milliseconds since the epoch. A queue
+/// while a claim holds nobody else attempts it. A queue
 /// does nothing by itself: [`Queue::start`] is the future that does the work, on any executor.
-pub struct Queue<H: Host, R, T> {
+pub struct Queue<H: Host, R, T = UsualTimer> {
     pub(super) storage: Arc<DictStorage<H>>,
     pub(super) relay: R,
     pub(super) timer: T,
@@ -236,7 +238,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         for envelope in &envelopes {
             envelope.check_for_sending().map_err(|invalid| EnqueueError::Invalid(Box::new(invalid)))?;
         }
-        let results = self.store_all(envelopes, id, options.at, options.expires).await;
+        let [at, expires] = [options.at, options.expires].map(|time| time.map(Timestamp::as_millis));
+        let results = self.store_all(envelopes, id, at, expires).await;
         self.shared.until(|state| state.yielding == 0).await;
         if results.iter().any(|(_, stored)| stored.is_err()) {
             let key = options.key.unwrap_or_else(|| id.to_string());

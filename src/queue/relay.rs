@@ -8,9 +8,11 @@ use super::answer::Answer;
 use super::boxed::{BoxError, BoxFuture};
 use super::signal::AbortSignal;
 use crate::id::Id;
+use crate::send::{MaybeSend, MaybeSync};
 
 /// One attempt to deliver a message, as its relay sees it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Attempt {
     /// Which message.
     pub id: Id,
@@ -20,7 +22,15 @@ pub struct Attempt {
     pub signal: AbortSignal,
 }
 
-/// Delivers messages.
+impl Attempt {
+    /// An attempt to try a relay with, after so many others.
+    #[must_use]
+    pub fn new(id: Id, attempts: u32) -> Self {
+        Self { id, attempts, signal: AbortSignal::default() }
+    }
+}
+
+/// Delivers messages. Natively a relay and its futures are `Send`.
 ///
 /// ```
 /// use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Relay};
@@ -36,12 +46,12 @@ pub struct Attempt {
 ///     }
 /// }
 /// ```
-pub trait Relay<E> {
+pub trait Relay<E>: MaybeSend + MaybeSync {
     /// Attempts to deliver a message to all its recipients.
     ///
     /// # Errors
     /// Whatever went wrong without an answer for the recipients: all of them are tried again.
-    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>>;
+    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> + MaybeSend;
 
     /// Whether an attempt of this message goes on here that a queue of the same name has begun which is no
     /// more. Such a message waits for no [destination](super::Destination).
@@ -85,7 +95,7 @@ type Object<'o, E> = dyn DynRelay<E> + Send + Sync + 'o;
 #[cfg(target_family = "wasm")]
 type Object<'o, E> = dyn DynRelay<E> + 'o;
 
-impl<E> Relay<E> for Object<'_, E> {
+impl<E: MaybeSync> Relay<E> for Object<'_, E> {
     async fn attempt(&self, envelope: &E, attempt: Attempt) -> Result<Answer, BoxError> {
         self.attempt_boxed(envelope, attempt).await
     }
@@ -100,7 +110,7 @@ impl<E> Relay<E> for Object<'_, E> {
 }
 
 impl<E, R: Relay<E> + ?Sized> Relay<E> for Box<R> {
-    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
+    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> + MaybeSend {
         self.deref().attempt(envelope, attempt)
     }
 
@@ -114,7 +124,7 @@ impl<E, R: Relay<E> + ?Sized> Relay<E> for Box<R> {
 }
 
 impl<E, R: Relay<E> + ?Sized> Relay<E> for Arc<R> {
-    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
+    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> + MaybeSend {
         self.deref().attempt(envelope, attempt)
     }
 
@@ -154,18 +164,18 @@ impl<F> fmt::Debug for RelayFn<F> {
 /// ```
 pub fn relay_fn<E, F, Fut>(function: F) -> RelayFn<F>
 where
-    F: Fn(&E, Attempt) -> Fut,
-    Fut: Future<Output = Result<Answer, BoxError>>,
+    F: Fn(&E, Attempt) -> Fut + MaybeSend + MaybeSync,
+    Fut: Future<Output = Result<Answer, BoxError>> + MaybeSend,
 {
     RelayFn(function)
 }
 
 impl<E, F, Fut> Relay<E> for RelayFn<F>
 where
-    F: Fn(&E, Attempt) -> Fut,
-    Fut: Future<Output = Result<Answer, BoxError>>,
+    F: Fn(&E, Attempt) -> Fut + MaybeSend + MaybeSync,
+    Fut: Future<Output = Result<Answer, BoxError>> + MaybeSend,
 {
-    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> {
+    fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> + MaybeSend {
         (self.0)(envelope, attempt)
     }
 }

@@ -1,17 +1,30 @@
 //! What a relay says of a recipient.
 
+use std::fmt;
 use std::time::Duration;
 
 /// An SMTP reply: a code and a text that may begin with an enhanced status code
 /// ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct Reply {
     /// For example 250, 450 or 550.
     pub code: u16,
     /// For example `2.0.0 Ok`.
     pub message: String,
     /// For how long the other side asks to be left alone.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, with = "crate::shapes::milliseconds", skip_serializing_if = "Option::is_none")
+    )]
     pub retry_after: Option<Duration>,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.message)
+    }
 }
 
 impl Reply {
@@ -22,8 +35,7 @@ impl Reply {
 
     /// A reply of which nothing is known but what it says: a code that cannot be one is no answer, so
     /// it is 450, and a time that is none is left out.
-    #[must_use]
-    pub fn foreign(code: f64, message: String, retry_after: Option<f64>) -> Self {
+    pub(crate) fn foreign(code: f64, message: String, retry_after: Option<f64>) -> Self {
         let code = if (0.0..=999.0).contains(&code) { code as u16 } else { 450 };
         let asked = retry_after.filter(|milliseconds| *milliseconds > 0.0);
         let retry_after = asked.map(|milliseconds| Duration::from_millis(milliseconds as u64));

@@ -13,32 +13,45 @@ use crate::host::Host;
 use crate::id::Id;
 use crate::meta::Meta;
 use crate::storage::Result;
+use crate::timestamp::Timestamp;
 
 /// What a run is told; see [`Queue::run_with`].
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// No attempt begins after this time, in milliseconds since the epoch; at any time unless given.
-    pub until: Option<f64>,
+    /// No attempt begins after this time; at any time unless given.
+    pub until: Option<Timestamp>,
     /// How many attempts are made at most; any number unless given.
     pub limit: Option<u64>,
     /// Once it is aborted no attempt begins, and the run ends when those under way have ended.
     pub signal: Option<AbortSignal>,
 }
 
-/// What a run came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct RunResult {
-    /// What attempts came to. Those that a started queue has made meanwhile count as well.
-    pub tally: Tally,
-    /// How many messages wait now, those that others have claimed included.
-    pub left: usize,
-    /// When the first of these is due, or its claim ends.
-    pub next_due: Option<f64>,
+impl RunOptions {
+    /// The same, with [`RunOptions::until`]: a `SystemTime`, or milliseconds since the epoch.
+    #[must_use]
+    pub fn with_until(self, until: impl Into<Timestamp>) -> Self {
+        Self { until: Some(until.into()), ..self }
+    }
+
+    /// The same, with [`RunOptions::limit`].
+    #[must_use]
+    pub fn with_limit(self, limit: u64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// The same, with [`RunOptions::signal`].
+    #[must_use]
+    pub fn with_signal(self, signal: AbortSignal) -> Self {
+        Self { signal: Some(signal), ..self }
+    }
 }
 
-/// What attempts came to, by messages.
+/// What a run came to, by messages. Those that a started queue has attempted meanwhile count as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Tally {
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[non_exhaustive]
+pub struct RunResult {
     /// Messages that were attempted;
     pub attempted: u64,
     /// those that somebody has got,
@@ -47,6 +60,19 @@ pub struct Tally {
     pub deferred: u64,
     /// those of which somebody was given up.
     pub failed: u64,
+    /// How many messages wait now, those that others have claimed included.
+    pub left: usize,
+    /// When the first of these is due, or its claim ends.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What attempts came to, by messages: see [`RunResult`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) attempted: u64,
+    pub(super) delivered: u64,
+    pub(super) deferred: u64,
+    pub(super) failed: u64,
 }
 
 impl Tally {
@@ -117,13 +143,14 @@ impl Pass {
     /// In how many milliseconds it begins no more attempts, where some wait for a destination.
     pub(super) fn over_in(&self, scheduler: &Scheduler) -> Option<f64> {
         let until = self.options.until.filter(|_| scheduler.is_waiting())?;
-        Some((until - scheduler.wall()).clamp(1.0, LOOK_AGAIN))
+        Some((until.as_millis() - scheduler.wall()).clamp(1.0, LOOK_AGAIN))
     }
 
     /// `under_way` of its own attempts have not ended.
     pub(super) fn step(&mut self, scheduler: &mut Scheduler, under_way: usize) -> Step {
         let RunOptions { until, limit, signal } = &self.options;
-        if until.is_some_and(|until| scheduler.wall() > until) || signal.as_ref().is_some_and(AbortSignal::is_aborted) {
+        let is_over = until.is_some_and(|until| scheduler.wall() > until.as_millis());
+        if is_over || signal.as_ref().is_some_and(AbortSignal::is_aborted) {
             self.joined.clear();
             return Step::Over;
         }
@@ -203,6 +230,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         let mut tally = pass.tally;
         tally.add(scheduler.started().since(before));
         let (left, next_due) = scheduler.left(self.settings.lease);
-        Ok(RunResult { tally, left, next_due })
+        let Tally { attempted, delivered, deferred, failed } = tally;
+        Ok(RunResult { attempted, delivered, deferred, failed, left, next_due: next_due.map(Timestamp::from) })
     }
 }

@@ -4,8 +4,10 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::send::{MaybeSend, MaybeSync};
+
 /// Tells the time, draws numbers and waits.
-pub trait Timer {
+pub trait Timer: MaybeSend + MaybeSync {
     /// Milliseconds since the epoch, on a clock that may be set.
     fn wall(&self) -> f64;
 
@@ -17,10 +19,10 @@ pub trait Timer {
 
     /// Is ready when the time has passed, or earlier: who waits looks at the clock. The time may
     /// begin at the first poll. Dropping the future ends the timer.
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + MaybeSend;
 
     /// Is ready when everything else of the program had its turn.
-    fn yield_now(&self) -> impl Future<Output = ()> {
+    fn yield_now(&self) -> impl Future<Output = ()> + MaybeSend {
         let mut yielded = false;
         poll_fn(move |cx| {
             if std::mem::replace(&mut yielded, true) {
@@ -67,7 +69,7 @@ mod system {
             getrandom::fill(&mut byte).map_or(0.5, |()| f64::from(byte[0]) / 255.0)
         }
 
-        fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+        fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
             crate::clock::sleep(time)
         }
     }
@@ -75,3 +77,9 @@ mod system {
 
 #[cfg(not(target_family = "wasm"))]
 pub use system::SystemTimer;
+
+/// The clocks of a queue that is given none. In WebAssembly each is given some.
+#[cfg(not(target_family = "wasm"))]
+pub(super) type UsualTimer = SystemTimer;
+#[cfg(target_family = "wasm")]
+pub(super) type UsualTimer = std::convert::Infallible;

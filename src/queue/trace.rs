@@ -24,7 +24,7 @@ pub(super) fn event<E, X: Debug>(id: Option<Id>, attempts: u32, kind: &Kind<'_, 
         Kind::Queued | Kind::Attempt | Kind::Removed => debug!(id, attempts, "{name}"),
         Kind::Delivered(recipients) => info!(id, attempts, recipients = recipients.len(), "{name}"),
         Kind::Deferred { recipients, timestamp } => {
-            info!(id, attempts, recipients = recipients.len(), timestamp, reply = reply_to(recipients), "{name}");
+            info!(id, attempts, recipients = recipients.len(), %timestamp, reply = reply_to(recipients), "{name}");
         }
         Kind::Failed(recipients) => {
             warn!(id, attempts, recipients = recipients.len(), reply = reply_to(recipients), "{name}");
@@ -32,7 +32,7 @@ pub(super) fn event<E, X: Debug>(id: Option<Id>, attempts: u32, kind: &Kind<'_, 
         Kind::Bounced { recipients, id: bounce, .. } => {
             info!(id, attempts, recipients = recipients.len(), %bounce, "{name}");
         }
-        Kind::Overdue { timestamp } => warn!(id, attempts, timestamp, "{name}"),
+        Kind::Overdue { timestamp } => warn!(id, attempts, %timestamp, "{name}"),
         Kind::Error(cause) => warn!(id, attempts, cause = cause_of(cause), "{name}"),
     }
 }
@@ -40,7 +40,7 @@ pub(super) fn event<E, X: Debug>(id: Option<Id>, attempts: u32, kind: &Kind<'_, 
 /// What was said of the first one.
 fn reply_to(recipients: &[Recipient]) -> Option<String> {
     let reply = recipients.iter().find_map(|recipient| recipient.reply.as_ref())?;
-    Some(format!("{} {}", reply.code, reply.message))
+    Some(reply.to_string())
 }
 
 fn cause_of<X: Debug>(cause: &Cause<X>) -> String {
@@ -50,7 +50,6 @@ fn cause_of<X: Debug>(cause: &Cause<X>) -> String {
         Cause::LeaseLost => "somebody else had claimed the message".into(),
         Cause::Relay(error) => format!("the relay failed: {error}"),
         Cause::Unrecognised(reason) => (*reason).into(),
-        Cause::Backoff(answer) => format!("the backoff answered {answer}"),
         Cause::Callback(error) => format!("a function of the caller failed: {error}"),
     }
 }

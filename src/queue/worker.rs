@@ -157,7 +157,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     fn tell_overdue(&self) {
         let late = self.shared.lock_now(&self.timer).scheduler.overdue(self.overdue_after());
         if let Some(QueuedMessage { id, timestamp, attempts, .. }) = late {
-            self.emit(Some(id), None, attempts, Kind::Overdue { timestamp });
+            self.emit(Some(id), None, attempts, Kind::Overdue { timestamp: timestamp.into() });
         }
     }
 

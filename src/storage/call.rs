@@ -12,7 +12,7 @@ use super::{DictStorage, Result};
 use crate::cache::Cached;
 use crate::error::Error;
 use crate::host::{BatchOf, Dict, Host, Page, Record, Stored};
-use crate::id::Id;
+use crate::id::{self, Id};
 use crate::locks::{Place, Progress};
 use crate::meta::{Change, Changed, Meta};
 
@@ -89,7 +89,7 @@ impl<H: Host> DictStorage<H> {
         }
         let most = 1_u64.checked_shl(round.saturating_add(1)).unwrap_or(u64::MAX).clamp(2, 256);
         let mut random = [0];
-        getrandom::fill(&mut random).map_err(Error::Random)?;
+        id::fill(&mut random).map_err(Error::Random)?;
         let [random] = random.map(u64::from);
         self.host.sleep(Duration::from_millis(random.saturating_mul(most).wrapping_shr(8))).await;
         Ok(())

@@ -81,11 +81,11 @@ pub(super) fn emit(callbacks: &Callbacks, event: &Event<'_, JsEnvelope, Failed>)
     };
     match &event.kind {
         Kind::Queued | Kind::Attempt | Kind::Removed => {}
-        Kind::Overdue { timestamp } => detail.timestamp = Some(*timestamp),
+        Kind::Overdue { timestamp } => detail.timestamp = Some(timestamp.as_millis()),
         Kind::Delivered(recipients) | Kind::Failed(recipients) => detail.add_recipients(recipients),
         Kind::Deferred { recipients, timestamp } => {
             detail.add_recipients(recipients);
-            detail.timestamp = Some(*timestamp);
+            detail.timestamp = Some(timestamp.as_millis());
         }
         Kind::Bounced { recipients, bounce, id, .. } => {
             detail.add_recipients(recipients);
@@ -103,8 +103,6 @@ extern "C" {
     fn lease_lost(id: Option<String>) -> JsValue;
     #[wasm_bindgen(js_namespace = binding)]
     fn unrecognised(reason: &str) -> JsValue;
-    #[wasm_bindgen(js_namespace = binding, js_name = noDelay)]
-    fn no_delay(delay: f64) -> JsValue;
 }
 
 fn cause_to_js(cause: &Cause<Failed>, id: Option<Id>) -> JsValue {
@@ -112,7 +110,6 @@ fn cause_to_js(cause: &Cause<Failed>, id: Option<Id>) -> JsValue {
         Cause::Storage(error) => failure(error.clone()),
         Cause::LeaseLost => lease_lost(id.map(|id| id.to_string())),
         Cause::Unrecognised(reason) => unrecognised(reason),
-        Cause::Backoff(delay) => no_delay(*delay),
         Cause::Relay(error) | Cause::Callback(error) => match as_failed(error) {
             Some(failed) => failed.clone().into(),
             None => unrecognised(&error.to_string()),

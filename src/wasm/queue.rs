@@ -17,7 +17,8 @@ use super::event::{JsReply, emit};
 use super::host::JsHost;
 use super::meta::to_js;
 use super::relay::{
-    Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, destination_of, make_bounce, owner_gone,
+    Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, destination_of, make_bounce, no_delay, owner_gone,
+    thrown,
 };
 use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, later, now_or_later};
 use super::timer::JsTimer;
@@ -27,6 +28,7 @@ use crate::queue::{
     AbortSignal, BoxError, Counts, Destination, EnqueueError, EnqueueOptions, Enqueued, Info, ListOptions, Listed,
     Listing, MessageState, Options, Queue as CoreQueue, Reply, RunOptions, RunResult, Which,
 };
+use crate::timestamp::Timestamp;
 
 type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
 
@@ -119,6 +121,7 @@ impl Queue {
             Ok(envelope) => envelope,
             Err(failed) => return failed,
         };
+        let [at, expires] = [at, expires].map(|time| time.map(Timestamp::from));
         let options = EnqueueOptions { id: id.and_then(|id| id.parse().ok()), key, at, expires };
         let core = Rc::clone(&self.core);
         let work = async move { enqueued_to_js(core.enqueue_with(envelope, options).await) };
@@ -159,6 +162,7 @@ impl Queue {
         };
         let signal = AbortSignal::default();
         runs.borrow_mut().push((number, signal.clone()));
+        let until = until.map(Timestamp::from);
         let options = RunOptions { until, limit: limit.map(|limit| limit as u64), signal: Some(signal) };
         let work = async move {
             let result = core.pass(options, which).await;
@@ -288,11 +292,14 @@ fn options_of(
     if given.has_backoff() {
         let callbacks = callbacks.clone();
         options.backoff = Some(Box::new(move |envelope: &JsEnvelope, attempts, replies: &[Arc<Reply>], patience| {
-            let patience = JsPatience { since: patience.since, scheduled: patience.scheduled };
+            let patience = JsPatience { since: patience.since.as_millis(), scheduled: patience.scheduled };
             let delay = callbacks.backoff(&envelope.0, attempts, replies_to_js(replies), to_js(&patience));
             match delay.dyn_into::<Failed>() {
-                Ok(failed) => Err(Box::new(super::relay::Thrown(failed)) as BoxError),
-                Err(delay) => Ok(delay.as_f64()),
+                Ok(failed) => Err(thrown(failed)),
+                Err(delay) => match delay.as_f64() {
+                    Some(delay) if !(delay.is_finite() && delay >= 0.0) => Err(thrown(no_delay(delay))),
+                    delay => Ok(delay.map(duration)),
+                },
             }
         }));
     }
@@ -341,7 +348,7 @@ impl From<Info> for JsInfo {
     fn from(info: Info) -> Self {
         Self {
             size: info.size as f64,
-            oldest_due: info.oldest_due,
+            oldest_due: info.oldest_due.map(Timestamp::as_millis),
             in_attempt: info.in_attempt as f64,
             delivered: info.delivered as f64,
             deferred: info.deferred as f64,
@@ -366,7 +373,7 @@ impl<'a> From<&'a Listed<JsEnvelope>> for JsListed<'a> {
         Self {
             id: listed.id.to_string(),
             state: listed.state.name(),
-            due: listed.due,
+            due: listed.due.as_millis(),
             attempts: listed.attempts,
             replies: listed.replies.iter().map(JsReply::from).collect(),
             envelope: listed.envelope.as_ref().map_or(JsValue::UNDEFINED, |envelope| envelope.0.clone()),
@@ -375,17 +382,18 @@ impl<'a> From<&'a Listed<JsEnvelope>> for JsListed<'a> {
 }
 
 /// `pkg/queue.js` names the numbers.
-fn run_result_to_js(RunResult { tally, left, next_due }: RunResult) -> JsValue {
+fn run_result_to_js(result: RunResult) -> JsValue {
+    let RunResult { attempted, delivered, deferred, failed, left, next_due } = result;
     let [attempted, delivered, deferred, failed] =
-        [tally.attempted, tally.delivered, tally.deferred, tally.failed].map(|number| Some(number as f64));
-    numbers([attempted, delivered, deferred, failed, Some(left as f64), next_due])
+        [attempted, delivered, deferred, failed].map(|number| Some(number as f64));
+    numbers([attempted, delivered, deferred, failed, Some(left as f64), next_due.map(Timestamp::as_millis)])
 }
 
 /// `pkg/queue.js` names the numbers.
 fn counts_to_js(counts: Counts) -> JsValue {
     let [waiting, due, deferred, sending, failed] =
         [counts.waiting, counts.due, counts.deferred, counts.sending, counts.failed].map(|number| Some(number as f64));
-    numbers([waiting, due, deferred, sending, failed, counts.oldest_due])
+    numbers([waiting, due, deferred, sending, failed, counts.oldest_due.map(Timestamp::as_millis)])
 }
 
 /// Numbers by their places; NaN for none.

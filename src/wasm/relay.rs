@@ -61,6 +61,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn failed(this: &AnswerCopy) -> Option<Failed>;
 
+    /// The error of a backoff that has answered with what is no number of milliseconds.
+    #[wasm_bindgen(js_namespace = binding, js_name = noDelay)]
+    pub fn no_delay(delay: f64) -> Failed;
+
     type ForeignCopy;
     #[wasm_bindgen(method, getter)]
     fn name(this: &ForeignCopy) -> Option<String>;
@@ -89,7 +93,7 @@ impl fmt::Display for Thrown {
 
 impl std::error::Error for Thrown {}
 
-fn thrown(failed: Failed) -> BoxError {
+pub fn thrown(failed: Failed) -> BoxError {
     Box::new(Thrown(failed))
 }
 

@@ -151,9 +151,9 @@ impl Storage {
 
     /// `min_age` is in milliseconds; an hour unless given.
     pub fn repair(&self, min_age: Option<f64>, requeue: Vec<String>) -> JsValue {
-        let default = Repair::default();
         let requeue = requeue.iter().filter_map(|id| id.parse().ok()).collect();
-        let repair = Repair { min_age: min_age.unwrap_or(default.min_age), requeue };
+        let min_age = min_age.map(|age| Duration::try_from_secs_f64(age / 1000.0).unwrap_or(Duration::MAX));
+        let repair = Repair { min_age: min_age.unwrap_or(Repair::default().min_age), requeue };
         self.call(|storage| async move { storage.repair(repair).await }, meta::findings_to_js)
     }
 

@@ -2,8 +2,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use slimta_queue_dict::queue::policies::{add_date_header, add_message_id_header};
-use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, Verdict};
-use slimta_queue_dict::{DictStorage, Envelope, RedbError, RedbHost};
+use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Kind, Options, Queue, Relay, Reply, Verdict};
+use slimta_queue_dict::{DictStorage, Envelope, RedbHost};
 
 /// Delivers to everybody at example.com, and to nobody else.
 struct Example;
@@ -20,13 +20,10 @@ impl Relay<Envelope> for Example {
 
 pub async fn serve(path: &Path, until: impl Future<Output = ()>) -> Result<(), BoxError> {
     let storage = DictStorage::new(RedbHost::open(path)?);
-    let options = Options {
-        listener: Some(Box::new(|event: &Event<'_, Envelope, RedbError>| match &event.kind {
-            Kind::Error(cause) => eprintln!("{:?}: {cause:?}", event.id),
-            kind => println!("{} {:?}", kind.name(), event.id),
-        })),
-        ..Options::default()
-    };
+    let options = Options::<RedbHost>::default().with_listener(|event| match &event.kind {
+        Kind::Error(cause) => eprintln!("{:?}: {cause:?}", event.id),
+        kind => println!("{} {:?}", kind.name(), event.id),
+    });
     let queue = Arc::new(Queue::new(storage, Example, options)?);
     queue.add_policy(add_date_header());
     queue.add_policy(add_message_id_header());

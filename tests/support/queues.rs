@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use slimta_queue_dict::queue::{
-    Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, SystemTimer, Timer, Verdict,
+    Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, RunResult, SystemTimer, Timer, Verdict,
 };
 use slimta_queue_dict::{DictStorage, Envelope, Host, Id, MemoryHost};
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use super::{FaultHost, envelope};
 /// Answers with what a function says of an envelope after so many attempts.
 pub struct Answering<F>(pub F);
 
-impl<F: Fn(&Envelope, u32) -> Answer> Relay<Envelope> for Answering<F> {
+impl<F: Fn(&Envelope, u32) -> Answer + Send + Sync> Relay<Envelope> for Answering<F> {
     async fn attempt(&self, envelope: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
         Ok(self.0(envelope, attempt.attempts))
     }
@@ -27,6 +27,11 @@ pub fn no_user() -> Verdict {
 
 pub fn later() -> Verdict {
     Reply::new(450, "4.2.0 later").into()
+}
+
+/// How many messages were attempted, delivered, deferred and given up.
+pub fn tally(result: RunResult) -> [u64; 4] {
+    [result.attempted, result.delivered, result.deferred, result.failed]
 }
 
 /// An event, as far as tests ask for it.
@@ -46,19 +51,13 @@ pub struct Events(Arc<(Mutex<Vec<Heard>>, Notify)>);
 
 impl Events {
     pub fn push<X: Debug>(&self, event: &Event<'_, Envelope, X>) {
-        let (recipients, bounce) = match &event.kind {
-            Kind::Delivered(recipients) | Kind::Failed(recipients) | Kind::Deferred { recipients, .. } => {
-                (recipients.as_slice(), None)
-            }
-            Kind::Bounced { recipients, id, .. } => (recipients.as_slice(), Some(*id)),
-            _ => (&[][..], None),
-        };
+        let bounce = if let Kind::Bounced { id, .. } = &event.kind { Some(*id) } else { None };
         let subject = event.envelope.and_then(|envelope| envelope.headers.first()).map(|(_, text)| text.clone());
         let heard = Heard {
             name: event.kind.name(),
             id: event.id,
             subject: subject.unwrap_or_default(),
-            indexes: recipients.iter().map(|recipient| recipient.index).collect(),
+            indexes: event.kind.recipients().iter().map(|recipient| recipient.index).collect(),
             bounce,
             cause: if let Kind::Error(cause) = &event.kind { format!("{cause:?}") } else { String::new() },
         };

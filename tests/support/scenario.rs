@@ -1,11 +1,10 @@
 //! Every call that a storage has, on a store that has seen a little of everything.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use slimta_queue_dict::host::Stored;
-use slimta_queue_dict::{
-    Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, Meta, Position, Queued, Repair,
-};
+use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Expect, Id, Lease, Meta, Queued, Repair};
 
 use super::{Dicts, Failure, FaultHost, Traits, envelope, run};
 
@@ -77,10 +76,8 @@ impl Op {
             Op::Remove(number) => storage.remove(&id(number)).await,
             Op::Get => storage.get(&id(WHOLE)).await.map(drop),
             Op::Load => {
-                let mut position = Position::Start;
-                while !matches!(position, Position::End) {
-                    storage.load_page(&mut position).await?;
-                }
+                let mut load = storage.load();
+                while load.next().await?.is_some() {}
                 Ok(())
             }
             Op::GetInfo => storage.get_info().await.map(drop),
@@ -110,7 +107,7 @@ fn claim() -> Change {
 
 /// A repair that clears every orphan it sees.
 pub fn at_once() -> Repair {
-    Repair { min_age: 0.0, ..Repair::default() }
+    Repair { min_age: Duration::ZERO, ..Repair::default() }
 }
 
 /// The store on which every scenario begins.

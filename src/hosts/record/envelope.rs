@@ -6,6 +6,7 @@ use minicbor::{Decoder, Encoder};
 use super::{Bytes, Encoded, FORMAT, entries, entries_of, fields, keep, number, optional, record, stored};
 use crate::envelope::{Client, Envelope, NoticeOf};
 use crate::host::Stored;
+use crate::timestamp::Timestamp;
 
 /// What kind of message is beside a record.
 const BYTES: u8 = 0;
@@ -29,7 +30,7 @@ pub(crate) fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
             to.str("receiver")?.str(receiver)?;
         }
         if let Some(timestamp) = timestamp {
-            to.str("timestamp")?.f64(*timestamp)?;
+            to.str("timestamp")?.f64(timestamp.as_millis())?;
         }
         if let Some(NoticeOf { id, attempt }) = notice_of {
             to.str("noticeOf")?.map(2)?.str("id")?.str(id.encode(&mut [0; 32]))?.str("attempt")?.u32(*attempt)?;
@@ -62,7 +63,7 @@ pub(crate) fn decode_envelope(bytes: &[u8], beside: Option<&[u8]>) -> Stored<Env
             "message" => length = optional(from, Decoder::decode::<(u8, usize)>)?.map(|(_, length)| length),
             "client" => envelope.client = optional(from, decode_client)?.unwrap_or_default(),
             "receiver" => envelope.receiver = optional(from, Decoder::decode)?,
-            "timestamp" => envelope.timestamp = optional(from, number)?,
+            "timestamp" => envelope.timestamp = optional(from, number)?.map(Timestamp::from),
             "noticeOf" => envelope.notice_of = optional(from, decode_notice_of)?.flatten(),
             name => keep(name, from, &mut unknown)?,
         }

@@ -28,7 +28,7 @@ fn whole() -> Envelope {
         message: vec![0, 255],
         client,
         receiver: Some("here".into()),
-        timestamp: Some(-1.5),
+        timestamp: Some((-1.5).into()),
         notice_of: Some(NoticeOf { id: Id::from_u128(7), attempt: 2 }),
         unknown: bytes(&[&text("more"), "82 01 c1 00"]),
     }

@@ -42,7 +42,7 @@ impl AttemptState {
             (change.timestamp, change.lease) = (Some(next), Some(None));
         }
         if is_left || !failed.is_empty() || settings.keep_delivered > 0.0 {
-            change.first_attempt = Some(self.patience.since);
+            change.first_attempt = Some(self.patience.since.as_millis());
             change.scheduled = Some(self.patience.scheduled);
             // A record that is too large for its host is tried without them.
             if self.tries == 0 {

@@ -59,7 +59,7 @@ impl Scheduler {
     pub(in crate::queue) fn info(&self) -> Info {
         Info {
             size: self.schedule.len().saturating_add(self.under_way.len()),
-            oldest_due: self.first().map(|message| message.timestamp),
+            oldest_due: self.first().map(|message| message.timestamp.into()),
             in_attempt: self.in_attempt(),
             ..self.counts
         }

@@ -40,7 +40,7 @@ fn what_was_heard_of_a_message_while_it_was_attempted_counts_at_the_end_if_it_is
         scheduler.put(id(), timestamp, None);
         let attempt = AttemptState::new(due);
         scheduler.end(&attempt, due.number, End::Rescheduled { due: Some(80.0), timestamp: 80.0, attempts: 1 });
-        assert_eq!(scheduler.info().oldest_due, Some(next), "{timestamp}");
+        assert_eq!(scheduler.info().oldest_due, Some(next.into()), "{timestamp}");
     }
 }
 

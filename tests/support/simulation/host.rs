@@ -9,8 +9,8 @@ use slimta_queue_dict::host::{BatchOf, Check, Dict, Page, Record, Sizes, Stored,
 use slimta_queue_dict::queue::Timer;
 use slimta_queue_dict::{Envelope, Host, Id, Meta};
 
-use super::Shared;
 use super::executor::sleep;
+use super::{Setting, Shared};
 
 /// Which deliverer it is: another number after every restart.
 #[derive(Clone)]
@@ -168,7 +168,7 @@ impl Host for SimHost {
         .await
     }
 
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
         let mut milliseconds = time.as_secs_f64() * 1000.0;
         if milliseconds <= 256.0 {
             // Pauses after conflicts are random: here the seed decides.
@@ -195,7 +195,7 @@ impl Host for SimHost {
 pub struct SimTimer {
     pub world: Shared,
     /// By how much its clock on the wall is wrong.
-    pub skew: std::rc::Rc<std::cell::Cell<f64>>,
+    pub skew: Setting<f64>,
 }
 
 impl Timer for SimTimer {

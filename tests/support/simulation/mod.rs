@@ -7,9 +7,8 @@ pub mod host;
 pub mod ledger;
 pub mod relay;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use slimta_queue_dict::{Envelope, Id, Meta};
 
@@ -67,11 +66,37 @@ pub struct World {
     pub jumps: bool,
 }
 
-pub type Shared = Rc<RefCell<World>>;
+/// The world, as all who live in it share it. A life has one thread: who cannot have it at once would wait for itself.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<RwLock<World>>);
+
+impl Shared {
+    pub fn borrow(&self) -> RwLockReadGuard<'_, World> {
+        self.0.try_read().unwrap()
+    }
+
+    pub fn borrow_mut(&self) -> RwLockWriteGuard<'_, World> {
+        self.0.try_write().unwrap()
+    }
+}
+
+/// Something that is set from outside while a deliverer lives.
+#[derive(Clone, Debug, Default)]
+pub struct Setting<T>(Arc<Mutex<T>>);
+
+impl<T: Copy> Setting<T> {
+    pub fn get(&self) -> T {
+        *self.0.lock().unwrap()
+    }
+
+    pub fn set(&self, value: T) {
+        *self.0.lock().unwrap() = value;
+    }
+}
 
 impl World {
-    pub fn new(seed: u64) -> Shared {
-        Rc::new(RefCell::new(Self {
+    pub fn shared(seed: u64) -> Shared {
+        Shared(Arc::new(RwLock::new(Self {
             random: Random(seed),
             now: 1_700_000_000_000.0,
             timers: Timers::default(),
@@ -88,7 +113,7 @@ impl World {
             is_tight: false,
             moody: true,
             jumps: false,
-        }))
+        })))
     }
 
     /// The dictionaries of the storage, or of the other one.

@@ -1,21 +1,18 @@
 //! A relay that does whatever relays do.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Relay, Reply, Verdict};
 use slimta_queue_dict::{Envelope, Id};
 
 use super::executor::sleep;
 use super::ledger::NAME;
-use super::{Shared, World};
+use super::{Setting, Shared, World};
 
 pub struct SimRelay {
     pub world: Shared,
     pub deliverer: u64,
     pub lease: f64,
     /// Whether its network is away.
-    pub offline: Rc<Cell<bool>>,
+    pub offline: Setting<bool>,
 }
 
 /// The id of a message, unless it is a notice.
