@@ -143,12 +143,14 @@ export class Queue extends Target {
 
   /**
    * Begins to attempt what is due: what is stored, and what is written from now on. A queue without a relay does
-   * nothing.
+   * nothing. Throws `closed` where the storage was closed.
    *
    * @returns {void}
    */
   start() {
-    if (this.#started || !this.#relay) return;
+    if (!this.#relay) return;
+    this.#wasm.call((queue) => queue.checkOpen());
+    if (this.#started) return;
     this.#storage.listen();
     restarted.add(this.#returned);
     this.#started = true;

@@ -255,6 +255,15 @@ async fn a_queue_hears_of_what_is_written_beside_it() {
 }
 
 #[tokio::test]
+async fn a_queue_whose_storage_was_closed_says_so_when_it_is_started() {
+    let host = MemoryHost::new();
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), Options::default());
+    queue.storage().close().await.unwrap();
+    assert_eq!(queue.start().await, Err(Error::Closed));
+    assert_eq!(queue.run().await.unwrap_err(), Error::Closed);
+}
+
+#[tokio::test]
 async fn a_flush_of_a_queue_that_runs_ends_when_what_waited_was_attempted() {
     let host = MemoryHost::new();
     let queue = Arc::new(queue_on(&host, Slow(20), Options::default()));
