@@ -32,6 +32,7 @@ use crate::host::{Host, Stored};
 use crate::id::Id;
 use crate::meta::{Change, Meta};
 use crate::storage::Result;
+use crate::sync::lock;
 
 /// An attempt without a claim, until this is dropped.
 struct Unclaimed<'q>(&'q Shared);
@@ -54,6 +55,12 @@ impl Drop for Unclaimed<'_> {
     }
 }
 
+/// An attempt whose outcome is not in the storage, and the envelope as it was read.
+pub(super) struct Unrecorded<E> {
+    state: AttemptState,
+    envelope: Option<Arc<E>>,
+}
+
 /// An attempt under way. Its message is released when it is dropped, wherever it was.
 pub(super) struct Delivery<'q, H: Host, R, T> {
     queue: &'q Queue<H, R, T>,
@@ -71,28 +78,53 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     has_record: bool,
     /// While it is attempted without a claim.
     unclaimed: Option<Unclaimed<'q>>,
+    is_done: bool,
 }
 
 impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
     fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        self.keep_unrecorded();
         let (message, number, flushed) = (*self.state.message(), self.number, self.state.is_flushed());
         self.queue.shared.update(|state| state.scheduler.abandon(message, number, flushed));
     }
 }
 
+impl<H: Host, R, T> Delivery<'_, H, R, T> {
+    /// What it came to outlasts this delivery, as long as it is not in the storage.
+    fn keep_unrecorded(&self) {
+        if let Some(state) = self.state.unrecorded() {
+            let unrecorded = Unrecorded { state, envelope: self.envelope.clone() };
+            lock(&self.queue.unrecorded).insert(self.id(), unrecorded);
+        }
+    }
+
+    fn id(&self) -> Id {
+        self.state.message().id
+    }
+}
+
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64, over: Option<AbortSignal>) -> Self {
-        let state = AttemptState::new(due);
+        let unrecorded = lock(&queue.unrecorded).remove(&due.message.id);
+        let over = over.filter(|_| unrecorded.is_none()); // it was at its destinations
+        let (state, envelope) = match unrecorded {
+            Some(Unrecorded { state, envelope }) => (state, envelope),
+            None => (AttemptState::new(due), None),
+        };
         Self {
             queue,
             state,
             number: due.number,
             stops,
             over,
-            envelope: None,
+            envelope,
             reported: false,
             has_record: false,
             unclaimed: None,
+            is_done: false,
         }
     }
 
@@ -150,10 +182,6 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         }
     }
 
-    fn id(&self) -> Id {
-        self.state.message().id
-    }
-
     fn moment(&self) -> Moment {
         let random = self.queue.timer.random();
         Moment { wall: self.queue.shared.lock_now(&self.queue.timer).scheduler.wall(), random }
@@ -165,8 +193,13 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             self.report(Kind::Error(Cause::LeaseLost));
         }
         self.report_outcome();
+        self.keep_unrecorded(); // before another one can begin
+        self.is_done = true;
         let (state, number) = (&self.state, self.number);
         let ended = self.queue.shared.update_now(&self.queue.timer, |queue| queue.scheduler.end(state, number, end));
+        if ended.is_gone {
+            lock(&self.queue.unrecorded).remove(&self.id());
+        }
         if ended.is_gone || (end == End::Completed && !state.is_recorded() && !self.has_record) {
             self.queue.emit(Some(self.id()), None, state.attempts(), Kind::Removed);
         }

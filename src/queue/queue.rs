@@ -1,5 +1,6 @@
 //! The queue as programs see it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::boxed::BoxError;
 use super::callback::{Policy, caught, caught_async};
 use super::command::Settings;
 use super::dead_letter::DeadLetters;
+use super::delivery::Unrecorded;
 use super::destinations::Destinations;
 use super::enqueue_error::{EnqueueError, Results};
 use super::envelope::QueueEnvelope;
@@ -57,6 +59,8 @@ pub struct Queue<H: Host, R, T> {
     #[cfg(not(target_family = "wasm"))]
     _live: Option<here::Live>,
     policies: Mutex<Vec<Arc<Policy<H::Envelope>>>>,
+    /// Attempts that were cut off before their outcomes were recorded. The next ones of their messages go on with them.
+    pub(super) unrecorded: Mutex<HashMap<Id, Unrecorded<H::Envelope>>>,
     store_pool: Option<Semaphore>,
     /// Whoever scans has it.
     pub(super) scans: tokio::sync::Mutex<()>,
@@ -118,6 +122,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             settings,
             shared: Shared::new(scheduler),
             policies: Mutex::default(),
+            unrecorded: Mutex::default(),
             scans: tokio::sync::Mutex::default(),
             #[cfg(not(target_family = "wasm"))]
             _live: live,

@@ -24,6 +24,7 @@ use crate::id::Id;
 use crate::load::Position;
 use crate::meta::Meta;
 use crate::storage::Result;
+use crate::sync::lock;
 use crate::watch::{Latest, Subscriber};
 
 /// How long a run waits to know whether an owner of a claim is gone.
@@ -139,6 +140,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     }
 
     fn removed(&self, QueuedMessage { id, attempts, .. }: QueuedMessage) {
+        lock(&self.unrecorded).remove(&id);
         self.emit(Some(id), None, attempts, Kind::Removed);
     }
 
