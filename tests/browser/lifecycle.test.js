@@ -1,0 +1,108 @@
+/** Queues in tabs that are left and come back, that are frozen, or that have no Web Locks. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inEngines } from '../support/engines.js';
+
+// Inside `evaluate` these are globals of the page.
+/* global AsyncDictStorage, Queue, indexedDBHost */
+
+/** How many attempts of a tab are under way at once. */
+const POOL = 3;
+
+/**
+ * Starts a queue in a tab. Its attempts end when they are told to, with `hold`, or soon.
+ *
+ * @param {any} tab
+ * @param {{ name: string, lease?: number, hold?: boolean }} how
+ */
+const open = (tab, { name, lease = 300_000, hold = false }) => tab.evaluate(([name, lease, hold, relayPool]) => {
+  const held = [];
+  const tried = [];
+  const delivered = [];
+  const failed = [];
+  const relay = {
+    attempt: ({ recipients: [to] }) => new Promise((resolve) => {
+      tried.push(to);
+      const end = (reply) => {
+        if (reply.code === 250) delivered.push(to);
+        resolve(reply);
+      };
+      if (globalThis.it.hold) held.push(end);
+      else setTimeout(() => end({ code: 250, message: 'Ok' }), 20);
+    }),
+  };
+  const storage = new AsyncDictStorage(indexedDBHost(name));
+  const queue = new Queue(storage, relay, { lease, relayPool });
+  queue.addEventListener('error', ({ detail: { error } }) => failed.push(error.code ?? String(error)));
+  globalThis.it = { hold, held, tried, delivered, failed, queue, storage };
+  queue.start();
+}, [name, lease, hold, POOL]);
+
+const enqueue = (tab, names) => tab.evaluate(async ([names]) => {
+  for (const to of names) await globalThis.it.queue.enqueue({ sender: '', recipients: [to] });
+}, [names]);
+
+/** Resolves when so many attempts have begun. */
+const begun = (tab, count) => tab.evaluate(async ([count]) => {
+  while (globalThis.it.tried.length < count) await new Promise((resolve) => setTimeout(resolve, 10));
+}, [count]);
+
+/** Resolves when the storage is empty. */
+const emptied = (tab) => tab.evaluate(async () => {
+  while ((await globalThis.it.storage.getInfo()).metaSize > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+});
+
+const seen = (tab) => tab.evaluate(() => {
+  const { tried, delivered, failed } = globalThis.it;
+  return { tried, delivered, failed, complaints: globalThis.complaints };
+});
+
+const close = (tab) => tab.evaluate(async () => {
+  await globalThis.it.queue.stop();
+  await globalThis.it.storage.close();
+});
+
+const names = (what, count) => Array.from({ length: count }, (_, i) => `${what}-${i}@example.com`);
+
+inEngines('Queues of a site without https', (scene) => {
+  /** What a page of it lacks. */
+  const lacks = (tab) => tab.evaluate(() => [isSecureContext, navigator.locks, crypto.subtle, navigator.storage].map((it) => it ?? null));
+
+  test('in two tabs deliver each message once', async () => {
+    const [one, other] = scene.tabs;
+    assert.deepEqual(await lacks(one), [false, null, null, null]);
+    await Promise.all([open(one, scene), open(other, scene)]);
+    await Promise.all([enqueue(one, names('one', 30)), enqueue(other, names('other', 30))]);
+    await emptied(one);
+    const [here, there] = [await seen(one), await seen(other)];
+    const all = [...names('one', 30), ...names('other', 30)].sort();
+    assert.deepEqual([...here.delivered, ...there.delivered].sort(), all);
+    assert.deepEqual([...here.tried, ...there.tried].sort(), all);
+    for (const { failed, complaints } of [here, there]) assert.deepEqual([failed, complaints], [[], []]);
+    await Promise.all([close(one), close(other)]);
+  });
+
+  test('take what a tab was sending that is gone when its lease ends', async () => {
+    const [, other] = scene.tabs;
+    const how = { name: scene.name, lease: 1_500 };
+    const gone = await scene.tab();
+    await open(gone, { ...how, hold: true });
+    await enqueue(gone, names('early', 6));
+    await begun(gone, POOL);
+    await gone.close();
+    await open(other, how);
+    await emptied(other);
+    const { tried, failed, complaints } = await seen(other);
+    assert.deepEqual([tried.sort(), failed, complaints], [names('early', 6), [], []]);
+    await close(other);
+  });
+
+  test('have a host that says what it knows and may do', async () => {
+    const [tab] = scene.tabs;
+    const said = await tab.evaluate(async ([name]) => {
+      const host = indexedDBHost(name);
+      return [await host.persist(), await host.estimate(), await host.attemptAlone('me')];
+    }, [scene.name]);
+    assert.deepEqual(said, [false, { persisted: false }, false]);
+  });
+}, { host: 'mail.test' });
