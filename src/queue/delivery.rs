@@ -13,7 +13,7 @@ use futures_util::future::{Either, select};
 use super::attempt::AttemptState;
 use super::backoff::{Delay, Patience};
 use super::callback::caught;
-use super::command::{Command, End, Input, Moment};
+use super::command::{Command, End, Input, Moment, Settings};
 use super::envelope::QueueEnvelope;
 use super::event::{Cause, Kind, Recipient};
 use super::on_drop::OnDrop;
@@ -64,6 +64,7 @@ pub(super) struct Unrecorded<E> {
 /// An attempt under way. Its message is released when it is dropped, wherever it was.
 pub(super) struct Delivery<'q, H: Host, R, T> {
     queue: &'q Queue<H, R, T>,
+    settings: Arc<Settings>,
     state: AttemptState,
     number: u64,
     /// How often the queue was stopped before its worker began.
@@ -116,6 +117,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         };
         Self {
             queue,
+            settings: queue.settings(),
             state,
             number: due.number,
             stops,
@@ -143,7 +145,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let (queue, id) = (self.queue, self.id());
         let _settled = OnDrop(|| queue.relay.settled(id));
         let moment = self.moment();
-        let mut command = self.state.begin(&self.queue.settings, moment);
+        let mut command = self.state.begin(&self.settings, moment);
         loop {
             if matches!(command, Command::GetMeta | Command::DeadLetter(_) | Command::Bounce) {
                 self.report_outcome(); // whoever is told of was given up before
@@ -178,7 +180,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             if self.queue.shared.lock().scheduler.note(&input, moment.random) {
                 self.queue.shared.changed.notify_waiters();
             }
-            command = self.state.answer(input, &self.queue.settings, moment);
+            command = self.state.answer(input, &self.settings, moment);
         }
     }
 
@@ -211,7 +213,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     async fn get_meta(&mut self, id: &Id) -> Input {
         let meta = self.queue.pooled(self.queue.storage.get_meta(id)).await;
         if let Ok(Some(Stored::Good(Meta { lease: Some(lease), .. }))) = &meta {
-            let is_foreign = lease.owner != self.queue.settings.owner;
+            let is_foreign = lease.owner != self.settings.owner;
             self.state.owner_is_gone = is_foreign && self.queue.shared.lock().owners.is_gone(&lease.owner);
         }
         self.input(meta.map(|stored| match stored {
@@ -238,10 +240,9 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     /// Whether nobody else attempts this message although nobody can claim it. One at a time does so.
     async fn goes_on_without_a_claim(&mut self) -> bool {
         let queue = self.queue;
-        let owner = &queue.settings.owner;
         let is_alone = queue.shared.lock().alone.is_some();
         if !is_alone {
-            let alone = queue.storage.host().attempt_alone(owner).await;
+            let alone = queue.storage.host().attempt_alone(&queue.settings().owner).await;
             queue.shared.lock().alone = alone;
         }
         self.unclaimed = Unclaimed::begin(&queue.shared);

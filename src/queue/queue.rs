@@ -54,7 +54,7 @@ pub struct Queue<H: Host, R, T> {
     pub(super) relay: R,
     pub(super) timer: T,
     pub(super) options: Options<H>,
-    pub(super) settings: Settings,
+    settings: Mutex<Arc<Settings>>,
     pub(super) shared: Shared,
     #[cfg(not(target_family = "wasm"))]
     _live: Option<here::Live>,
@@ -119,7 +119,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             timer,
             store_pool: options.store_pool.map(|size| Semaphore::new(size.min(Semaphore::MAX_PERMITS))),
             options,
-            settings,
+            settings: Mutex::new(Arc::new(settings)),
             shared: Shared::new(scheduler),
             policies: Mutex::default(),
             unrecorded: Mutex::default(),
@@ -132,6 +132,23 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// The storage.
     pub fn storage(&self) -> &Arc<DictStorage<H>> {
         &self.storage
+    }
+
+    /// What its attempts have in common that begin now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&lock(&self.settings))
+    }
+
+    /// Claims under another name from now on: for others, whoever had the last one is gone. Attempts under way
+    /// keep that one to their ends.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    pub(crate) fn rename(&self, owner: String) {
+        {
+            let settings = &mut *lock(&self.settings);
+            *settings = Arc::new(Settings { owner, ..Settings::clone(settings) });
+        }
+        let alone = self.shared.lock().alone.take();
+        drop(alone);
     }
 
     /// Adds a policy; those added first are applied first.

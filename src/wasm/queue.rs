@@ -207,6 +207,11 @@ impl Queue {
         }
     }
 
+    /// Claims under another name from now on.
+    pub fn rename(&self, owner: String) {
+        self.core.rename(owner);
+    }
+
     /// Lets what was deferred be due now.
     pub fn wake(&self) {
         self.core.wake();

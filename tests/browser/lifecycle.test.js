@@ -47,9 +47,20 @@ const begun = (tab, count) => tab.evaluate(async ([count]) => {
   while (globalThis.it.tried.length < count) await new Promise((resolve) => setTimeout(resolve, 10));
 }, [count]);
 
+/** Resolves when so few messages are left as a tab has at its relay. */
+const settled = (tab) => tab.evaluate(async ([count]) => {
+  while ((await globalThis.it.storage.getInfo()).metaSize > count) await new Promise((resolve) => setTimeout(resolve, 20));
+}, [POOL]);
+
 /** Resolves when the storage is empty. */
 const emptied = (tab) => tab.evaluate(async () => {
   while ((await globalThis.it.storage.getInfo()).metaSize > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+});
+
+/** Ends the attempts that were held, as a network does that was away meanwhile, and holds no more. */
+const connectionsLost = (tab) => tab.evaluate(() => {
+  globalThis.it.hold = false;
+  for (const end of globalThis.it.held.splice(0)) end({ code: 450, message: 'the connection was lost' });
 });
 
 const seen = (tab) => tab.evaluate(() => {
@@ -63,6 +74,41 @@ const close = (tab) => tab.evaluate(async () => {
 });
 
 const names = (what, count) => Array.from({ length: count }, (_, i) => `${what}-${i}@example.com`);
+
+inEngines('A tab that is left', (scene, engine) => {
+  test('gives what it was sending to another one within seconds, and when it comes back sends nothing twice', {
+    timeout: 120_000,
+  }, async (t) => {
+    const [, other] = scene.tabs;
+    const { name } = scene;
+    const left = await scene.tab();
+    await open(left, { name, hold: true });
+    await enqueue(left, names('early', 6));
+    await begun(left, POOL);
+    await open(other, { name });
+    await begun(other, 6 - POOL);
+    await settled(other);
+    await left.goto(`${scene.url}?elsewhere`);
+    await emptied(other); // long before the leases end
+
+    await left.back();
+    await left.evaluate(() => globalThis.ready);
+    const cameBack = await left.evaluate(() => globalThis.it !== undefined);
+    const why = await left.evaluate(() => JSON.stringify(performance.getEntriesByType('navigation')[0]?.notRestoredReasons));
+    t.diagnostic(`${engine}: the tab comes back ${cameBack ? 'as it was' : `anew, ${why}`}`);
+    if (!cameBack) await open(left, { name });
+    const early = cameBack ? (await seen(left)).tried : [];
+    await connectionsLost(left);
+    await Promise.all([enqueue(left, names('left', 20)), enqueue(other, names('other', 20))]);
+    await emptied(other);
+    const [here, there] = [await seen(left), await seen(other)];
+    const all = [...names('early', 6), ...names('left', 20), ...names('other', 20)];
+    assert.deepEqual([...here.delivered, ...there.delivered].sort(), all.sort());
+    assert.deepEqual([...here.tried, ...there.tried].sort(), [...all, ...early].sort());
+    assert.deepEqual([...here.complaints, ...there.complaints], []);
+    await Promise.all([close(left), close(other)]);
+  });
+});
 
 inEngines('Queues of a site without https', (scene) => {
   /** What a page of it lacks. */
