@@ -57,6 +57,18 @@ const emptied = (tab) => tab.evaluate(async () => {
   while ((await globalThis.it.storage.getInfo()).metaSize > 0) await new Promise((resolve) => setTimeout(resolve, 20));
 });
 
+/** Resolves when the claims were renewed, and no call of the storage is under way. */
+const renewed = (tab) => tab.evaluate(async () => {
+  const dues = async () => {
+    const all = [];
+    for await (const [due] of globalThis.it.storage.load()) all.push(due);
+    return all.sort().slice(-3).join();
+  };
+  const before = await dues();
+  while (before === await dues()) await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+});
+
 /** Ends the attempts that were held, as a network does that was away meanwhile, and holds no more. */
 const connectionsLost = (tab) => tab.evaluate(() => {
   globalThis.it.hold = false;
@@ -109,6 +121,37 @@ inEngines('A tab that is left', (scene, engine) => {
     await Promise.all([close(left), close(other)]);
   });
 });
+
+inEngines('A frozen tab', (scene) => {
+  test('gives what waits to another one at once, what it was sending when its lease ends, and sends nothing of it afterwards', {
+    timeout: 60_000,
+  }, async () => {
+    const [, other] = scene.tabs;
+    const how = { name: scene.name, lease: 4_000 };
+    const frozen = await scene.tab();
+    await open(frozen, { ...how, hold: true });
+    await frozen.evaluate(() => document.addEventListener('freeze', () => {
+      globalThis.wasFrozen = true;
+    }));
+    await enqueue(frozen, names('early', 8));
+    await begun(frozen, POOL);
+    await renewed(frozen); // nothing is under way in the database, which would keep the other tab waiting
+    await frozen.devtools('Page.setWebLifecycleState', { state: 'frozen' });
+    await open(other, how);
+    await emptied(other);
+    await frozen.devtools('Page.setWebLifecycleState', { state: 'active' });
+    assert.equal(await frozen.evaluate(() => globalThis.wasFrozen), true);
+    await connectionsLost(frozen);
+    await Promise.all([enqueue(frozen, names('frozen', 20)), enqueue(other, names('other', 20))]);
+    await emptied(other);
+    const [here, there] = [await seen(frozen), await seen(other)];
+    const all = [...names('early', 8), ...names('frozen', 20), ...names('other', 20)];
+    assert.deepEqual([...here.delivered, ...there.delivered].sort(), all.sort());
+    assert.equal(here.tried.length + there.tried.length, all.length + POOL);
+    assert.deepEqual([...here.complaints, ...there.complaints], []);
+    await Promise.all([close(frozen), close(other)]);
+  });
+}, { only: ['Chromium'] });
 
 inEngines('Queues of a site without https', (scene) => {
   /** What a page of it lacks. */
