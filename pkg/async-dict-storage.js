@@ -70,7 +70,7 @@ export class AsyncDictStorage {
     });
     this.#every = subscribes ? MINUTE : poll;
     keepParts(this, {
-      wasm: this.#wasm, every: this.#every, listen: () => this.#listen(),
+      wasm: this.#wasm, every: this.#every, listen: (hasMissed) => this.#listen(hasMissed),
       // Dictionaries that promise may be anywhere.
       reach: () => (isHost ? reachOf(() => own.supports) : undefined), place: isHost ? own.place : undefined,
     });
@@ -225,8 +225,13 @@ export class AsyncDictStorage {
     return this.#wasm.call((storage) => storage.loadPage(cursor));
   }
 
-  /** Hears of what others change, where the host tells of it. */
-  #listen() {
+  /**
+   * Hears of what others change, where the host tells of it.
+   *
+   * @param {boolean} [hasMissed] whether that may have been missed lately
+   */
+  #listen(hasMissed) {
+    if (hasMissed) this.#notify();
     this.#unsubscribe ??= /** @type {DictHost} */ (this.#host).subscribe?.((id) => this.#notify(id));
   }
 

@@ -49,6 +49,10 @@ export class Queue extends Target {
   #relayed = new Map();
   #runs = 0;
   #paused = false;
+  /** Whether its page is put aside, and nothing may be claimed. */
+  #isAside = false;
+  /** The name under which the half claims, and what else it is told. */
+  #own;
 
   /**
    * @param {QueueStorage} storage a `DictStorage` or an `AsyncDictStorage` of this copy of the package
@@ -66,7 +70,7 @@ export class Queue extends Target {
     const deadLetters = deadLetter ? partsOf('options.deadLetter', deadLetter).wasm : undefined;
     // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
     this.#owner = new Owner(reach(), place);
-    const own = {
+    const own = this.#own = {
       ...numbers, owner: this.#owner.name, scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
       hasBounceQueue: Boolean(bounceQueue), hasDestinationOf: Boolean(destinationOf),
     };
@@ -80,7 +84,7 @@ export class Queue extends Target {
       const queue = now.glue.Queue.open(wasm.in(now), deadLetters?.in(now).share(), callbacks, own);
       if (queue instanceof Failed) return queue;
       this.#policies.forEach((_, number) => queue.addPolicy(number));
-      if (this.#paused) queue.pause();
+      if (this.#paused || this.#isAside) queue.pause();
       if (this.#works) queue.start();
       return queue;
     });
@@ -143,14 +147,16 @@ export class Queue extends Target {
 
   /**
    * Begins to attempt what is due: what is stored, and what is written from now on. A queue without a relay does
-   * nothing.
+   * nothing. Throws `closed` where the storage was closed.
    *
    * @returns {void}
    */
   start() {
-    if (this.#started || !this.#relay) return;
+    if (!this.#relay) return;
+    this.#wasm.call((queue) => queue.checkOpen());
+    if (this.#started) return;
     this.#storage.listen();
-    restarted.add(this.#returned);
+    this.#beginWork();
     this.#started = true;
     const held = this.#owner.hold();
     if (held) held.then(() => this.#work());
@@ -162,6 +168,7 @@ export class Queue extends Target {
 
   #work() {
     if (!this.#started || this.#works) return;
+    this.#takeName();
     this.#wasm.call((queue) => queue.start());
     this.#works = true; // last: a half that is made for the call above begins by itself otherwise
   }
@@ -196,18 +203,19 @@ export class Queue extends Target {
   async #run(flush, { until, limit, signal }) {
     const held = this.#owner.hold();
     if (held) await held;
+    this.#takeName();
     const number = this.#runs++;
     const most = !this.#relay || signal?.aborted ? 0 : limit;
     const abort = () => this.#wasm.call((queue) => queue.abort(number));
     signal?.addEventListener('abort', abort);
-    restarted.add(this.#returned);
+    this.#beginWork();
     try {
       const [attempted, delivered, deferred, failed, left, nextDue] =
         await this.#wasm.call((queue) => queue.run(number, flush, until, most));
       return { attempted, delivered, deferred, failed, left, nextDue: orNull(nextDue) };
     } finally {
       signal?.removeEventListener('abort', abort);
-      if (!this.#isAtWork) restarted.delete(this.#returned);
+      this.#endWork();
     }
   }
 
@@ -233,7 +241,7 @@ export class Queue extends Target {
       const timer = time === undefined ? undefined : setTimeout(() => this.#wasm.call((queue) => queue.stop(1)), time);
       await this.#run(undefined, {}).finally(() => clearTimeout(timer));
     } finally {
-      if (!this.#isAtWork) restarted.delete(this.#returned);
+      this.#endWork();
     }
   }
 
@@ -250,7 +258,7 @@ export class Queue extends Target {
   /** @returns {void} */
   resume() {
     this.#paused = false;
-    this.#wasm.call((queue) => queue.resume());
+    if (!this.#isAside) this.#wasm.call((queue) => queue.resume());
   }
 
   /**
@@ -351,6 +359,39 @@ export class Queue extends Target {
     if (this.#started && !this.#paused) this.#wasm.call((queue) => queue.checkClocks());
     else this.#run(undefined, {}).catch(() => {}); // goes on with the next instance
   };
+
+  #beginWork() {
+    restarted.add(this.#returned);
+    this.#owner.onAside = this.#aside;
+  }
+
+  #endWork() {
+    if (this.#isAtWork) return;
+    restarted.delete(this.#returned);
+    this.#owner.onAside = undefined;
+  }
+
+  /** @param {boolean} isAside */
+  #aside = (isAside) => {
+    if (isAside) {
+      this.#isAside = true;
+      this.#wasm.call((queue) => queue.pause());
+    } else if (this.#isAside) {
+      this.#takeName();
+      this.#storage.listen(true);
+    }
+  };
+
+  /** Claims under the name whose lock is held, and may claim. */
+  #takeName() {
+    const { name } = this.#owner;
+    if (this.#own.owner === name) return;
+    this.#own.owner = name;
+    this.#wasm.call((queue) => queue.rename(name));
+    this.#isAside = false;
+    if (!this.#paused) this.#wasm.call((queue) => queue.resume());
+  }
+
   get #isAtWork() {
     return this.#started || this.#relayed.size > 0;
   }

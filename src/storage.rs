@@ -297,6 +297,14 @@ impl<H: Host> DictStorage<H> {
         .await
     }
 
+    /// Whether calls can be made.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub(crate) fn check_open(&self) -> Result<(), H> {
+        if self.closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
+    }
+
     /// Refuses every later call; whether none did before.
     pub(crate) fn shut(&self) -> bool {
         let first = !self.closed.swap(true, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { AsyncDictStorage, DictStorage, KeyError, QueueError } from '../pkg/load/inline.js';
+import { AsyncDictStorage, DictStorage, KeyError, Queue, QueueError } from '../pkg/load/inline.js';
 import { NOBODY, all, anEnvelope, failure, idOf, ids, keyError, outcome, queueError } from './support/calls.js';
 import { SlowDict } from './support/dicts.js';
 import { MemoryHost, Store } from './support/host.js';
@@ -268,6 +268,21 @@ describe('closed, corrupt, newer-format and needs-async', () => {
       const { storage } = open();
       await storage.close();
       await queueError(() => storage.getInfo(), 'closed');
+    }
+  });
+
+  test('a queue whose storage was closed says closed, to whoever starts it as well', async () => {
+    for (const { open } of asyncSubjects) {
+      const { storage } = open();
+      const [fresh, started] = [0, 1].map(() => new Queue(storage, { attempt: () => null }));
+      started.start();
+      await storage.close();
+      for (const queue of [fresh, started]) {
+        assert.throws(() => queue.start(), { name: 'QueueError', code: 'closed', message: 'closed: the storage is closed' });
+        await queueError(() => queue.run(), 'closed');
+        await queueError(() => queue.enqueue({ sender: null, recipients: ['a@example.com'] }), 'closed');
+        await queue.stop();
+      }
     }
   });
 

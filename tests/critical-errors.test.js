@@ -255,6 +255,43 @@ for (const [what, begin, end] of /** @type {[string, (queue: Queue) => unknown, 
   });
 }
 
+test('a queue whose destinations are asked for when critical errors come delivers each message once', async () => {
+  for (const storage of [new DictStorage(), new AsyncDictStorage(new MemoryHost())]) {
+    /** @type {string[]} */
+    const relayed = [];
+    /** @type {string[]} */
+    const asked = [];
+    const other = new DictStorage();
+    const queue = new Queue(storage, {
+      async attempt({ recipients: [to] }) {
+        relayed.push(to);
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    }, {
+      destination: {
+        pool: 2,
+        of(address) {
+          asked.push(address);
+          // The later ones come in fresh instances.
+          if ([3, 9, 14].includes(asked.length)) fallWith(() => other.getInfo());
+          return address.split('@')[1];
+        },
+      },
+    });
+    const { until, events } = watch(queue);
+    const names = Array.from({ length: 20 }, (_, i) => `${i}@${i % 3}.example.com`);
+    const ids = [];
+    for (const to of names) ids.push((await queue.enqueue(message([to])))[0][1]);
+    queue.start();
+    await Promise.all(ids.map((id) => until('delivered', (event) => event.id === id)));
+    await queue.stop();
+    assert.ok(asked.length >= 14);
+    assert.deepEqual(relayed.sort(), names.sort());
+    assert.equal(events.filter(({ type }) => type === 'delivered').length, names.length);
+    assert.deepEqual(await storage.getInfo(), { size: 0, metaSize: 0 });
+  }
+});
+
 test('a critical error does not end the pause of a queue', async () => {
   const storage = new DictStorage();
   const { queue, relayed, answer } = await withAttemptsUnderWay(storage, 0);

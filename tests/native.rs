@@ -19,6 +19,7 @@ mod model;
 mod policies;
 mod queue;
 mod queue_destination;
+mod queue_expires;
 mod queue_fencing;
 #[cfg(feature = "redb")]
 mod queue_full;

@@ -82,6 +82,30 @@ describe('A queue whose storage is full', () => {
     assert.deepEqual(relay.calls.map(({ recipients }) => recipients), [['a', 'b'], ['b']]);
   });
 
+  test('remembers them also when it is stopped and started again before there is room', async () => {
+    const answers = [[ok, later], later];
+    const relay = relayOf(() => answers[relay.calls.length - 1]);
+    const { queue, until, events } = make(relay);
+    const [[, id]] = await queue.enqueue(message(['a', 'b']));
+    isFull = true;
+    const refusals = () => events.filter(({ type }) => type === 'error').length;
+    for (const begin of ['start', 'start', 'run']) {
+      const before = refusals();
+      const ended = queue[begin]();
+      await until('error', () => refusals() > before && relay.calls.length > 0);
+      await queue.stop();
+      await ended;
+    }
+    assert.deepEqual([relay.calls.length, store.meta.get(id).attempts], [1, 0]);
+    isFull = false;
+    queue.start();
+    const { recipients, replies } = await until('deferred');
+    assert.deepEqual([recipients, replies], [['b'], [later]]);
+    assert.deepEqual([store.meta.get(id).deliveredIndexes, store.meta.get(id).attempts], [[0], 1]);
+    await queue.flush();
+    assert.deepEqual(relay.calls.map(({ recipients }) => recipients), [['a', 'b'], ['b']]);
+  });
+
   test('tells the sender of those who were refused once there is room', async () => {
     const refused = { code: 550, message: '5.1.1 no such user' };
     const relay = relayOf(({ sender }) => (sender ? refused : ok));

@@ -198,6 +198,26 @@ describe('A list', () => {
     assert.deepEqual([(await all(queue.list({ envelopes: true }))).length, envelopes], [9, 9]);
   });
 
+  test('leaves a message out that was delivered, and removed while it was looked at', async () => {
+    const store = new Store();
+    const host = new MemoryHost(store);
+    const storage = new AsyncDictStorage(host);
+    const id = await storage.write(message(['a']), 1);
+    await storage.setRecipientsDelivered(id, [0]);
+    await storage.incrementAttempts(id);
+    const page = host.page.bind(host);
+    host.page = async (...asked) => {
+      const found = await page(...asked);
+      for (const dict of [store.meta, store.envelope]) dict.clear();
+      return found;
+    };
+    const kept = [new Map(store.envelope), new Map(store.meta)];
+    const queue = new Queue(storage);
+    assert.deepEqual(await all(queue.list()), []);
+    [store.envelope, store.meta] = kept;
+    assert.equal((await queue.count()).deferred, 0);
+  });
+
   test('a started queue on a host that says nothing forgets what others have removed with the next look', async () => {
     const store = new Store();
     const open = () => new AsyncDictStorage(new MemoryHost(store, { silent: true }), { poll: 10 });

@@ -255,6 +255,15 @@ async fn a_queue_hears_of_what_is_written_beside_it() {
 }
 
 #[tokio::test]
+async fn a_queue_whose_storage_was_closed_says_so_when_it_is_started() {
+    let host = MemoryHost::new();
+    let queue = queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), Options::default());
+    queue.storage().close().await.unwrap();
+    assert_eq!(queue.start().await, Err(Error::Closed));
+    assert_eq!(queue.run().await.unwrap_err(), Error::Closed);
+}
+
+#[tokio::test]
 async fn a_flush_of_a_queue_that_runs_ends_when_what_waited_was_attempted() {
     let host = MemoryHost::new();
     let queue = Arc::new(queue_on(&host, Slow(20), Options::default()));
@@ -673,6 +682,43 @@ fn all_that_is_due_is_attempted_within_two_seconds_of_the_return_of_a_storage_th
             assert!(host.now() < away + 2_000.0, "{count} {away}: {:?}", queue.get_info());
             assert!(poll_once(working.as_mut()).is_pending());
         }
+    }
+}
+
+#[test]
+fn an_outcome_that_was_not_recorded_when_a_queue_ended_is_recorded_by_its_next_start() {
+    for is_dropped in [false, true] {
+        let host = FaultHost::new(Traits::default());
+        let (calls, failing) = (Arc::new(AtomicUsize::new(0)), host.clone());
+        let counted = calls.clone();
+        let relay = Answering(move |_: &Envelope, _| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            failing.fault_always(Step::Commit, Fault::Before(Trouble::Fail));
+            Answer::Each(vec![Verdict::Delivered(None), later()])
+        });
+        let queue =
+            Queue::with_timer(DictStorage::new(host.clone()), relay, Options::default(), HostTimer(host.clone()));
+        let queue = queue.unwrap();
+        let id = id_of(&run(queue.enqueue(envelope(2, "hello"))));
+        let mut working = Box::pin(queue.start());
+        while calls.load(Ordering::Relaxed) == 0 || host.batches().is_empty() {
+            assert!(poll_once(working.as_mut()).is_pending());
+        }
+        if !is_dropped {
+            let mut stopping = Box::pin(queue.stop());
+            assert!(poll_once(stopping.as_mut()).is_pending());
+            assert_eq!(run(working.as_mut()), Ok(()));
+        }
+        drop(working);
+        let mut working = Box::pin(queue.start());
+        for _ in 0..2_000 {
+            assert!(poll_once(working.as_mut()).is_pending());
+        }
+        host.heal();
+        while run(queue.storage().get(&id)).unwrap().indexes != [1] {
+            assert!(poll_once(working.as_mut()).is_pending());
+        }
+        assert_eq!((calls.load(Ordering::Relaxed), run(queue.storage().get(&id)).unwrap().attempts), (1, 1));
     }
 }
 

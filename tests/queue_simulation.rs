@@ -20,8 +20,9 @@ use simulation::{Setting, Shared, World};
 use slimta_queue_dict::queue::{Backoff, BounceFactory, Options, Queue};
 use slimta_queue_dict::{DictStorage, Envelope, Id, Meta};
 
-/// The numbers of the networks, after those of the places.
+/// The numbers of the networks, after those of the places, and of those who stop a deliverer.
 const NETWORKS: usize = 3_000;
+const STOPS: usize = 4_000;
 const SECOND: f64 = 1_000.0;
 const HOUR: f64 = 3_600_000.0;
 /// Nothing waits longer for an attempt than two seconds, and what calls of the storage take.
@@ -44,8 +45,17 @@ struct Habits {
     is_patient: bool,
 }
 
+type Deliverer = Arc<Queue<SimHost, SimRelay, SimTimer>>;
+
 /// Begins the life of a deliverer in the place of another one.
-fn begin(world: &Shared, executor: &Executor, number: usize, deliverer: u64, place: &Place, habits: Habits) {
+fn begin(
+    world: &Shared,
+    executor: &Executor,
+    number: usize,
+    deliverer: u64,
+    place: &Place,
+    habits: Habits,
+) -> Deliverer {
     let (most, foretells, store_pool, has_factory) = {
         let random = &mut world.borrow_mut().random;
         let store_pool = random.chance(30).then(|| random.below(3) as usize + 1);
@@ -70,21 +80,27 @@ fn begin(world: &Shared, executor: &Executor, number: usize, deliverer: u64, pla
     let timer = SimTimer { world: world.clone(), skew: place.skew.clone() };
     let queue = Arc::new(Queue::with_timer(storage(false), relay, options, timer).unwrap());
     let started = queue.clone();
-    executor.spawn(number, async move { started.start().await.unwrap() });
+    executor.spawn(number, async move {
+        loop {
+            started.start().await.unwrap(); // again whenever it was stopped
+        }
+    });
     if is_patient {
-        executor.spawn(NETWORKS + number, flap(world.clone(), place.offline.clone(), queue));
+        executor.spawn(NETWORKS + number, flap(world.clone(), place.offline.clone(), queue.clone()));
     }
+    queue
 }
 
 /// Ends it, wherever it is.
 fn end(world: &Shared, executor: &Executor, number: usize, deliverer: u64) {
-    executor.kill(NETWORKS + number);
-    executor.kill(number);
+    for task in [NETWORKS + number, STOPS + number, number] {
+        executor.kill(task);
+    }
     world.borrow_mut().ledger.dies(deliverer);
 }
 
 /// A network that comes and goes while anything goes wrong. A queue hears when it is there.
-async fn flap(world: Shared, offline: Setting<bool>, queue: Arc<Queue<SimHost, SimRelay, SimTimer>>) {
+async fn flap(world: Shared, offline: Setting<bool>, queue: Deliverer) {
     loop {
         let (pause, is_away) = {
             let world = &mut *world.borrow_mut();
@@ -197,9 +213,8 @@ fn live(seed: u64) -> Result<u32, String> {
     let Habits { lease, .. } = habits;
     let places: Vec<Place> = (0..count).map(|_| Place::default()).collect();
     let mut deliverers = count;
-    for (number, place) in places.iter().enumerate() {
-        begin(&world, &executor, number, number as u64, place, habits);
-    }
+    let begun = |(number, place)| begin(&world, &executor, number, number as u64, place, habits);
+    let mut queues: Vec<Deliverer> = places.iter().enumerate().map(begun).collect();
     let messages = world.borrow_mut().random.below(5) + 1;
     for number in 0..messages {
         executor.spawn(1_000 + number as usize, write(world.clone(), 1_000 + number, number));
@@ -212,7 +227,7 @@ fn live(seed: u64) -> Result<u32, String> {
     for _ in 0..troubles + if jumps { 3 } else { 0 } {
         let (pause, number, trouble) = {
             let random = &mut world.borrow_mut().random;
-            (random.below(60) as f64 * SECOND, random.below(count) as usize, random.below(8))
+            (random.below(60) as f64 * SECOND, random.below(count) as usize, random.below(9))
         };
         let until = world.borrow().now + pause;
         executor.run(until, || false);
@@ -229,10 +244,14 @@ fn live(seed: u64) -> Result<u32, String> {
                 let time = world.borrow_mut().random.below(3 * lease as u64) as f64;
                 executor.freeze(number, time);
             }
+            4 => {
+                let queue = queues[number].clone();
+                executor.spawn(STOPS + number, async move { queue.stop().await });
+            }
             _ => {
                 end(&world, &executor, number, now_at[number]);
                 if world.borrow_mut().random.chance(80) || number == 0 {
-                    begin(&world, &executor, number, deliverers, &places[number], habits);
+                    queues[number] = begin(&world, &executor, number, deliverers, &places[number], habits);
                     now_at[number] = deliverers;
                     deliverers += 1;
                 }

@@ -1,4 +1,5 @@
 /** @import { Supports } from '../types.js' */
+import { tellAside } from '../aside.js';
 
 // The names under which queues claim messages, and how the end of those who have such a name is known.
 
@@ -33,34 +34,82 @@ function queuesAt(place) {
 /** Whoever claims messages. */
 export class Owner {
   name;
+  /**
+   * Hears that the page is put aside, and that it has come back and holds the lock of another name.
+   *
+   * @type {((isAside: boolean) => void) | undefined}
+   */
+  onAside;
   /** @type {Promise<void> | undefined} */
   #held;
+  #granted = () => {};
+  #release = () => {};
 
   /**
    * @param {Reach} reach
    * @param {object} [place] as its host has it
    */
   constructor(reach, place) {
-    const drawn = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
-    this.name = reach ? `${reach}:${drawn}` : drawn;
+    this.name = drawName(reach);
     if (reach === 'here') queuesAt(place).add(this.name);
   }
 
   /**
-   * Takes the lock of its name, from before the first claim until the page or the worker ends.
+   * Takes the lock of its name, from before the first claim until the page or the worker ends, or is put aside.
    *
    * @returns {Promise<void> | undefined} nothing where there is nothing to wait for
    */
   hold() {
-    if (!this.name.startsWith('lock:')) return undefined;
-    this.#held ??= new Promise((resolve) => {
-      locks()?.request(lockOf(this.name), () => {
-        resolve();
-        return new Promise(() => {});
-      }).catch(() => resolve()); // who may have no locks here can ask for none, either: its claims end by time
-    });
+    if (!this.#held && this.name.startsWith('lock:')) {
+      tellAside(this);
+      this.#wait();
+      this.comeBack();
+    }
     return this.#held;
   }
+
+  /**
+   * Lets others have what was claimed. Some browsers free the locks of a page that they keep, some do not: so there is
+   * another name for what is claimed when somebody comes back.
+   */
+  putAside() {
+    this.name = drawName('lock');
+    this.#wait();
+    this.#release();
+    this.onAside?.(true);
+  }
+
+  comeBack() {
+    const { name } = this;
+    locks()?.request(lockOf(name), () => {
+      if (name !== this.name) return undefined; // it was put aside meanwhile
+      this.#granted();
+      return new Promise((resolve) => {
+        this.#release = () => resolve(undefined);
+      });
+    }).catch(() => {
+      if (name === this.name) this.#granted(); // who may have no locks here can ask for none, either: its claims end by time
+    });
+  }
+
+  /** From now on there is a lock to wait for, also for those who wait already. */
+  #wait() {
+    const before = this.#granted;
+    this.#held = new Promise((resolve) => {
+      this.#granted = () => {
+        before();
+        resolve();
+      };
+    });
+    const held = this.#held;
+    held.then(() => held === this.#held && this.onAside?.(false));
+  }
+}
+
+/** @param {Reach} reach */
+function drawName(reach) {
+  const drawn = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
+  return reach ? `${reach}:${drawn}` : drawn;
 }
 
 /**

@@ -12,7 +12,8 @@ import { describe } from '../errors.js';
  * @property {number | undefined} every how often a queue looks through everything, in milliseconds; never unless given
  * @property {() => import('./owners.js').Reach} reach how the end of a queue on it is known to others
  * @property {object} [place] see `DictHost`
- * @property {() => void} listen hears of what others do from now on, where the host tells of it
+ * @property {(hasMissed?: boolean) => void} listen hears of what others do from now on, where the host tells of it;
+ *   whether something may have been missed
  */
 
 /** @type {WeakMap<object, StorageParts>} */

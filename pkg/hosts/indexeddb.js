@@ -120,7 +120,7 @@ class IndexedDBHost {
     return attemptAlone(this.#name, owner);
   }
 
-  /** @param {(id: string) => void} notify */
+  /** @param {(id?: string) => void} notify */
   subscribe(notify) {
     return this.#channel.subscribe(notify);
   }

@@ -13,7 +13,7 @@ use futures_util::future::{Either, select};
 use super::attempt::AttemptState;
 use super::backoff::{Delay, Patience};
 use super::callback::caught;
-use super::command::{Command, End, Input, Moment};
+use super::command::{Command, End, Input, Moment, Settings};
 use super::envelope::QueueEnvelope;
 use super::event::{Cause, Kind, Recipient};
 use super::on_drop::OnDrop;
@@ -32,6 +32,7 @@ use crate::host::{Host, Stored};
 use crate::id::Id;
 use crate::meta::{Change, Meta};
 use crate::storage::Result;
+use crate::sync::lock;
 
 /// An attempt without a claim, until this is dropped.
 struct Unclaimed<'q>(&'q Shared);
@@ -54,9 +55,16 @@ impl Drop for Unclaimed<'_> {
     }
 }
 
+/// An attempt whose outcome is not in the storage, and the envelope as it was read.
+pub(super) struct Unrecorded<E> {
+    state: AttemptState,
+    envelope: Option<Arc<E>>,
+}
+
 /// An attempt under way. Its message is released when it is dropped, wherever it was.
 pub(super) struct Delivery<'q, H: Host, R, T> {
     queue: &'q Queue<H, R, T>,
+    settings: Arc<Settings>,
     state: AttemptState,
     number: u64,
     /// How often the queue was stopped before its worker began.
@@ -71,28 +79,54 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     has_record: bool,
     /// While it is attempted without a claim.
     unclaimed: Option<Unclaimed<'q>>,
+    is_done: bool,
 }
 
 impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
     fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        self.keep_unrecorded();
         let (message, number, flushed) = (*self.state.message(), self.number, self.state.is_flushed());
         self.queue.shared.update(|state| state.scheduler.abandon(message, number, flushed));
     }
 }
 
+impl<H: Host, R, T> Delivery<'_, H, R, T> {
+    /// What it came to outlasts this delivery, as long as it is not in the storage.
+    fn keep_unrecorded(&self) {
+        if let Some(state) = self.state.unrecorded() {
+            let unrecorded = Unrecorded { state, envelope: self.envelope.clone() };
+            lock(&self.queue.unrecorded).insert(self.id(), unrecorded);
+        }
+    }
+
+    fn id(&self) -> Id {
+        self.state.message().id
+    }
+}
+
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) fn new(queue: &'q Queue<H, R, T>, due: Due, stops: u64, over: Option<AbortSignal>) -> Self {
-        let state = AttemptState::new(due);
+        let unrecorded = lock(&queue.unrecorded).remove(&due.message.id);
+        let over = over.filter(|_| unrecorded.is_none()); // it was at its destinations
+        let (state, envelope) = match unrecorded {
+            Some(Unrecorded { state, envelope }) => (state, envelope),
+            None => (AttemptState::new(due), None),
+        };
         Self {
             queue,
+            settings: queue.settings(),
             state,
             number: due.number,
             stops,
             over,
-            envelope: None,
+            envelope,
             reported: false,
             has_record: false,
             unclaimed: None,
+            is_done: false,
         }
     }
 
@@ -111,7 +145,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let (queue, id) = (self.queue, self.id());
         let _settled = OnDrop(|| queue.relay.settled(id));
         let moment = self.moment();
-        let mut command = self.state.begin(&self.queue.settings, moment);
+        let mut command = self.state.begin(&self.settings, moment);
         loop {
             if matches!(command, Command::GetMeta | Command::DeadLetter(_) | Command::Bounce) {
                 self.report_outcome(); // whoever is told of was given up before
@@ -146,12 +180,8 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             if self.queue.shared.lock().scheduler.note(&input, moment.random) {
                 self.queue.shared.changed.notify_waiters();
             }
-            command = self.state.answer(input, &self.queue.settings, moment);
+            command = self.state.answer(input, &self.settings, moment);
         }
-    }
-
-    fn id(&self) -> Id {
-        self.state.message().id
     }
 
     fn moment(&self) -> Moment {
@@ -165,8 +195,13 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             self.report(Kind::Error(Cause::LeaseLost));
         }
         self.report_outcome();
+        self.keep_unrecorded(); // before another one can begin
+        self.is_done = true;
         let (state, number) = (&self.state, self.number);
         let ended = self.queue.shared.update_now(&self.queue.timer, |queue| queue.scheduler.end(state, number, end));
+        if ended.is_gone {
+            lock(&self.queue.unrecorded).remove(&self.id());
+        }
         if ended.is_gone || (end == End::Completed && !state.is_recorded() && !self.has_record) {
             self.queue.emit(Some(self.id()), None, state.attempts(), Kind::Removed);
         }
@@ -178,7 +213,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     async fn get_meta(&mut self, id: &Id) -> Input {
         let meta = self.queue.pooled(self.queue.storage.get_meta(id)).await;
         if let Ok(Some(Stored::Good(Meta { lease: Some(lease), .. }))) = &meta {
-            let is_foreign = lease.owner != self.queue.settings.owner;
+            let is_foreign = lease.owner != self.settings.owner;
             self.state.owner_is_gone = is_foreign && self.queue.shared.lock().owners.is_gone(&lease.owner);
         }
         self.input(meta.map(|stored| match stored {
@@ -205,10 +240,9 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     /// Whether nobody else attempts this message although nobody can claim it. One at a time does so.
     async fn goes_on_without_a_claim(&mut self) -> bool {
         let queue = self.queue;
-        let owner = &queue.settings.owner;
         let is_alone = queue.shared.lock().alone.is_some();
         if !is_alone {
-            let alone = queue.storage.host().attempt_alone(owner).await;
+            let alone = queue.storage.host().attempt_alone(&queue.settings().owner).await;
             queue.shared.lock().alone = alone;
         }
         self.unclaimed = Unclaimed::begin(&queue.shared);

@@ -215,21 +215,24 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         Ok(counts)
     }
 
-    /// The state of a message of the storage.
-    async fn state_of(&self, id: Id, meta: &Meta) -> Result<MessageState, H> {
+    /// The state of a message of the storage; none if it is gone by now.
+    async fn state_of(&self, id: Id, meta: &Meta) -> Result<Option<MessageState>, H> {
         if claim_of(meta, self.timer.wall()).is_some() {
-            return Ok(MessageState::Sending);
+            return Ok(Some(MessageState::Sending));
         }
         // Only the envelope says how many recipients there are.
         let could_be_all =
             meta.delivered.last().map(|last| *last as usize).is_some_and(|last| last < meta.delivered.len());
-        if could_be_all
-            && meta.untold.is_none()
-            && readable(self.storage.get(&id).await)?.is_some_and(|queued| queued.indexes.is_empty())
-        {
-            return Ok(MessageState::Delivered);
+        if could_be_all && meta.untold.is_none() {
+            match self.storage.get(&id).await {
+                Ok(queued) if queued.indexes.is_empty() => return Ok(Some(MessageState::Delivered)),
+                Err(Error::NoSuchMessage(_)) => return Ok(None),
+                read => {
+                    readable(read)?;
+                }
+            }
         }
-        Ok(if meta.attempts > 0 { MessageState::Deferred } else { MessageState::Waiting })
+        Ok(Some(if meta.attempts > 0 { MessageState::Deferred } else { MessageState::Waiting }))
     }
 }
 
@@ -325,10 +328,10 @@ impl<C> Listing<C> {
         meta: &Meta,
     ) -> Result<Option<Listed<H::Envelope>>, H> {
         let is_dead = self.part == Part::DeadLetters;
-        let state = if is_dead { MessageState::Failed } else { queue.state_of(id, meta).await? };
-        if self.options.state.is_some_and(|asked| asked != state) {
+        let state = if is_dead { Some(MessageState::Failed) } else { queue.state_of(id, meta).await? };
+        let Some(state) = state.filter(|state| self.options.state.is_none_or(|asked| asked == *state)) else {
             return Ok(None);
-        }
+        };
         let envelope = if self.options.envelopes { readable(storage.get(&id).await)? } else { None };
         Ok(Some(Listed {
             id,

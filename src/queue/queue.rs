@@ -1,5 +1,6 @@
 //! The queue as programs see it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::boxed::BoxError;
 use super::callback::{Policy, caught, caught_async};
 use super::command::Settings;
 use super::dead_letter::DeadLetters;
+use super::delivery::Unrecorded;
 use super::destinations::Destinations;
 use super::enqueue_error::{EnqueueError, Results};
 use super::enqueue_options::EnqueueOptions;
@@ -54,11 +56,13 @@ pub struct Queue<H: Host, R, T = UsualTimer> {
     pub(super) relay: R,
     pub(super) timer: T,
     pub(super) options: Options<H>,
-    pub(super) settings: Settings,
+    settings: Mutex<Arc<Settings>>,
     pub(super) shared: Shared,
     #[cfg(not(target_family = "wasm"))]
     _live: Option<here::Live>,
     policies: Mutex<Vec<Arc<Policy<H::Envelope>>>>,
+    /// Attempts that were cut off before their outcomes were recorded. The next ones of their messages go on with them.
+    pub(super) unrecorded: Mutex<HashMap<Id, Unrecorded<H::Envelope>>>,
     store_pool: Option<Semaphore>,
     /// Whoever scans has it.
     pub(super) scans: tokio::sync::Mutex<()>,
@@ -117,9 +121,10 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             timer,
             store_pool: options.store_pool.map(|size| Semaphore::new(size.min(Semaphore::MAX_PERMITS))),
             options,
-            settings,
+            settings: Mutex::new(Arc::new(settings)),
             shared: Shared::new(scheduler),
             policies: Mutex::default(),
+            unrecorded: Mutex::default(),
             scans: tokio::sync::Mutex::default(),
             #[cfg(not(target_family = "wasm"))]
             _live: live,
@@ -129,6 +134,23 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// The storage.
     pub fn storage(&self) -> &Arc<DictStorage<H>> {
         &self.storage
+    }
+
+    /// What its attempts have in common that begin now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&lock(&self.settings))
+    }
+
+    /// Claims under another name from now on: for others, whoever had the last one is gone. Attempts under way
+    /// keep that one to their ends.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    pub(crate) fn rename(&self, owner: String) {
+        {
+            let settings = &mut *lock(&self.settings);
+            *settings = Arc::new(Settings { owner, ..Settings::clone(settings) });
+        }
+        let alone = self.shared.lock().alone.take();
+        drop(alone);
     }
 
     /// Adds a policy; those added first are applied first.

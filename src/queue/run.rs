@@ -229,7 +229,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         let scheduler = &self.shared.lock_now(&self.timer).scheduler;
         let mut tally = pass.tally;
         tally.add(scheduler.started().since(before));
-        let (left, next_due) = scheduler.left(self.settings.lease);
+        let (left, next_due) = scheduler.left(self.settings().lease);
         let Tally { attempted, delivered, deferred, failed } = tally;
         Ok(RunResult { attempted, delivered, deferred, failed, left, next_due: next_due.map(Timestamp::from) })
     }

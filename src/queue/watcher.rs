@@ -24,6 +24,7 @@ use crate::id::Id;
 use crate::load::Position;
 use crate::meta::Meta;
 use crate::storage::Result;
+use crate::sync::lock;
 use crate::watch::{Latest, Subscriber};
 
 /// How long a run waits to know whether an owner of a claim is gone.
@@ -68,7 +69,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
                         if is_gone {
                             self.put_found(id, &meta);
                         }
-                        pass.find(&self.shared.lock().scheduler, &self.settings.owner, is_gone, id, &meta);
+                        pass.find(&self.shared.lock().scheduler, &self.settings().owner, is_gone, id, &meta);
                     }
                 } else {
                     self.shared.lock().scheduler.see(id);
@@ -87,7 +88,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// Schedules a message as its record says.
     fn put_found(&self, id: Id, meta: &Meta) {
         match &meta.lease {
-            Some(lease) if lease.owner == self.settings.owner => {
+            Some(lease) if lease.owner == self.settings().owner => {
                 self.shared.update_now(&self.timer, |state| state.scheduler.put_own(id, meta.timestamp));
             }
             Some(lease) if self.shared.lock().owners.is_gone(&lease.owner) => {
@@ -95,7 +96,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
                 self.shared.update_now(&self.timer, |state| state.scheduler.put_now(id, timestamp, attempts));
             }
             Some(lease) if meta.timestamp <= lease.until => {
-                let longest = self.settings.lease;
+                let longest = self.settings().lease;
                 self.shared.update_now(&self.timer, |state| {
                     state.scheduler.put_claimed(id, meta.timestamp, meta.attempts, longest);
                 });
@@ -109,7 +110,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
 
     /// Whether the owner of a claim is gone, as far as that can be known soon.
     async fn learn(&self, meta: &Meta) -> bool {
-        let Some(lease) = claim_of(meta, self.timer.wall()).filter(|lease| lease.owner != self.settings.owner) else {
+        let Some(lease) = claim_of(meta, self.timer.wall()).filter(|lease| lease.owner != self.settings().owner) else {
             return false;
         };
         if !self.shared.lock().owners.is_gone(&lease.owner) {
@@ -139,6 +140,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     }
 
     fn removed(&self, QueuedMessage { id, attempts, .. }: QueuedMessage) {
+        lock(&self.unrecorded).remove(&id);
         self.emit(Some(id), None, attempts, Kind::Removed);
     }
 

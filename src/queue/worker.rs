@@ -43,7 +43,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         let leaving = AbortSignal::default();
         // What an instance that is gone has begun is under way at its destinations already.
         let is_new = pass.as_ref().is_none_or(|pass| pass.which != Which::Claimed);
-        let waits = self.settings.has_destinations && is_new;
+        let waits = self.settings().has_destinations && is_new;
         let mut timer = pin!(None);
         let mut wakes_at = f64::INFINITY;
         let mut spent = 0.0;
@@ -130,7 +130,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
             let state = &mut *self.shared.lock();
             let renews = state.relaying > 0 && state.renewal_at <= now;
             if renews {
-                state.renewal_at = now + self.settings.renewal_interval();
+                state.renewal_at = now + self.settings().renewal_interval();
             }
             let renewal = if state.relaying > 0 { state.renewal_at } else { f64::INFINITY };
             let idle = state.scheduler.idle();

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -26,7 +25,7 @@ impl<H: Host> DictStorage<H> {
     pub(super) fn begin(&self) -> Result<RwLockReadGuard<'_, ()>, H> {
         // Taken before the look: `close` waits for those that looked before it shut the door.
         let call = self.calls.try_read().map_err(|_| Error::Closed)?;
-        if self.closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(call) }
+        self.check_open().map(|()| call)
     }
 
     /// The work of one call, which ends by the deadline.

@@ -128,6 +128,12 @@ impl Queue {
         now_or_later(Box::pin(work), false)
     }
 
+    /// Undefined, or a `Failed` where nothing can be started: the storage is closed.
+    #[wasm_bindgen(js_name = checkOpen)]
+    pub fn check_open(&self) -> JsValue {
+        self.core.storage().check_open().map_or_else(failure, |()| JsValue::UNDEFINED)
+    }
+
     /// Begins to make attempts, until `stop`.
     pub fn start(&self) {
         let core = Rc::clone(&self.core);
@@ -203,6 +209,11 @@ impl Queue {
             Ok(listing) => List { core: Rc::clone(&self.core), listing: Rc::new(Cell::new(Some(listing))) }.into(),
             Err(error) => failure(error),
         }
+    }
+
+    /// Claims under another name from now on.
+    pub fn rename(&self, owner: String) {
+        self.core.rename(owner);
     }
 
     /// Lets what was deferred be due now.

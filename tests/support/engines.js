@@ -21,26 +21,29 @@ const xvfb = findProgram(['Xvfb']);
  * @property {boolean} [inPrivate] a private window
  * @property {Record<string, unknown>} [prefs] for Firefox
  * @property {string[]} [features] of WebKit, by the names of its `--features`
+ * @property {string} [proxy] host and port of what answers for every site but this machine's own
  */
 
 /** @type {Record<string, { skip: string | false, start: (wishes?: Wishes) => Promise<any> }>} */
 export const ENGINES = {
   Chromium: {
     skip: missing({ Chromium: chromiumPath, chromedriver }),
-    start: ({ inPrivate } = {}) => openSession({
+    start: ({ inPrivate, proxy } = {}) => openSession({
       driver: chromedriver,
       args: (port) => [`--port=${port}`],
       capabilities: {
+        ...proxyOf(proxy),
         'goog:chromeOptions': { binary: chromiumPath, args: [...FLAGS, ...(inPrivate ? ['--incognito'] : [])] },
       },
     }),
   },
   Firefox: {
     skip: missing({ Firefox: firefox, geckodriver }),
-    start: ({ inPrivate = false, prefs = {} } = {}) => openSession({
+    start: ({ inPrivate = false, prefs = {}, proxy } = {}) => openSession({
       driver: geckodriver,
       args: (port, other) => ['--port', String(port), '--websocket-port', String(other)],
       capabilities: {
+        ...proxyOf(proxy),
         'moz:firefoxOptions': {
           binary: firefox, args: ['-headless'], prefs: { 'browser.privatebrowsing.autostart': inPrivate, ...prefs },
         },
@@ -50,13 +53,13 @@ export const ENGINES = {
   // Each of its windows is private: its test browser keeps everything in memory.
   WebKit: {
     skip: missing({ WebKitWebDriver: webkitDriver, Xvfb: xvfb }),
-    async start({ features = [] } = {}) {
+    async start({ features = [], proxy } = {}) {
       const screen = await openScreen();
       const switches = features.length > 0 ? [`--features=${features.map((name) => `+${name}`)}`] : [];
       return openSession({
         driver: webkitDriver,
         args: (port) => [`--port=${port}`],
-        capabilities: { 'webkitgtk:browserOptions': { args: ['--automation', ...switches] } },
+        capabilities: { ...proxyOf(proxy), 'webkitgtk:browserOptions': { args: ['--automation', ...switches] } },
         // Its sandbox takes rights that containers do not have.
         env: { DISPLAY: screen.name, WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' },
         closing: screen.close,
@@ -72,7 +75,8 @@ for (const [name, { skip }] of Object.entries(ENGINES)) if (skip) console.log(`s
  *
  * @param {string} subject
  * @param {(scene: Scene, engine: string) => void} define
- * @param {{ only?: string[] }} [options] in which engines, if not in all
+ * @param {{ only?: string[], host?: string }} [options] in which engines, if not in all; the name of the site, if that is
+ *   not this machine
  *
  * @typedef {object} Scene
  * @property {string} name of a database that no other test has
@@ -80,7 +84,7 @@ for (const [name, { skip }] of Object.entries(ENGINES)) if (skip) console.log(`s
  * @property {any[]} tabs two of them
  * @property {() => Promise<any>} tab one more
  */
-export function inEngines(subject, define, { only = Object.keys(ENGINES) } = {}) {
+export function inEngines(subject, define, { only = Object.keys(ENGINES), host } = {}) {
   for (const engine of only) {
     const { skip, start } = ENGINES[engine];
     describe(`${subject} in ${engine}`, { skip, timeout: 200_000 }, () => {
@@ -90,15 +94,15 @@ export function inEngines(subject, define, { only = Object.keys(ENGINES) } = {})
       const scene = {
         name: '', url: '', tabs: [],
         async tab() {
-          const page = await browser.open(site.url);
+          const page = await browser.open(scene.url);
           await page.evaluate(() => globalThis.ready);
           return page;
         },
       };
       before(async () => {
         site = await openSite();
-        browser = await start();
-        scene.url = site.url;
+        browser = await start(host ? { proxy: new URL(site.url).host } : {});
+        scene.url = host ? `http://${host}/` : site.url;
         scene.tabs = [await scene.tab(), await scene.tab()];
       });
       after(async () => {
@@ -133,6 +137,11 @@ async function openScreen() {
       await exited;
     },
   };
+}
+
+/** @param {string | undefined} address */
+function proxyOf(address) {
+  return address ? { proxy: { proxyType: 'manual', httpProxy: address } } : {};
 }
 
 /** @param {Record<string, string | undefined>} programs */

@@ -119,6 +119,11 @@ class Tab {
     return this.#send('refresh', {});
   }
 
+  /** Goes back to where the tab was before the last `goto`. */
+  back() {
+    return this.#send('back', {});
+  }
+
   close() {
     return this.#send('window', undefined, 'DELETE');
   }

@@ -1,10 +1,12 @@
+import { tellAside, tellAsideNoMore } from '../../aside.js';
+
 // Which queue attempts what nobody can claim while a database is full.
 
 /** @type {Map<string, string>} the owners in this page, by the names of their databases */
 const owners = new Map();
 
 /**
- * Whether this owner alone does so: it has, or now takes, a Web Lock, until its page or worker ends.
+ * Whether this owner alone does so: it has, or now takes, a Web Lock, until its page or worker ends or is put aside.
  *
  * @param {string} name of the database
  * @param {string} owner
@@ -15,9 +17,19 @@ export async function attemptAlone(name, owner) {
   if (owners.has(name) || !locks) return owners.get(name) === owner;
   return new Promise((resolve) => {
     locks.request(`slimta-queue-dict: ${name} is full`, { ifAvailable: true }, (lock) => {
-      if (lock) owners.set(name, owner);
       resolve(lock !== null);
-      return lock && new Promise(() => {});
+      if (!lock) return undefined;
+      owners.set(name, owner);
+      return new Promise((release) => {
+        const holder = {
+          putAside() {
+            tellAsideNoMore(holder);
+            owners.delete(name);
+            release(undefined);
+          },
+        };
+        tellAside(holder);
+      });
     }).catch(() => resolve(false)); // where a context may have no locks
   });
 }

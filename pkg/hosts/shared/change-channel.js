@@ -7,8 +7,17 @@ export class ChangeChannel {
   #closed = false;
   /** @type {BroadcastChannel | undefined} */
   #channel;
-  /** @type {Set<(id: string) => void>} */
+  /** @type {Set<(id?: string) => void>} */
   #listeners = new Set();
+  /** Whether the page is frozen: what it began to read it would never end, and others would wait for that. */
+  #frozen = false;
+  #freeze = () => {
+    this.#frozen = true;
+  };
+  #resume = () => {
+    this.#frozen = false;
+    for (const notify of this.#listeners) notify(); // of all that was missed
+  };
   /** @type {string[]} ids that the others have not been told of */
   #untold = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -20,7 +29,7 @@ export class ChangeChannel {
   }
 
   /**
-   * @param {(id: string) => void} notify
+   * @param {(id?: string) => void} notify without an id where anything may have changed
    * @returns {() => void} ends the subscription
    */
   subscribe(notify) {
@@ -67,16 +76,20 @@ export class ChangeChannel {
     if (!this.#channel && typeof BroadcastChannel === 'function') {
       const channel = new BroadcastChannel(`slimta-queue-dict:${this.#name}`);
       channel.onmessage = ({ data }) => {
-        if (Array.isArray(data)) for (const notify of this.#listeners) data.forEach((id) => notify(id));
+        if (!this.#frozen && Array.isArray(data)) for (const notify of this.#listeners) data.forEach((id) => notify(id));
       };
       // A Node channel keeps its process alive unless told not to.
       /** @type {any} */ (channel).unref?.();
+      globalThis.document?.addEventListener('freeze', this.#freeze);
+      globalThis.document?.addEventListener('resume', this.#resume);
       this.#channel = channel;
     }
     return this.#channel;
   }
 
   #end() {
+    globalThis.document?.removeEventListener('freeze', this.#freeze);
+    globalThis.document?.removeEventListener('resume', this.#resume);
     this.#channel?.close();
     this.#channel = undefined;
   }

@@ -81,4 +81,11 @@ impl AttemptState {
     pub(in crate::queue) fn has_outcome(&self) -> bool {
         self.outcome != Outcome::default()
     }
+
+    /// What goes on with this attempt, which was cut off before its outcome was in the storage; nothing of any other.
+    pub(in crate::queue) fn unrecorded(&self) -> Option<Self> {
+        let is_cut_off = self.has_outcome() && !self.recorded;
+        // A change that was under way may have been made.
+        is_cut_off.then(|| Self { in_doubt: self.in_doubt || self.stage != Stage::Ended, ..self.clone() })
+    }
 }

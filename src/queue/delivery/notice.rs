@@ -40,8 +40,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             let waits_for_this = meta.timestamp <= queue.timer.wall() + SOON;
             return if waits_for_this { queue.make_due(id).await } else { Ok(()) };
         }
-        if queue.settings.keep_delivered > 0.0 {
-            let until = queue.timer.wall() + queue.settings.keep_delivered;
+        if self.settings.keep_delivered > 0.0 {
+            let until = queue.timer.wall() + self.settings.keep_delivered;
             return queue.pooled(queue.storage.set_timestamp(&id, until)).await;
         }
         queue.pooled(queue.storage.remove(&id)).await

@@ -93,12 +93,12 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             if let Some(answered) = next.await {
                 return answered;
             }
-            if queue.timer.steady() - claimed_at < queue.settings.renewal_interval() {
+            if queue.timer.steady() - claimed_at < self.settings.renewal_interval() {
                 continue;
             }
             claimed_at = queue.timer.steady();
             let moment = self.moment();
-            let Some(change) = self.state.renew(&queue.settings, moment) else { continue };
+            let Some(change) = self.state.renew(&self.settings, moment) else { continue };
             // A renewal under way ends before the outcome is stored.
             let (answered, (input, _)) = {
                 let mut renewing = pin!(self.try_to_change(change));
@@ -126,7 +126,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let queue = self.queue;
         queue.shared.update(|state| {
             if state.relaying == 0 {
-                state.renewal_at = now + queue.settings.renewal_interval();
+                state.renewal_at = now + self.settings.renewal_interval();
             }
             state.relaying = state.relaying.saturating_add(1);
         });

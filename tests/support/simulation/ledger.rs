@@ -19,6 +19,8 @@ pub struct Ledger {
     messages: BTreeMap<Id, Message>,
     /// To whom a relay has delivered.
     pub delivered: BTreeMap<Recipient, u32>,
+    /// To whom each deliverer has delivered, as it knows as long as it lives.
+    knows: BTreeSet<(u64, Id, u32)>,
     /// Whom an attempt gave up, by message and attempt.
     failed: BTreeMap<(Id, u32), Vec<u32>>,
     /// Whom a relay has refused.
@@ -172,6 +174,7 @@ impl Ledger {
             self.failed.retain(|(other, _), _| *other != id);
             self.again.insert(id);
             self.told.retain(|(other, _)| *other != id);
+            self.knows.retain(|(_, other, _)| *other != id);
             self.confirmed.remove(&id);
         }
         let null_sender = envelope.sender.as_deref().unwrap_or_default().is_empty();
@@ -224,6 +227,9 @@ impl Ledger {
             self.violations.push(format!("{id}: a notice was sent that its original has not confirmed"));
         }
         for index in indexes {
+            if self.knows.contains(&(deliverer, id, *index)) {
+                self.violations.push(format!("{id}: {index} was attempted again by who had delivered to it"));
+            }
             if self.marked.get(&(id, *index)).is_some_and(|marked| *marked < claimed) {
                 self.violations.push(format!("{id}: {index} was attempted after its mark was acknowledged"));
             }
@@ -252,15 +258,16 @@ impl Ledger {
     }
 
     /// What a relay says of a recipient.
-    pub fn answers(&mut self, id: Id, index: u32, verdict: &Verdict) {
+    pub fn answers(&mut self, deliverer: u64, id: Id, index: u32, verdict: &Verdict) {
         match verdict {
-            Verdict::Delivered(_) => self.delivers(id, index),
+            Verdict::Delivered(_) => self.delivers(deliverer, id, index),
             Verdict::Failed(_) => drop(self.refused.insert((id, index))),
             _ => {}
         }
     }
 
-    pub fn delivers(&mut self, id: Id, index: u32) {
+    pub fn delivers(&mut self, deliverer: u64, id: Id, index: u32) {
+        self.knows.insert((deliverer, id, index));
         let count = self.delivered.entry((id, index)).or_default();
         *count += 1;
         if *count > 1 {

@@ -49,20 +49,20 @@ impl Relay<Envelope> for SimRelay {
         if self.offline.get() {
             return Ok(Answer::All(Verdict::Deferred(Reply::new(451, "4.4.1 offline"))));
         }
-        Ok(answer(world, id, envelope, &indexes))
+        Ok(answer(world, self.deliverer, id, envelope, &indexes))
     }
 }
 
-fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> Answer {
+fn answer(world: &mut World, deliverer: u64, id: Id, envelope: &Envelope, indexes: &[u32]) -> Answer {
     let mood = if world.moody { world.random.below(12) } else { 0 };
     match mood {
         0..2 => {
-            indexes.iter().for_each(|index| world.ledger.delivers(id, *index));
+            indexes.iter().for_each(|index| world.ledger.delivers(deliverer, id, *index));
             Answer::delivered()
         }
         2 => {
             let verdict = verdict(world);
-            indexes.iter().for_each(|index| world.ledger.answers(id, *index, &verdict));
+            indexes.iter().for_each(|index| world.ledger.answers(deliverer, id, *index, &verdict));
             Answer::All(verdict)
         }
         3 => Answer::All(Verdict::Unrecognised),
@@ -72,7 +72,7 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
             for (address, index) in envelope.recipients.iter().zip(indexes) {
                 if world.random.chance(90) {
                     let verdict = verdict(world);
-                    world.ledger.answers(id, *index, &verdict);
+                    world.ledger.answers(deliverer, id, *index, &verdict);
                     by_address.insert(address.clone(), verdict);
                 }
             }
@@ -82,7 +82,7 @@ fn answer(world: &mut World, id: Id, envelope: &Envelope, indexes: &[u32]) -> An
             let mut each = Vec::new();
             for index in indexes {
                 let verdict = verdict(world);
-                world.ledger.answers(id, *index, &verdict);
+                world.ledger.answers(deliverer, id, *index, &verdict);
                 each.push(verdict);
             }
             Answer::Each(each)
