@@ -22,7 +22,7 @@ export function openOutbox(options = {}) {
 
   const queue = new Queue(
     mails,
-    httpRelay({ url, ...options }),
+    httpRelay({ url, timeout: 15_000, ...options }), // an answer that is lost is not waited for
     { deadLetter: failed, bounceQueue: new Queue(notices), backoff },
   );
   queue.addPolicy(addDateHeader());

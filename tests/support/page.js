@@ -29,7 +29,7 @@ import { ENGINES } from './engines.js';
 export function onPage(subject, define, { only = Object.keys(ENGINES) } = {}) {
   for (const engine of only) {
     const { skip, start } = ENGINES[engine];
-    describe(`${subject} in ${engine}`, { skip, timeout: 200_000 }, () => {
+    describe(`${subject} in ${engine}`, { skip, timeout: 300_000 }, () => {
       /** @type {any} */
       let browser;
       before(async () => {
@@ -48,8 +48,8 @@ export function onPage(subject, define, { only = Object.keys(ENGINES) } = {}) {
         try {
           await run({ server, browser, open });
         } catch (error) {
-          const shown = await tabs[0]?.text('#app').catch(() => '');
-          if (error instanceof Error) error.message += `\nThe page shows:\n${shown}`;
+          const [shown, kept] = await Promise.all([tabs[0]?.text('#app'), tabs[0]?.kept()].map((told) => told?.catch(String)));
+          if (error instanceof Error) error.message += `\nThe page shows:\n${shown}\nIts databases keep:\n${kept}`;
           throw error;
         } finally {
           await server.close();
@@ -114,7 +114,7 @@ export class PageTab {
       const late = setTimeout(() => {
         end();
         reject(new Error('never: ' + holds + ' ' + JSON.stringify(argument)));
-      }, 30000);
+      }, 90000); // longer than the page waits for an answer that is lost
       const end = () => {
         observer.disconnect();
         clearInterval(timer);
@@ -131,6 +131,25 @@ export class PageTab {
       const element = /** @type {HTMLElement | null} */ (document.querySelector(selector));
       return element?.innerText ?? '';
     }, selector);
+  }
+
+  /** What the queue and the history of the page keep, for people to read. @returns {Promise<string>} */
+  kept() {
+    return this.tab.look(async () => {
+      const all = (/** @type {string} */ name, /** @type {string} */ store) => new Promise((resolve) => {
+        const opening = indexedDB.open(name);
+        opening.onerror = () => resolve(String(opening.error));
+        opening.onsuccess = () => {
+          const reading = opening.result.transaction(store).objectStore(store).getAll();
+          reading.onsuccess = reading.onerror = () => {
+            opening.result.close();
+            resolve(reading.error ? String(reading.error) : reading.result);
+          };
+        };
+      });
+      const [metas, records] = await Promise.all([all('outbox', 'meta'), all('outbox-history', 'records')]);
+      return JSON.stringify({ now: Date.now(), metas, records }, null, 1);
+    });
   }
 
   /** Waits until an element has this text. @param {string} selector @param {string} text */
