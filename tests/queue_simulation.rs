@@ -275,6 +275,7 @@ fn live(seed: u64) -> Result<u32, String> {
         world.kept_away = last == Last::DeadLettersAway;
         if last != Last::Nothing {
             world.faults = 0; // a slow call that fails would be a later fault
+            world.prompt = true; // and so would an attempt that the others wait for
         }
     }
     executor.kill(2_000); // what others change is found by a scan alone

@@ -60,6 +60,8 @@ pub struct World {
     /// Whether the storage has no room: it takes no new message, and, if `is_tight`, no change of one either.
     pub full: bool,
     pub is_tight: bool,
+    /// Whether relays take no longer than two seconds from now on.
+    pub prompt: bool,
     /// Whether relays refuse and defer.
     pub moody: bool,
     /// Whether clocks were set, so that leases mean little.
@@ -111,6 +113,7 @@ impl World {
             kept_away: false,
             full: false,
             is_tight: false,
+            prompt: false,
             moody: true,
             jumps: false,
         })))

@@ -36,7 +36,7 @@ impl Relay<Envelope> for SimRelay {
             world.ledger.attempts(self.deliverer, id, &indexes, now);
             match world.random.below(20) {
                 _ if !world.moody => 0.0, // no attempt waits for others then
-                0 => 3.0 * self.lease * world.random.below(100) as f64 / 100.0,
+                0 if !world.prompt => 3.0 * self.lease * world.random.below(100) as f64 / 100.0,
                 1..5 => 0.0,
                 _ => world.random.below(2_000) as f64,
             }
