@@ -1,5 +1,8 @@
 /** What befalls the Redis host: connections that are lost, servers that stop, end, or have no room. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { all, anEnvelope, idOf, ids, outcome, queueError } from './support/calls.js';
@@ -154,6 +157,10 @@ for (const [fsync, library] of [['always', 'redis'], ['everysec', 'ioredis']]) {
   test(`${KILLS} kills of a server that syncs ${fsync} ${promise}`, { skip }, async (t) => {
     const settings = ['--appendonly', 'yes', '--appendfsync', fsync];
     let server = await startRedis(settings);
+    t.after(async () => {
+      await endAll();
+      await server.stop();
+    });
     const acknowledged = new Map();
     for (let kill = 0; kill < KILLS; kill++) {
       const program = start('live', library, `${server.port}/kill`, String(kill * 100_000));
@@ -161,19 +168,21 @@ for (const [fsync, library] of [['always', 'redis'], ['everysec', 'ioredis']]) {
       server = await startRedis(settings, server);
     }
     const storage = storageOn('node-redis', server.port, 'kill');
-    const { lost, torn } = await judge(storage, acknowledged);
+    const { lost, torn } = await judge(storage, acknowledged, { mayLeaveOrphans: true });
     assert.deepEqual(torn, []);
     if (fsync === 'always') assert.deepEqual(lost, []);
     assert.ok(acknowledged.size >= KILLS * 10);
     t.diagnostic(`${acknowledged.size} messages, ${KILLS} kills, ${lost.length} of them not as acknowledged`);
-    await endAll();
-    await server.stop();
   });
 }
 
 test(`of ${KILLS} programs that are killed while they write, none loses or tears what was acknowledged`, { skip },
   async (t) => {
     const server = await startRedis();
+    t.after(async () => {
+      await endAll();
+      await server.stop();
+    });
     const acknowledged = new Map();
     for (let kill = 0; kill < KILLS; kill++) {
       const program = start('live', kill % 2 ? 'redis' : 'ioredis', `${server.port}/kill`, String(kill * 100_000));
@@ -182,9 +191,60 @@ test(`of ${KILLS} programs that are killed while they write, none loses or tears
     const storage = storageOn('node-redis', server.port, 'kill');
     assert.deepEqual(await judge(storage, acknowledged), { lost: [], torn: [] });
     t.diagnostic(`${acknowledged.size} messages, ${KILLS} kills`);
-    await endAll();
-    await server.stop();
   });
+
+describe('a server that was killed in the middle of a script that it wrote to its file', { skip }, () => {
+  afterEach(endAll);
+  const settings = ['--appendonly', 'yes', '--appendfsync', 'always'];
+  const id = idOf(1);
+  const other = idOf(2);
+  const works = {
+    write: (storage) => storage.write(anEnvelope(), 1, { id }),
+    change: (storage) => storage.incrementAttempts(id),
+    removal: (storage) => storage.remove(id),
+    'group of changes': (storage) => Promise.all([1, 3, 4].map((number) => storage.setRecipientsDelivered(idOf(number), [0]))),
+  };
+
+  for (const [what, work] of Object.entries(works)) {
+    // Redis lets the beginning stay in the file, and makes it at the start after the next one.
+    test(`tears no message by the beginning of a ${what}, also at the start after the next one, nor loses any where the file is mended first`, async () => {
+      let server = await startRedis(settings);
+      endings.push(() => server.stop());
+      const first = storageOn('node-redis', server.port, 'cut');
+      const before = what === 'write' ? [2, 3, 4] : [1, 2, 3, 4];
+      for (const number of before) await first.write(anEnvelope(), 1, { id: idOf(number) });
+      await first.getInfo();
+      const [file] = readdirSync(join(server.folder, 'appendonlydir')).filter((name) => name.endsWith('.incr.aof'));
+      const path = join(server.folder, 'appendonlydir', file);
+      const start = readFileSync(path).length;
+      await work(first);
+      await server.kill();
+      const whole = readFileSync(path);
+      let cuts = 0;
+      for (let cut = whole.indexOf('\r\n*', start); cut > 0; cut = whole.indexOf('\r\n*', cut + 1)) {
+        for (const isMended of [false, true]) {
+          writeFileSync(path, whole.subarray(0, cut + 4)); // one command more is begun
+          if (isMended) execFileSync('redis-check-aof', ['--fix', path], { input: 'y\n', stdio: ['pipe', 'ignore', 'inherit'] });
+          server = await startRedis(settings, server);
+          await storageOn('node-redis', server.port, 'cut').incrementAttempts(other);
+          await server.kill();
+          server = await startRedis(settings, server);
+          const storage = storageOn('node-redis', server.port, 'cut');
+          const { corrupt, orphanMeta } = await storage.check();
+          assert.deepEqual({ corrupt, orphanMeta }, { corrupt: [], orphanMeta: [] }, `cut at ${cut - start}`);
+          const there = await ids(storage);
+          for (const each of there) assert.ok((await storage.get(each))[0].recipients.length > 0);
+          assert.deepEqual(there.filter((each) => each !== id), [2, 3, 4].map(idOf), `cut at ${cut - start}`);
+          if (isMended) assert.equal((await storage.get(other))[1], 1);
+          await server.kill();
+          cuts++;
+        }
+      }
+      server = await startRedis(settings, server);
+      assert.ok(cuts > 0 || what === 'change', 'there is a script to cut');
+    });
+  }
+});
 
 describe('a full disk', () => {
   const disk = smallDisk();

@@ -65,7 +65,7 @@ export async function live(storage, first, acknowledged) {
  * @param {Map<number, number>} acknowledged the last step of each message
  * @returns {Promise<{ lost: string[], torn: string[] }>}
  */
-export async function judge(storage, acknowledged) {
+export async function judge(storage, acknowledged, { mayLeaveOrphans = false } = {}) {
   const [lost, torn] = [[], []];
   for (const [n, step] of acknowledged) {
     const found = await stateOf(storage, n, torn);
@@ -74,7 +74,7 @@ export async function judge(storage, acknowledged) {
     if (!good) lost.push(`message ${n} after step ${step}: ${text}`);
   }
   const { orphanEnvelopes, orphanMeta, corrupt } = await storage.check();
-  torn.push(...orphanEnvelopes, ...orphanMeta, ...corrupt);
+  torn.push(...(mayLeaveOrphans ? [] : orphanEnvelopes), ...orphanMeta, ...corrupt);
   for await (const [, id] of storage.load()) await stateOf(storage, parseInt(id, 16), torn);
   return { lost, torn };
 }
