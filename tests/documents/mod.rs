@@ -3,6 +3,7 @@
 pub mod host;
 mod readme;
 mod redb;
+mod retries;
 mod service;
 mod threads;
 
@@ -10,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use slimta_queue_dict::queue::{Answer, Attempt, Options, Queue, relay_fn};
+use slimta_queue_dict::queue::{Answer, Attempt, Options, Queue, Reply, Verdict, relay_fn};
 use slimta_queue_dict::{DictStorage, Envelope, MemoryHost, RedbHost};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -35,6 +36,7 @@ fn every_block_of_rust_in_the_documents_is_compiled_here() {
         include_str!("host.rs"),
         include_str!("readme.rs"),
         include_str!("redb.rs"),
+        include_str!("retries.rs"),
         include_str!("service.rs"),
         include_str!("threads.rs"),
     ];
@@ -94,4 +96,17 @@ async fn the_service_sends_what_it_takes_and_ends_when_it_is_told() {
         }
     }
     panic!("it sends nothing");
+}
+
+#[tokio::test]
+async fn the_block_about_retries_queues_again_what_was_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay_fn(|_: &Envelope, _: Attempt| async {
+        Ok(Answer::All(Verdict::Failed(Reply::new(550, "5.1.1 No such user"))))
+    });
+    let queue = retries::open(folder.path(), relay).unwrap();
+    queue.enqueue(Envelope { recipients: vec!["you@example.com".into()], ..Envelope::default() }).await.unwrap();
+    queue.run().await.unwrap();
+    assert_eq!(retries::retry_what_failed(&queue).await.unwrap(), 1);
+    assert_eq!(queue.count().await.unwrap().failed, 0);
 }
