@@ -80,7 +80,7 @@ impl RedbHost {
     /// [`RedbError::Full`] and [`RedbError::Failed`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RedbError> {
         let file = Arc::new(RedbFile::open(path.as_ref())?);
-        let threads = Threads::on(file).map_err(RedbError::failed)?;
+        let threads = Threads::on(file).map_err(|error| RedbError::failed(error).at(path.as_ref()))?;
         Ok(Self(Mutex::new(Some(Arc::new(threads)))))
     }
 
