@@ -270,11 +270,13 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         Ok(results.into_iter().filter_map(|(envelope, stored)| Some((envelope, stored.ok()?))).collect())
     }
 
-    /// Queues a message again that was given up and kept, under another id, or lets one that waits be due now.
+    /// Queues a message again that was given up and kept, under another id, or lets one that waits be due now. Returns
+    /// the id under which it is queued: of a message that waits its own, of one that several attempts have given up
+    /// that for the recipients of the first.
     ///
     /// # Errors
     /// [`Error::NoSuchMessage`] for any other id, and those of a storage.
-    pub async fn retry(&self, id: &Id) -> Result<(), H> {
+    pub async fn retry(&self, id: &Id) -> Result<Id, H> {
         let mut ids = Vec::new();
         if let Some(dead_letter) = &self.options.dead_letter {
             let dead_letters = DeadLetters(dead_letter);
@@ -291,14 +293,15 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             // It is queued, and due soon whatever comes of this.
             let _ = self.make_due(*id).await;
         }
-        if ids.is_empty() {
-            let (meta, envelope) = self.pooled(self.storage.get_whole(id)).await?;
-            if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
-                return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
-            }
-            self.make_due(*id).await?;
+        if let Some(first) = ids.last() {
+            return Ok(*first);
         }
-        Ok(())
+        let (meta, envelope) = self.pooled(self.storage.get_whole(id)).await?;
+        if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
+            return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
+        }
+        self.make_due(*id).await?;
+        Ok(*id)
     }
 
     /// Stores what the policies make of a message; the ids of all but the first follow from its id.
