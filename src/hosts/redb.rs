@@ -188,6 +188,12 @@ impl Host for RedbHost {
         true // a second process is refused
     }
 
+    fn is_same_place(&self, other: &Self) -> bool {
+        // One after the other: two queues may ask each other's way round.
+        let [own, other] = [self, other].map(|host| lock(&host.0).clone());
+        own.zip(other).is_some_and(|(own, other)| Arc::ptr_eq(&own, &other))
+    }
+
     fn is_unknown_outcome(error: &RedbError) -> bool {
         matches!(error, RedbError::UnknownOutcome(_))
     }

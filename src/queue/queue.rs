@@ -79,7 +79,8 @@ impl<H: Host, R> Queue<H, R, super::timer::SystemTimer> {
     /// A queue on the clocks of the operating system.
     ///
     /// # Errors
-    /// [`Error::Random`] if there is no randomness for the name under which it claims.
+    /// [`Error::Invalid`] for an option that cannot be meant, such as a pool of 0 or its own storage for the
+    /// dead letters; [`Error::Random`] if there is no randomness for the name under which it claims.
     pub fn new(storage: impl Into<Arc<DictStorage<H>>>, relay: R, options: Options<H>) -> Result<Self, H> {
         Self::with_timer(storage, relay, options, super::timer::SystemTimer::default())
     }
@@ -89,7 +90,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// A queue on clocks of the caller.
     ///
     /// # Errors
-    /// [`Error::Random`] if there is no randomness for the name under which it claims.
+    /// Natively [`Error::Invalid`] for an option that cannot be meant, such as a pool of 0 or its own storage for the
+    /// dead letters; [`Error::Random`] if there is no randomness for the name under which it claims.
     pub fn with_timer(
         storage: impl Into<Arc<DictStorage<H>>>,
         relay: R,
@@ -97,6 +99,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         timer: T,
     ) -> Result<Self, H> {
         let storage: Arc<DictStorage<H>> = storage.into();
+        #[cfg(not(target_family = "wasm"))]
+        options.check(&storage)?;
         let drawn = Id::generate().map_err(Error::Random)?.to_string();
         #[cfg(not(target_family = "wasm"))]
         let live = (options.owner.is_none() && storage.host().is_exclusive()).then(|| here::Live::new(&drawn));
