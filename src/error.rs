@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::id::{Id, NoRandomness};
+use crate::timestamp::Timestamp;
 
 /// Why a call of a storage failed. `E` is what the host itself throws.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +63,7 @@ impl Invalid {
     /// Whether it is the right kind of value but out of range.
     #[must_use]
     pub fn is_range(&self) -> bool {
-        matches!(self.got, Got::Number(_))
+        matches!(self.got, Got::Number(_) | Got::Time(_))
     }
 }
 
@@ -73,6 +74,11 @@ pub enum Got {
     Number(f64),
     /// A text with something in it that may not be there.
     Text(String),
+    /// A time that is out of range.
+    Time(Timestamp),
+    /// Anything else, in words.
+    #[cfg(not(target_family = "wasm"))]
+    Other(&'static str),
 }
 
 impl fmt::Display for Got {
@@ -80,6 +86,9 @@ impl fmt::Display for Got {
         match self {
             Self::Number(number) => number.fmt(f),
             Self::Text(text) => write!(f, "{text:?}"),
+            Self::Time(time) => time.fmt(f),
+            #[cfg(not(target_family = "wasm"))]
+            Self::Other(words) => f.write_str(words),
         }
     }
 }

@@ -244,6 +244,13 @@ pub trait Host: MaybeSend + MaybeSync {
         false
     }
 
+    /// Whether the other host keeps everything where this one does, as far as it can tell: a queue takes no
+    /// storage there for its dead letters.
+    fn is_same_place(&self, other: &Self) -> bool {
+        let _ = other;
+        false
+    }
+
     /// Whether the error means that the host does not know if a batch was committed.
     fn is_unknown_outcome(error: &Self::Error) -> bool {
         let _ = error;

@@ -20,8 +20,25 @@ use uuid::{Builder, Uuid};
 pub struct Id(Uuid);
 
 /// The text is no [`Id`]: it is not 32 lower-case hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAnId;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAnId {
+    /// What came, cut where it is long.
+    got: String,
+}
+
+/// How many characters an error says of a text that is no id.
+const SAID: usize = 60;
+
+impl NotAnId {
+    fn new(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
+        let mut got: String = text.chars().take(SAID).collect();
+        if got.len() < text.len() {
+            got.push('…');
+        }
+        Self { got }
+    }
+}
 
 /// The operating system, or the JavaScript host, gives no randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +54,7 @@ impl std::error::Error for NoRandomness {}
 
 impl fmt::Display for NotAnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an id is 32 lower-case hexadecimal digits")
+        write!(f, "expected 32 lower-case hexadecimal digits, got {:?}", self.got)
     }
 }
 
@@ -57,11 +74,16 @@ impl Id {
     /// # Errors
     /// They are not 32 lower-case hexadecimal digits.
     pub fn from_ascii(text: &[u8]) -> Result<Self, NotAnId> {
+        Self::read(text).ok_or_else(|| NotAnId::new(text))
+    }
+
+    /// The same, for whoever says nothing of what is no id.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
         // `Uuid` also reads hyphens, braces and upper case: other texts for the same id.
         if text.len() != 32 || text.iter().any(u8::is_ascii_uppercase) {
-            return Err(NotAnId);
+            return None;
         }
-        Uuid::try_parse_ascii(text).map(Self).map_err(|_| NotAnId)
+        Uuid::try_parse_ascii(text).map(Self).ok()
     }
 
     /// A fresh id: a version 4 UUID.
@@ -138,7 +160,7 @@ mod tests {
             "0123456789abcdef0123456789abcde\u{fffd}",
             "0123456789abcdef0123456789abcdef0",
         ] {
-            assert_eq!(text.parse::<Id>(), Err(NotAnId), "{text}");
+            assert_eq!(text.parse::<Id>(), Err(NotAnId::new(text.as_bytes())), "{text}");
         }
     }
 
@@ -155,6 +177,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_error_says_what_is_no_id_and_cuts_what_is_long() {
+        let said = |text: &str| text.parse::<Id>().unwrap_err().to_string();
+        assert_eq!(said("xyz"), "expected 32 lower-case hexadecimal digits, got \"xyz\"");
+        let cut = format!("expected 32 lower-case hexadecimal digits, got \"{}…\"", "ü".repeat(60));
+        assert_eq!(said(&"ü".repeat(61)), cut);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) const FORMAT_QUEUE: u32 = 2;
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Meta {
     /// When the next attempt is due: a finite number whose unit the storage does not care for.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::shapes::number"))]
     pub timestamp: f64,
     /// How often delivery was attempted.
     pub attempts: u32,
@@ -27,9 +28,11 @@ pub struct Meta {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub failed: Vec<Failed>,
     /// When a queue attempted the message first: its patience begins then.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::shapes::some_number"))]
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub first_attempt: Option<f64>,
     /// When nobody wants the message any more: whoever has not got it by then is given up, and nobody is told.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::shapes::some_number"))]
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub expires: Option<f64>,
     /// How many attempts were made because they were due, not because somebody asked for them.
@@ -54,6 +57,7 @@ pub struct Meta {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Lease {
     /// Until when nobody else may attempt the message, in the unit of [`Meta::timestamp`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::shapes::number"))]
     pub until: f64,
     /// Who holds it.
     pub owner: String,

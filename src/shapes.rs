@@ -8,6 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::Id;
 use crate::meta::LastReply;
+use crate::timestamp::Timestamp;
+
+/// Up to here each whole number is one of its own.
+const MOST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -77,15 +81,27 @@ pub(crate) mod message {
     }
 }
 
+/// A number in a format for people has a fraction only where it is not whole.
+pub(crate) fn number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    let is_whole = number.fract() == 0.0 && number.abs() <= MOST_WHOLE;
+    if is_whole && serializer.is_human_readable() {
+        serializer.serialize_i64(*number as i64)
+    } else {
+        serializer.serialize_f64(*number)
+    }
+}
+
+/// The same where there may be none.
+pub(crate) fn some_number<S: Serializer>(some: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    some.map(Timestamp::from).serialize(serializer)
+}
+
 /// A length of time is a number of milliseconds.
 pub(crate) mod milliseconds {
-    use super::{Deserialize, Deserializer, Duration, Error, Serializer};
+    use super::{Deserialize, Deserializer, Duration, Error, Serializer, some_number};
 
     pub(crate) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => serializer.serialize_some(&(time.as_secs_f64() * 1000.0)),
-            None => serializer.serialize_none(),
-        }
+        some_number(&time.map(|time| time.as_secs_f64() * 1000.0), serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {

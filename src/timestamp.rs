@@ -23,7 +23,7 @@ const LAST: f64 = 253_402_300_799_999.0;
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
-pub struct Timestamp(f64);
+pub struct Timestamp(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::shapes::number"))] f64);
 
 impl Timestamp {
     /// The number of milliseconds.

@@ -24,6 +24,7 @@ mod queue_fencing;
 #[cfg(feature = "redb")]
 mod queue_full;
 mod queue_listing;
+mod queue_options;
 mod queue_run;
 #[cfg(feature = "redb")]
 mod redb;

@@ -125,7 +125,9 @@ async fn what_is_given_up_is_kept_and_can_be_queued_again() {
     queue.flush().await.unwrap();
     assert_eq!((left(&host).await, left(&kept).await), (0, 1));
     good.store(true, Ordering::Relaxed);
-    queue.retry(&id).await.unwrap();
+    let again = queue.retry(&id).await.unwrap();
+    assert_eq!(queue.storage().load().next().await.unwrap().map(|(_, id)| id), Some(again));
+    assert_eq!(queue.retry(&again).await, Ok(again), "it waits");
     queue.flush().await.unwrap();
     assert_eq!((left(&host).await, left(&kept).await), (0, 0));
     assert_eq!(queue.retry(&id).await, Err(Error::NoSuchMessage(id)));

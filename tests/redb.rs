@@ -59,6 +59,19 @@ fn open(path: &Path) -> Storage {
     DictStorage::new(RedbHost::open(path).unwrap())
 }
 
+#[test]
+fn an_error_of_opening_names_the_path() {
+    let file = File::new();
+    let _open = file.open();
+    let folder = file.path.parent().unwrap();
+    for path in [&*file.path, folder] {
+        let error = RedbHost::open(path).unwrap_err();
+        let name = path.display().to_string();
+        assert!(error.to_string().contains(&name), "{error}");
+        assert!(format!("{error:?}").contains(&name), "{error:?}");
+    }
+}
+
 async fn ids(storage: &Storage) -> Vec<Id> {
     let (mut load, mut ids) = (storage.load(), Vec::new());
     while let Some((_, id)) = load.next().await.unwrap() {
@@ -142,7 +155,7 @@ async fn a_file_that_is_open_is_blocked_until_its_last_host_is_closed_or_dropped
     let file = File::new();
     let first = RedbHost::open(&file.path).unwrap();
     let second = DictStorage::new(first.clone());
-    let blocked = || assert!(matches!(RedbHost::open(&file.path), Err(RedbError::Blocked)));
+    let blocked = || assert!(matches!(RedbHost::open(&file.path), Err(RedbError::Blocked(_))));
     blocked();
     first.close().await.unwrap();
     blocked();
@@ -308,7 +321,7 @@ fn an_error_says_what_happened_and_why() {
     let source = std::error::Error::source(&failed).unwrap().to_string();
     assert!(failed.to_string().contains(&source), "{failed}");
     assert!(RedbError::NewerFormat(7).to_string().contains('7'));
-    assert!(std::error::Error::source(&RedbError::Blocked).is_none());
+    assert!(std::error::Error::source(&RedbError::Blocked(PathBuf::new())).is_none());
 }
 
 /// What is done with a message, one after the other; two of three are never removed.
@@ -438,7 +451,7 @@ async fn another_program_at_the_same_file_is_blocked_and_nothing_is_damaged() {
     let mut program = start(&file.path, 0);
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map_while(std::result::Result::ok);
     assert!(lines.any(|line| line.contains("made ")));
-    assert!(matches!(RedbHost::open(&file.path), Err(RedbError::Blocked)));
+    assert!(matches!(RedbHost::open(&file.path), Err(RedbError::Blocked(_))));
     assert!(lines.any(|line| line.contains("made ")));
     program.kill().unwrap();
     program.wait().unwrap();

@@ -56,6 +56,13 @@ fn id(number: u128) -> Id {
 }
 
 #[tokio::test]
+async fn hosts_that_share_connection_and_prefix_are_on_one_place() {
+    let host = host_on(server(), &new_prefix()).await;
+    assert!(host.is_same_place(&host.clone()));
+    assert!(!host.is_same_place(&host.clone().with_prefix(&new_prefix()).unwrap()));
+}
+
+#[tokio::test]
 async fn messages_are_spread_over_all_servers_of_a_cluster() {
     let storage = DictStorage::new(OnCluster("spread".into()).open().await);
     for number in 0..100 {

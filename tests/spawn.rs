@@ -86,3 +86,29 @@ async fn generic_code_spawns_the_calls_of_a_queue_whose_relay_is_chosen_while_it
     let queue = Queue::new(DictStorage::new(MemoryHost::new()), relay, Options::default()).unwrap();
     assert_eq!(use_queue(Arc::new(queue), envelope(1, "")).await.left, 0);
 }
+
+#[tokio::test]
+async fn a_queue_whose_relay_is_a_closure_is_spawned_as_it_is() {
+    let relay = relay_fn(|_: &Envelope, _: Attempt| async { Ok(Answer::delivered()) });
+    let storage = DictStorage::new(MemoryHost::new());
+    let queue = Arc::new(Queue::new(storage, relay, Options::default()).unwrap());
+    queue.enqueue(envelope(1, "")).await.unwrap();
+    let running = spawn({
+        let queue = Arc::clone(&queue);
+        async move { queue.run().await.unwrap() }
+    });
+    assert_eq!(running.await.unwrap().delivered, 1);
+    queue.enqueue(envelope(1, "")).await.unwrap();
+    let flushing = spawn({
+        let queue = Arc::clone(&queue);
+        async move { queue.flush().await.unwrap() }
+    });
+    assert_eq!(flushing.await.unwrap().delivered, 1);
+    let starting = spawn({
+        let queue = Arc::clone(&queue);
+        async move { queue.start().await }
+    });
+    let stopping = spawn(async move { queue.stop().await });
+    stopping.await.unwrap();
+    starting.await.unwrap().unwrap();
+}

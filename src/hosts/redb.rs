@@ -80,7 +80,7 @@ impl RedbHost {
     /// [`RedbError::Full`] and [`RedbError::Failed`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RedbError> {
         let file = Arc::new(RedbFile::open(path.as_ref())?);
-        let threads = Threads::on(file).map_err(RedbError::failed)?;
+        let threads = Threads::on(file).map_err(|error| RedbError::failed(error).at(path.as_ref()))?;
         Ok(Self(Mutex::new(Some(Arc::new(threads)))))
     }
 
@@ -186,6 +186,12 @@ impl Host for RedbHost {
 
     fn is_exclusive(&self) -> bool {
         true // a second process is refused
+    }
+
+    fn is_same_place(&self, other: &Self) -> bool {
+        // One after the other: two queues may ask each other's way round.
+        let [own, other] = [self, other].map(|host| lock(&host.0).clone());
+        own.zip(other).is_some_and(|(own, other)| Arc::ptr_eq(&own, &other))
     }
 
     fn is_unknown_outcome(error: &RedbError) -> bool {

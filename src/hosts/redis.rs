@@ -223,6 +223,12 @@ impl Host for RedisHost {
         Some(encode_meta(meta).into())
     }
 
+    /// Whether they share a connection and a prefix: of two connections it is not known.
+    fn is_same_place(&self, other: &Self) -> bool {
+        let [own, others] = [self, other].map(Self::connection);
+        self.prefix == other.prefix && own.ok().zip(others.ok()).is_some_and(|(own, other)| Arc::ptr_eq(&own, &other))
+    }
+
     fn is_full(error: &RedisError) -> bool {
         matches!(error, RedisError::Full(_))
     }

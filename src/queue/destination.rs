@@ -19,8 +19,8 @@ pub struct Destination {
     pub of: Option<Box<DestinationOf>>,
     /// How many attempts may be under way at once, at least 1; any number unless given.
     pub pool: Option<usize>,
-    /// How many attempts may begin in a second, evenly: 0.5 is one every two seconds. Any number unless
-    /// this is a positive number.
+    /// How many attempts may begin in a second, evenly, more than 0: 0.5 is one every two seconds. Any number
+    /// unless given.
     pub per_second: Option<f64>,
 }
 

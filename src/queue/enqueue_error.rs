@@ -69,12 +69,13 @@ impl<H: Host<Error: fmt::Display>> fmt::Display for EnqueueError<H> {
 }
 
 impl<H: Host<Error: error::Error + 'static>> error::Error for EnqueueError<H> {
+    /// What is behind the error that this one has, whose sentence it says itself.
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Policy(error) => Some(&**error),
-            Self::Invalid(invalid) => Some(&**invalid),
-            Self::Random(error) => Some(error),
-            Self::Storage { .. } => self.first().map(|error| error as &(dyn error::Error + 'static)),
+            Self::Policy(error) => error.source(),
+            Self::Invalid(invalid) => invalid.source(),
+            Self::Random(error) => error.source(),
+            Self::Storage { .. } => self.first().and_then(error::Error::source),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How a message is queued.
 
-use crate::error::{Got, Invalid};
+use crate::error::{Got, Invalid, finite};
 use crate::id::{Id, NoRandomness};
 use crate::timestamp::Timestamp;
 
@@ -59,14 +59,13 @@ impl EnqueueOptions {
 
     /// Refuses a message that nobody would want when it is due first.
     pub(super) fn check(&self, now: f64) -> Result<(), Invalid> {
-        let invalid = |argument, expected, number| {
-            Err(Invalid { argument, index: None, part: None, expected, got: Got::Number(number) })
-        };
-        match (self.at.map(Timestamp::as_millis), self.expires.map(Timestamp::as_millis)) {
-            (Some(at), _) if !at.is_finite() => invalid("options.at", "a finite number", at),
-            (_, Some(expires)) if !expires.is_finite() => invalid("options.expires", "a finite number", expires),
-            (at, Some(expires)) if expires <= at.unwrap_or(now) => {
-                invalid("options.expires", "a time after options.at, or after now", expires)
+        let [at, expires] = [self.at, self.expires].map(|time| time.map(Timestamp::as_millis));
+        finite("options.at", at.unwrap_or_default())?;
+        finite("options.expires", expires.unwrap_or_default())?;
+        match expires {
+            Some(expires) if expires <= at.unwrap_or(now) => {
+                let (argument, expected) = ("options.expires", "a time after options.at, or after now");
+                Err(Invalid { argument, index: None, part: None, expected, got: Got::Time(expires.into()) })
             }
             _ => Ok(()),
         }
@@ -76,7 +75,9 @@ impl EnqueueOptions {
     pub(super) fn first_id(&self) -> Result<Id, NoRandomness> {
         match (self.id, &self.key) {
             (Some(id), _) => Ok(id),
-            (None, Some(key)) => Ok(key.parse().unwrap_or_else(|_| Id::new_v5(Id::from_u128(KEYS), key.as_bytes()))),
+            (None, Some(key)) => {
+                Ok(Id::read(key.as_bytes()).unwrap_or_else(|| Id::new_v5(Id::from_u128(KEYS), key.as_bytes())))
+            }
             (None, None) => Id::generate(),
         }
     }

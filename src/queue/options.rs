@@ -11,9 +11,15 @@ use super::callback::{Backoff, BounceFactory, Listener, OwnerGone};
 use super::destination::Destination;
 use super::event::Event;
 use super::reply::Reply;
+#[cfg(not(target_family = "wasm"))]
+use crate::error::{Got, Invalid};
 use crate::host::Host;
 use crate::send::{MaybeSend, MaybeSync};
 use crate::storage::DictStorage;
+
+/// For so long a message waits at most whose deliverer is gone.
+#[cfg(not(target_family = "wasm"))]
+const LONGEST_LEASE: Duration = Duration::from_secs(86_400);
 
 #[cfg(not(target_family = "wasm"))]
 type Bounces<E> = dyn BounceQueue<E> + Send + Sync;
@@ -21,6 +27,9 @@ type Bounces<E> = dyn BounceQueue<E> + Send + Sync;
 type Bounces<E> = dyn BounceQueue<E>;
 
 /// What a queue can be told. A later version may have more fields: `..Options::default()` stands for them.
+///
+/// Natively a queue refuses options that cannot be meant: no pool is 0, no time is 0 but that of `keep_delivered`, no owner
+/// is the empty text.
 ///
 /// ```
 /// use slimta_queue_dict::MemoryHost;
@@ -40,8 +49,8 @@ pub struct Options<H: Host> {
     /// How the end of other owners is known. Unless given, a claim ends by time, or with its queue where
     /// one process alone can have the [host](Host::is_exclusive).
     pub owner_gone: Option<Box<OwnerGone>>,
-    /// For how long a claim holds unless it is renewed: five minutes unless given. Queues on one storage should
-    /// agree on it.
+    /// For how long a claim holds unless it is renewed, at most a day: five minutes unless given. Queues on one
+    /// storage should agree on it.
     pub lease: Duration,
     /// How many attempts may be under way at once: 100 unless given.
     pub relay_pool: usize,
@@ -107,6 +116,46 @@ impl<H: Host> fmt::Debug for Options<H> {
             .field("attempt_timeout", &self.attempt_timeout)
             .field("scan", &self.scan)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl<H: Host> Options<H> {
+    /// Refuses what cannot be meant, such as a pool without room. What JavaScript gives was judged there.
+    pub(super) fn check(&self, storage: &Arc<DictStorage<H>>) -> Result<(), Invalid> {
+        let refuse = |is_refused, argument, expected, got| match is_refused {
+            true => Err(Invalid { argument, index: None, part: None, expected, got }),
+            false => Ok(()),
+        };
+        let refuse_number =
+            |is_refused, argument, expected, number| refuse(is_refused, argument, expected, Got::Number(number));
+        if let Some(owner) = self.owner.as_ref().filter(|owner| owner.is_empty()) {
+            refuse(true, "options.owner", "a text that is not empty", Got::Text(owner.clone()))?;
+        }
+        for (argument, time) in [
+            ("options.lease", Some(self.lease)),
+            ("options.overdue_after", Some(self.overdue_after)),
+            ("options.attempt_timeout", self.attempt_timeout),
+            ("options.scan", Some(self.scan)),
+        ] {
+            refuse_number(time == Some(Duration::ZERO), argument, "more than 0 milliseconds", 0.0)?;
+        }
+        let (lease, expected) = (self.lease.as_secs_f64() * 1000.0, "at most 86400000 milliseconds");
+        refuse_number(self.lease > LONGEST_LEASE, "options.lease", expected, lease)?;
+        for (argument, size) in [
+            ("options.relay_pool", Some(self.relay_pool)),
+            ("options.store_pool", self.store_pool),
+            ("options.destination.pool", self.destination.pool),
+        ] {
+            refuse_number(size == Some(0), argument, "a whole number from 1 on", 0.0)?;
+        }
+        if let Some(rate) = self.destination.per_second {
+            let expected = "a number of attempts, more than 0";
+            refuse_number(rate.is_nan() || rate <= 0.0, "options.destination.per_second", expected, rate)?;
+        }
+        let is_own = |dead: &Arc<DictStorage<H>>| Arc::ptr_eq(dead, storage) || dead.host.is_same_place(&storage.host);
+        let expected = "another storage than that of the queue";
+        refuse(self.dead_letter.as_ref().is_some_and(is_own), "options.dead_letter", expected, Got::Other("the same"))
     }
 }
 

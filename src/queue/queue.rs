@@ -79,7 +79,8 @@ impl<H: Host, R> Queue<H, R, super::timer::SystemTimer> {
     /// A queue on the clocks of the operating system.
     ///
     /// # Errors
-    /// [`Error::Random`] if there is no randomness for the name under which it claims.
+    /// [`Error::Invalid`] for an option that cannot be meant, such as a pool of 0 or its own storage for the
+    /// dead letters; [`Error::Random`] if there is no randomness for the name under which it claims.
     pub fn new(storage: impl Into<Arc<DictStorage<H>>>, relay: R, options: Options<H>) -> Result<Self, H> {
         Self::with_timer(storage, relay, options, super::timer::SystemTimer::default())
     }
@@ -89,7 +90,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// A queue on clocks of the caller.
     ///
     /// # Errors
-    /// [`Error::Random`] if there is no randomness for the name under which it claims.
+    /// Natively [`Error::Invalid`] for an option that cannot be meant, such as a pool of 0 or its own storage for the
+    /// dead letters; [`Error::Random`] if there is no randomness for the name under which it claims.
     pub fn with_timer(
         storage: impl Into<Arc<DictStorage<H>>>,
         relay: R,
@@ -97,6 +99,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         timer: T,
     ) -> Result<Self, H> {
         let storage: Arc<DictStorage<H>> = storage.into();
+        #[cfg(not(target_family = "wasm"))]
+        options.check(&storage)?;
         let drawn = Id::generate().map_err(Error::Random)?.to_string();
         #[cfg(not(target_family = "wasm"))]
         let live = (options.owner.is_none() && storage.host().is_exclusive()).then(|| here::Live::new(&drawn));
@@ -270,11 +274,13 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         Ok(results.into_iter().filter_map(|(envelope, stored)| Some((envelope, stored.ok()?))).collect())
     }
 
-    /// Queues a message again that was given up and kept, under another id, or lets one that waits be due now.
+    /// Queues a message again that was given up and kept, under another id, or lets one that waits be due now. Returns
+    /// the id under which it is queued: of a message that waits its own, of one that several attempts have given up
+    /// that for the recipients of the first.
     ///
     /// # Errors
     /// [`Error::NoSuchMessage`] for any other id, and those of a storage.
-    pub async fn retry(&self, id: &Id) -> Result<(), H> {
+    pub async fn retry(&self, id: &Id) -> Result<Id, H> {
         let mut ids = Vec::new();
         if let Some(dead_letter) = &self.options.dead_letter {
             let dead_letters = DeadLetters(dead_letter);
@@ -291,14 +297,15 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             // It is queued, and due soon whatever comes of this.
             let _ = self.make_due(*id).await;
         }
-        if ids.is_empty() {
-            let (meta, envelope) = self.pooled(self.storage.get_whole(id)).await?;
-            if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
-                return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
-            }
-            self.make_due(*id).await?;
+        if let Some(first) = ids.last() {
+            return Ok(*first);
         }
-        Ok(())
+        let (meta, envelope) = self.pooled(self.storage.get_whole(id)).await?;
+        if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
+            return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
+        }
+        self.make_due(*id).await?;
+        Ok(*id)
     }
 
     /// Stores what the policies make of a message; the ids of all but the first follow from its id.

@@ -137,11 +137,22 @@ impl<E, R: Relay<E> + ?Sized> Relay<E> for Arc<R> {
     }
 }
 
-/// A relay that is a function; see [`relay_fn`].
-#[derive(Clone, Copy)]
-pub struct RelayFn<F>(F);
+#[cfg(not(target_family = "wasm"))]
+type Function<E> = dyn Fn(&E, Attempt) -> BoxFuture<'static, Result<Answer, BoxError>> + Send + Sync;
+#[cfg(target_family = "wasm")]
+type Function<E> = dyn Fn(&E, Attempt) -> BoxFuture<'static, Result<Answer, BoxError>>;
 
-impl<F> fmt::Debug for RelayFn<F> {
+/// A relay that is a function; see [`relay_fn`].
+// The function has no type of its own here: a task over the type of a closure that takes a reference cannot be spawned.
+pub struct RelayFn<E>(Arc<Function<E>>);
+
+impl<E> Clone for RelayFn<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E> fmt::Debug for RelayFn<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RelayFn")
     }
@@ -162,42 +173,22 @@ impl<F> fmt::Debug for RelayFn<F> {
 /// });
 /// let any: BoxRelay<Envelope> = Box::new(relay);
 /// ```
-pub fn relay_fn<E, F, Fut>(function: F) -> RelayFn<F>
+pub fn relay_fn<E, F, Fut>(function: F) -> RelayFn<E>
 where
-    F: Fn(&E, Attempt) -> Fut + MaybeSend + MaybeSync,
-    Fut: Future<Output = Result<Answer, BoxError>> + MaybeSend,
+    F: Fn(&E, Attempt) -> Fut + MaybeSend + MaybeSync + 'static,
+    Fut: Future<Output = Result<Answer, BoxError>> + MaybeSend + 'static,
 {
-    RelayFn(function)
+    RelayFn(Arc::new(move |envelope, attempt| Box::pin(function(envelope, attempt))))
 }
 
-impl<E, F, Fut> Relay<E> for RelayFn<F>
-where
-    F: Fn(&E, Attempt) -> Fut + MaybeSend + MaybeSync,
-    Fut: Future<Output = Result<Answer, BoxError>> + MaybeSend,
-{
+impl<E> Relay<E> for RelayFn<E> {
     fn attempt(&self, envelope: &E, attempt: Attempt) -> impl Future<Output = Result<Answer, BoxError>> + MaybeSend {
         (self.0)(envelope, attempt)
     }
 }
 
-#[cfg(not(target_family = "wasm"))]
-impl<E, F, Fut> DynRelay<E> for RelayFn<F>
-where
-    F: Fn(&E, Attempt) -> Fut,
-    Fut: Future<Output = Result<Answer, BoxError>> + Send + 'static,
-{
+impl<E> DynRelay<E> for RelayFn<E> {
     fn attempt_boxed<'a>(&'a self, envelope: &'a E, attempt: Attempt) -> BoxFuture<'a, Result<Answer, BoxError>> {
-        Box::pin((self.0)(envelope, attempt))
-    }
-}
-
-#[cfg(target_family = "wasm")]
-impl<E, F, Fut> DynRelay<E> for RelayFn<F>
-where
-    F: Fn(&E, Attempt) -> Fut,
-    Fut: Future<Output = Result<Answer, BoxError>> + 'static,
-{
-    fn attempt_boxed<'a>(&'a self, envelope: &'a E, attempt: Attempt) -> BoxFuture<'a, Result<Answer, BoxError>> {
-        Box::pin((self.0)(envelope, attempt))
+        (self.0)(envelope, attempt)
     }
 }

@@ -9,6 +9,7 @@ use super::schedule::{QueuedMessage, Schedule};
 use super::scheduler::{Due, LOOK_AGAIN, Scheduler, Taken};
 use super::signal::AbortSignal;
 use super::timer::Timer;
+use crate::error::{Invalid, finite};
 use crate::host::Host;
 use crate::id::Id;
 use crate::meta::Meta;
@@ -43,6 +44,10 @@ impl RunOptions {
     #[must_use]
     pub fn with_signal(self, signal: AbortSignal) -> Self {
         Self { signal: Some(signal), ..self }
+    }
+
+    fn check(&self) -> std::result::Result<(), Invalid> {
+        finite("options.until", self.until.map_or(0.0, Timestamp::as_millis))
     }
 }
 
@@ -193,8 +198,10 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     /// done, also in a queue that was not started. What others have claimed is left to them.
     ///
     /// # Errors
-    /// Those of [`Load::next`](crate::Load::next): nothing was attempted.
+    /// [`Error::Invalid`](crate::Error::Invalid) for an `until` that is not finite, and those of
+    /// [`Load::next`](crate::Load::next): nothing was attempted.
     pub async fn run_with(&self, options: RunOptions) -> Result<RunResult, H> {
+        options.check()?;
         self.pass(options, Which::Due).await
     }
 
@@ -212,6 +219,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     /// # Errors
     /// See [`Queue::run_with`].
     pub async fn flush_with(&self, options: RunOptions) -> Result<RunResult, H> {
+        options.check()?;
         self.pass(options, Which::Deferred).await
     }
 

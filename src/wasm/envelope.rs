@@ -9,6 +9,7 @@ use crate::envelope::{
     ADDRESS, Envelope, EnvelopeHandle, HEADER_NAME, HEADER_VALUE, NoticeOf, is_address, is_header_name, is_header_value,
 };
 use crate::error::{Got, Invalid};
+use crate::id::Id;
 use crate::queue::{Parts, QueueEnvelope};
 
 #[wasm_bindgen]
@@ -155,7 +156,7 @@ impl QueueEnvelope for JsEnvelope {
 
     fn notice_of(&self) -> Option<NoticeOf> {
         let of = notice_of(&self.0)?;
-        Some(NoticeOf { id: of.id().parse().ok()?, attempt: of.attempt() })
+        Some(NoticeOf { id: Id::read(of.id().as_bytes())?, attempt: of.attempt() })
     }
 
     fn into_message(self) -> Self {

@@ -45,5 +45,6 @@ pub fn refused(invalid: &Invalid) -> JsValue {
     match &invalid.got {
         Got::Text(text) => refused_text(&invalid.name(), invalid.expected, text),
         Got::Number(number) => refused_number(&invalid.name(), invalid.expected, *number),
+        Got::Time(time) => refused_number(&invalid.name(), invalid.expected, time.as_millis()),
     }
 }

@@ -122,7 +122,7 @@ impl Queue {
             Err(failed) => return failed,
         };
         let [at, expires] = [at, expires].map(|time| time.map(Timestamp::from));
-        let options = EnqueueOptions { id: id.and_then(|id| id.parse().ok()), key, at, expires };
+        let options = EnqueueOptions { id: id.and_then(|id| Id::read(id.as_bytes())), key, at, expires };
         let core = Rc::clone(&self.core);
         let work = async move { enqueued_to_js(core.enqueue_with(envelope, options).await) };
         now_or_later(Box::pin(work), false)
@@ -239,7 +239,7 @@ impl Queue {
     pub fn retry(&self, id: &str) -> JsValue {
         let Ok(id) = id.parse::<Id>() else { return NO_SUCH_MESSAGE };
         let core = Rc::clone(&self.core);
-        let work = async move { core.retry(&id).await.map(|()| JsValue::UNDEFINED).map_err(failure) };
+        let work = async move { core.retry(&id).await.map(|_| JsValue::UNDEFINED).map_err(failure) };
         now_or_later(Box::pin(work), false)
     }
 

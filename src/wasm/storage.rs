@@ -151,7 +151,7 @@ impl Storage {
 
     /// `min_age` is in milliseconds; an hour unless given.
     pub fn repair(&self, min_age: Option<f64>, requeue: Vec<String>) -> JsValue {
-        let requeue = requeue.iter().filter_map(|id| id.parse().ok()).collect();
+        let requeue = requeue.iter().filter_map(|id| Id::read(id.as_bytes())).collect();
         let min_age = min_age.map(|age| Duration::try_from_secs_f64(age / 1000.0).unwrap_or(Duration::MAX));
         let repair = Repair { min_age: min_age.unwrap_or(Repair::default().min_age), requeue };
         self.call(|storage| async move { storage.repair(repair).await }, meta::findings_to_js)
@@ -191,9 +191,9 @@ impl Storage {
 
     /// Somebody else has changed a message; which one is not known if this is no id.
     pub fn notify(&self, id: &str) {
-        match id.parse() {
-            Ok(id) => self.storage.notify(id),
-            Err(_) => self.storage.rescan(),
+        match Id::read(id.as_bytes()) {
+            Some(id) => self.storage.notify(id),
+            None => self.storage.rescan(),
         }
     }
 }

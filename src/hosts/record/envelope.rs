@@ -6,6 +6,7 @@ use minicbor::{Decoder, Encoder};
 use super::{Bytes, Encoded, FORMAT, entries, entries_of, fields, keep, number, optional, record, stored};
 use crate::envelope::{Client, Envelope, NoticeOf};
 use crate::host::Stored;
+use crate::id::Id;
 use crate::timestamp::Timestamp;
 
 /// What kind of message is beside a record.
@@ -85,7 +86,7 @@ fn decode_notice_of(from: &mut Decoder<'_>) -> Result<Option<NoticeOf>, Error> {
     let (mut id, mut attempt) = (None, 0);
     entries(from, |name, from| {
         match name {
-            "id" => id = from.str()?.parse().ok(),
+            "id" => id = Id::read(from.str()?.as_bytes()),
             "attempt" => attempt = from.u32()?,
             _ => from.skip()?,
         }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a call of a [`RedbHost`](crate::RedbHost) failed. Unless it says otherwise, nothing was
@@ -10,8 +11,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RedbError {
-    /// The file is open already, in this program or another one.
-    Blocked,
+    /// The file at this path is open already, in this program or another one.
+    Blocked(PathBuf),
     /// There is no room for it.
     Full(Arc<dyn Error + Send + Sync>),
     /// A message of this many bytes, which is more than 3 GiB.
@@ -24,7 +25,7 @@ pub enum RedbError {
     UnknownOutcome(Arc<dyn Error + Send + Sync>),
     /// The host was closed.
     Closed,
-    /// The disk failed, or this is no file of a queue.
+    /// The disk failed, or this is no file of a queue. The source names the path.
     Failed(Arc<dyn Error + Send + Sync>),
     /// redb panicked, and said this. The next call opens the file anew.
     Panicked(String),
@@ -34,12 +35,40 @@ impl RedbError {
     pub(super) fn failed(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Failed(Arc::new(source))
     }
+
+    /// The same, of the file at this path.
+    pub(super) fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Blocked(_) => Self::Blocked(path.into()),
+            Self::Failed(source) => Self::failed(FileError { path: path.into(), source }),
+            other => other,
+        }
+    }
+}
+
+/// What failed with a file.
+#[derive(Debug)]
+struct FileError {
+    path: PathBuf,
+    source: Arc<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.source)
+    }
+}
+
+impl Error for FileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
 }
 
 impl From<redb::Error> for RedbError {
     fn from(error: redb::Error) -> Self {
         match error {
-            redb::Error::DatabaseAlreadyOpen => Self::Blocked,
+            redb::Error::DatabaseAlreadyOpen => Self::Blocked(PathBuf::new()),
             redb::Error::ValueTooLarge(length) => Self::TooLarge(length),
             redb::Error::Io(io) if is_full(io.kind()) => Self::Full(Arc::new(io)),
             redb::Error::Io(io) => Self::failed(io),
@@ -55,7 +84,9 @@ fn is_full(kind: ErrorKind) -> bool {
 impl fmt::Display for RedbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Blocked => f.write_str("the file is open already, in this program or another one"),
+            Self::Blocked(path) => {
+                write!(f, "the file {} is open already, in this program or another one", path.display())
+            }
             Self::Full(source) => write!(f, "there is no room for it: {source}"),
             Self::TooLarge(length) => write!(f, "message: expected at most 3 GiB, got {length} bytes"),
             Self::NewerFormat(format) => write!(f, "the file is of format {format}, which a later version has written"),

@@ -65,6 +65,10 @@ type Committing = (u64, Vec<bool>);
 
 impl RedbFile {
     pub(super) fn open(path: &Path) -> Result<Self, RedbError> {
+        Self::open_at(path).map_err(|error| error.at(path))
+    }
+
+    fn open_at(path: &Path) -> Result<Self, RedbError> {
         let is_new = !path.exists();
         let db = caught(|| {
             let db = Database::create(path)?;
@@ -96,7 +100,7 @@ impl RedbFile {
             // It has left locks that nobody can take, and pages that belong to nothing.
             drop(caught(|| Ok(self.close())));
         }
-        done
+        done.map_err(|error| error.at(&self.path))
     }
 
     /// Makes those of some batches whose checks hold, as if one after the other, and says which.

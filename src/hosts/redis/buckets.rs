@@ -90,14 +90,14 @@ impl Buckets<'_> {
                 let is_whole = u64::try_from(part.len()).unwrap_or(u64::MAX) < *quota;
                 let last = part.last().map(|(name, _)| name.clone());
                 for (name, record) in part {
-                    match Id::from_ascii(&name) {
-                        Ok(id) => {
+                    match Id::read(&name) {
+                        Some(id) => {
                             // A record that is gone by now is that of a message which was removed.
                             if dict == Dict::Envelope || record.is_some() {
                                 page.entries.push((id, record));
                             }
                         }
-                        Err(_) => page.foreign_keys.push(String::from_utf8_lossy(&name).into_owned()),
+                        None => page.foreign_keys.push(String::from_utf8_lossy(&name).into_owned()),
                     }
                 }
                 if let Some(last) = last.filter(|_| !is_whole) {
