@@ -64,7 +64,7 @@ test('rust-mailer: without an SMTP server it says so and takes mail, a repeat as
 
   const second = start(folder, '127.0.0.1:1');
   assert.equal(await second.ended, 1);
-  assert.match(second.output(), /The file mail-queue\.redb cannot be used: the file is open already/);
+  assert.match(second.output(), /The file mail-queue\.redb cannot be used: the file mail-queue\.redb is open already/);
   assert.equal(await first.end(), 0, first.output());
 });
 
