@@ -94,8 +94,7 @@ async fn serve() -> Result<(), BoxError> {
     let server = env::var("SMTP_SERVER").map_err(|_| "SMTP_SERVER is missing: a name and a port, as localhost:25")?;
     let address = server.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse::<u16>().ok()?)));
     let address = address.ok_or_else(|| format!("SMTP_SERVER: expected a name and a port, got {server}"))?;
-    let path = setting("QUEUE", "mail-queue.redb");
-    let host = RedbHost::open(&path).map_err(|error| format!("The file {path} cannot be used: {error}"))?;
+    let host = RedbHost::open(setting("QUEUE", "mail-queue.redb"))?;
 
     let options = Options::default().with_keep_delivered(Duration::from_secs(3600)).with_listener(log);
     let relay = SmtpRelay::new(address.0, address.1);
