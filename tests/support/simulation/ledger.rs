@@ -171,9 +171,11 @@ impl Ledger {
         // A write whose outcome was unknown is repeated, and its message may be gone by then: it is another one.
         if self.removed.contains(&id) {
             self.marked.retain(|(other, _), _| *other != id);
-            self.failed.retain(|(other, _), _| *other != id);
+            if envelope.notice_of.is_none() {
+                self.failed.retain(|(other, _), _| *other != id);
+                self.told.retain(|(other, _)| *other != id);
+            }
             self.again.insert(id);
-            self.told.retain(|(other, _)| *other != id);
             self.knows.retain(|(_, other, _)| *other != id);
             self.confirmed.remove(&id);
         }
