@@ -430,7 +430,7 @@ export interface ListedMessage {
   due: number;
   /** How often it was attempted, in the dead letter until it was given up. */
   attempts: number;
-  /** The last replies to its recipients. */
+  /** The last replies to its recipients, each different one once: those to whom it was delivered are among them. */
   replies: Reply[];
   /** With the recipients that are left, if it was asked for and can be read. */
   envelope?: Envelope;

@@ -36,6 +36,8 @@
 //!
 //! To keep messages elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
 //!
+//! Import names one by one: [`Result`] is that of a storage, with its host as the second parameter.
+//!
 //! # Features
 //!
 //! All are for native programs, and none is there unless a program asks for it:

@@ -20,6 +20,7 @@ pub struct EnqueueOptions {
     pub id: Option<Id>,
     /// Any text that stands for the message: the ids follow from it where `id` is not given. A repeat
     /// with the same key stores only what is missing, as long as the message is there.
+    /// After its delivery it is there for [`Options::keep_delivered`](super::Options::keep_delivered) only.
     pub key: Option<String>,
     /// When the first attempt is due; now unless given.
     pub at: Option<Timestamp>,

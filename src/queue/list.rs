@@ -106,7 +106,8 @@ pub struct Listed<E> {
     pub due: Timestamp,
     /// How often it was attempted, in the dead letter until it was given up.
     pub attempts: u32,
-    /// The last replies to its recipients.
+    /// The last replies to its recipients, each different one once, in no order: those to whom it was delivered are
+    /// among them.
     pub replies: Vec<Reply>,
     /// Its envelope with the recipients that are left, if that was asked for and can be read.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
