@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::Id;
 use crate::meta::LastReply;
+use crate::queue::Reply;
 use crate::timestamp::Timestamp;
 
 /// Up to here each whole number is one of its own.
@@ -113,24 +114,18 @@ pub(crate) mod milliseconds {
 /// The last reply to some recipients, as a meta record has it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Replied {
-    reply: Said,
+    reply: Reply,
     indexes: Vec<u32>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Said {
-    code: u16,
-    message: String,
 }
 
 impl From<LastReply> for Replied {
     fn from(LastReply { code, message, indexes }: LastReply) -> Self {
-        Self { reply: Said { code, message }, indexes }
+        Self { reply: Reply::new(code, message), indexes }
     }
 }
 
 impl From<Replied> for LastReply {
-    fn from(Replied { reply: Said { code, message }, indexes }: Replied) -> Self {
+    fn from(Replied { reply: Reply { code, message, .. }, indexes }: Replied) -> Self {
         Self { code, message, indexes }
     }
 }
