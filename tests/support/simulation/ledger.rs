@@ -45,8 +45,8 @@ pub struct Ledger {
     /// Who attempts a message.
     relaying: BTreeMap<Id, BTreeSet<u64>>,
     pub removed: BTreeSet<Id>,
-    /// What was written again after that.
-    again: BTreeSet<Id>,
+    /// When something was written again after that: who claimed it before attempts what it was.
+    again: BTreeMap<Id, u64>,
     pub violations: Vec<String>,
     /// What was delivered again, which only an outcome that was not stored explains.
     pub repeats: u32,
@@ -175,7 +175,8 @@ impl Ledger {
                 self.failed.retain(|(other, _), _| *other != id);
                 self.told.retain(|(other, _)| *other != id);
             }
-            self.again.insert(id);
+            let now = self.tick();
+            self.again.insert(id, now);
             self.knows.retain(|(_, other, _)| *other != id);
             self.confirmed.remove(&id);
         }
@@ -216,7 +217,7 @@ impl Ledger {
         let Write::Envelope(envelope) = write else { return };
         let id = id_of(envelope).unwrap_or(place);
         for address in &envelope.recipients {
-            if !self.kept.insert((id, index_of(address))) && !self.again.contains(&id) {
+            if !self.kept.insert((id, index_of(address))) && !self.again.contains_key(&id) {
                 self.violations.push(format!("{id}: {address} is kept twice"));
             }
         }
@@ -225,7 +226,8 @@ impl Ledger {
     /// A deliverer hands a message to its relay; `now` is nothing where clocks were set.
     pub fn attempts(&mut self, deliverer: u64, id: Id, indexes: &[u32], now: Option<f64>) {
         let claimed = self.claimed.get(&(deliverer, id)).copied().unwrap_or(0);
-        if self.messages[&id].notice_of.is_some() && !self.confirmed.contains(&id) {
+        let is_of_now = self.again.get(&id).is_none_or(|again| *again <= claimed);
+        if self.messages[&id].notice_of.is_some() && is_of_now && !self.confirmed.contains(&id) {
             self.violations.push(format!("{id}: a notice was sent that its original has not confirmed"));
         }
         for index in indexes {
