@@ -18,6 +18,8 @@ mod message;
 mod model;
 mod policies;
 mod queue;
+mod queue_callbacks;
+mod queue_claims;
 mod queue_destination;
 mod queue_expires;
 mod queue_fencing;
@@ -26,6 +28,7 @@ mod queue_full;
 mod queue_listing;
 mod queue_options;
 mod queue_run;
+mod queue_start;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "redis")]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::queues::{Events, HostTimer, id_of, later, no_user};
+use crate::support::queues::{Events, HostTimer, id_of, later, no_user, tally};
 use crate::support::{FaultHost, Traits, envelope, run};
-use slimta_queue_dict::queue::{Answer, BoxRelay, EnqueueOptions, Options, Queue, RunResult, relay_fn};
+use slimta_queue_dict::queue::{Answer, BoxRelay, EnqueueOptions, Options, Queue, relay_fn};
 use slimta_queue_dict::{DictStorage, Envelope, Error, Id, Timestamp};
 
 const HOUR: f64 = 3_600_000.0;
@@ -50,21 +50,17 @@ impl Scene {
     }
 }
 
-fn counts(result: RunResult) -> [u64; 4] {
-    [result.attempted, result.delivered, result.deferred, result.failed]
-}
-
 #[test]
 fn what_expires_is_given_up_then_and_an_event_alone_tells_of_it() {
     let scene = Scene::new(|_| later().into(), Options::default());
     let id = scene.enqueue(2);
-    assert_eq!(counts(run(scene.queue.run()).unwrap()), [1, 0, 1, 0]);
+    assert_eq!(tally(run(scene.queue.run()).unwrap()), [1, 0, 1, 0]);
     scene.host.advance(HOUR);
-    assert_eq!(counts(run(scene.queue.run()).unwrap()), [1, 0, 0, 1]);
+    assert_eq!(tally(run(scene.queue.run()).unwrap()), [1, 0, 0, 1]);
     assert_eq!(scene.events.names(), ["queued", "attempt", "deferred", "failed"]);
     assert_eq!(scene.events.of("failed")[0].indexes, [0, 1]);
     assert_eq!((scene.host.dicts().meta.len(), scene.dead_letter.dicts().meta.len()), (0, 0));
-    assert_eq!(counts(run(scene.queue.flush()).unwrap()), [0, 0, 0, 0]);
+    assert_eq!(tally(run(scene.queue.flush()).unwrap()), [0, 0, 0, 0]);
     assert_eq!(scene.calls(), 1);
     assert_eq!(run(scene.queue.retry(&id)), Err(Error::NoSuchMessage(id)));
 }
@@ -74,7 +70,7 @@ fn what_has_expired_before_its_first_attempt_is_never_attempted() {
     let scene = Scene::new(|_| Answer::delivered(), Options::default());
     scene.enqueue(1);
     scene.host.advance(HOUR);
-    assert_eq!(counts(run(scene.queue.run()).unwrap()), [1, 0, 0, 1]);
+    assert_eq!(tally(run(scene.queue.run()).unwrap()), [1, 0, 0, 1]);
     assert_eq!((scene.calls(), scene.host.dicts().meta.len()), (0, 0));
 }
 

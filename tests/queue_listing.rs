@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::queues::{Answering, id_of, later, left, no_user, queue_on, watched, with_messages};
-use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
+use crate::support::queues::{Answering, Slow, id_of, later, left, no_user, queue_on, watched, with_messages};
+use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once};
 use slimta_queue_dict::queue::{
-    Answer, Attempt, BoxError, Counts, EnqueueOptions, ListOptions, Listed, Listing, MessageState, Options, Queue,
-    Relay, SystemTimer, Verdict,
+    Answer, Counts, EnqueueOptions, ListOptions, Listed, Listing, MessageState, Options, Queue, Relay, SystemTimer,
+    Verdict,
 };
 use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Error, Host, Id, Lease, MemoryHost, Timestamp};
 
@@ -240,14 +240,4 @@ async fn a_message_that_is_late_is_told_of_once_until_none_is() {
     }
     queue.stop().await;
     task.await.unwrap().unwrap();
-}
-
-/// Yields so often before it answers.
-struct Slow(u32);
-
-impl Relay<Envelope> for Slow {
-    async fn attempt(&self, _: &Envelope, _: Attempt) -> Result<Answer, BoxError> {
-        yields(self.0).await;
-        Ok(Answer::delivered())
-    }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::support::queues::{Answering, id_of, later, left, no_user, queue_on, tally, watched, with_messages};
-use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
+use crate::support::queues::{Answering, Slow, id_of, later, left, no_user, queue_on, tally, watched, with_messages};
+use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once};
 use slimta_queue_dict::queue::{
     AbortSignal, Answer, Attempt, BoxError, EnqueueOptions, Options, Queue, Relay, RunOptions, Verdict,
 };
@@ -201,16 +201,6 @@ async fn what_a_storage_that_fails_leaves_is_due_when_the_queue_tries_again() {
     let result = queue.run().await.unwrap();
     assert_eq!((tally(result), result.left), ([0; 4], 1));
     assert!(result.next_due.unwrap().as_millis() > before.as_millis() + 500.0, "{result:?}");
-}
-
-/// Yields so often before it answers.
-struct Slow(u32);
-
-impl Relay<Envelope> for Slow {
-    async fn attempt(&self, _: &Envelope, _: Attempt) -> Result<Answer, BoxError> {
-        yields(self.0).await;
-        Ok(Answer::delivered())
-    }
 }
 
 /// Delivers when it is told to.

@@ -10,7 +10,7 @@ use slimta_queue_dict::queue::{
 use slimta_queue_dict::{DictStorage, Envelope, Host, Id, MemoryHost};
 use tokio::sync::Notify;
 
-use super::{FaultHost, envelope};
+use super::{FaultHost, envelope, yields};
 
 /// Answers with what a function says of an envelope after so many attempts.
 pub struct Answering<F>(pub F);
@@ -18,6 +18,16 @@ pub struct Answering<F>(pub F);
 impl<F: Fn(&Envelope, u32) -> Answer + Send + Sync> Relay<Envelope> for Answering<F> {
     async fn attempt(&self, envelope: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
         Ok(self.0(envelope, attempt.attempts))
+    }
+}
+
+/// Yields so often before it answers.
+pub struct Slow(pub u32);
+
+impl Relay<Envelope> for Slow {
+    async fn attempt(&self, _: &Envelope, _: Attempt) -> Result<Answer, BoxError> {
+        yields(self.0).await;
+        Ok(Answer::delivered())
     }
 }
 
