@@ -28,10 +28,13 @@ describe('This version and the one before on one Redis server', { skip, timeout:
 
   test('both deliver everything once, and tell each sender once', async () => {
     const versions = open();
-    const [old, now] = [work(versions.old, 'old', versions.old.storage), work(versions.new, 'new', versions.new.storage)];
-    await Promise.all([old.enqueue(), now.enqueue()]);
+    const old = work(versions.old, 'old', versions.old.storage);
+    await old.enqueue();
+    const now = work(versions.new, 'new', versions.new.storage);
+    await now.enqueue();
+    await old.stop();
     await emptied(versions.new.storage);
-    await Promise.all([old.stop(), now.stop()]);
+    await now.stop();
     judgeWork({
       done: { old: old.done, new: now.done }, errors: { old: old.errors, new: now.errors },
       findings: await versions.old.storage.check(),

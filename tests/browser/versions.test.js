@@ -23,11 +23,12 @@ inEngines('A new page and an old service worker', (scene) => {
       });
       const storage = new AsyncDictStorage(indexedDBHost(name));
       await ask('work', name);
+      await ask('enqueue');
       const page = work(current, 'new', storage);
-      await Promise.all([ask('enqueue'), page.enqueue()]);
+      await page.enqueue();
+      const old = await ask('stop');
       await emptied(storage);
       await page.stop();
-      const old = await ask('stop');
       const findings = await storage.check();
       await storage.close();
       return { done: { old: old.done, new: page.done }, errors: { old: old.errors, new: page.errors }, findings };

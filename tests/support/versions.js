@@ -4,8 +4,8 @@
 export const MESSAGES = 120;
 
 /**
- * Addresses say what becomes of them: `old` and `new` are delivered to by that version, and deferred a few times by the
- * other one, `soon` is deferred at first, `any` is delivered to at once, `no` is refused.
+ * Addresses say what becomes of them: the old version defers `new` each time, the new one defers `old` a few times, both
+ * defer `soon` at first, deliver to `any` at once and refuse `no`.
  */
 const KINDS = [['any'], ['soon', 'any'], ['old', 'new'], ['no'], ['any', 'no', 'soon'], ['new', 'no', 'old', 'soon']];
 
@@ -32,7 +32,7 @@ export function relayOf(version) {
   const answer = (address) => {
     const kind = address.endsWith('.org') ? 'any' : address.split('.')[0];
     const times = seen[address] = (seen[address] ?? 0) + 1;
-    const defers = { any: 0, no: 0, soon: 1, old: 8, new: 8, [version]: 0 }[kind];
+    const defers = { any: 0, no: 0, soon: 1, old: 8, new: Infinity, [version]: 0 }[kind];
     const said = times <= defers ? 'deferred' : kind === 'no' ? 'refused' : 'delivered';
     done.push([said, address]);
     return REPLIES[said];
@@ -49,16 +49,26 @@ export function relayOf(version) {
 /** What both queues are told: to try again soon, whatever was deferred. */
 export const OPTIONS = { backoff: () => 20 + Math.random() * 80, relayPool: 20 };
 
-/** A queue at work on a storage: gives it its messages, and collects its errors. */
+/** So many recipients the old version leaves, at least, of those that only the new one delivers to. */
+const LEFT = 25;
+
+/**
+ * A queue at work on a storage: gives it its messages, and collects its errors. The roll out of a new version has this order: `enqueue` of
+ * the old one, `enqueue` of the new one, `stop` of the old one, while the new one does what is left.
+ */
 export function work({ Queue }, version, storage) {
   const relay = relayOf(version);
   const errors = [];
   const queue = new Queue(storage, relay, OPTIONS);
   queue.addEventListener('error', ({ detail: { error } }) => errors.push(`${error.code}: ${error.message}`));
   queue.start();
+  const left = () => new Set(relay.done.flatMap(([said, to]) => (said === 'deferred' && to.startsWith('new.') ? [to] : []))).size;
   return {
     done: relay.done, errors,
-    enqueue: () => Promise.all(Array.from({ length: MESSAGES }, (_, i) => queue.enqueue(messageOf(version, i)))),
+    async enqueue() {
+      await Promise.all(Array.from({ length: MESSAGES }, (_, i) => queue.enqueue(messageOf(version, i))));
+      while (version === 'old' && left() < LEFT) await new Promise((resolve) => setTimeout(resolve, 5));
+    },
     stop: () => queue.stop(),
   };
 }
