@@ -85,7 +85,9 @@ impl fmt::Display for RedbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blocked(path) => {
-                write!(f, "the file {} is open already, in this program or another one", path.display())
+                let path = path.display();
+                write!(f, "the file {path} is open already, in this program or another one: let that one list its ")?;
+                f.write_str("messages, or end it first")
             }
             Self::Full(source) => write!(f, "there is no room for it: {source}"),
             Self::TooLarge(length) => write!(f, "message: expected at most 3 GiB, got {length} bytes"),
