@@ -139,9 +139,7 @@ class Tab {
       Promise.resolve(argument).then(${work}).then(
         (value) => done(JSON.stringify({ value: value ?? null })),
         (error) => done(JSON.stringify({ error: String(error) })))`;
-    const { value, error } = JSON.parse(await this.#send('execute/async', { script, args: [argument] }));
-    if (error !== undefined) throw new Error(`in the page: ${error}`);
-    return value;
+    return this.#run(script, argument);
   }
 
   /** Calls a function in the page and waits for what it returns. Other tabs wait meanwhile. */
@@ -151,7 +149,14 @@ class Tab {
       (value) => JSON.stringify({ value: value ?? null }),
       (error) => JSON.stringify({ error: String(error) + '\\n' + error?.stack }))`;
     const script = 'const [source, done] = arguments; window.eval(source).then(done, (error) => done(String(error)));';
-    const { value, error } = JSON.parse(await this.#send('execute/async', { script, args: [source] }));
+    return this.#run(script, source);
+  }
+
+  async #run(script, argument) {
+    const answer = await this.#send('execute/async', { script, args: [argument] });
+    // Firefox answers a script with nothing now and then when its page is reloaded, instead of saying so.
+    if (answer === null) throw new Error('the page was unloaded while a script ran in it');
+    const { value, error } = JSON.parse(answer);
     if (error !== undefined) throw new Error(`in the page: ${error}`);
     return value;
   }
