@@ -51,6 +51,7 @@ bench: pkg browsers ## Measures this package and its rivals alternately; BENCH=-
 	@node benches/schedule.js
 	@node --expose-gc benches/queue.js $(BENCH)
 	@node benches/indexeddb.js $(BENCH)
+	@node benches/outbox.js $(BENCH)
 	@node benches/redis.js $(BENCH)
 	@node benches/level.js $(BENCH)
 

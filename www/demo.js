@@ -146,8 +146,8 @@ export class Demo extends EventTarget {
    * @returns {Promise<Verdict>}
    */
   async #count(keys) {
-    await this.#store.look();
-    const arrivals = this.#store.inbox?.arrivals ?? [];
+    await this.#store.otherSide.look();
+    const arrivals = this.#store.otherSide.inbox?.arrivals ?? [];
     const verdict = { lost: 0, twice: 0, people: 0, arrived: 0, refused: 0 };
     for (const key of keys) {
       for (const { address, state } of this.#store.message(key)?.recipients ?? []) {

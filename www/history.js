@@ -15,7 +15,8 @@ const TYPES = /** @type {const} */ (['queued', 'attempt', 'delivered', 'deferred
  * What has happened to each message, written from the events of the queue by every tab and worker of this browser. It is
  * for people to look at: no mail depends on it.
  *
- * Events: `change`, whose `detail` has the `keys` of records, or `settings`, that somebody has changed.
+ * Events: `change`, whose `detail` has the `keys` of records that somebody has changed, and the `records` where it was this
+ * history, or `settings`.
  */
 export class History extends EventTarget {
   #db = openDB('outbox-history', 1, {
@@ -166,29 +167,34 @@ export class History extends EventTarget {
     const changed = new Map();
     try {
       const tx = (await this.#db).transaction('records', 'readwrite', { durability: 'relaxed' });
+      const keys = [...new Set(pending.map(({ key }) => key))];
+      const records = await Promise.all(keys.map((key) => tx.store.get(key)));
+      const known = new Map(keys.map((key, place) => [key, records[place]]));
       for (const { key, make, happening } of pending) {
         try {
-          const record = changed.get(key) ?? (await tx.store.get(key)) ?? make();
-          changed.set(key, after(record, happening));
+          changed.set(key, after(changed.get(key) ?? known.get(key) ?? make(), happening));
         } catch {
           // Of a message that was forgotten meanwhile nothing is left to tell.
         }
       }
       for (const record of changed.values()) void tx.store.put(record);
       await tx.done;
+      this.#say({ keys: [...changed.keys()] }, [...changed.values()]);
     } catch (error) {
       this.dispatchEvent(new CustomEvent('error', { detail: error }));
     }
-    this.#say({ keys: [...changed.keys()] });
   }
 
-  /** @param {{ keys?: string[], settings?: boolean }} news */
-  #say(news) {
+  /**
+   * @param {{ keys?: string[], settings?: boolean }} news
+   * @param {Record[]} [records] what is written under the keys now
+   */
+  #say(news, records) {
     this.#channel.postMessage(news);
-    this.#tell(news);
+    this.#tell({ ...news, records });
   }
 
-  /** @param {{ keys?: string[], settings?: boolean }} news */
+  /** @param {{ keys?: string[], records?: Record[], settings?: boolean }} news */
   #tell(news) {
     this.dispatchEvent(new CustomEvent('change', { detail: news }));
   }

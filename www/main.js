@@ -74,7 +74,7 @@ function draw() {
           charted = opened;
           changed();
         })}</div>
-        ${inboxView(store)}
+        ${inboxView(store.otherSide)}
       </div>
     </main>
     ${footer(store, offline.state)}`, app);

@@ -7,6 +7,8 @@ export class Offline extends EventTarget {
   /** @type {ServiceWorkerRegistration | undefined} */
   #registration;
   #taking = false;
+  /** @type {Promise<void> | undefined} */
+  #wished;
   state = 'The page is being kept for offline use…';
   /** Whether another version of the page waits. */
   waiting = false;
@@ -47,7 +49,9 @@ export class Offline extends EventTarget {
   /** Asks to be sent for in the background, should this page be closed. */
   async wish() {
     const sync = /** @type {any} */ (this.#registration)?.sync;
-    await sync?.register('outbox').catch(() => {}); // the page sends by itself anyway
+    // The page sends by itself anyway.
+    this.#wished ??= sync?.register('outbox').catch(() => {}).finally(() => (this.#wished = undefined));
+    await this.#wished;
   }
 
   #look() {

@@ -1,13 +1,13 @@
 /** @import { Envelope } from 'slimta-queue-dict' */
 /** @import { History, Settings } from './history.js' */
 /** @import { Recipient, Record } from './record.js' */
-/** @import { Inbox } from './relay.js' */
 /** @import { Origin } from './mail.js' */
 import { KeyError } from 'slimta-queue-dict';
 import { lockOf } from './history.js';
 import { named, originOf } from './mail.js';
+import { OtherSide } from './other-side.js';
 import { isOpen, newRecord } from './record.js';
-import { readInbox } from './relay.js';
+import { Records } from './records.js';
 
 /**
  * What became of a message as a whole; `elsewhere` is one that another tab or worker sends.
@@ -28,9 +28,7 @@ import { readInbox } from './relay.js';
 
 /** How long to wait before everything is listed again while others send, in milliseconds. */
 const AGAIN = 2_000;
-/** How often the inbox is looked at unless something happens, in milliseconds. */
-const LOOK = 2_000;
-/** The least time between two looks, in milliseconds: what has arrived is told whole. */
+/** The least time from the end of a list to the beginning of the next one, in milliseconds. */
 const REST = 250;
 
 /**
@@ -41,8 +39,7 @@ const REST = 250;
 export class Store extends EventTarget {
   #outbox;
   #history;
-  /** @type {Map<string, Record>} */
-  #records = new Map();
+  #records = new Records();
   /** @type {Map<string, Listed>} by key */
   #listed = new Map();
   /** @type {Map<string, string[]>} ids of dead letters by key */
@@ -51,6 +48,7 @@ export class Store extends EventTarget {
   #alive = new Set();
   /** When the last list began. */
   #listedAt = 0;
+  #listEnded = 0;
   #listing = false;
   #listAgain = false;
   /** @type {Map<string, Message>} */
@@ -58,20 +56,12 @@ export class Store extends EventTarget {
   /** @type {Message[] | undefined} */
   #sorted;
   #timer = 0;
-  /** @type {Promise<void>} */
-  #looked = Promise.resolve();
-  /** @type {Promise<void> | undefined} */
-  #next;
-  #lookedAt = 0;
 
   /** @type {Settings} */
   settings = { sending: true };
-  /** @type {Inbox | undefined} */
-  inbox;
+  otherSide = new OtherSide();
   ready = false;
   online = navigator.onLine;
-  /** Whether the relay answers at all. */
-  relayAnswers = true;
   /** @type {{ usage?: number, quota?: number, persisted: boolean } | undefined} */
   space;
   /** What the browser said when it was asked to keep the data. @type {boolean | undefined} */
@@ -90,13 +80,13 @@ export class Store extends EventTarget {
 
   async open() {
     this.#history.addEventListener('change', (event) => {
-      const { keys = [], settings } = /** @type {CustomEvent} */ (event).detail;
-      void this.#read(keys);
+      const { keys = [], records, settings } = /** @type {CustomEvent} */ (event).detail;
+      void this.#read(keys, records);
       if (settings) void this.#readSettings();
     });
     // What is changed by programs that write no history, or was while this page slept.
     this.#outbox.host.subscribe?.((id) => {
-      if (id === undefined || !this.#keyOf(id)) this.list();
+      if (id === undefined || !this.#records.keyOf(id)) this.list();
     });
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible') this.list();
@@ -107,14 +97,14 @@ export class Store extends EventTarget {
         this.changed();
       });
     }
-    for (const record of await this.#history.all()) this.#records.set(record.key, record);
+    this.otherSide.addEventListener('change', () => this.changed());
+    for (const record of await this.#history.all()) this.#records.set(record);
     await this.#readSettings();
     await this.#list();
     this.ready = true;
     this.changed();
-    void this.look();
+    this.otherSide.open();
     void this.#readSpace();
-    setInterval(() => document.visibilityState === 'visible' && void this.look(), LOOK);
   }
 
   /** Everything, the latest first. @returns {Message[]} */
@@ -139,11 +129,6 @@ export class Store extends EventTarget {
       for (const { state } of message.recipients) people[state]++;
     }
     return { messages, people };
-  }
-
-  /** How many have arrived more than once. */
-  get twice() {
-    return this.inbox?.arrivals?.filter(({ copies }) => copies > 1).length ?? 0;
   }
 
   /**
@@ -238,37 +223,16 @@ export class Store extends EventTarget {
     await this.#readSpace();
   }
 
-  /** Looks at what has arrived, after now. @returns {Promise<void>} */
-  async look() {
-    // Those who ask while somebody looks share the next look.
-    this.#next ??= this.#looked.then(() => new Promise((resolve) => setTimeout(resolve, this.#lookedAt + REST - Date.now()))).then(() => {
-      this.#next = undefined;
-      return (this.#looked = this.#look());
-    });
-    return this.#next;
-  }
-
-  async #look() {
-    this.#lookedAt = Date.now();
-    try {
-      const inbox = await readInbox(this.inbox?.version ?? -1);
-      const known = this.inbox?.arrivals;
-      const news = !this.relayAnswers || inbox.version !== this.inbox?.version;
-      this.relayAnswers = true;
-      this.inbox = { ...inbox, arrivals: inbox.arrivals ?? known };
-      if (news) this.changed();
-    } catch {
-      if (this.relayAnswers) {
-        this.relayAnswers = false;
-        this.changed();
-      }
-    }
-  }
-
   /** Lists everything again soon. */
   list() {
     if (this.#listing) this.#listAgain = true;
-    else void this.#list();
+    else this.#listIn(this.#listEnded + REST - Date.now());
+  }
+
+  /** @param {number} pause in milliseconds */
+  #listIn(pause) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#list(), pause);
   }
 
   changed() {
@@ -277,20 +241,21 @@ export class Store extends EventTarget {
 
   async #list() {
     this.#listing = true;
+    this.#listAgain = false;
     const began = Date.now();
     try {
       /** @type {Map<string, Listed>} */
       const listed = new Map();
       for await (const one of this.#outbox.queue.list()) {
         if (one.state === 'failed') continue;
-        listed.set(this.#keyOf(one.id) ?? (await this.#adopt(one.id)), one);
+        listed.set(this.#records.keyOf(one.id) ?? (await this.#adopt(one.id)), one);
       }
       /** @type {Map<string, string[]>} */
       const letters = new Map();
       for await (const { id, envelope } of this.#outbox.queue.list({ state: 'failed', envelopes: true })) {
         const key = (envelope && originOf(envelope)?.key) ?? id;
         letters.set(key, [...(letters.get(key) ?? []), id]);
-        if (envelope && !this.#records.has(key)) this.#adoptFailed(id, envelope);
+        if (envelope && !this.#records.get(key)) this.#adoptFailed(id, envelope);
       }
       [this.#listed, this.#letters, this.#listedAt, this.trouble] = [listed, letters, began, ''];
       this.#alive = await this.#history.alive();
@@ -299,27 +264,26 @@ export class Store extends EventTarget {
       this.trouble = `The queue cannot be read: ${error instanceof Error ? error.message : error}`;
     }
     this.#listing = false;
+    this.#listEnded = Date.now();
     this.changed();
-    if (this.#listAgain) {
-      this.#listAgain = false;
-      void this.#list();
-      return;
-    }
-    clearTimeout(this.#timer);
+    if (this.#listAgain) return this.#listIn(REST);
     // Somebody may look for what a tab or worker held that has ended.
     const abandoned = [...this.#listed].some(([key, { state }]) => state === 'sending' && this.#merged.get(key)?.state === 'waiting');
     if (abandoned) this.dispatchEvent(new Event('abandoned'));
     const others = [...this.#merged.values()].some(({ state }) => state === 'elsewhere' || state === 'unseen');
-    if (others || abandoned) this.#timer = setTimeout(() => this.list(), AGAIN);
+    if (others || abandoned) this.#listIn(AGAIN);
   }
 
-  /** @param {string[]} keys */
-  async #read(keys) {
+  /**
+   * @param {string[]} keys
+   * @param {(Record | undefined)[]} [known] their records
+   */
+  async #read(keys, known) {
     let unlisted = false;
-    const records = await this.#history.some(keys);
+    const records = known ?? await this.#history.some(keys);
     for (const [place, key] of keys.entries()) {
       const record = records[place];
-      if (record) this.#records.set(key, record);
+      if (record) this.#records.set(record);
       else this.#records.delete(key);
       this.#merge(key);
       // Somebody may have kept what another tab, which is gone, had given up.
@@ -328,7 +292,7 @@ export class Store extends EventTarget {
     }
     if (unlisted) this.list();
     this.changed();
-    void this.look();
+    void this.otherSide.look();
   }
 
   /**
@@ -342,7 +306,7 @@ export class Store extends EventTarget {
       const [envelope] = await this.#outbox.mails.get(id);
       const record = newRecord(id, envelope);
       const known = this.#records.get(record.key);
-      this.#records.set(record.key, known ? { ...known, ids: [...known.ids, id] } : record);
+      this.#records.set(known ? { ...known, ids: [...known.ids, id] } : record);
       return record.key;
     } catch {
       return id; // it is gone again, or nobody can read it
@@ -356,7 +320,7 @@ export class Store extends EventTarget {
   #adoptFailed(id, envelope) {
     const record = newRecord(id, envelope);
     const recipients = record.recipients.map((one) => (one.state === 'waiting' ? { ...one, state: /** @type {const} */ ('failed') } : one));
-    this.#records.set(record.key, { ...record, recipients });
+    this.#records.set({ ...record, recipients });
   }
 
   /**
@@ -401,13 +365,6 @@ export class Store extends EventTarget {
     if (states.has('failed')) return 'failed';
     for (const state of /** @type {const} */ (['deferred', 'waiting', 'unseen', 'cancelled'])) if (states.has(state)) return state;
     return 'delivered';
-  }
-
-  /** @param {string} id */
-  #keyOf(id) {
-    if (this.#records.has(id)) return id;
-    for (const { key, ids } of this.#records.values()) if (ids.includes(id)) return key;
-    return undefined;
   }
 
   async #readSettings() {

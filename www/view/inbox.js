@@ -1,5 +1,5 @@
 /** @import { Dials } from '../relay.js' */
-/** @import { Store } from '../store.js' */
+/** @import { OtherSide } from '../other-side.js' */
 import { html, nothing } from 'lit-html';
 import { live } from 'lit-html/directives/live.js';
 import { repeat } from 'lit-html/directives/repeat.js';
@@ -18,24 +18,24 @@ const DIALS = /** @type {const} */ ([
 /**
  * The other side: what has arrived there, and how it is told to behave.
  *
- * @param {Store} store
+ * @param {OtherSide} otherSide
  */
-export function inbox(store) {
-  const arrivals = [...(store.inbox?.arrivals ?? [])].sort((one, other) => other.time - one.time);
-  const { twice } = store;
+export function inbox(otherSide) {
+  const arrivals = [...(otherSide.inbox?.arrivals ?? [])].sort((one, other) => other.time - one.time);
+  const { twice } = otherSide;
   return html`
     <section class="inbox" aria-labelledby="inbox-title">
       <div class="section-head">
         <div>
           <h2 id="inbox-title">Inbox</h2>
-          <p class="hint">What arrived at the other side${store.inbox?.server ? html`, by SMTP at ${store.inbox.server}` : nothing}.</p>
+          <p class="hint">What arrived at the other side${otherSide.inbox?.server ? html`, by SMTP at ${otherSide.inbox.server}` : nothing}.</p>
         </div>
         <dl class="figures">
           <div><dt>arrived</dt><dd id="arrived">${arrivals.length.toLocaleString('en')}</dd></div>
           <div class=${twice > 0 ? 'is-bad' : ''}><dt>twice</dt><dd id="twice">${twice.toLocaleString('en')}</dd></div>
         </dl>
       </div>
-      ${store.relayAnswers ? dials(store.inbox?.dials) : html`<p class="notice-line">${icon('warning')}The other side cannot be reached. Mail waits here meanwhile.</p>`}
+      ${otherSide.answers ? dials(otherSide.inbox?.dials) : html`<p class="notice-line">${icon('warning')}The other side cannot be reached. Mail waits here meanwhile.</p>`}
       ${arrivals.length === 0 ? html`<p class="empty">Nothing has arrived yet.</p>` : nothing}
       <ul class="arrivals" id="arrivals">${repeat(arrivals.slice(0, SHOWN), ({ key, to }) => `${key} ${to}`, ({ key, to, from, subject, time: when, copies }) => html`
         <li data-key=${key} class=${copies > 1 ? 'is-bad' : ''}>
@@ -45,7 +45,7 @@ export function inbox(store) {
         </li>`)}</ul>
       ${arrivals.length > 0 ? html`<button type="button" id="clear-inbox" class="button is-quiet" @click=${() => attempt(async () => {
         await clearInbox();
-        await store.look();
+        await otherSide.look();
       })}>Empty the inbox</button>` : nothing}
     </section>`;
 
@@ -67,7 +67,7 @@ export function inbox(store) {
   function turn(changes) {
     void attempt(async () => {
       await setDials(changes);
-      await store.look();
+      await otherSide.look();
     });
   }
 }
