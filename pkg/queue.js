@@ -109,10 +109,10 @@ export class Queue extends Target {
    * id.
    *
    * Rejects with what a policy threw, with a RangeError for a message without recipients when the policies are done, and
-   * with a TypeError for a header name that RFC 5322 does not allow: nothing was stored then. Rejects with the first error of the storage if anything
-   * is not stored. The `results` of this `QueueError` are the pairs of each envelope and its id, with an error in the
-   * place of each id that is missing: what has an id is stored and is attempted. Its `key`, given again as `options.key`
-   * with the same message, has only what is missing stored.
+   * with a TypeError for a header name that RFC 5322 does not allow: nothing was stored then. Rejects with the first
+   * error of the storage if anything is not stored. The `results` of this `QueueError` are the pairs of each envelope
+   * and its id, with an error in the place of each id that is missing: what has an id is stored and is attempted. Its
+   * `key`, given again as `options.key` with the same message, has only what is missing stored.
    *
    * Whoever waits for each message before the next one goes no faster than attempts are made, and lets everything else
    * of the program run in between.
