@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseAddresses } from '../www/addresses.js';
 import { EmlError, headerValue, headerValues, joinEml, splitEml, splitMbox } from '../www/eml.js';
+import { compose } from '../www/compose.js';
 import { readBody, readEnvelope, readFile, subjectOf } from '../www/mail.js';
 
 const encoder = new TextEncoder();
@@ -16,6 +18,7 @@ const split = (input) => splitEml(typeof input === 'string' ? bytes(input) : inp
 
 const samples = new URL('../www/samples/', import.meta.url);
 const sampleNames = readdirSync(samples).sort();
+const noPython = spawnSync('python3', ['--version']).status === 0 ? false : 'python3 is not installed';
 /** @param {string} name */
 const sample = (name) => new Uint8Array(readFileSync(new URL(name, samples)));
 
@@ -212,4 +215,28 @@ test('an mbox of two messages becomes two, and lines that were quoted in it are 
   assert.deepEqual(envelopes.map(({ message }) => new TextDecoder().decode(message)), ['Text\nFrom here\n>From there\n\n', 'From within\nText\n']);
   const alone = new TextEncoder().encode('To: a@example.org\n\n\nFrom x\n');
   assert.deepEqual(splitMbox(alone), [alone]);
+});
+
+test('an mbox may begin with a byte order mark, and a paragraph that begins with From is no new message', () => {
+  const one = '\uFEFFFrom a Mon Oct 12 08:14:03 2026\nTo: one@example.org\n\nText\n\nFrom here on it is mine.\n\n';
+  const two = 'From b Mon Oct 12 08:14 2026\nTo: two@example.org\n\nText\n';
+  const envelopes = readFile(new TextEncoder().encode(one + two), 'x.mbox');
+  assert.deepEqual(envelopes.map(({ recipients }) => recipients), [['one@example.org'], ['two@example.org']]);
+  assert.match(new TextDecoder().decode(envelopes[0].message), /From here on it is mine\./);
+});
+
+test('who gets a blind copy is nowhere in the message, also of one that was sent again', () => {
+  const { headers } = readEnvelope(new TextEncoder().encode('To: a@example.org\nBcc: b@example.org\nResent-Bcc : c@example.org\n\nx'), 'x');
+  assert.deepEqual(headers.map(([name]) => name), ['To']);
+});
+
+test('attached files arrive with their names and bytes, as Python reads them', { skip: noPython }, async () => {
+  const names = ["report (1).pdf", "Ana's *%.txt", 'Grüße.txt', 'mail.eml'];
+  const files = names.map((name) => new File([name], name, { type: name.endsWith('.eml') ? 'message/rfc822' : 'text/plain' }));
+  const { headers, message } = await compose({ from: 'a@example.com', to: ['b@example.org'], subject: 'Files', text: 'x', files });
+  const script = `import email, email.policy, json, sys
+mail = email.message_from_binary_file(sys.stdin.buffer, policy=email.policy.default)
+print(json.dumps([[part.get_filename(), part.get_payload(decode=True).decode()] for part in mail.iter_attachments()]))`;
+  const { stdout, stderr } = spawnSync('python3', ['-c', script], { input: joinEml(headers, message), encoding: 'utf8' });
+  assert.deepEqual(JSON.parse(stdout || stderr), names.map((name) => [name, name]));
 });

@@ -2,7 +2,7 @@
 import { KEY_HEADER, authorOf, subjectOf } from './mail.js';
 import { headerValue } from './eml.js';
 
-/** How many arrivals are kept. */
+/** How many arrivals are kept; all of them are counted. */
 const KEPT = 5_000;
 /** @type {Dials} */
 const USUAL = { slow: 0, defer: 0, refuse: 0, away: false };
@@ -13,6 +13,8 @@ export class Arrivals {
   /** @type {Dials} */
   dials = USUAL;
   version = 0;
+  #total = 0;
+  #twice = 0;
   /** @type {Map<string, Arrival>} */
   #arrivals = new Map();
   /** @type {Set<() => void>} */
@@ -23,7 +25,7 @@ export class Arrivals {
   /** @param {Arrivals['kept']} [kept] */
   constructor(kept) {
     if (!kept) return;
-    ({ dials: this.dials, version: this.version } = kept);
+    ({ dials: this.dials, version: this.version, total: this.#total, twice: this.#twice } = kept);
     this.#arrivals = new Map(kept.arrivals);
     this.#asked = new Map(kept.asked);
   }
@@ -31,7 +33,7 @@ export class Arrivals {
   /** All that is to be kept where a program may end. */
   get kept() {
     const { dials, version } = this;
-    return { dials, version, arrivals: [...this.#arrivals], asked: [...this.#asked] };
+    return { dials, version, total: this.#total, twice: this.#twice, arrivals: [...this.#arrivals], asked: [...this.#asked] };
   }
 
   /**
@@ -44,6 +46,8 @@ export class Arrivals {
     for (const to of recipients) {
       const place = JSON.stringify([key, to.toLowerCase()]);
       const copies = (this.#arrivals.get(place)?.copies ?? 0) + 1;
+      if (copies === 1) this.#total++;
+      if (copies === 2) this.#twice++;
       this.#arrivals.set(place, {
         key, to, from: authorOf(headers)?.name || from, subject: subjectOf(headers), time: Date.now(), copies,
       });
@@ -87,7 +91,8 @@ export class Arrivals {
    */
   tell(known, server) {
     const { version, dials } = this;
-    return { version, dials, server, ...(known === version ? {} : { arrivals: [...this.#arrivals.values()] }) };
+    const told = { version, dials, server, total: this.#total, twice: this.#twice };
+    return known === version ? told : { ...told, arrivals: [...this.#arrivals.values()] };
   }
 
   /**
@@ -109,6 +114,7 @@ export class Arrivals {
   clear() {
     this.#arrivals.clear();
     this.#asked.clear();
+    this.#total = this.#twice = 0;
     this.dials = USUAL;
     this.version++;
   }

@@ -37,7 +37,9 @@ const SLOW = 900;
  *
  * @typedef {{ lost: number, twice: number, people: number, arrived: number, refused: number }} Verdict
  *
- * @typedef {{ step: Step, keys: string[], verdict?: Verdict, problem?: string }} State
+ * `sending` is whether mail was sent before.
+ *
+ * @typedef {{ step: Step, keys: string[], sending: boolean, verdict?: Verdict, problem?: string }} State
  */
 
 export const STEPS = /** @type {[Step, string, string][]} */ ([
@@ -59,6 +61,8 @@ export class Demo extends EventTarget {
   #worker;
   /** @type {State | undefined} */
   state;
+  /** What was begun, and then left in the middle. @type {State | undefined} */
+  #left;
 
   /**
    * @param {Store} store
@@ -71,15 +75,16 @@ export class Demo extends EventTarget {
     const kept = sessionStorage.getItem(KEPT);
     if (kept) this.state = JSON.parse(kept);
     // A page that was reloaded before its time goes on only from where a reload belongs.
-    if (this.state && !['reload', 'done', 'stopped'].includes(this.state.step)) this.state = undefined;
+    if (this.state && !['reload', 'done', 'stopped'].includes(this.state.step)) [this.#left, this.state] = [this.state, undefined];
   }
 
   get running() {
     return this.state !== undefined && !['done', 'stopped'].includes(this.state.step);
   }
 
-  /** Goes on after the reload that is a part of the demo. */
+  /** Goes on after the reload that is a part of the demo; after any other one, nothing stays as the demo has set it. */
   async resume() {
+    if (this.#left) await this.#restore(this.#left);
     if (this.state?.step === 'reload') await this.#guard(() => this.#afterReload());
   }
 
@@ -89,7 +94,8 @@ export class Demo extends EventTarget {
 
   async #beforeReload() {
     const store = this.#store;
-    this.#go({ step: 'send', keys: [] });
+    const { sending } = store.settings;
+    this.#go({ step: 'send', keys: [], sending });
     await store.set({ sending: false });
     await clearInbox();
     await setDials({ slow: SLOW });
@@ -97,18 +103,18 @@ export class Demo extends EventTarget {
     const keys = [];
     for (const sample of SAMPLES) keys.push(await store.send(await compose({ from: ME, ...sample })));
     this.#worker = new Worker('sender.js', { type: 'module', name: 'sender' });
-    this.#go({ step: 'send', keys });
+    this.#go({ ...this.#now, keys });
     await this.#until(() => keys.some((key) => store.message(key)?.state === 'elsewhere') || this.#isSettled(keys));
 
-    this.#go({ step: 'kill', keys });
+    this.#go({ ...this.#now, step: 'kill' });
     this.#worker.terminate();
     this.#worker = undefined;
 
-    this.#go({ step: 'takeover', keys });
+    this.#go({ ...this.#now, step: 'takeover' });
     await store.set({ sending: true });
     await this.#until(() => this.#isSettled(keys));
 
-    this.#go({ step: 'count', keys, verdict: await this.#count(keys) });
+    this.#go({ ...this.#now, step: 'count', verdict: await this.#count(keys) });
 
     this.#go({ ...this.#now, step: 'offline' });
     await setDials({ slow: 0, away: true });
@@ -131,7 +137,15 @@ export class Demo extends EventTarget {
       void this.#flush();
       return false;
     });
-    this.#go({ step: 'done', keys, verdict: await this.#count(keys) });
+    const verdict = await this.#count(keys);
+    await this.#restore(this.#now);
+    this.#go({ ...this.#now, step: 'done', verdict });
+  }
+
+  /** @param {State} state */
+  async #restore({ sending }) {
+    await this.#store.set({ sending }).catch(() => {});
+    await setDials({ slow: 0, away: false }).catch(() => {});
   }
 
   /** @param {string[]} keys */
@@ -168,9 +182,8 @@ export class Demo extends EventTarget {
       await work();
     } catch (error) {
       this.#worker?.terminate();
-      await this.#store.set({ sending: true }).catch(() => {});
-      await setDials({ slow: 0, away: false }).catch(() => {});
-      this.#go({ step: 'stopped', keys: [], problem: error instanceof Error ? error.message : String(error) });
+      await this.#restore(this.#now);
+      this.#go({ ...this.#now, step: 'stopped', keys: [], problem: error instanceof Error ? error.message : String(error) });
     }
   }
 

@@ -17,6 +17,8 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 const COMPOUND_FILE = [0xd0, 0xcf, 0x11, 0xe0];
 /** The line that mbox files put before a message. */
 const MBOX_FROM = [...'From '].map((letter) => letter.charCodeAt(0));
+/** The time that ends such a line, as in `Thu Jan  1 00:00:00 1970`: a sentence may begin with From, too. */
+const MBOX_TIME = /\d\d?:\d\d(:\d\d)? .*\d{4}/;
 /** How much of a file is looked at to tell what else it may be. */
 const GLANCE = 1024;
 
@@ -79,18 +81,25 @@ export function splitEml(bytes) {
  * The messages of an mbox file (RFC 4155), or the one message that any other file is. A line of text that begins with
  * `From ` has a `>` before it in such a file, which goes.
  *
- * @param {Uint8Array} bytes
+ * @param {Uint8Array} file
  * @returns {Uint8Array[]}
  */
-export function splitMbox(bytes) {
-  if (!beginsWith(bytes, MBOX_FROM)) return [bytes];
+export function splitMbox(file) {
+  const bytes = beginsWith(file, BYTE_ORDER_MARK) ? file.subarray(BYTE_ORDER_MARK.length) : file;
+  if (!beginsWith(bytes, MBOX_FROM)) return [file];
   const starts = [0];
   for (let feed = bytes.indexOf(LF); feed >= 0; feed = bytes.indexOf(LF, feed + 1)) {
     if (!beginsWith(bytes, MBOX_FROM, feed + 1)) continue;
     const before = bytes[feed - 1] === CR ? feed - 2 : feed - 1;
-    if (bytes[before] === LF) starts.push(feed + 1);
+    if (bytes[before] === LF && MBOX_TIME.test(lineAt(bytes, feed + 1))) starts.push(feed + 1);
   }
   return starts.map((start, place) => withoutQuotes(bytes.subarray(start, starts[place + 1])));
+}
+
+/** @param {Uint8Array} bytes @param {number} start */
+function lineAt(bytes, start) {
+  const feed = bytes.indexOf(LF, start);
+  return lenient.decode(bytes.subarray(start, feed < 0 ? bytes.length : feed));
 }
 
 /** @param {Uint8Array} bytes */

@@ -1,7 +1,7 @@
 /** @import { Queue } from 'slimta-queue-dict' */
 /** @import { Happening, Record, Who } from './record.js' */
 import { openDB } from 'idb';
-import { after, keyOf, newRecord, replyText } from './record.js';
+import { after, isOpen, keyOf, newRecord, replyText } from './record.js';
 
 const TYPES = /** @type {const} */ (['queued', 'attempt', 'delivered', 'deferred', 'failed', 'removed', 'error']);
 
@@ -172,7 +172,10 @@ export class History extends EventTarget {
       const known = new Map(keys.map((key, place) => [key, records[place]]));
       for (const { key, make, happening } of pending) {
         try {
-          changed.set(key, after(changed.get(key) ?? known.get(key) ?? make(), happening));
+          const record = /** @type {Record} */ (changed.get(key) ?? known.get(key) ?? make());
+          // Whoever takes a message back, or lets go of it, tells of it.
+          if (happening.type === 'removed' && !record.recipients.some(({ state }) => isOpen(state))) continue;
+          changed.set(key, after(record, happening));
         } catch {
           // Of a message that was forgotten meanwhile nothing is left to tell.
         }

@@ -39,7 +39,7 @@ export async function takeFiles(store, files, progress) {
 
 /**
  * Takes files that are dropped anywhere: one that is dropped beside a zone would replace the page.
- *
+ * *
  * @param {(files: File[]) => void} take
  */
 export function takeDrops(take) {

@@ -61,7 +61,7 @@ export function readEnvelope(bytes, file) {
     sender: senderOf(headers),
     recipients,
     // Who got a blind copy is for the envelope only.
-    headers: headers.filter(([name]) => name.trimEnd().toLowerCase() !== 'bcc'),
+    headers: headers.filter(([name]) => !/^(resent-)?bcc\s*$/i.test(name)),
     message,
     timestamp: Date.now(),
     origin: { file, size: bytes.length, recipients },

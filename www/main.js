@@ -125,7 +125,7 @@ input.addEventListener('change', () => {
   void take([...(input.files ?? [])]);
   input.value = ''; // the same file may be chosen again
 });
-takeDrops((files) => void take(files));
+takeDrops((files) => (editor.isOpen ? editor.attach(files) : void take(files)));
 document.addEventListener('keydown', (event) => {
   const { key, target, ctrlKey, metaKey, altKey } = event;
   const typing = target instanceof Element && target.closest('input, textarea, select, dialog');
@@ -149,4 +149,6 @@ draw();
 void offline.open();
 if (SIMULATED) await offline.controlled(); // the other side is in the service worker
 await store.open();
+draw();
+document.getElementById(`m-${looking.open}`)?.scrollIntoView();
 void demo.resume();

@@ -9,6 +9,10 @@ export class Offline extends EventTarget {
   #taking = false;
   /** @type {Promise<void> | undefined} */
   #wished;
+  /** @type {() => void} */
+  #giveUp = () => {};
+  /** Resolves when this browser keeps no page. @type {Promise<void>} */
+  #hopeless = new Promise((resolve) => (this.#giveUp = resolve));
   state = 'The page is being kept for offline use…';
   /** Whether another version of the page waits. */
   waiting = false;
@@ -17,10 +21,15 @@ export class Offline extends EventTarget {
     const { serviceWorker } = navigator;
     if (!serviceWorker) return this.#say('The page is not kept for offline use: this browser has no service workers here.');
     try {
-      this.#registration = await serviceWorker.register('sw.js');
-      this.#registration.addEventListener('updatefound', () => {
-        this.#registration?.installing?.addEventListener('statechange', () => this.#look());
+      const registration = await serviceWorker.register('sw.js');
+      this.#registration = registration;
+      const follow = () => registration.installing?.addEventListener('statechange', ({ target }) => {
+        if (!registration.active && /** @type {ServiceWorker} */ (target).state === 'redundant') {
+          this.#fail('its files could not be fetched');
+        } else this.#look();
       });
+      registration.addEventListener('updatefound', follow);
+      follow();
       serviceWorker.addEventListener('controllerchange', () => {
         if (this.#taking) location.reload();
         this.#look();
@@ -29,7 +38,7 @@ export class Offline extends EventTarget {
       if (!serviceWorker.controller) active?.postMessage('take me');
       this.#look();
     } catch (error) {
-      this.#say(`The page is not kept for offline use: ${error instanceof Error ? error.message : error}`);
+      this.#fail(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -37,7 +46,14 @@ export class Offline extends EventTarget {
   async controlled() {
     const { serviceWorker } = navigator;
     if (!serviceWorker || serviceWorker.controller) return;
-    await new Promise((resolve) => serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
+    const taken = new Promise((resolve) => serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
+    await Promise.race([taken, this.#hopeless]);
+  }
+
+  /** @param {string} why */
+  #fail(why) {
+    this.#giveUp();
+    this.#say(`The page is not kept for offline use: ${why}`);
   }
 
   /** Lets the other version take over; the page is reloaded then. */

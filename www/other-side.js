@@ -27,11 +27,6 @@ export class OtherSide extends EventTarget {
     setInterval(() => document.visibilityState === 'visible' && void this.look(), POLL);
   }
 
-  /** How many have arrived more than once. */
-  get twice() {
-    return this.inbox?.arrivals?.filter(({ copies }) => copies > 1).length ?? 0;
-  }
-
   /** Looks at what has arrived, after now. @returns {Promise<void>} */
   async look() {
     // Those who ask while somebody looks share the next look.

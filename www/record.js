@@ -102,7 +102,6 @@ export const isOpen = (state) => state === 'waiting' || state === 'trying' || st
  */
 export function after(record, happening) {
   const { type, time, who, id, attempts, due } = happening;
-  const about = new Map(happening.recipients.map((address, position) => [address, happening.replies[position] ?? '']));
   const next = {
     ...record,
     ids: record.ids.includes(id) ? record.ids : [...record.ids, id],
@@ -110,12 +109,23 @@ export function after(record, happening) {
     changed: time,
     due: due ?? record.due,
     sending: type === 'attempt' ? who : type === 'error' ? record.sending : undefined,
-    recipients: record.recipients.map((recipient) => become(recipient, type, about)),
+    recipients: recipientsAfter(record.recipients, happening),
     happenings: [...record.happenings, happening].slice(-KEPT),
   };
   // Of one attempt some may be told of before the others.
   if (type !== 'attempt' && next.recipients.some(({ state }) => state === 'trying')) next.sending = record.sending;
   return next;
+}
+
+/**
+ * Recipients as they are after something has happened.
+ *
+ * @param {Recipient[]} recipients
+ * @param {Happening} happening
+ */
+export function recipientsAfter(recipients, { type, recipients: addresses, replies }) {
+  const about = new Map(addresses.map((address, position) => [address, replies[position] ?? '']));
+  return recipients.map((recipient) => become(recipient, type, about));
 }
 
 /**
@@ -126,12 +136,11 @@ export function after(record, happening) {
  */
 function become(recipient, type, about) {
   if (type === 'error' || type === 'queued') return recipient;
-  if (type === 'removed' || type === 'cancelled') {
-    return isOpen(recipient.state) ? { ...recipient, state: type === 'removed' ? 'unseen' : 'cancelled' } : recipient;
-  }
+  if (type === 'removed') return isOpen(recipient.state) ? { ...recipient, state: 'unseen' } : recipient;
   const reply = about.get(recipient.address);
   if (reply === undefined) return recipient;
   if (type === 'attempt') return { ...recipient, state: 'trying' };
+  if (type === 'cancelled') return { ...recipient, state: 'cancelled' };
   if (type === 'retried') return { ...recipient, state: 'waiting' };
   if (type === 'delivered' && !reply.startsWith('2')) return { ...recipient, state: 'unseen', reply };
   return { ...recipient, state: type, reply };

@@ -15,7 +15,9 @@
  * @property {number} refuse how many of a hundred recipients it refuses
  * @property {boolean} away whether it answers nobody
  *
- * @typedef {{ version: number, dials: Dials, arrivals?: Arrival[], server: string }} Inbox
+ * The latest arrivals are told, and how many there were in all.
+ *
+ * @typedef {{ version: number, dials: Dials, server: string, total: number, twice: number, arrivals?: Arrival[] }} Inbox
  */
 
 /**

@@ -9,10 +9,16 @@ const PATHS = new Set(['relay', 'inbox', 'dials', 'clear']);
 /** Keeps what arrives in a database: a service worker may end at any time. */
 export class Simulation {
   #db = openDB('outbox-simulation', 1, { upgrade: (db) => void db.createObjectStore('state') });
-  #ready = this.#load();
+  /** @type {Promise<{ arrivals: Arrivals, answers: Answers }> | undefined} */
+  #state;
   #saved = Promise.resolve();
   /** @type {Promise<void> | undefined} */
   #next;
+
+  /** What is kept, read at the first request: a worker that waits for another one to end knows nothing yet. */
+  get #ready() {
+    return (this.#state ??= this.#load());
+  }
 
   async #load() {
     const { arrivals, answers } = (await (await this.#db).get('state', 'state')) ?? {};

@@ -40,7 +40,7 @@ export class Store extends EventTarget {
   #outbox;
   #history;
   #records = new Records();
-  /** @type {Map<string, Listed>} by key */
+  /** @type {Map<string, Listed[]>} by key: one that was retried may be in the queue twice, for different people */
   #listed = new Map();
   /** @type {Map<string, string[]>} ids of dead letters by key */
   #letters = new Map();
@@ -150,8 +150,7 @@ export class Store extends EventTarget {
    */
   async retry({ key, letters }) {
     const record = this.#records.get(key);
-    const refused = record?.recipients.filter(({ state }) => state === 'failed').map(({ address }) => address) ?? [];
-    if (record) await this.#history.did('retried', record, refused);
+    if (record) await this.#history.did('retried', record, failedOf(record));
     for (const id of letters) await this.#outbox.queue.retry(id);
     await this.#forgetNotices(key);
     this.list();
@@ -159,28 +158,40 @@ export class Store extends EventTarget {
 
   /** Lets a message that waits be due now. @param {Message} message */
   async hurry({ ids }) {
-    await this.#outbox.queue.retry(/** @type {string} */ (ids.at(-1)));
+    for await (const [id] of this.#queued(ids)) await this.#outbox.queue.retry(id);
   }
 
   /**
    * Takes a message back.
    *
    * @param {Message} message
-   * @returns {Promise<boolean>} false: it is being sent, or was
+   * @returns {Promise<boolean>} false: it is being sent, to some at least, or was
    */
   async cancel({ key, ids }) {
-    const done = await this.#outbox.queue.cancel(/** @type {string} */ (ids.at(-1)));
+    /** @type {string[]} */
+    const recipients = [];
+    let left = 0;
+    for await (const [id, envelope] of this.#queued(ids)) {
+      if (await this.#outbox.queue.cancel(id)) recipients.push(...envelope.recipients);
+      else left++;
+    }
     const record = this.#records.get(key);
-    if (done && record) await this.#history.did('cancelled', record);
+    if (record && recipients.length > 0) await this.#history.did('cancelled', record, recipients);
     this.list();
-    return done;
+    return recipients.length > 0 && left === 0;
   }
 
-  /** Lets go of a message that will not be sent any more. @param {Message} message */
+  /**
+   * Lets go of those who were given up, and of the whole message when it is sent to nobody else any more.
+   *
+   * @param {Message} message
+   */
   async discard({ key, letters }) {
     for (const id of letters) await this.#outbox.failed.remove(id);
     await this.#forgetNotices(key);
-    await this.#history.forget([key]);
+    const record = this.#records.get(key);
+    if (record?.recipients.some(({ state }) => isOpen(state))) await this.#history.did('cancelled', record, failedOf(record));
+    else await this.#history.forget([key]);
     this.list();
   }
 
@@ -199,11 +210,23 @@ export class Store extends EventTarget {
   async envelope({ ids, letters }) {
     const [letter] = letters;
     if (letter) return (await this.#outbox.failed.get(letter))[0];
-    try {
-      return (await this.#outbox.mails.get(/** @type {string} */ (ids.at(-1))))[0];
-    } catch (error) {
-      if (error instanceof KeyError) return undefined;
-      throw error;
+    for await (const [, envelope] of this.#queued(ids)) return envelope;
+    return undefined;
+  }
+
+  /**
+   * Those of a message's ids that are in the queue.
+   *
+   * @param {string[]} ids
+   * @returns {AsyncGenerator<[id: string, Envelope], void, void>}
+   */
+  async * #queued(ids) {
+    for (const id of ids) {
+      try {
+        yield [id, (await this.#outbox.mails.get(id))[0]];
+      } catch (error) {
+        if (!(error instanceof KeyError)) throw error;
+      }
     }
   }
 
@@ -244,11 +267,12 @@ export class Store extends EventTarget {
     this.#listAgain = false;
     const began = Date.now();
     try {
-      /** @type {Map<string, Listed>} */
+      /** @type {Map<string, Listed[]>} */
       const listed = new Map();
       for await (const one of this.#outbox.queue.list()) {
         if (one.state === 'failed') continue;
-        listed.set(this.#records.keyOf(one.id) ?? (await this.#adopt(one.id)), one);
+        const key = this.#records.keyOf(one.id) ?? (await this.#adopt(one.id));
+        listed.set(key, [...(listed.get(key) ?? []), one]);
       }
       /** @type {Map<string, string[]>} */
       const letters = new Map();
@@ -268,7 +292,8 @@ export class Store extends EventTarget {
     this.changed();
     if (this.#listAgain) return this.#listIn(REST);
     // Somebody may look for what a tab or worker held that has ended.
-    const abandoned = [...this.#listed].some(([key, { state }]) => state === 'sending' && this.#merged.get(key)?.state === 'waiting');
+    const abandoned = [...this.#listed].some(([key, all]) => (
+      this.#merged.get(key)?.state === 'waiting' && all.some(({ state }) => state === 'sending')));
     if (abandoned) this.dispatchEvent(new Event('abandoned'));
     const others = [...this.#merged.values()].some(({ state }) => state === 'elsewhere' || state === 'unseen');
     if (others || abandoned) this.#listIn(AGAIN);
@@ -341,12 +366,12 @@ export class Store extends EventTarget {
     if (record.changed < this.#listedAt) {
       if (!listed) recipients = recipients.map((one) => (isOpen(one.state) ? { ...one, state: 'unseen' } : one));
       else {
-        ({ due } = listed);
-        attempts = Math.max(attempts, listed.attempts);
-        const held = listed.state === 'sending' && !(sending && !this.#alive.has(lockOf(sending)));
-        // A claim whose holder is gone has ended, whatever the record says.
+        // When a claim ends is no time at which somebody is tried again.
+        due = Math.min(...listed.map((one) => (one.state === 'sending' ? Date.now() : one.due)));
+        attempts = Math.max(attempts, ...listed.map((one) => one.attempts));
+        // Whoever holds a claim has told so. One whose holder is gone has ended, and one of which the outcome is told ends.
+        const held = sending && this.#alive.has(lockOf(sending)) && listed.some(({ state }) => state === 'sending');
         if (!held) recipients = recipients.map((one) => (one.state === 'trying' ? { ...one, state: 'waiting' } : one));
-        else recipients = recipients.map((one) => (isOpen(one.state) ? { ...one, state: 'trying' } : one));
         if (!held) sending = undefined;
       }
     }
@@ -396,6 +421,9 @@ export class Store extends EventTarget {
     for (const [id] of await this.#noticesOf(key)) await this.#outbox.notices.remove(id);
   }
 }
+
+/** Who was given up. @param {Record} record */
+const failedOf = ({ recipients }) => recipients.filter(({ state }) => state === 'failed').map(({ address }) => address);
 
 /** Under which tab a message is. @param {MessageState} state */
 export function tabOf(state) {

@@ -3,20 +3,28 @@ import { History } from './history.js';
 import { openOutbox } from './outbox.js';
 import { Simulation } from './simulation.js';
 
+/** Where files of this page are kept: an origin may have several pages. */
+const HERE = `page ${new URL('./', location.href).pathname} `;
 /** Which version of the page this is, and its files: put in when the page is made. */
-const CACHE = `page ${VERSION}`;
+const CACHE = `${HERE}${VERSION}`;
+/** What the page works without. */
+const OPTIONAL = /\.(eml|webmanifest)$/;
 const worker = /** @type {any} */ (globalThis);
 /** The other side, where the page has no server that has one. */
 const simulation = SIMULATED ? new Simulation() : undefined;
 
 worker.addEventListener('install', (/** @type {any} */ event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES.map((file) => new Request(file, { cache: 'reload' })))));
+  event.waitUntil((async () => {
+    const cache = await caches.open(CACHE);
+    const add = (/** @type {string} */ file) => cache.add(new Request(file, { cache: 'reload' }));
+    await Promise.all(FILES.map((file) => (OPTIONAL.test(file) ? add(file).catch(() => {}) : add(file))));
+  })());
 });
 
 // Messages are in IndexedDB and outlive every version; caches of other versions go when no page uses them any more.
 worker.addEventListener('activate', (/** @type {any} */ event) => {
   event.waitUntil((async () => {
-    for (const name of await caches.keys()) if (name.startsWith('page ') && name !== CACHE) await caches.delete(name);
+    for (const name of await caches.keys()) if (name.startsWith(HERE) && name !== CACHE) await caches.delete(name);
     await worker.clients.claim();
   })());
 });
@@ -51,9 +59,9 @@ async function deliver(lastChance) {
     history.follow(outbox.queue);
   }
   await outbox.queue.flush();
-  const { due, sending } = await outbox.queue.count();
+  const { due, deferred, sending } = await outbox.queue.count();
   // The browser comes again for what is not sent yet.
-  if (due + sending > 0 && !lastChance) throw new Error(`${due + sending} messages are not sent yet`);
+  if (due + deferred + sending > 0 && !lastChance) throw new Error('not everything is sent yet');
 }
 
 worker.addEventListener('sync', (/** @type {any} */ event) => {

@@ -38,6 +38,7 @@ export function outbox(store, looking, doings) {
   const words = looking.words.trim().toLowerCase();
   const found = store.messages.filter((message) => (looking.tab === 'all' || tabOf(message.state) === looking.tab)
     && (words === '' || matches(message, words)));
+  const shown = found.filter(({ key }, place) => place < looking.shown || key === looking.open);
   const all = Object.values(people).reduce((sum, number) => sum + number, 0);
   return html`
     <section class="outbox" aria-labelledby="outbox-title">
@@ -62,9 +63,9 @@ export function outbox(store, looking, doings) {
           .value=${live(looking.words)} @input=${(/** @type {any} */ { target }) => doings.look({ words: target.value, shown: PAGE })}></label>
       </div>
       ${found.length === 0 ? html`<p class="empty">${store.ready ? emptyText(store, looking) : 'The queue is being read…'}</p>` : nothing}
-      <ul class="letters" id="letters">${repeat(found.slice(0, looking.shown), ({ key }) => key, (message) => letter(store, message, looking, doings))}</ul>
-      ${found.length > looking.shown ? html`<button type="button" class="button show-more"
-        @click=${() => doings.look({ shown: looking.shown + PAGE })}>Show more (${(found.length - looking.shown).toLocaleString('en')} left)</button>` : nothing}
+      <ul class="letters" id="letters">${repeat(shown, ({ key }) => key, (message) => letter(store, message, looking, doings))}</ul>
+      ${found.length > shown.length ? html`<button type="button" class="button show-more"
+        @click=${() => doings.look({ shown: looking.shown + PAGE })}>Show more (${(found.length - shown.length).toLocaleString('en')} left)</button>` : nothing}
       ${counts.delivered > 0 && ['all', 'delivered'].includes(looking.tab) ? html`<button type="button" id="forget"
         class="button is-quiet" @click=${() => void store.forgetDone()}>Clear what is delivered</button>` : nothing}
     </section>`;

@@ -1,5 +1,7 @@
+/** @import { Recipient } from '../record.js' */
 /** @import { Message, Store } from '../store.js' */
 import { html, nothing, svg } from 'lit-html';
+import { isOpen, recipientsAfter } from '../record.js';
 
 const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 const KINDS = /** @type {const} */ ([['delivered', 'Delivered'], ['failed', 'Failed'], ['waiting', 'Waiting']]);
@@ -66,23 +68,34 @@ function pointsOf(messages) {
 }
 
 /**
- * What each happening of a message has changed.
+ * How many more people, or fewer, were in each state after each happening of a message.
  *
  * @param {Message} message
  * @returns {Point[]}
  */
-function stepsOf({ created, recipients, happenings }) {
-  let waiting = recipients.length;
-  const steps = [{ time: created, waiting, delivered: 0, failed: 0 }];
-  for (const { type, time, recipients: about } of happenings) {
-    const people = type === 'cancelled' ? waiting : Math.min(about.length, type === 'retried' ? Infinity : waiting);
-    const step = { time, waiting: 0, delivered: 0, failed: 0 };
-    if (type === 'delivered' || type === 'failed') [step[type], step.waiting] = [people, -people];
-    else if (type === 'retried') [step.failed, step.waiting] = [-people, people];
-    else if (type === 'cancelled') step.waiting = -people;
-    else continue;
-    waiting += step.waiting;
-    steps.push(step);
+function stepsOf({ created, changed, recipients, happenings }) {
+  /** @type {Point[]} */
+  const steps = [];
+  let before = { waiting: 0, delivered: 0, failed: 0 };
+  const add = (/** @type {number} */ time, /** @type {Recipient[]} */ people) => {
+    const now = tally(people);
+    steps.push({
+      time, waiting: now.waiting - before.waiting, delivered: now.delivered - before.delivered, failed: now.failed - before.failed,
+    });
+    before = now;
+  };
+  let people = recipients.map((one) => ({ ...one, state: /** @type {Recipient['state']} */ ('waiting') }));
+  add(created, people);
+  for (const happening of happenings) {
+    people = recipientsAfter(people, happening);
+    add(happening.time, people);
   }
+  add(changed, recipients); // what no happening tells of
   return steps;
+}
+
+/** @param {Recipient[]} people */
+function tally(people) {
+  const count = (/** @type {(state: Recipient['state']) => boolean} */ is) => people.filter(({ state }) => is(state)).length;
+  return { waiting: count(isOpen), delivered: count((state) => state === 'delivered'), failed: count((state) => state === 'failed') };
 }

@@ -19,8 +19,11 @@ export class Editor {
   #dialog;
   /** @type {File[]} */
   #files = [];
+  /** The files of the draft while another message is edited. @type {File[]} */
+  #drafted = [];
   /** The message whose failed recipients this one is for. @type {Message | undefined} */
   #instead;
+  #sending = false;
 
   /** @param {Store} store */
   constructor(store) {
@@ -32,10 +35,14 @@ export class Editor {
     document.body.append(this.#dialog);
   }
 
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
   /** Opens the draft that was left. */
   write() {
+    if (this.#instead) this.#files = this.#drafted;
     this.#instead = undefined;
-    this.#files = [];
     this.#show({ ...EMPTY, ...JSON.parse(localStorage.getItem(KEPT) ?? '{}') });
   }
 
@@ -49,12 +56,19 @@ export class Editor {
     if (!envelope) throw new Error('the message is gone');
     const { text, attachments } = await readBody(envelope);
     const { headers = [] } = envelope;
+    if (!this.#instead) this.#drafted = this.#files;
     this.#instead = message;
     this.#files = attachments.map(({ content, filename, mimeType }) => new File([/** @type {BlobPart} */ (content)], filename ?? 'unnamed', { type: mimeType }));
     this.#show({
-      ...EMPTY, from: authorOf(headers)?.address ?? envelope.sender ?? '', to: envelope.recipients.join(', '),
-      subject: subjectOf(headers), text,
+      ...EMPTY, from: authorOf(headers)?.address ?? envelope.sender ?? '', subject: subjectOf(headers), text,
+      to: message.recipients.filter(({ state }) => state === 'failed').map(({ address }) => address).join(', '),
     });
+  }
+
+  /** @param {File[]} files */
+  attach(files) {
+    this.#files = [...this.#files, ...files];
+    this.#draw();
   }
 
   /** @param {Draft} draft */
@@ -79,10 +93,11 @@ export class Editor {
         </div>
         <label class="field"><span>Subject</span><input name="subject" maxlength="500"></label>
         <label class="field"><span>Text</span><textarea name="text" rows="7"></textarea></label>
-        <div class="field"><span id="files-label">Attachments</span><input name="files" type="file" multiple aria-labelledby="files-label" @change=${this.#attach}></div>
-        ${this.#files.length > 0 ? html`<p class="hint">${this.#files.map(({ name }) => name).join(', ')}</p>` : nothing}
+        <div class="field"><span id="files-label">Attachments</span><input name="files" type="file" multiple aria-labelledby="files-label" @change=${this.#choose}></div>
+        ${this.#files.length > 0 ? html`<ul class="attached">${this.#files.map((file) => html`<li>${icon('clip')}<span>${file.name}</span>
+          <button type="button" class="icon-button" aria-label="Remove ${file.name}" @click=${() => this.#remove(file)}>${icon('close')}</button></li>`)}</ul>` : nothing}
         <p class="hint">At the other side of this demo <code>busy@…</code> asks to be tried again and <code>nobody@…</code> does not exist.</p>
-        <div class="button-row"><button class="button is-primary" id="send-draft">${icon('plane')}Queue it</button>
+        <div class="button-row"><button class="button is-primary" id="send-draft" ?disabled=${this.#sending}>${icon('plane')}Queue it</button>
           ${this.#instead ? nothing : html`<button type="button" class="button is-quiet" @click=${this.#discard}>Discard the draft</button>`}</div>
       </form>`, this.#dialog);
   }
@@ -96,26 +111,44 @@ export class Editor {
     if (!this.#instead) localStorage.setItem(KEPT, JSON.stringify(this.#values));
   };
 
-  #attach = (/** @type {any} */ { target }) => {
-    this.#files = [...target.files];
-    this.#draw();
+  #choose = (/** @type {any} */ { target }) => {
+    this.attach([...target.files]);
+    target.value = ''; // the list says what is attached; the same file may be chosen again
   };
 
-  #discard = () => {
+  /** @param {File} file */
+  #remove(file) {
+    this.#files = this.#files.filter((other) => other !== file);
+    this.#draw();
+    /** @type {HTMLElement | null} */ (this.#dialog.querySelector('[name=files]'))?.focus();
+  }
+
+  #forget() {
     localStorage.removeItem(KEPT);
+    this.#files = [];
+  }
+
+  #discard = () => {
+    this.#forget();
     this.#dialog.close();
   };
 
   #submit = (/** @type {Event} */ event) => {
     event.preventDefault();
+    if (this.#sending) return; // a second press while the first one is stored
+    this.#sending = true;
+    this.#draw();
     void attempt(async () => {
       const { to, cc, bcc, ...draft } = this.#values;
       const list = (/** @type {string} */ text) => text.split(',').map((each) => each.trim()).filter(Boolean);
       await this.#store.send(await compose({ ...draft, to: list(to), cc: list(cc), bcc: list(bcc), files: this.#files }));
       if (this.#instead) await this.#store.discard(this.#instead);
-      else localStorage.removeItem(KEPT);
+      else this.#forget();
       this.#dialog.close();
       return 'Queued';
+    }).finally(() => {
+      this.#sending = false;
+      this.#draw();
     });
   };
 }

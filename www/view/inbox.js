@@ -22,7 +22,7 @@ const DIALS = /** @type {const} */ ([
  */
 export function inbox(otherSide) {
   const arrivals = [...(otherSide.inbox?.arrivals ?? [])].sort((one, other) => other.time - one.time);
-  const { twice } = otherSide;
+  const { total = 0, twice = 0 } = otherSide.inbox ?? {};
   return html`
     <section class="inbox" aria-labelledby="inbox-title">
       <div class="section-head">
@@ -31,7 +31,7 @@ export function inbox(otherSide) {
           <p class="hint">What arrived at the other side${otherSide.inbox?.server ? html`, by SMTP at ${otherSide.inbox.server}` : nothing}.</p>
         </div>
         <dl class="figures">
-          <div><dt>arrived</dt><dd id="arrived">${arrivals.length.toLocaleString('en')}</dd></div>
+          <div><dt>arrived</dt><dd id="arrived">${total.toLocaleString('en')}</dd></div>
           <div class=${twice > 0 ? 'is-bad' : ''}><dt>twice</dt><dd id="twice">${twice.toLocaleString('en')}</dd></div>
         </dl>
       </div>

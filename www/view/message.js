@@ -17,8 +17,8 @@ const WORDS = {
   removed: 'Removed elsewhere', retried: 'Retried', cancelled: 'Taken back', error: 'Error',
 };
 
-/** What was read of opened messages: a promise each, so that drawing again reads nothing again. */
-const read = /** @type {Map<string, { changed: number, part: Promise<unknown> }>} */ (new Map());
+/** What was read of the opened message, as it was at a time: a promise each, so that drawing again reads nothing again. */
+let read = { of: '', parts: /** @type {Map<string, Promise<unknown>>} */ (new Map()) };
 
 /**
  * What can be done with a message, and, if it is opened, what has happened to it and what is in it.
@@ -107,14 +107,11 @@ const section = (title, content) => html`<section aria-label=${title}><h3>${titl
  * @param {(store: Store, message: Message) => Promise<unknown>} reading
  */
 function once(store, message, what, reading) {
-  const place = `${what} ${message.key}`;
-  let known = read.get(place);
-  if (!known || known.changed !== message.changed) {
-    read.clear(); // one message is open at a time
-    known = { changed: message.changed, part: reading(store, message).catch((error) => html`<p class="hint">${String(error)}</p>`) };
-    read.set(place, known);
-  }
-  return until(known.part, html`<p class="hint">Reading…</p>`);
+  const of = [message.key, message.changed, ...message.letters].join(' ');
+  if (read.of !== of) read = { of, parts: new Map() };
+  const part = read.parts.get(what) ?? reading(store, message).catch((error) => html`<p class="hint">${String(error)}</p>`);
+  read.parts.set(what, part);
+  return until(part, html`<p class="hint">Reading…</p>`);
 }
 
 /** @type {Parameters<typeof once>[3]} */

@@ -1,6 +1,6 @@
 /** What the page shows of mail that goes, waits and fails, and what the other side gets. */
 import assert from 'node:assert/strict';
-import { arrived } from '../../support/page.js';
+import { arrived, eventually } from '../../support/page.js';
 
 /** @param {import('../../support/page.js').PageTest} pageTest */
 export function outcomes(pageTest) {
@@ -71,5 +71,96 @@ export function outcomes(pageTest) {
     await page.is('Later', 'cancelled');
     assert.deepEqual(arrived(server), {});
     await page.says('#counts', '1 taken back');
+    await page.says('.timeline', 'Taken back');
+    assert.doesNotMatch(await page.text('.timeline'), /Removed/);
+  });
+
+  pageTest('of a message that was given up for one and retried, the other one can be taken back', async ({ server, open }) => {
+    const page = await open();
+    await page.tab.look(() => {
+      new MutationObserver(() => {
+        if (document.querySelector('#app').textContent.includes('another tab')) document.body.dataset.wrong = 'yes';
+      }).observe(document, { subtree: true, childList: true, characterData: true });
+    });
+    server.arrivals.turn({ defer: 100 });
+    await page.write({ to: 'ana@example.org, nobody@example.org', subject: 'Both' });
+    await page.is('Both', 'failed');
+    await page.press('.letter-open');
+    for (const attempts of [1, 2]) {
+      await page.until((attempts) => document.querySelectorAll('.timeline .is-failed').length === attempts, attempts);
+      if (attempts === 1) await page.press('[data-do=retry]');
+    }
+    await page.press('[data-do=cancel]');
+    await page.says('.recipient', 'ana@example.org Taken back');
+    await page.says('.recipient', 'nobody@example.org Failed');
+    assert.deepEqual(JSON.parse(await page.kept()).metas, []);
+    assert.deepEqual(arrived(server), {});
+    assert.equal(await page.tab.look(() => document.body.dataset.wrong ?? 'no'), 'no');
+  });
+
+  pageTest('whoever was given up is written to anew, and the others of that message stay as they are', async ({ server, open }) => {
+    const page = await open();
+    server.arrivals.turn({ defer: 100 });
+    await page.write({ to: 'ana@example.org, nobody@example.org', subject: 'Both' });
+    await page.is('Both', 'failed');
+    await page.press('[data-do=edit]');
+    await page.until(() => document.querySelector('#editor [name=to]')?.value === 'nobody@example.org');
+    await page.fill('#editor [name=to]', 'carla@example.org');
+    await page.press('#send-draft');
+    await page.says('.letter[data-state=deferred] .recipient', 'ana@example.org Deferred');
+    await page.says('.recipient', 'nobody@example.org Taken back');
+    server.arrivals.turn({ defer: 0 });
+    await page.says('.recipient', 'ana@example.org Delivered');
+    await page.says('.recipient', 'carla@example.org Delivered');
+    assert.deepEqual(arrived(server), { 'Both to ana@example.org': 1, 'Both to carla@example.org': 1 });
+  });
+
+  pageTest('what is attached stays with the draft, and a second press queues nothing twice', async ({ server, open }) => {
+    const page = await open();
+    await page.press('#write');
+    await page.fill('#editor [name=to]', 'ana@example.org');
+    await page.fill('#editor [name=subject]', 'Attached');
+    await page.tab.look(() => {
+      const [chosen, dropped] = ['report (1).txt', 'dropped.eml'].map((name) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File(['To: x@example.org\n\nText'], name, { type: 'text/plain' }));
+        return transfer;
+      });
+      const input = document.querySelector('#editor [name=files]');
+      input.files = chosen.files;
+      input.dispatchEvent(new Event('change', { bubbles: true }));
+      const drop = new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: dropped });
+      // Firefox makes one without the files that it is given.
+      if (drop.dataTransfer?.files.length !== 1) Object.defineProperty(drop, 'dataTransfer', { value: dropped });
+      input.dispatchEvent(drop);
+    });
+    await page.says('.attached', 'report (1).txt');
+    await page.says('.attached', 'dropped.eml');
+    await page.press('.editor [aria-label=Close]');
+    await page.press('#write');
+    await page.says('.attached', 'report (1).txt');
+    await page.press('[aria-label="Remove dropped.eml"]');
+    await page.until(() => document.querySelectorAll('.attached li').length === 1);
+    await page.tab.look(() => {
+      const form = document.querySelector('#editor');
+      form.requestSubmit();
+      form.requestSubmit();
+    });
+    await page.is('Attached', 'delivered');
+    await page.says('#counts', '1 message to 1 person: 1 delivered');
+    assert.deepEqual(arrived(server), { 'Attached to ana@example.org': 1 });
+    await page.press('#write');
+    await page.until(() => document.querySelector('#editor') && !document.querySelector('.attached'));
+  });
+
+  pageTest('a reload in the middle of the demo leaves the page as it was before', async ({ server, open }) => {
+    const page = await open();
+    await page.press('#run-demo');
+    await page.says('.step.is-now', 'Three mails are queued');
+    await page.until(() => document.querySelectorAll('.letter').length === 3);
+    await page.reload();
+    await page.until(() => document.querySelector('#sending').checked);
+    await eventually(() => Object.keys(arrived(server)).length === 4);
+    assert.equal(server.arrivals.dials.slow, 0);
   });
 }
