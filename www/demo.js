@@ -101,7 +101,7 @@ export class Demo extends EventTarget {
     await setDials({ slow: SLOW });
     /** @type {string[]} */
     const keys = [];
-    for (const sample of SAMPLES) keys.push(await store.send(await compose({ from: ME, ...sample })));
+    for (const sample of SAMPLES) keys.push(await store.actions.send(await compose({ from: ME, ...sample })));
     this.#worker = new Worker('sender.js', { type: 'module', name: 'sender' });
     this.#go({ ...this.#now, keys });
     await this.#until(() => keys.some((key) => store.message(key)?.state === 'elsewhere') || this.#isSettled(keys));
@@ -118,7 +118,7 @@ export class Demo extends EventTarget {
 
     this.#go({ ...this.#now, step: 'offline' });
     await setDials({ slow: 0, away: true });
-    keys.push(await store.send(await compose({ from: ME, ...OFFLINE })));
+    keys.push(await store.actions.send(await compose({ from: ME, ...OFFLINE })));
     this.#go({ ...this.#now, keys });
     await this.#until(() => store.message(keys[3])?.state === 'deferred');
 

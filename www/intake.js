@@ -23,7 +23,7 @@ export async function takeFiles(store, files, progress) {
       try {
         const bytes = new Uint8Array(await file.arrayBuffer());
         for (const envelope of readFile(bytes, file.name)) {
-          await store.send(envelope);
+          await store.actions.send(envelope);
           queued++;
         }
       } catch (error) {

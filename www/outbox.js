@@ -3,6 +3,8 @@ import { indexedDBHost } from 'slimta-queue-dict/indexeddb';
 import { addDateHeader, addMessageIdHeader } from 'slimta-queue-dict/policies';
 import { httpRelay } from 'slimta-queue-dict/relays';
 
+/** How long to wait for an answer, in milliseconds: one that is lost is not waited for. */
+const TIMEOUT = 15_000;
 /** How long to wait after so many attempts, in milliseconds, and when to give up: a demo is in a hurry. */
 const backoff = (/** @type {unknown} */ _, /** @type {number} */ attempts) =>
   attempts < 12 ? Math.min(1_500 * 2 ** (attempts - 1), 60_000) : null;
@@ -20,11 +22,10 @@ export function openOutbox(options = {}) {
   const notices = new AsyncDictStorage(indexedDBHost('notices'));
   const url = new URL('relay', location.href);
 
-  const queue = new Queue(
-    mails,
-    httpRelay({ url, timeout: 15_000, ...options }), // an answer that is lost is not waited for
-    { deadLetter: failed, bounceQueue: new Queue(notices), backoff },
-  );
+  const relay = httpRelay({ url, timeout: TIMEOUT, ...options });
+  const queue = new Queue(mails, relay, {
+    backoff, deadLetter: failed, bounceQueue: new Queue(notices),
+  });
   queue.addPolicy(addDateHeader());
   queue.addPolicy(addMessageIdHeader());
   return { queue, host, mails, failed, notices };

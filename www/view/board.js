@@ -67,7 +67,7 @@ export function outbox(store, looking, doings) {
       ${found.length > shown.length ? html`<button type="button" class="button show-more"
         @click=${() => doings.look({ shown: looking.shown + PAGE })}>Show more (${(found.length - shown.length).toLocaleString('en')} left)</button>` : nothing}
       ${counts.delivered > 0 && ['all', 'delivered'].includes(looking.tab) ? html`<button type="button" id="forget"
-        class="button is-quiet" @click=${() => void store.forgetDone()}>Clear what is delivered</button>` : nothing}
+        class="button is-quiet" @click=${() => void store.actions.forgetDone(store.messages)}>Clear what is delivered</button>` : nothing}
     </section>`;
 }
 

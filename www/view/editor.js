@@ -52,7 +52,7 @@ export class Editor {
    * @param {Message} message
    */
   async edit(message) {
-    const envelope = await this.#store.envelope(message);
+    const envelope = await this.#store.actions.envelope(message);
     if (!envelope) throw new Error('the message is gone');
     const { text, attachments } = await readBody(envelope);
     const { headers = [] } = envelope;
@@ -141,8 +141,8 @@ export class Editor {
     void attempt(async () => {
       const { to, cc, bcc, ...draft } = this.#values;
       const list = (/** @type {string} */ text) => text.split(',').map((each) => each.trim()).filter(Boolean);
-      await this.#store.send(await compose({ ...draft, to: list(to), cc: list(cc), bcc: list(bcc), files: this.#files }));
-      if (this.#instead) await this.#store.discard(this.#instead);
+      await this.#store.actions.send(await compose({ ...draft, to: list(to), cc: list(cc), bcc: list(bcc), files: this.#files }));
+      if (this.#instead) await this.#store.actions.discard(this.#instead);
       else this.#forget();
       this.#dialog.close();
       return 'Queued';

@@ -57,18 +57,18 @@ function actions(store, message, doings) {
   return html`
     ${message.letters.length > 0 ? html`
       <button type="button" class="button is-small" data-do="retry" @click=${() => attempt(async () => {
-        await store.retry(message);
+        await store.actions.retry(message);
         return 'Queued again';
       })}>${icon('again')}Retry</button>
       <button type="button" class="button is-small" data-do="edit" @click=${() => doings.edit(message)}>${icon('pen')}Edit</button>` : nothing}
     ${waits ? html`
-      <button type="button" class="button is-small" data-do="hurry" @click=${() => attempt(() => store.hurry(message))}>${icon('plane')}Send now</button>` : nothing}
+      <button type="button" class="button is-small" data-do="hurry" @click=${() => attempt(() => store.actions.hurry(message))}>${icon('plane')}Send now</button>` : nothing}
     ${open ? html`
       <button type="button" class="button is-small" data-do="cancel" @click=${() => attempt(async () => (
-        await store.cancel(message) ? 'Taken back' : 'It is being sent, or was: it cannot be taken back'))}>Take back</button>` : nothing}
+        await store.actions.cancel(message) ? 'Taken back' : 'It is being sent, or was: it cannot be taken back'))}>Take back</button>` : nothing}
     ${open ? nothing : html`
       <button type="button" class="button is-small ${message.letters.length > 0 ? 'is-danger' : ''}" data-do="discard" @click=${() => attempt(async () => {
-        await store.discard(message);
+        await store.actions.discard(message);
         return 'Discarded';
       })}>${message.letters.length > 0 ? 'Discard' : 'Clear'}</button>`}`;
 }
@@ -116,7 +116,7 @@ function once(store, message, what, reading) {
 
 /** @type {Parameters<typeof once>[3]} */
 async function notice(store, { key }) {
-  const notices = await store.notices(key);
+  const notices = await store.actions.notices(key);
   if (notices.length === 0) return html`<p class="hint">Nothing: the notice is not there any more.</p>`;
   const texts = await Promise.all(notices.map(async (envelope) => ({
     subject: headerValue(envelope.headers ?? [], 'Subject') ?? '', text: (await readBody(envelope)).text,
@@ -126,7 +126,7 @@ async function notice(store, { key }) {
 
 /** @type {Parameters<typeof once>[3]} */
 async function text(store, message) {
-  const envelope = await store.envelope(message);
+  const envelope = await store.actions.envelope(message);
   if (!envelope) return html`<p class="hint">Everybody has got it, and the queue keeps no copy.</p>`;
   const { text, attachments } = await readBody(envelope);
   return html`<p class="pre" dir="auto" tabindex="0" role="region" aria-label="Text of the message">${text.slice(0, PREVIEW) || 'This message has no text.'}</p>
