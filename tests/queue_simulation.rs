@@ -279,6 +279,8 @@ fn live(seed: u64) -> Result<u32, String> {
         }
     }
     executor.kill(2_000); // what others change is found by a scan alone
+    // Whoever stands still in the middle of a scan does not see what is stored after it began.
+    let before: BTreeSet<Id> = world.borrow().meta.keys().copied().collect();
     if last != Last::Nothing {
         let time = 3.0 * lease + 60.0 * SECOND;
         if last == Last::StandingStill {
@@ -300,7 +302,7 @@ fn live(seed: u64) -> Result<u32, String> {
     let back = world.borrow().now;
     let neglected = Cell::new(None);
     // What others store after that is found by a scan; a notice is known to whoever has stored it.
-    let known: BTreeSet<Id> = world.borrow().meta.keys().copied().collect();
+    let known = if last == Last::StandingStill { before } else { world.borrow().meta.keys().copied().collect() };
     let until = back + if jumps { 28.0 * HOUR } else { 6.0 * HOUR };
     let ended = executor.run(until, || {
         let world = world.borrow();
