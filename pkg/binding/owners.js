@@ -1,5 +1,5 @@
 /** @import { Supports } from '../types.js' */
-import { tellAside } from '../aside.js';
+import { followPage } from '../page-lifecycle.js';
 
 // The names under which queues claim messages, and how the end of those who have such a name is known.
 
@@ -61,7 +61,7 @@ export class Owner {
    */
   hold() {
     if (!this.#held && this.name.startsWith('lock:')) {
-      tellAside(this);
+      followPage(this);
       this.#wait();
       this.comeBack();
     }

@@ -1,4 +1,4 @@
-import { tellAside, tellAsideNoMore } from '../../aside.js';
+import { followPage, unfollowPage } from '../../page-lifecycle.js';
 
 // Which queue attempts what nobody can claim while a database is full.
 
@@ -23,12 +23,12 @@ export async function attemptAlone(name, owner) {
       return new Promise((release) => {
         const holder = {
           putAside() {
-            tellAsideNoMore(holder);
+            unfollowPage(holder);
             owners.delete(name);
             release(undefined);
           },
         };
-        tellAside(holder);
+        followPage(holder);
       });
     }).catch(() => resolve(false)); // where a context may have no locks
   });

@@ -1,4 +1,4 @@
-// What a page lets go of while it is put aside.
+// When a page is put aside by the back-forward cache, and when somebody comes back to it.
 
 /**
  * Has something that others may wait for.
@@ -13,11 +13,11 @@ const holders = new Set();
 let isListening = false;
 
 /**
- * Tells from now on, where there is a page.
+ * Tells a holder from now on, where there is a page.
  *
  * @param {Holder} holder
  */
-export function tellAside(holder) {
+export function followPage(holder) {
   holders.add(holder);
   if (isListening) return;
   isListening = true;
@@ -36,6 +36,6 @@ function isPersisted(event) {
 }
 
 /** @param {Holder} holder */
-export function tellAsideNoMore(holder) {
+export function unfollowPage(holder) {
   holders.delete(holder);
 }
