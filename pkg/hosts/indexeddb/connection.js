@@ -1,5 +1,6 @@
 /** @import { DictName } from '../../types.js' */
 import { QueueError, isQueueError } from '../../errors.js';
+import { followPage, unfollowPage } from '../../page-lifecycle.js';
 import { closed } from '../shared/failures.js';
 import { failure, isLoss, isNewer } from './failures.js';
 import { Log } from './log.js';
@@ -42,6 +43,9 @@ export class Connection {
   #blocked = 0;
   #closed = false;
   #watch = new Watch();
+  /** @type {Promise<void> | undefined} while the page is put aside */
+  #aside;
+  #cameBack = () => {};
 
   /**
    * @param {string} name
@@ -68,6 +72,7 @@ export class Connection {
    */
   async transaction(stores, mode, options, work) {
     for (let again = true; ; again = false) {
+      if (this.#aside) await this.#aside;
       const db = this.#db ?? await this.#open();
       if (mode === 'readonly') this.#log?.begin();
       else if (this.#log?.isFresh === false) await this.#freshen(this.#log);
@@ -88,8 +93,21 @@ export class Connection {
     throw new QueueError('timeout', `timeout: the database ${this.#name} takes no changes; nothing was written`);
   }
 
+  /** WebKit lets a page that it keeps hold what it was reading, and others wait for that: it is asked anew later. */
+  putAside() {
+    this.#aside = new Promise((resolve) => (this.#cameBack = resolve));
+    this.#watch.interrupt();
+  }
+
+  comeBack() {
+    this.#aside = undefined;
+    this.#cameBack();
+  }
+
   close() {
     this.#closed = true;
+    unfollowPage(this);
+    this.comeBack();
     if (this.#db) this.#drop(this.#db);
     this.#opening?.reject(closed('host'));
   }
@@ -181,6 +199,7 @@ export class Connection {
   #opened(db) {
     if (this.#closed || this.#db) return db.close();
     this.#db = db;
+    followPage(this);
     // Another tab upgrades or deletes the database: this one lets go, and opens anew when it is asked again.
     db.onversionchange = () => this.#drop(db);
     db.onclose = () => this.#lose(db);

@@ -9,7 +9,13 @@ const PATIENCE = 21;
 /** The same once its connection is closed. */
 const PATIENCE_CLOSED = 2;
 
-/** @typedef {{ looks: number, closed: boolean, giveUp: (error: QueueError | DOMException) => void }} Watched */
+/**
+ * @typedef {object} Watched
+ * @property {number} looks
+ * @property {boolean} closed
+ * @property {(error: QueueError | DOMException) => void} giveUp
+ * @property {() => void} interrupt
+ */
 
 /** Waits for the ends of the transactions of a host. One timer serves all: one for each would slow commits down. */
 export class Watch {
@@ -42,6 +48,11 @@ export class Watch {
         interrupted ||= abort(tx);
         fail(error);
       },
+      interrupt() {
+        if (!abort(tx)) return; // it is being committed, and ends by itself
+        interrupted = true;
+        fail(lost());
+      },
     };
     // A browser that closes the connection may abort a transaction without ever saying so.
     const onClose = () => {
@@ -61,6 +72,11 @@ export class Watch {
     this.#watched.add(watched);
     if (!this.#looking) this.#lookLater();
     return end;
+  }
+
+  /** Aborts what has not begun to be committed. Whoever waits for it is told that the connection was lost. */
+  interrupt() {
+    for (const watched of this.#watched) watched.interrupt();
   }
 
   #lookLater() {
