@@ -3,11 +3,13 @@
  *   AsyncDict, DictHost, Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, StorageOptions,
  * } from './types.js'
  */
-import { dictionary, hostOf, milliseconds, optionsOf } from './options.js';
+import { QueueError, explain } from './errors.js';
+import { dictionariesOf, hostOf, milliseconds, optionsOf } from './options.js';
 import {
   copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, copyWriteId, refuseId,
 } from './binding/arguments.js';
 import { copyEnvelope } from './binding/envelope.js';
+import { unexpected } from './binding/errors.js';
 import { HostAdapter } from './binding/host.js';
 import { WasmHalf } from './binding/wasm-half.js';
 import { reachOf } from './binding/owners.js';
@@ -56,11 +58,8 @@ export class AsyncDictStorage {
     const options = optionsOf(/** @type {StorageOptions} */ (isHost ? second : third), ['deadline', 'poll']);
     const deadline = milliseconds('options.deadline', options.deadline, 30_000);
     const poll = milliseconds('options.poll', options.poll, 5_000);
-    this.#host = isHost
-      ? hostOf(/** @type {any} */ (first))
-      : new AsyncMapsHost(
-          dictionary('envelopeDb', /** @type {AsyncDict<Envelope>} */ (first)), dictionary('metaDb', second), deadline,
-        );
+    const holders = isHost ? [hostOf(/** @type {any} */ (first))] : dictionariesOf(first, second);
+    this.#host = isHost ? holders[0] : new AsyncMapsHost(holders[0], holders[1], deadline);
     const subscribes = typeof (/** @type {DictHost} */ (this.#host).subscribe) === 'function';
     const own = /** @type {DictHost} */ (this.#host);
     this.#wasm = new WasmHalf(({ glue, gate }) => {
@@ -73,6 +72,7 @@ export class AsyncDictStorage {
       wasm: this.#wasm, every: this.#every, listen: (hasMissed) => this.#listen(hasMissed),
       // Dictionaries that promise may be anywhere.
       reach: () => (isHost ? reachOf(() => own.supports) : undefined), place: isHost ? own.place : undefined,
+      holders,
     });
   }
 
@@ -232,7 +232,11 @@ export class AsyncDictStorage {
    */
   #listen(hasMissed) {
     if (hasMissed) this.#notify();
-    this.#unsubscribe ??= /** @type {DictHost} */ (this.#host).subscribe?.((id) => this.#notify(id));
+    const host = /** @type {DictHost} */ (this.#host);
+    if (this.#unsubscribe || !host.subscribe) return;
+    const unsubscribe = attributed('subscribe', () => host.subscribe?.((id) => this.#notify(id)));
+    if (typeof unsubscribe === 'function') this.#unsubscribe = unsubscribe;
+    else if (unsubscribe !== undefined) refuseUnsubscribe(unsubscribe);
   }
 
   /** @param {string} [id] none where the host has missed some changes and does not know which */
@@ -262,15 +266,40 @@ export class AsyncDictStorage {
    * @returns {Promise<void>}
    */
   async close() {
-    this.#unsubscribe?.();
+    const unsubscribe = this.#unsubscribe;
     this.#unsubscribe = undefined;
     const closing = this.#wasm.call((storage) => storage.close());
     this.#isClosed = true;
-    await closing;
+    await Promise.all([closing, unsubscribe && (async () => attributed('unsubscribe', unsubscribe))()]);
   }
 
   /** @returns {Promise<void>} */
   [Symbol.asyncDispose]() {
     return this.close();
   }
+}
+
+/**
+ * What a host answers to a call that is no business of the core.
+ *
+ * @template T
+ * @param {string} method
+ * @param {() => T} ask
+ * @returns {T}
+ */
+function attributed(method, ask) {
+  try {
+    return ask();
+  } catch (error) {
+    throw new QueueError('host', `host: ${method}: ${explain(error)}`, { cause: error });
+  }
+}
+
+/**
+ * @param {any} answer
+ * @returns {never}
+ */
+function refuseUnsubscribe(answer) {
+  if (typeof answer?.then === 'function') Promise.resolve(answer).catch(() => {}); // nobody waits for it
+  throw unexpected('subscribe', 'a function that ends it', answer);
 }

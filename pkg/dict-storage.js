@@ -1,5 +1,5 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
-import { dictionary } from './options.js';
+import { dictionariesOf } from './options.js';
 import {
   copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, copyWriteId, refuseId,
 } from './binding/arguments.js';
@@ -29,15 +29,18 @@ export class DictStorage {
    * @throws {TypeError} for what is no dictionary
    */
   constructor(envelopeDb, metaDb) {
+    const holders = dictionariesOf(envelopeDb, metaDb);
     /** @readonly @type {SyncDict<Envelope>} */
-    this.envelopeDb = dictionary('envelopeDb', envelopeDb);
+    this.envelopeDb = holders[0];
     /** @readonly @type {SyncDict<Meta>} */
-    this.metaDb = dictionary('metaDb', metaDb);
+    this.metaDb = holders[1];
     const host = new SyncMapsHost(this.envelopeDb, this.metaDb);
     this.#wasm = new WasmHalf(({ glue, gate }) => new glue.Storage(new HostAdapter(host, true, gate), true, 0));
     // What is like a Map may be in a place that other programs reach, as a page's localStorage.
-    const areMaps = [this.envelopeDb, this.metaDb].every((dict) => dict instanceof Map);
-    keepParts(this, { wasm: this.#wasm, every: undefined, reach: () => (areMaps ? 'here' : undefined), listen() {} });
+    const areMaps = holders.every((dict) => dict instanceof Map);
+    keepParts(this, {
+      wasm: this.#wasm, every: undefined, reach: () => (areMaps ? 'here' : undefined), listen() {}, holders,
+    });
   }
 
   /**

@@ -9,8 +9,11 @@ import { copyForeign } from './binding/envelope.js';
 export function guardian(report) {
   /** @type {WeakMap<object, (this: unknown, event: any) => Promise<void>>} */
   const guarded = new WeakMap();
+  /** @type {WeakSet<object>} */
+  const guards = new WeakSet();
   return (listener) => {
-    if (!listener) return listener;
+    // An aborted signal takes off what was given to the target.
+    if (!listener || guards.has(listener)) return listener;
     let guard = guarded.get(listener);
     if (!guard) {
       guard = async function (event) {
@@ -21,6 +24,7 @@ export function guardian(report) {
         }
       };
       guarded.set(listener, guard);
+      guards.add(guard);
     }
     return guard;
   };

@@ -19,7 +19,7 @@ const QUEUE_OPTIONS = [
  * @param {D | null | undefined} dict
  * @returns {any}
  */
-export function dictionary(name, dict) {
+function dictionary(name, dict) {
   if (dict === undefined || dict === null) return new Map();
   for (const method of ['get', 'set', 'delete', 'keys']) {
     if (typeof dict !== 'object' && typeof dict !== 'function' ||
@@ -28,6 +28,20 @@ export function dictionary(name, dict) {
     }
   }
   return dict;
+}
+
+/**
+ * The dictionaries of a storage; each that is not given is a new Map.
+ *
+ * @param {any} envelopeDb
+ * @param {any} metaDb
+ * @returns {[envelopeDb: any, metaDb: any]}
+ */
+export function dictionariesOf(envelopeDb, metaDb) {
+  const both = /** @type {[any, any]} */ ([dictionary('envelopeDb', envelopeDb), dictionary('metaDb', metaDb)]);
+  // In one dictionary each record would take the place of its envelope.
+  if (both[0] === both[1]) throw new TypeError('metaDb: expected another dictionary than envelopeDb, got the same one');
+  return both;
 }
 
 /**
@@ -120,7 +134,7 @@ export function queueOptionsOf(given) {
   const { destination, ...options } = /** @type {QueueOptions} */ (optionsOf(given, QUEUE_OPTIONS));
   for (const name of /** @type {const} */ (['backoff', 'bounceFactory'])) orFunction(`options.${name}`, options[name]);
   const { bounceQueue } = options;
-  if (bounceQueue) having('options.bounceQueue', 'a queue', bounceQueue, ['enqueue']);
+  if (bounceQueue !== undefined && bounceQueue !== null) having('options.bounceQueue', 'a queue', bounceQueue, ['enqueue']);
   const lease = milliseconds('options.lease', options.lease, 300_000);
   if (lease > LONGEST_LEASE) throw outOfRange('options.lease', `at most ${LONGEST_LEASE} milliseconds`, lease);
   return {

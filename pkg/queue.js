@@ -7,7 +7,7 @@ import { asMessage, copyEnvelope, without } from './binding/envelope.js';
 import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
 import { Owner } from './binding/owners.js';
-import { partsOf } from './binding/storages.js';
+import { areOne, partsOf } from './binding/storages.js';
 import { WasmHalf } from './binding/wasm-half.js';
 import { guardian, withCopies } from './listeners.js';
 
@@ -66,8 +66,11 @@ export class Queue extends Target {
     this.#relay = relayOf(relay);
     const { backoff, bounceFactory, bounceQueue, deadLetter, destinationOf, ...numbers } = queueOptionsOf(options);
     const { wasm, every, reach, place } = this.#storage;
-    if (deadLetter === storage) throw new TypeError('options.deadLetter: expected another storage, got that of the queue');
-    const deadLetters = deadLetter ? partsOf('options.deadLetter', deadLetter).wasm : undefined;
+    const kept = deadLetter === undefined || deadLetter === null ? undefined : partsOf('options.deadLetter', deadLetter);
+    if (kept && areOne(kept, this.#storage)) {
+      throw new TypeError('options.deadLetter: expected another storage, got that of the queue');
+    }
+    const deadLetters = kept?.wasm;
     // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
     this.#owner = new Owner(reach(), place);
     const own = this.#own = {

@@ -60,6 +60,52 @@ describe('options', () => {
     });
   }
 
+  test('a host that answers a read with what is none is told of, and its message stays', async () => {
+    for (const answer of [{}, 5, 'x', [], true]) {
+      const host = new MemoryHost(new Store());
+      const storage = new AsyncDictStorage(host);
+      const id = await storage.write(anEnvelope(), 1);
+      const { read } = host;
+      host.read = async () => answer;
+      await assert.rejects(storage.get(id), { code: 'host', message: /^host: read: expected a value with its version/ });
+      const queue = new Queue(storage, relay);
+      const codes = [];
+      queue.addEventListener('error', ({ detail: { error } }) => codes.push(error.code));
+      assert.equal((await queue.run()).delivered, 0);
+      assert.deepEqual(codes, ['host']);
+      host.read = read;
+      assert.equal((await queue.run()).delivered, 1);
+    }
+  });
+
+  test('what a host throws when it is to tell of changes, or no more, is the cause of a QueueError', async () => {
+    const thrown = new Error('no');
+    const fails = () => {
+      throw thrown;
+    };
+    for (const subscribe of [fails, async () => fails(), () => 5]) {
+      const host = Object.assign(new MemoryHost(new Store()), { subscribe });
+      const queue = new Queue(new AsyncDictStorage(host), relay);
+      assert.throws(() => queue.start(), (error) => error.code === 'host' && (subscribe !== fails || error.cause === thrown));
+      await assert.rejects(new AsyncDictStorage(host).wait().next(), { code: 'host' });
+    }
+    const storage = new AsyncDictStorage(Object.assign(new MemoryHost(new Store()), { subscribe: () => fails }));
+    const changes = storage.wait();
+    const next = changes.next();
+    await storage.write(anEnvelope(), 1);
+    await next;
+    await assert.rejects(storage.close(), { code: 'host', cause: thrown });
+  });
+
+  test('a storage takes no dictionary twice, and a queue keeps no dead letters where its messages are', () => {
+    const map = new Map();
+    for (const Storage of [DictStorage, AsyncDictStorage]) assert.throws(() => new Storage(map, map), /^TypeError: metaDb: /);
+    const host = new MemoryHost(new Store());
+    for (const [storage, deadLetter] of [
+      [new DictStorage(map), new DictStorage(new Map(), map)], [new AsyncDictStorage(host), new AsyncDictStorage(host)],
+    ]) assert.throws(() => new Queue(storage, relay, { deadLetter }), /^TypeError: options\.deadLetter: expected another storage/);
+  });
+
   test('a call whose deadline is longer than any timer waits for its host, and others for it', async () => {
     const pause = () => sleep(2);
     for (const deadline of [Infinity, Number.MAX_VALUE, 2 ** 31]) {

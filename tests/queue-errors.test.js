@@ -15,6 +15,36 @@ const ways = [['at once', throwing], ['later', rejecting]];
 onEachStorage('A queue', (scene) => {
   const { make, left } = scene;
 
+  for (const answer of ['250 ok', 5, [null, null, null], { nobody: null }]) {
+    test(`tells of an answer that is none with that very answer: ${JSON.stringify(answer)}`, async () => {
+      const { queue, until } = make({ attempt: async () => answer });
+      await queue.enqueue(message(['a', 'b']));
+      await queue.flush();
+      assert.equal((await until('error')).error.cause, answer);
+      assert.deepEqual((await until('deferred')).recipients, ['a', 'b']);
+    });
+  }
+
+  test('passes on how long a reply asks to wait', async () => {
+    const reply = { code: 450, message: '4.2.0 later', retryAfter: 90_000 };
+    const asked = [];
+    const { queue, until } = make({ attempt: () => reply }, { backoff: (_envelope, _attempts, replies) => (asked.push(...replies), 1) });
+    await queue.enqueue(message(['a']));
+    await queue.flush();
+    assert.deepEqual([(await until('deferred')).reply, asked], [reply, [reply]]);
+  });
+
+  test('hears of no event any more once the signal of its listener is aborted', async () => {
+    const { queue } = make(relayOf());
+    const heard = [];
+    const controller = new AbortController();
+    queue.addEventListener('queued', ({ type }) => heard.push(type), { signal: controller.signal });
+    await queue.enqueue(message(['a']));
+    controller.abort();
+    await queue.enqueue(message(['b']));
+    assert.deepEqual(heard, ['queued']);
+  });
+
   for (const [when, fail] of ways) {
     test(`tells of what a relay throws ${when} with that very error, and tries again`, async () => {
       const { queue, until } = make({ attempt: fail });
@@ -31,6 +61,16 @@ onEachStorage('A queue', (scene) => {
       queue.addPolicy({ apply: fail });
       assert.equal(await queue.enqueue(message(['a'])).catch((error) => error), thrown);
       assert.equal(await left(), 0);
+    });
+
+    test(`waits as usual where a backoff or a destination fails ${when}, and tells of it`, async () => {
+      const options = { backoff: fail, destination: { of: fail, pool: 1 } };
+      const { queue, until } = make({ attempt: () => later }, options);
+      await queue.enqueue(message(['a']));
+      await queue.flush();
+      assert.ok((await until('error')).error instanceof TypeError);
+      assert.ok((await until('deferred')).timestamp > Date.now() + 30_000);
+      await new Promise((resolve) => setImmediate(resolve)); // a rejection that nobody heard would end the program
     });
 
     test(`tells of what a policy throws ${when} for a notice, and keeps the message`, async () => {

@@ -11,6 +11,27 @@ const nothing = { attempted: 0, delivered: 0, deferred: 0, failed: 0 };
 onEachStorage('A run', (scene) => {
   const { make, left } = scene;
 
+  test('attempts what is due at one time in the order in which it was queued', async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `${i}@example.com`);
+    const tried = [];
+    const { queue } = make(relayOf(({ recipients }) => (tried.push(...recipients), null)), { relayPool: 1 });
+    for (const name of names) await queue.enqueue(message([name]), { at: 1000 });
+    await queue.run();
+    assert.deepEqual(tried, names);
+  });
+
+  test('of what somebody let be due before its time ends nothing, and puts nothing off', async () => {
+    const { queue, events } = make({ attempt: () => later });
+    const [[, id]] = await queue.enqueue(message(['a']));
+    await queue.run();
+    for (let i = 0; i < 8; i++) {
+      await queue.retry(id);
+      assert.equal((await queue.run()).attempted, 1);
+    }
+    const times = events.filter(({ type }) => type === 'deferred').map(({ timestamp }) => timestamp);
+    assert.deepEqual(times, Array(9).fill(times[0]));
+  });
+
   test('attempts what is due, each message once, and tells what came of it and what is left', async () => {
     const answers = { a: null, b: [null, later, refused], c: later };
     const relay = relayOf(({ message: body }) => answers[new TextDecoder().decode(body)]);

@@ -7,6 +7,26 @@ import { all, message, onEachStorage, relayOf, watch } from './support/queues.js
 const refused = { code: 550, message: '5.1.1 no such user' };
 
 onEachStorage('A queue', (scene) => {
+  for (const options of [{ bounceFactory: () => new Promise(() => {}) }, { bounceQueue: { enqueue: () => new Promise(() => {}) } }]) {
+    const [name] = Object.keys(options);
+    test(`goes on where a ${name} answers nothing, and can be stopped meanwhile`, async () => {
+      const relay = { attempt: ({ recipients: [to] }) => (to === 'a' ? refused : null) };
+      const slow = scene.make(relay, { ...options, relayPool: 1, attemptTimeout: 50 });
+      await slow.queue.enqueue(message(['a']));
+      await slow.queue.enqueue(message(['b']));
+      slow.queue.start();
+      await slow.until('delivered'); // its place in the pool is free again
+      assert.match((await slow.until('error')).error.message, /no answer in time/);
+      await slow.queue.stop();
+
+      const { queue, until } = scene.make(relay, options);
+      queue.start();
+      await queue.enqueue(message(['a']));
+      await until('failed');
+      await queue.stop({ timeout: 1 });
+    });
+  }
+
   test('tries to tell of a failure with each flush, which puts the next try off no longer and ends nothing', async () => {
     let isAway = true;
     const told = [];

@@ -33,6 +33,22 @@ onEachStorage('A queue', (scene) => {
     await assert.rejects(async () => scene.storage.get(id), KeyError);
   });
 
+  test('a queue that is stopped as soon as it was started begins nothing', async () => {
+    const relay = relayOf();
+    const { queue } = make(relay);
+    queue.start();
+    await queue.stop();
+    await queue.enqueue(message(['a']));
+    for (let i = 0; i < 3; i++) {
+      const stopping = queue.stop();
+      queue.start();
+      await Promise.all([stopping, queue.stop()]);
+    }
+    assert.deepEqual((await all(queue.list())).map(({ state }) => state), ['waiting']);
+    assert.deepEqual(relay.calls, []);
+    assert.equal((await queue.run()).delivered, 1);
+  });
+
   test('what was stored before the queue began is attempted, in the order in which it is due', async () => {
     const now = Date.now();
     for (const age of [1, 3, 2]) await scene.storage.write(message([`${age}`]), now - age * 1_000);

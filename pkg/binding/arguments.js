@@ -214,7 +214,8 @@ export function copyRepair(options) {
  * @returns {string | undefined}
  */
 export function copyWriteId(options) {
-  const id = field(options, 'options', 'id');
+  if (options === undefined || options === null) return undefined;
+  const { id } = /** @type {any} */ (onlyKnown('options', options, ['id']));
   return id === undefined ? undefined : copyId('options.id', id);
 }
 

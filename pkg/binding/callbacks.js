@@ -1,7 +1,7 @@
 /** @import { Envelope, Policy, QueueOptions, Relay, Reply } from '../types.js' */
 /** @import { AnswerCopy } from './answers.js' */
 /** @import { Gate } from './later.js' */
-import { QueueError, refused } from '../errors.js';
+import { QueueError, outOfRange, refused } from '../errors.js';
 import { copyAnswer, copyThrown } from './answers.js';
 import { understood, understoodError } from '../relays/understanding.js';
 import { copyEnvelope, copyForeign } from './envelope.js';
@@ -32,6 +32,8 @@ import { whenGone } from './owners.js';
 class RelayedAttempt {
   /** @type {AnswerCopy | Promise<AnswerCopy>} */
   answer;
+  /** What the relay has returned. @type {unknown} */
+  returned;
   /** @type {AbortController | undefined} */
   #controller;
 
@@ -50,7 +52,10 @@ class RelayedAttempt {
         return controller().signal;
       },
     };
-    const answer = answerOf(() => relay?.attempt(copyForeign(envelope), attempts, attempt), (answer) => understood(answer, recipients, () => controller().signal));
+    const answer = answerOf(() => relay?.attempt(copyForeign(envelope), attempts, attempt), (answer) => {
+      this.returned = answer;
+      return understood(answer, recipients, () => controller().signal);
+    });
     const copyOf = (/** @type {any} */ found) => (found instanceof Failed
       ? copyThrown(found.error, understoodError(found.error, recipients), recipients) : copyAnswer(found, recipients));
     this.answer = answer instanceof Promise ? answer.then(copyOf) : copyOf(answer);
@@ -134,7 +139,8 @@ export class Callbacks {
     return answerOf(() => {
       const delay = this.#functions.backoff?.(copyForeign(envelope), attempts, replies, patience);
       if (delay === undefined || delay === null || typeof delay === 'number') return delay ?? null;
-      throw noDelay(delay).error;
+      drop(delay);
+      throw refused('backoff', 'a number of milliseconds or null', delay);
     }, (delay) => delay);
   }
 
@@ -143,6 +149,7 @@ export class Callbacks {
     return answerOf(() => {
       const name = this.#functions.destinationOf?.(address);
       if (typeof name === 'string') return name;
+      drop(name);
       throw refused('destination.of', 'a string', name);
     }, (name) => name);
   }
@@ -188,6 +195,7 @@ export class Callbacks {
       if (reply) detail.reply = reply;
     }
     if (failed) detail.error = failed.error;
+    if (failed instanceof Unrecognised) detail.error.cause = this.#functions.relayed.get(detail.id)?.returned;
     this.#functions.dispatch(type, detail);
   }
 
@@ -206,12 +214,29 @@ export function leaseLost(id) {
   return new Failed(new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }));
 }
 
+/** What a relay has returned that is no answer. */
+class Unrecognised extends Failed {}
+
 /** @param {string} reason */
 export function unrecognised(reason) {
+  return new Unrecognised(new TypeError(reason));
+}
+
+/** @param {string} reason */
+export function broken(reason) {
   return new Failed(new TypeError(reason));
 }
 
-/** @param {unknown} delay */
+/** @param {number} delay */
 export function noDelay(delay) {
-  return new Failed(new RangeError(`backoff: expected a number of milliseconds or null, got ${String(delay)}`));
+  return new Failed(outOfRange('backoff', 'a number of milliseconds from 0 on, or null', delay));
+}
+
+/**
+ * Nobody waits for a promise that is no answer: what it comes to is heard, and means nothing.
+ *
+ * @param {any} value
+ */
+function drop(value) {
+  if (typeof value?.then === 'function') Promise.resolve(value).catch(() => {});
 }

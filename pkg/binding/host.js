@@ -85,15 +85,18 @@ export class HostAdapter {
 
 /** @param {any} answer */
 function foundOf(answer) {
-  if (answer === undefined || answer === null) return undefined;
-  const { value, version } = answer;
-  if (value === undefined || value === null) return undefined;
+  const value = valueOf(answer);
+  if (value === undefined) return undefined;
+  const { version } = answer;
   return { copy: copyMeta(value), version, isContent: version === value };
 }
 
 /** @param {any} answer */
 function valueOf(answer) {
-  return answer?.value ?? undefined;
+  if (answer === undefined || answer === null) return undefined;
+  // What is not there is removed, and nobody asks for it again.
+  if (typeof answer !== 'object' || !('value' in answer)) throw unexpected('read', 'a value with its version, or undefined', answer);
+  return answer.value ?? undefined;
 }
 
 /** @param {unknown} answer */

@@ -6,7 +6,7 @@ import {
   asMessage, asNotice, countRecipients, hasSender, headerNames, noticeOf, partsOf, texts, withRecipients, without,
 } from './envelope.js';
 import { Failed, failed, refusedNumber, refusedText } from './errors.js';
-import { leaseLost, noDelay, unrecognised } from './callbacks.js';
+import { broken, leaseLost, noDelay, unrecognised } from './callbacks.js';
 import { Batch } from './batch.js';
 import { Later } from './later.js';
 import { recordOf } from './meta.js';
@@ -21,7 +21,7 @@ const PAUSE = 1_000;
 
 /** What the core calls by name, see `js_namespace = binding` in src/wasm. */
 const BINDING = {
-  Failed, failed, refusedNumber, refusedText, leaseLost, noDelay, unrecognised, Later, texts, hasSender, headerNames,
+  Failed, failed, refusedNumber, refusedText, broken, leaseLost, noDelay, unrecognised, Later, texts, hasSender, headerNames,
   countRecipients, without, asNotice, asMessage, noticeOf, withRecipients, recordOf, partsOf, Batch,
   now: () => performance.now(),
 };

@@ -87,7 +87,8 @@ impl Outcome {
             Verdict::Missing => (Status::Deferred, Some(self.unrecognised(MISSING))),
         };
         let reply = reply.map(|mut reply| {
-            let retry_after = reply.retry_after.take().filter(|_| status == Status::Deferred).unwrap_or_default();
+            reply.retry_after = reply.retry_after.filter(|_| status == Status::Deferred);
+            let retry_after = reply.retry_after.unwrap_or_default();
             self.retry_after = self.retry_after.max(retry_after.as_secs_f64() * 1000.0).min(LONGEST_RETRY_AFTER);
             let reply = Arc::new(reply);
             *numbers.entry(reply).or_insert_with_key(|reply| {

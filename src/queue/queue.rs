@@ -304,7 +304,13 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
             return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
         }
-        self.make_due(*id).await?;
+        let now = self.timer.wall();
+        self.pooled(self.storage.set_timestamp(id, now)).await?;
+        if meta.attempts > 0 {
+            self.shared.update_now(&self.timer, |state| state.scheduler.hurry(*id, now, meta.timestamp));
+        } else {
+            self.put(*id, now, None);
+        }
         Ok(*id)
     }
 
@@ -345,7 +351,11 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     /// # Errors
     /// [`Error::Closed`] when the storage is closed, and the attempts under way have ended.
     pub async fn start(&self) -> Result<(), H> {
-        let stops = self.enter();
+        self.start_as(self.enter()).await
+    }
+
+    /// The same of a worker that has entered already.
+    pub(crate) async fn start_as(&self, stops: u64) -> Result<(), H> {
         let _worker = OnDrop(|| self.leave(stops));
         self.work(stops, None).await
     }

@@ -141,7 +141,11 @@ impl Pass {
         };
         if is_one {
             let timestamp = scheduler.timestamp_of(id).unwrap_or(meta.timestamp);
-            self.waiting.put(QueuedMessage { id, due: timestamp, timestamp, attempts: meta.attempts });
+            let message = QueuedMessage { id, due: timestamp, timestamp, attempts: meta.attempts };
+            match scheduler.order_of(id) {
+                Some(order) => self.waiting.put_in_order(message, order),
+                None => self.waiting.put(message),
+            }
         }
     }
 

@@ -33,6 +33,9 @@ pub(super) struct Schedule {
     entries: Chunks<Entry>,
     /// By the number of the entry, whether it was added or seen since the last scan began.
     seen: Chunks<bool>,
+    /// By the number of the entry, after how many others it was added.
+    order: Chunks<u32>,
+    added: u32,
     /// Numbers of entries; none is due before the one at half its place.
     heap: Chunks<u32>,
     /// Numbers of entries, by id.
@@ -81,18 +84,30 @@ impl Schedule {
         self.entries.get(self.find(id)?).map(Entry::message)
     }
 
-    /// Adds a message, or moves it to where it is due now.
+    /// Adds a message, or moves it to where it is due now. Of those that are due at once, the one goes first that was
+    /// added first.
     pub(super) fn put(&mut self, message: QueuedMessage) {
+        let order = self.order_of(message.id).unwrap_or(self.added);
+        self.put_in_order(message, order);
+    }
+
+    /// The same of one that stands in another schedule after so many others.
+    pub(super) fn put_in_order(&mut self, message: QueuedMessage, order: u32) {
         let found = self.find(message.id);
         let place = match found.and_then(|number| self.entries.get_mut(number)) {
             Some(entry) => {
                 *entry = Entry::new(message, entry.place);
                 entry.place
             }
-            None => self.add(message),
+            None => self.add(message, order),
         };
         self.see(message.id);
         self.settle(place);
+    }
+
+    /// After how many others a message was added.
+    pub(super) fn order_of(&self, id: Id) -> Option<u32> {
+        self.order.get(self.find(id)?).copied()
     }
 
     /// A message is there, whatever its record says.
@@ -166,7 +181,8 @@ impl Schedule {
         self.table.find(self.hasher.hash_one(id), is_it).copied()
     }
 
-    fn add(&mut self, message: QueuedMessage) -> u32 {
+    fn add(&mut self, message: QueuedMessage, order: u32) -> u32 {
+        self.added = self.added.wrapping_add(1);
         let place = u32::try_from(self.heap.len()).unwrap_or(NONE);
         let entry = Entry::new(message, place);
         let number = match self.free {
@@ -175,10 +191,14 @@ impl Schedule {
                     self.free = Some(free.place).filter(|next| *next != NONE);
                     *free = entry;
                 }
+                if let Some(place) = self.order.get_mut(number) {
+                    *place = order;
+                }
                 number
             }
             None => {
                 self.seen.push(true);
+                self.order.push(order);
                 self.entries.push(entry)
             }
         };
@@ -193,8 +213,18 @@ impl Schedule {
         self.entries.get(*self.heap.get(place)?)
     }
 
-    fn due_at(&self, place: u32) -> f64 {
-        self.at(place).map_or(f64::INFINITY, |entry| entry.due)
+    /// Whether what stands at a place goes before what stands at another one; nothing goes first.
+    fn goes_before(&self, one: u32, other: u32) -> bool {
+        let key = |place: u32| {
+            let number = *self.heap.get(place)?;
+            Some((self.entries.get(number)?.due, *self.order.get(number)?))
+        };
+        match (key(one), key(other)) {
+            (Some((due, order)), Some((due_then, order_then))) => {
+                due < due_then || (due == due_then && order.wrapping_sub(order_then) > u32::MAX / 2)
+            }
+            (one, _) => one.is_some(),
+        }
     }
 
     /// Puts a entry at a place of the heap.
@@ -218,7 +248,7 @@ impl Schedule {
     fn settle(&mut self, mut place: u32) {
         while place > 0 {
             let parent = place.wrapping_sub(1) / 2;
-            if self.due_at(parent) <= self.due_at(place) {
+            if !self.goes_before(place, parent) {
                 break;
             }
             self.swap(place, parent);
@@ -232,8 +262,8 @@ impl Schedule {
         loop {
             let left = place.saturating_mul(2).saturating_add(1);
             let right = left.saturating_add(1);
-            let child = if self.due_at(right) < self.due_at(left) { right } else { left };
-            if self.due_at(child) >= self.due_at(place) {
+            let child = if self.goes_before(right, left) { right } else { left };
+            if !self.goes_before(child, place) {
                 break;
             }
             self.swap(place, child);

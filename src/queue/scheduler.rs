@@ -37,8 +37,8 @@ pub(super) struct Scheduler {
     /// When what was deferred was let be due.
     flushed_at: f64,
     /// What comes up before its time, since it was attempted in vain or is nobody's any more: nobody has waited
-    /// for its time. Whether it is flushed.
-    early: HashMap<Id, bool>,
+    /// for its time.
+    early: HashMap<Id, Early>,
     /// Whether the storage has failed, and taken nothing since.
     failing: bool,
     /// When the next message is attempted while it does.
@@ -66,6 +66,14 @@ struct UnderWay {
     visit: Option<Arc<Visit>>,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct Early {
+    /// Whether its time does not matter.
+    flushed: bool,
+    /// When it was due before somebody let it be due by name.
+    planned: Option<f64>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Heard {
     Nothing,
@@ -82,6 +90,8 @@ pub(super) struct Due {
     pub(super) number: u64,
     /// Whether its time does not matter.
     pub(super) flushed: bool,
+    /// When it was due before somebody let it be due by name.
+    pub(super) planned: Option<f64>,
     /// Whether its time has come, whatever the wall says by now.
     pub(super) has_waited: bool,
 }
@@ -199,12 +209,13 @@ impl Scheduler {
 
     fn begin(&mut self, message: QueuedMessage, flushed: bool, is_listed: bool) -> Due {
         let early = self.early.remove(&message.id);
-        let flushed = flushed || early == Some(true);
         let has_waited = !flushed && early.is_none();
+        let Early { flushed: is_early, planned } = early.unwrap_or_default();
+        let flushed = flushed || is_early;
         self.begun = self.begun.saturating_add(1);
         let number = self.begun;
         self.under_way.insert(message.id, UnderWay { number, is_listed, heard: Heard::Nothing, visit: None });
-        Due { message, number, flushed, has_waited }
+        Due { message, number, flushed, planned, has_waited }
     }
 
     /// For how many milliseconds nothing begins by itself; `None` if nothing does.
@@ -254,7 +265,7 @@ impl Scheduler {
             && !is_gone
         {
             if due.is_none() {
-                self.early.insert(id, attempt.is_flushed());
+                self.early.insert(id, Early { flushed: attempt.is_flushed(), planned: None });
             }
             let due = due.map_or_else(|| self.clock.now() + self.rest, |due| self.clock.due(due));
             let mut message = QueuedMessage { id, due, timestamp, attempts };
@@ -279,7 +290,7 @@ impl Scheduler {
             return;
         }
         if !stood_in_line || flushed {
-            self.early.insert(message.id, flushed);
+            self.early.insert(message.id, Early { flushed, planned: None });
         }
         let due = if stood_in_line { message.due } else { self.clock.now() + self.rest };
         self.schedule.put(QueuedMessage { due, ..message });

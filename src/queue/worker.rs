@@ -175,7 +175,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
         }
     }
 
-    pub(super) fn enter(&self) -> u64 {
+    pub(crate) fn enter(&self) -> u64 {
         self.shared.update(|state| {
             state.workers.push(state.stops);
             state.stops

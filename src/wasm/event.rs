@@ -103,6 +103,8 @@ extern "C" {
     fn lease_lost(id: Option<String>) -> JsValue;
     #[wasm_bindgen(js_namespace = binding)]
     fn unrecognised(reason: &str) -> JsValue;
+    #[wasm_bindgen(js_namespace = binding)]
+    fn broken(reason: &str) -> JsValue;
 }
 
 fn cause_to_js(cause: &Cause<Failed>, id: Option<Id>) -> JsValue {
@@ -112,7 +114,7 @@ fn cause_to_js(cause: &Cause<Failed>, id: Option<Id>) -> JsValue {
         Cause::Unrecognised(reason) => unrecognised(reason),
         Cause::Relay(error) | Cause::Callback(error) => match as_failed(error) {
             Some(failed) => failed.clone().into(),
-            None => unrecognised(&error.to_string()),
+            None => broken(&error.to_string()),
         },
     }
 }

@@ -137,9 +137,10 @@ impl Queue {
     /// Begins to make attempts, until `stop`.
     pub fn start(&self) {
         let core = Rc::clone(&self.core);
+        let worker = core.enter(); // a stop that comes before the next microtask ends it, too
         spawn_local(async move {
             // Ends by a stop, or because the storage is closed.
-            let _ = core.start().await;
+            let _ = core.start_as(worker).await;
         });
     }
 

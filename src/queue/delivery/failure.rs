@@ -1,12 +1,16 @@
 //! How a delivery keeps those who were given up, and tells the sender of them.
 
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures_util::future::{Either, select};
 
 use super::Delivery;
 use crate::envelope::{EnvelopeHandle, NoticeOf};
 use crate::host::{Host, Stored};
 use crate::id::Id;
 use crate::meta::{Failed, Meta};
+use crate::queue::boxed::BoxError;
 use crate::queue::callback::caught_async;
 use crate::queue::command::Input;
 use crate::queue::dead_letter::DeadLetters;
@@ -18,6 +22,8 @@ use crate::queue::relay::Relay;
 use crate::queue::reply::Reply;
 use crate::queue::timer::Timer;
 
+/// What is said of a factory or a queue that answers nothing.
+const SILENT: &str = "there was no answer in time";
 /// What is said of a recipient whose reply was not kept.
 const NO_REPLY: &str = "5.0.0 delivery was given up";
 
@@ -98,9 +104,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         replies: &[Arc<Reply>],
     ) -> Option<H::Envelope> {
         if let Some(factory) = &self.queue.options.bounce_factory {
-            match caught_async(async { factory(failed, reply, replies).await }).await {
-                Ok(Ok(made)) => return made.map(|made| made.into_notice(None)),
-                Ok(Err(error)) | Err(error) => self.report(Kind::Error(Cause::Callback(error))),
+            match self.answered(async { factory(failed, reply, replies).await }).await {
+                Ok(made) => return made.map(|made| made.into_notice(None)),
+                Err(error) => self.report(Kind::Error(Cause::Callback(error))),
             }
         }
         let Parts { sender, recipients, headers, receiver } = failed.parts();
@@ -131,8 +137,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             if !self.has_claim().await? {
                 return Ok(None);
             }
-            let enqueued = caught_async(async { other.enqueue(notice, id).await }).await;
-            return enqueued.and_then(|enqueued| enqueued).map(|()| Some(false)).map_err(Cause::Callback);
+            let enqueued = self.answered(async { other.enqueue(notice, id).await }).await;
+            return enqueued.map(|()| Some(false)).map_err(Cause::Callback);
         }
         let made = self.queue.apply_policies(notice).await.map_err(Cause::Callback)?;
         if !self.has_claim().await? {
@@ -145,6 +151,22 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         let stored = self.queue.store_all(notices, id, None, None).await;
         stored.into_iter().try_for_each(|(_, id)| id.map(drop)).map_err(Cause::Storage)?;
         Ok(Some(looks_itself))
+    }
+
+    /// What somebody else's code answers, unless that takes longer than an attempt may, or than the claim holds, or the
+    /// queue is stopped meanwhile and waits for no attempt.
+    async fn answered<V>(
+        &self,
+        asked: impl Future<Output = std::result::Result<V, BoxError>>,
+    ) -> std::result::Result<V, BoxError> {
+        let options = &self.queue.options;
+        let longest = options.attempt_timeout.map_or(options.lease, |time| time.min(options.lease));
+        let out_of_time = pin!(self.queue.timer.sleep(longest));
+        let aborted = pin!(self.queue.shared.until(|state| state.aborted > self.stops));
+        match select(pin!(caught_async(asked)), select(out_of_time, aborted)).await {
+            Either::Left((answered, _)) => answered.and_then(|answered| answered),
+            Either::Right(_) => Err(SILENT.into()),
+        }
     }
 
     /// Whether the message is claimed still as this attempt has claimed it.

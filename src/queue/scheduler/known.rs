@@ -1,6 +1,6 @@
 //! What the schedule knows of the messages that wait: as records say, and as others change them.
 
-use super::{Heard, Scheduler};
+use super::{Early, Heard, Scheduler};
 use crate::id::Id;
 use crate::queue::schedule::QueuedMessage;
 
@@ -25,6 +25,17 @@ impl Scheduler {
         self.schedule.put(QueuedMessage { id, due, timestamp, attempts });
     }
 
+    /// A message that was attempted before, and that somebody has let be due by name. Its record says so; it was due at
+    /// `planned` before.
+    pub(in crate::queue) fn hurry(&mut self, id: Id, timestamp: f64, planned: f64) {
+        let before = self.early.get(&id).and_then(|early| early.planned);
+        self.put(id, timestamp, None);
+        if !self.under_way.contains_key(&id) {
+            let planned = Some(before.map_or(planned, |before| before.max(planned)));
+            self.early.insert(id, Early { flushed: true, planned });
+        }
+    }
+
     /// A message that nobody has claimed, as a record says.
     pub(in crate::queue) fn put_found(&mut self, id: Id, timestamp: f64, attempts: u32) {
         if attempts > 0 && timestamp - self.clock.wall() > self.longest_wait {
@@ -38,7 +49,7 @@ impl Scheduler {
     pub(in crate::queue) fn put_now(&mut self, id: Id, timestamp: f64, attempts: u32) {
         self.schedule.see(id);
         if !self.under_way.contains_key(&id) {
-            self.early.entry(id).or_insert(false);
+            self.early.entry(id).or_default();
             self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts });
         }
     }
@@ -57,7 +68,7 @@ impl Scheduler {
     pub(in crate::queue) fn put_own(&mut self, id: Id, timestamp: f64) {
         self.schedule.see(id);
         if !self.under_way.contains_key(&id) && self.schedule.get(id).is_none() {
-            self.early.entry(id).or_insert(false);
+            self.early.entry(id).or_default();
             self.schedule.put(QueuedMessage { id, due: self.clock.now(), timestamp, attempts: 0 });
         }
     }
@@ -107,6 +118,11 @@ impl Scheduler {
     pub(in crate::queue) fn is_due(&self, id: Id, timestamp: f64) -> bool {
         // What has waited long enough is due, also where the wall was set back meanwhile.
         timestamp <= self.clock.wall() || self.schedule.get(id).is_some_and(|message| message.due <= self.clock.now())
+    }
+
+    /// After how many others a message was scheduled.
+    pub(in crate::queue) fn order_of(&self, id: Id) -> Option<u32> {
+        self.schedule.order_of(id)
     }
 
     /// The timestamp of a message that waits, as far as is known.
