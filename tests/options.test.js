@@ -78,6 +78,15 @@ describe('options', () => {
     }
   });
 
+  test('keys that are no results of an iterator are told of, and not asked for without end', async () => {
+    for (const step of [5, undefined, null, 'x']) {
+      const dict = Object.assign(new Map(), { keys: () => ({ next: () => step, [Symbol.iterator]() { return this; } }) });
+      const load = (storage) => storage.load().next();
+      assert.throws(() => load(new DictStorage(new Map(), Object.assign(dict, { entries: undefined }))), { code: 'host' });
+      await assert.rejects(load(new AsyncDictStorage(new Map(), dict)), { code: 'host' });
+    }
+  });
+
   test('what a host throws when it is to tell of changes, or no more, is the cause of a QueueError', async () => {
     const thrown = new Error('no');
     const fails = () => {

@@ -1,5 +1,5 @@
 /** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
-import { QueueError } from '../errors.js';
+import { QueueError, describe } from '../errors.js';
 import { LONGEST_TIMER } from '../options.js';
 import { snapshot } from './maps/record.js';
 import { sameMeta } from './shared/same-meta.js';
@@ -28,6 +28,17 @@ function locksOf(dict) {
 
 /** @type {DictHost['supports']} */
 const supports = { atomic: false, writers: 'one', exactlyOnceLoad: true, durable: 'none' };
+
+/**
+ * What an iterator answers. One that answers with no object would be asked without end.
+ *
+ * @param {any} step
+ * @returns {IteratorResult<any>}
+ */
+function stepOf(step) {
+  if (typeof step === 'object' && step !== null) return step;
+  throw new TypeError(`expected the result of an iterator, got ${describe(step)}`);
+}
 
 /** @param {any} iterable */
 function iterate(iterable) {
@@ -130,7 +141,7 @@ export class SyncMapsHost {
     /** @type {[string, unknown?][]} */
     const entries = [];
     while (entries.length < limit) {
-      const { done, value } = now(iterator.next());
+      const { done, value } = stepOf(now(iterator.next()));
       if (done) return { entries };
       if (pairs) entries.push(value);
       else entries.push(dict === 'meta' ? [value, now(db.get(value))] : [value]);
@@ -236,7 +247,7 @@ export class AsyncMapsHost {
     /** @type {[string, unknown?][]} */
     const entries = [];
     while (entries.length < limit) {
-      const { done, value } = await iterator.next();
+      const { done, value } = stepOf(await iterator.next());
       if (done) return { entries };
       if (pairs || dict === 'envelope') entries.push(pairs ? value : [value]);
       else entries.push([value, (await db.get(value)) ?? undefined]);
