@@ -214,8 +214,7 @@ export function copyRepair(options) {
  * @returns {string | undefined}
  */
 export function copyWriteId(options) {
-  if (options === undefined || options === null) return undefined;
-  const { id } = /** @type {any} */ (onlyKnown('options', options, ['id']));
+  const id = field(options, 'options', 'id');
   return id === undefined ? undefined : copyId('options.id', id);
 }
 
