@@ -67,15 +67,18 @@ async function fill(space) {
 
 /** Writes until it may, and removes that again. */
 async function recover() {
-  const storage = new AsyncDictStorage(indexedDBHost('queue'));
   for (let tries = 1; ; tries++) {
     globalThis.progress = `${tries} tries to write again`;
+    // Of a connection that stays, Firefox has kept the space for minutes now and then.
+    const storage = new AsyncDictStorage(indexedDBHost('queue'));
     try {
       await storage.remove(await storage.write(envelope({ message: new Uint8Array(100_000) }), 1));
-      return storage.close();
+      return;
     } catch (error) {
       if (error.code !== 'full') throw error;
       await new Promise((resolve) => setTimeout(resolve, 10)); // engines tidy up in their own time
+    } finally {
+      await storage.close();
     }
   }
 }
