@@ -8,9 +8,9 @@
  * into RESULTS.md.
  */
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { servedFiles } from '../tests/support/served.js';
 import { browsers } from './browsers.js';
 import { circumstances, fail, median, natural, perSecond, progress, publish, ratiosOf, table } from './report.js';
 
@@ -140,25 +140,11 @@ async function openSite() {
     bundle: true, minify: true, format: 'esm', platform: 'browser', write: false,
     define: { 'process.env.NODE_ENV': '"production"' },
   });
-  const script = outputFiles[0].contents;
-  const isolated = {
-    'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp',
-  };
-  const server = createServer((request, response) => {
-    if (request.url === '/') {
-      return response.writeHead(200, { 'content-type': 'text/html', ...isolated })
-        .end('<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>');
-    }
-    if (request.url !== '/bench.js') return response.writeHead(404).end();
-    response.writeHead(200, { 'content-type': 'text/javascript', ...isolated }).end(script);
+  const files = new Map(/** @type {[string, Uint8Array | string][]} */ ([
+    ['index.html', '<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>'],
+    ['bench.js', outputFiles[0].contents],
+  ]));
+  return servedFiles(files, {
+    headers: { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' },
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve(undefined));
-      server.closeAllConnections();
-    }),
-  };
 }

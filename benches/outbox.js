@@ -3,16 +3,14 @@
  *
  *     node benches/outbox.js [--messages 1000] [--repetitions 5] [--write]
  */
-import { createServer } from 'node:http';
-import { extname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { freshFiles } from '../tools/demo/bundle.js';
 import { chromiumPath, openBrowser, skip } from '../tests/support/browser.js';
+import { servedFiles } from '../tests/support/served.js';
 import { circumstances, fail, median, natural, progress, publish, table } from './report.js';
 
 /** The least number of messages a second, and the longest task in milliseconds. */
 const [SPEED, LONGEST] = [200, 100];
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 
 const { values: options } = parseArgs({
   options: {
@@ -24,7 +22,7 @@ const messages = natural(options, 'messages');
 const repetitions = natural(options, 'repetitions');
 if (skip || !chromiumPath) fail(`the page is measured in Chromium: ${skip}`);
 
-const site = await openSite();
+const site = await servedFiles(await freshFiles({ simulated: true })); // as `make site` writes it
 /** @type {{ took: number, longest: number }[][]} queuing and sending, each time */
 const measured = [];
 try {
@@ -118,23 +116,4 @@ async function send(messages) {
     await stage(() => input.dispatchEvent(new Event('change')), 'waiting'),
     await stage(() => sending.click(), 'delivered'),
   ];
-}
-
-/** Serves the page as `make site` writes it. */
-async function openSite() {
-  const files = await freshFiles({ simulated: true });
-  const server = createServer(({ url = '' }, response) => {
-    const name = url.replace(/^\/|\?.*$/g, '') || 'index.html';
-    const type = TYPES[/** @type {keyof TYPES} */ (extname(name))] ?? 'application/octet-stream';
-    response.writeHead(files.has(name) ? 200 : 404, { 'content-type': type }).end(files.get(name));
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve(undefined));
-      server.closeAllConnections();
-    }),
-  };
 }

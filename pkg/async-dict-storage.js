@@ -11,6 +11,7 @@ import {
 import { copyEnvelope } from './binding/envelope.js';
 import { unexpected } from './binding/errors.js';
 import { HostAdapter } from './binding/host.js';
+import { dropPromise } from './binding/later.js';
 import { WasmHalf } from './binding/wasm-half.js';
 import { reachOf } from './binding/owners.js';
 import { keepParts } from './binding/storages.js';
@@ -234,9 +235,14 @@ export class AsyncDictStorage {
     if (hasMissed) this.#notify();
     const host = /** @type {DictHost} */ (this.#host);
     if (this.#unsubscribe || !host.subscribe) return;
+    /** @type {unknown} */
     const unsubscribe = attributed('subscribe', () => host.subscribe?.((id) => this.#notify(id)));
-    if (typeof unsubscribe === 'function') this.#unsubscribe = unsubscribe;
-    else if (unsubscribe !== undefined) refuseUnsubscribe(unsubscribe);
+    if (unsubscribe === undefined) return;
+    if (typeof unsubscribe !== 'function') {
+      dropPromise(unsubscribe);
+      throw unexpected('subscribe', 'a function that ends it', unsubscribe);
+    }
+    this.#unsubscribe = /** @type {() => void} */ (unsubscribe);
   }
 
   /** @param {string} [id] none where the host has missed some changes and does not know which */
@@ -293,13 +299,4 @@ function attributed(method, ask) {
   } catch (error) {
     throw new QueueError('host', `host: ${method}: ${explain(error)}`, { cause: error });
   }
-}
-
-/**
- * @param {any} answer
- * @returns {never}
- */
-function refuseUnsubscribe(answer) {
-  if (typeof answer?.then === 'function') Promise.resolve(answer).catch(() => {}); // nobody waits for it
-  throw unexpected('subscribe', 'a function that ends it', answer);
 }

@@ -78,7 +78,8 @@ export class Queue extends Target {
       hasBounceQueue: Boolean(bounceQueue), hasDestinationOf: Boolean(destinationOf),
     };
     const functions = {
-      relay: this.#relay, place, backoff, bounceFactory, destinationOf, policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: this.#relayed,
+      relay: this.#relay, place, backoff, bounceFactory, destinationOf,
+      policies: this.#policies, listenedTypes: this.#listenedTypes, relayed: this.#relayed,
       enqueueBounce: bounceQueue && ((/** @type {[Envelope, string]} */ ...bounce) => Queue.#enqueueBounce(bounceQueue, ...bounce)),
       dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => this.#dispatch(type, detail),
     };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::support::queues::{Answering, Slow, id_of, later, left, no_user, queue_on, tally, watched, with_messages};
+use crate::support::queues::{
+    Answering, Slow, id_of, later, left, no_user, queue_on, start, stop, tally, watched, with_messages,
+};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once};
 use slimta_queue_dict::queue::{
     AbortSignal, Answer, Attempt, BoxError, EnqueueOptions, Options, Queue, Relay, RunOptions, Verdict,
@@ -157,8 +159,7 @@ async fn a_run_of_a_queue_that_is_started_counts_what_that_attempts_meanwhile() 
     let answer = Arc::new(Notify::new());
     let relay = Waiting(answer.clone());
     let queue = Arc::new(queue_on(&host, relay, options));
-    let running = queue.clone();
-    let task = tokio::spawn(async move { running.start().await });
+    let task = start(&queue);
     id_of(&queue.enqueue(envelope(1, "hello")).await);
     events.until("attempt").await;
     let mut run = Box::pin(queue.run());
@@ -168,8 +169,7 @@ async fn a_run_of_a_queue_that_is_started_counts_what_that_attempts_meanwhile() 
     answer.notify_one();
     let result = run.await.unwrap();
     assert_eq!((tally(result), result.left), (attempted(1, 1, 0, 0), 0));
-    queue.stop().await;
-    task.await.unwrap().unwrap();
+    stop(&queue, task).await;
 }
 
 #[tokio::test]
@@ -178,14 +178,12 @@ async fn waking_leaves_what_was_never_attempted_to_its_time() {
     let (options, events) = watched();
     let queue = Arc::new(queue_on(&host, deferring(), options));
     let id = id_of(&queue.enqueue_with(envelope(1, "planned"), planned(1e15)).await);
-    let running = queue.clone();
-    let task = tokio::spawn(async move { running.start().await });
+    let task = start(&queue);
     id_of(&queue.enqueue(envelope(1, "hello")).await);
     events.until("deferred").await;
     queue.wake();
     events.until("delivered").await;
-    queue.stop().await;
-    task.await.unwrap().unwrap();
+    stop(&queue, task).await;
     assert_eq!(events.of("attempt").len(), 2);
     assert_eq!(queue.storage().get(&id).await.unwrap().attempts, 0);
 }

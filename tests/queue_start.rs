@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::queues::{Answering, HostTimer, Slow, id_of, later, left, queue_on, watched, with_messages};
+use crate::support::queues::{
+    Answering, HostTimer, Slow, id_of, later, left, queue_on, start, stop, watched, with_messages,
+};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Options, Queue, Relay, Verdict};
 use slimta_queue_dict::{Change, DictStorage, Envelope, Error, Expect, MemoryHost};
@@ -15,8 +17,7 @@ async fn a_queue_that_runs_as_a_task_delivers_what_comes_and_ends_when_it_is_sto
     let (options, events) = watched();
     let relay = Answering(|_: &Envelope, _| Answer::delivered());
     let queue = Arc::new(queue_on(&host, relay, Options { lease: Duration::from_secs(9), ..options }));
-    let running = queue.clone();
-    let task = tokio::spawn(async move { running.start().await });
+    let task = start(&queue);
     id_of(&queue.enqueue(envelope(1, "hello")).await);
     events.until("delivered").await;
     queue.stop().await;
@@ -29,8 +30,7 @@ async fn a_queue_hears_of_what_is_written_beside_it() {
     let host = MemoryHost::new();
     let (options, events) = watched();
     let queue = Arc::new(queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), options));
-    let running = queue.clone();
-    let task = tokio::spawn(async move { running.start().await });
+    let task = start(&queue);
     queue.storage().write(envelope(1, "hello"), 0.0, None).await.unwrap();
     events.until("delivered").await;
     queue.storage().close().await.unwrap();
@@ -53,12 +53,10 @@ async fn a_flush_of_a_queue_that_runs_ends_when_what_waited_was_attempted() {
     for _ in 0..3 {
         queue.enqueue(envelope(1, "hello")).await.unwrap();
     }
-    let running = queue.clone();
-    let task = tokio::spawn(async move { running.start().await });
+    let task = start(&queue);
     queue.flush().await.unwrap();
     assert_eq!((queue.get_info().in_attempt, left(&host).await), (0, 0));
-    queue.stop().await;
-    task.await.unwrap().unwrap();
+    stop(&queue, task).await;
 }
 
 #[tokio::test]
@@ -70,14 +68,12 @@ async fn what_waits_is_attempted_when_the_queue_is_woken() {
         _ => Answer::delivered(),
     });
     let queue = Arc::new(queue_on(&host, relay, options));
-    let running = queue.clone();
-    let task = tokio::spawn(async move { running.start().await });
+    let task = start(&queue);
     id_of(&queue.enqueue(envelope(1, "hello")).await);
     events.until("deferred").await;
     queue.wake();
     events.until("delivered").await;
-    queue.stop().await;
-    task.await.unwrap().unwrap();
+    stop(&queue, task).await;
 }
 
 #[tokio::test]
@@ -162,8 +158,7 @@ async fn a_stop_within_a_time_ends_the_attempts_that_take_longer() {
     let (options, events) = watched();
     let aborted = Arc::new(AtomicUsize::new(0));
     let queue = Arc::new(queue_on(&host, Endless(aborted.clone()), options));
-    let running = queue.clone();
-    let task = tokio::spawn(async move { running.start().await });
+    let task = start(&queue);
     events.until("attempt").await;
     queue.stop_within(Duration::from_millis(1)).await;
     task.await.unwrap().unwrap();

@@ -6,7 +6,7 @@ import { copyAnswer, copyThrown } from './answers.js';
 import { understood, understoodError } from '../relays/understanding.js';
 import { copyEnvelope, copyForeign } from './envelope.js';
 import { Failed } from './errors.js';
-import { answerOf, laterIfPromise } from './later.js';
+import { answerOf, dropPromise, laterIfPromise } from './later.js';
 import { whenGone } from './owners.js';
 
 // What a queue calls: relay, policies, backoff, bounce factory, bounce queue and listeners, as src/wasm/relay.rs imports
@@ -139,7 +139,7 @@ export class Callbacks {
     return answerOf(() => {
       const delay = this.#functions.backoff?.(copyForeign(envelope), attempts, replies, patience);
       if (delay === undefined || delay === null || typeof delay === 'number') return delay ?? null;
-      drop(delay);
+      dropPromise(delay);
       throw refused('backoff', 'a number of milliseconds or null', delay);
     }, (delay) => delay);
   }
@@ -149,7 +149,7 @@ export class Callbacks {
     return answerOf(() => {
       const name = this.#functions.destinationOf?.(address);
       if (typeof name === 'string') return name;
-      drop(name);
+      dropPromise(name);
       throw refused('destination.of', 'a string', name);
     }, (name) => name);
   }
@@ -230,13 +230,4 @@ export function broken(reason) {
 /** @param {number} delay */
 export function noDelay(delay) {
   return new Failed(outOfRange('backoff', 'a number of milliseconds from 0 on, or null', delay));
-}
-
-/**
- * Nobody waits for a promise that is no answer: what it comes to is heard, and means nothing.
- *
- * @param {any} value
- */
-function drop(value) {
-  if (typeof value?.then === 'function') Promise.resolve(value).catch(() => {});
 }

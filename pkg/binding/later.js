@@ -51,6 +51,19 @@ export function answerOf(ask, read) {
 }
 
 /**
+ * Nobody waits for a promise where none belongs. What it comes to is heard all the same: an unhandled rejection ends a
+ * process.
+ *
+ * @param {any} value
+ * @returns {boolean} whether it was a promise
+ */
+export function dropPromise(value) {
+  if (typeof value?.then !== 'function') return false;
+  Promise.resolve(value).catch(() => {});
+  return true;
+}
+
+/**
  * An answer as the core takes it.
  *
  * @template T

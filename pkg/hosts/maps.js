@@ -1,5 +1,6 @@
 /** @import { AsyncDict, Batch, DictHost, DictName, SyncDict } from '../types.js' */
 import { QueueError, describe } from '../errors.js';
+import { dropPromise } from '../binding/later.js';
 import { LONGEST_TIMER } from '../options.js';
 import { snapshot } from './maps/record.js';
 import { sameMeta } from './shared/same-meta.js';
@@ -53,21 +54,8 @@ function iterate(iterable) {
  * @returns {T}
  */
 function now(answer) {
-  if (typeof (/** @type {any} */ (answer)?.then) === 'function') throw needsAsync(/** @type {any} */ (answer));
-  return answer;
-}
-
-/**
- * The error of a dictionary that should have answered at once. Nobody else looks at the promise that it returned, and an
- * unhandled rejection ends a process.
- *
- * @param {PromiseLike<unknown>} promise
- */
-function needsAsync(promise) {
-  promise.then(undefined, () => {});
-  return new QueueError(
-    'needs-async', 'a dictionary returned a promise: use AsyncDictStorage for dictionaries that do',
-  );
+  if (!dropPromise(answer)) return answer;
+  throw new QueueError('needs-async', 'a dictionary returned a promise: use AsyncDictStorage for dictionaries that do');
 }
 
 /**

@@ -88,8 +88,8 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
             return;
         }
         self.keep_unrecorded();
-        let (message, number, flushed) = (*self.state.message(), self.number, self.state.is_flushed());
-        self.queue.shared.update(|state| state.scheduler.abandon(message, number, flushed));
+        let (message, number, early) = (*self.state.message(), self.number, self.state.early());
+        self.queue.shared.update(|state| state.scheduler.abandon(message, number, early));
     }
 }
 

@@ -142,10 +142,7 @@ impl Pass {
         if is_one {
             let timestamp = scheduler.timestamp_of(id).unwrap_or(meta.timestamp);
             let message = QueuedMessage { id, due: timestamp, timestamp, attempts: meta.attempts };
-            match scheduler.order_of(id) {
-                Some(order) => self.waiting.put_in_order(message, order),
-                None => self.waiting.put(message),
-            }
+            self.waiting.put_in_order(message, scheduler.order_of(id).unwrap_or_default());
         }
     }
 

@@ -66,12 +66,13 @@ struct UnderWay {
     visit: Option<Arc<Visit>>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Early {
+/// Why a message comes up before its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Early {
     /// Whether its time does not matter.
-    flushed: bool,
+    pub(super) flushed: bool,
     /// When it was due before somebody let it be due by name.
-    planned: Option<f64>,
+    pub(super) planned: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,10 +89,7 @@ pub(super) struct Due {
     pub(super) message: QueuedMessage,
     /// The number of its attempt.
     pub(super) number: u64,
-    /// Whether its time does not matter.
-    pub(super) flushed: bool,
-    /// When it was due before somebody let it be due by name.
-    pub(super) planned: Option<f64>,
+    pub(super) early: Early,
     /// Whether its time has come, whatever the wall says by now.
     pub(super) has_waited: bool,
 }
@@ -210,12 +208,12 @@ impl Scheduler {
     fn begin(&mut self, message: QueuedMessage, flushed: bool, is_listed: bool) -> Due {
         let early = self.early.remove(&message.id);
         let has_waited = !flushed && early.is_none();
-        let Early { flushed: is_early, planned } = early.unwrap_or_default();
-        let flushed = flushed || is_early;
+        let early = early.unwrap_or_default();
+        let early = Early { flushed: flushed || early.flushed, ..early };
         self.begun = self.begun.saturating_add(1);
         let number = self.begun;
         self.under_way.insert(message.id, UnderWay { number, is_listed, heard: Heard::Nothing, visit: None });
-        Due { message, number, flushed, planned, has_waited }
+        Due { message, number, early, has_waited }
     }
 
     /// For how many milliseconds nothing begins by itself; `None` if nothing does.
@@ -265,7 +263,7 @@ impl Scheduler {
             && !is_gone
         {
             if due.is_none() {
-                self.early.insert(id, Early { flushed: attempt.is_flushed(), planned: None });
+                self.early.insert(id, attempt.early());
             }
             let due = due.map_or_else(|| self.clock.now() + self.rest, |due| self.clock.due(due));
             let mut message = QueuedMessage { id, due, timestamp, attempts };
@@ -283,14 +281,14 @@ impl Scheduler {
 
     /// An attempt is done of which nobody knows how far it got, or that has only waited for a destination:
     /// its message is as before. Nothing if it has ended.
-    pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64, flushed: bool) {
+    pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64, early: Early) {
         let stood_in_line = self.waiting.get(message.id).is_some();
         let Some(UnderWay { heard, .. }) = self.ended(message.id, number, !stood_in_line) else { return };
         if heard == Heard::Gone {
             return;
         }
-        if !stood_in_line || flushed {
-            self.early.insert(message.id, Early { flushed, planned: None });
+        if !stood_in_line || early.flushed {
+            self.early.insert(message.id, early);
         }
         let due = if stood_in_line { message.due } else { self.clock.now() + self.rest };
         self.schedule.put(QueuedMessage { due, ..message });

@@ -170,11 +170,11 @@ inEngines('A frozen tab', (scene) => {
   });
 }, { only: ['Chromium'] });
 
-inEngines('Queues of a site without https', (scene) => {
+inEngines('Queues of a site without https', (scene, engine) => {
   /** What a page of it lacks. */
   const lacks = (tab) => tab.evaluate(() => [isSecureContext, navigator.locks, crypto.subtle, navigator.storage].map((it) => it ?? null));
 
-  test('in two tabs deliver each message once', async () => {
+  test('in two tabs deliver each message once', async (t) => {
     const [one, other] = scene.tabs;
     assert.deepEqual(await lacks(one), [false, null, null, null]);
     await Promise.all([open(one, scene), open(other, scene)]);
@@ -184,10 +184,11 @@ inEngines('Queues of a site without https', (scene) => {
     const all = [...names('one', 30), ...names('other', 30)].sort();
     assert.deepEqual([...here.delivered, ...there.delivered].sort(), all);
     assert.deepEqual([...here.tried, ...there.tried].sort(), all);
+    // On a busy machine, the database of WebKit has said nothing for twenty seconds: the queue tells of it, and goes on.
+    const silence = engine === 'WebKit' ? ['timeout', 'unknown-outcome', 'conflict'] : [];
     for (const { failed, complaints } of [here, there]) {
-      // WebKit answers nothing for half a minute now and then where there is much to do; the queue outlasts that.
-      const stalled = ['timeout', 'unknown-outcome', 'conflict'];
-      assert.deepEqual([failed.filter((code) => !stalled.includes(code)), complaints], [[], []]);
+      if (failed.length > 0) t.diagnostic(`${engine}: ${failed}`);
+      assert.deepEqual([failed.filter((code) => !silence.includes(code)), complaints], [[], []]);
     }
     await Promise.all([close(one), close(other)]);
   });

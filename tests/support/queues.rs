@@ -7,8 +7,9 @@ use std::time::Duration;
 use slimta_queue_dict::queue::{
     Answer, Attempt, BoxError, Event, Kind, Options, Queue, Relay, Reply, RunResult, SystemTimer, Timer, Verdict,
 };
-use slimta_queue_dict::{DictStorage, Envelope, Host, Id, MemoryHost};
+use slimta_queue_dict::{DictStorage, Envelope, Error, Host, Id, MemoryHost};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::{FaultHost, envelope, yields};
 
@@ -104,6 +105,20 @@ pub fn watched<H: Host<Envelope = Envelope>>() -> (Options<H>, Events) {
 
 pub fn queue_on<R>(host: &MemoryHost, relay: R, options: Options<MemoryHost>) -> Queue<MemoryHost, R, SystemTimer> {
     Queue::new(DictStorage::new(host.clone()), relay, options).unwrap()
+}
+
+type Ended = Result<(), Error<<MemoryHost as Host>::Error>>;
+
+/// Lets a queue work until it is stopped.
+pub fn start<R: Relay<Envelope> + 'static>(queue: &Arc<Queue<MemoryHost, R, SystemTimer>>) -> JoinHandle<Ended> {
+    let queue = Arc::clone(queue);
+    tokio::spawn(async move { queue.start().await })
+}
+
+/// Stops it, and waits for its end.
+pub async fn stop<R>(queue: &Queue<MemoryHost, R, SystemTimer>, task: JoinHandle<Ended>) {
+    queue.stop().await;
+    task.await.unwrap().unwrap();
 }
 
 type Stored = Vec<(Envelope, Id)>;

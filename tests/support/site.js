@@ -1,13 +1,12 @@
 import { createReadStream } from 'node:fs';
-import { createServer } from 'node:http';
-import { extname, join, normalize } from 'node:path';
+import { join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { served, typeOf } from './served.js';
 
 const pkg = fileURLToPath(new URL('../../pkg/', import.meta.url));
 /** What is served beside the package. */
 const FOLDERS = ['support', 'fixtures'];
 const tests = fileURLToPath(new URL('../', import.meta.url));
-const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
 /** An empty page with the package and the behaviours as globals, `complaints` of what nobody caught among them. */
 const PAGE = `<!doctype html><title>test</title><script>
   globalThis.complaints = [];
@@ -29,25 +28,15 @@ const PAGE = `<!doctype html><title>test</title><script>
  *   whether it has taken the request
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
-export async function openSite(answer = () => false) {
-  const server = createServer((request, response) => {
+export function openSite(answer = () => false) {
+  return served((request, response) => {
     if (answer(request, response)) return;
     const path = normalize(new URL(request.url ?? '/', 'http://x').pathname);
     response.setHeader('access-control-allow-origin', '*'); // for frames that have no origin
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
     if (path === '/clear') return response.writeHead(200, { 'clear-site-data': '"storage"' }).end();
-    const type = TYPES[/** @type {keyof TYPES} */ (extname(path))];
     const file = createReadStream(join(FOLDERS.includes(path.split('/')[1]) ? tests : pkg, path));
     file.on('error', () => response.writeHead(404).end());
-    file.on('open', () => file.pipe(response.writeHead(200, { 'content-type': type ?? 'text/plain' })));
+    file.on('open', () => file.pipe(response.writeHead(200, { 'content-type': typeOf(path) })));
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
-  };
 }

@@ -7,7 +7,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
-use redis::{Client, Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
+use redis::{Client, Cmd, ErrorKind, RedisResult, Value};
 
 use super::error::is_reply;
 use crate::clock;
@@ -97,12 +97,8 @@ impl Connection {
 
 /// Whether the server has not executed the command since another one of the cluster is to, or will be.
 fn is_elsewhere(error: &redis::RedisError) -> bool {
-    use ServerErrorKind::{Ask, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
-    matches!(
-        error.kind(),
-        ErrorKind::Server(Ask | ClusterDown | MasterDown | Moved | ReadOnly | TryAgain)
-            | ErrorKind::ClusterConnectionNotFound
-    )
+    matches!(error.code(), Some("ASK" | "CLUSTERDOWN" | "MASTERDOWN" | "MOVED" | "READONLY" | "TRYAGAIN"))
+        || error.kind() == ErrorKind::ClusterConnectionNotFound
 }
 
 /// All the text of an answer.

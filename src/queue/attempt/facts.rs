@@ -4,6 +4,7 @@ use super::{AttemptState, Stage};
 use crate::meta::{Failed, LastReply};
 use crate::queue::outcome::Outcome;
 use crate::queue::schedule::QueuedMessage;
+use crate::queue::scheduler::Early;
 
 impl AttemptState {
     /// What the schedule knew of the message.
@@ -11,9 +12,9 @@ impl AttemptState {
         &self.message
     }
 
-    /// Whether its time does not matter.
-    pub(in crate::queue) fn is_flushed(&self) -> bool {
-        self.flushed
+    /// Why it comes up before its time.
+    pub(in crate::queue) fn early(&self) -> Early {
+        self.early
     }
 
     /// How often delivery was attempted, this time included.

@@ -15,7 +15,7 @@ fn begun() -> (AttemptState, Settings, Command) {
         keep_delivered: 0.0,
     };
     let message = QueuedMessage { id: Id::from_u128(1), due: 40.0, timestamp: 40.0, attempts: 0 };
-    let mut attempt = AttemptState::new(Due { message, number: 1, flushed: false, planned: None, has_waited: true });
+    let mut attempt = AttemptState::new(Due { message, number: 1, early: Early::default(), has_waited: true });
     let command = attempt.begin(&settings, MOMENT);
     (attempt, settings, command)
 }
