@@ -3,6 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export PATH := $(HOME)/.cache/slimta-queue-dict/bin:$(PATH)
+# The module names no folder of whoever builds it. Cargo takes flags apart at spaces.
+CRATES := $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS := $(if $(word 2,$(CRATES)),,--remap-path-prefix=$(CRATES)=)
 
 PORT ?= 8080
 SITE ?= target/site

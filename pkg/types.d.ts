@@ -186,6 +186,11 @@ export interface DictHost {
    * hosts of one owner, and another one for the next owner, who has the dictionaries only when the last one is gone.
    */
   readonly place?: object;
+  /**
+   * Whether the other host keeps everything where this one does, as far as it can tell: a queue takes no storage there for
+   * its dead letters.
+   */
+  isSamePlace?(other: DictHost): boolean;
   /** Gives back what the host holds. */
   close?(): MaybePromise<void>;
 }

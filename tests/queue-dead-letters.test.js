@@ -1,6 +1,12 @@
 /** Messages that are given up and kept. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MemoryLevel } from 'memory-level';
+import { denoKvHost } from '../pkg/hosts/deno-kv.js';
+import { durableObjectHost } from '../pkg/hosts/durable-object.js';
+import { indexedDBHost } from '../pkg/hosts/indexeddb.js';
+import { levelHost } from '../pkg/hosts/level.js';
+import { redisHost } from '../pkg/hosts/redis.js';
 import { AsyncDictStorage, DictStorage, KeyError, Queue } from '../pkg/load/inline.js';
 import { MemoryHost } from './support/host.js';
 import { all, message, onEachStorage, relayOf } from './support/queues.js';
@@ -92,4 +98,28 @@ test('a retry is done once its message is queued, which is due within a minute w
   const [{ due, state }] = await all(queue.list());
   assert.deepEqual([deadLetter.getInfo().size, state], [0, 'waiting']);
   assert.ok(due <= Date.now() + 60_000);
+});
+
+test('a queue keeps no dead letters in another storage at the place of its own', () => {
+  const [kv, client, object] = [
+    { getMany() {}, list() {}, atomic() {} }, { sendCommand() {}, duplicate() {}, on() {} }, { transaction() {}, list() {} },
+  ];
+  const level = new MemoryLevel();
+  for (const [isOne, one, other] of [
+    [true, indexedDBHost('mail'), indexedDBHost('mail', { durability: 'relaxed' })],
+    [false, indexedDBHost('mail'), indexedDBHost('failed')],
+    [true, redisHost(client), redisHost(client, { prefix: 'slimta-queue' })],
+    [false, redisHost(client), redisHost(client, { prefix: 'failed' })],
+    [true, denoKvHost(kv), denoKvHost(kv, { prefix: ['slimta-queue'] })],
+    [false, denoKvHost(kv), denoKvHost(kv, { prefix: ['slimta-queue', 'failed'] })],
+    [true, levelHost(level), levelHost(level)],
+    [false, levelHost(level), levelHost(level.sublevel('failed'))],
+    [true, durableObjectHost(object), durableObjectHost(object)],
+    [false, levelHost(level), indexedDBHost('mail')],
+  ]) {
+    const options = { deadLetter: new AsyncDictStorage(other) };
+    const made = () => new Queue(new AsyncDictStorage(one), null, options);
+    if (isOne) assert.throws(made, { name: 'TypeError', message: /^options\.deadLetter: expected another storage/ });
+    else assert.doesNotThrow(made);
+  }
 });

@@ -12,7 +12,7 @@ import { describe } from '../errors.js';
  * @property {number | undefined} every how often a queue looks through everything, in milliseconds; never unless given
  * @property {() => import('./owners.js').Reach} reach how the end of a queue on it is known to others
  * @property {object} [place] see `DictHost`
- * @property {object[]} holders its host, or its dictionaries
+ * @property {any[]} holders its host, or its dictionaries
  * @property {(hasMissed?: boolean) => void} listen hears of what others do from now on, where the host tells of it;
  *   whether something may have been missed
  */
@@ -29,12 +29,13 @@ export function keepParts(storage, parts) {
 }
 
 /**
- * Whether two storages keep their messages in the same objects.
+ * Whether two storages keep their messages in the same place, as far as their hosts can tell.
  *
  * @param {StorageParts} one
  * @param {StorageParts} other
  */
-export const areOne = (one, other) => one.holders.some((holder) => other.holders.includes(holder));
+export const areOne = (one, other) => one.holders.some((holder) => (
+  other.holders.some((each) => holder === each || holder.isSamePlace?.(each) === true)));
 
 /**
  * @param {string} name

@@ -105,6 +105,11 @@ class DenoKvHost {
     }
   }
 
+  /** @param {DictHost} other */
+  isSamePlace(other) {
+    return other instanceof DenoKvHost && other.#db.isSame(this.#db);
+  }
+
   /** @param {string} id */
   cursorAfter(id) {
     return id;

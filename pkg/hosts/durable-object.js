@@ -123,6 +123,11 @@ class DurableObjectHost {
     return this.#commits.add({ replaces, ...encodedCommit(id, checks, values) });
   }
 
+  /** @param {DictHost} other */
+  isSamePlace(other) {
+    return other.place === this.place;
+  }
+
   /** @param {string} id */
   cursorAfter(id) {
     return id;

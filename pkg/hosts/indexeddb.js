@@ -84,6 +84,11 @@ class IndexedDBHost {
     return this.#commits.add(batch);
   }
 
+  /** @param {DictHost} other */
+  isSamePlace(other) {
+    return other instanceof IndexedDBHost && other.#connection.isOfSame(this.#connection);
+  }
+
   /** @param {string} id */
   cursorAfter(id) {
     return id;

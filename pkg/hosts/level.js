@@ -66,6 +66,11 @@ class LevelHost {
     return this.#store.commits.add({ host: this, ...encodedCommit(writes[0].id, checks, values) });
   }
 
+  /** @param {DictHost} other */
+  isSamePlace(other) {
+    return other instanceof LevelHost && other.#store === this.#store;
+  }
+
   /** @param {string} id */
   cursorAfter(id) {
     return id;

@@ -45,13 +45,14 @@ export function redisHost(client, options) {
   if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
     throw new TypeError(`prefix: expected a string without braces, got ${describe(prefix)}`);
   }
-  return new RedisHost(connection, prefix);
+  return new RedisHost(client, connection, prefix);
 }
 
 /** @typedef {{ id: string, args: Argument[], bytes: number }} Commit `args` are those of the script */
 
 /** @implements {DictHost} */
 class RedisHost {
+  #client;
   #connection;
   #prefix;
   #buckets;
@@ -77,10 +78,12 @@ class RedisHost {
   supports = { atomic: true, writers: 'many', exactlyOnceLoad: true, durable: 'none' };
 
   /**
+   * @param {RedisClient} client
    * @param {NonNullable<ReturnType<typeof connectionOf>>} connection
    * @param {string} prefix
    */
-  constructor(connection, prefix) {
+  constructor(client, connection, prefix) {
+    this.#client = client;
     this.#connection = connection;
     this.#prefix = prefix;
     this.#buckets = new Buckets(prefix, (place, command) => this.#ask(place, command));
@@ -166,6 +169,11 @@ class RedisHost {
   async page(dict, cursor, limit) {
     await this.open();
     return this.#buckets.page(dict, cursor, limit);
+  }
+
+  /** @param {DictHost} other */
+  isSamePlace(other) {
+    return other instanceof RedisHost && other.#client === this.#client && other.#prefix === this.#prefix;
   }
 
   /** @param {string} id */

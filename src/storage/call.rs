@@ -1,6 +1,6 @@
 //! What the calls of a storage are made of: their beginning and end, reads, and the commit of a batch.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -34,16 +34,17 @@ impl<H: Host> DictStorage<H> {
         progress: &Progress,
         work: impl Future<Output = Result<T, H>>,
     ) -> Result<T, H> {
-        // A timer begins when it is first polled: what is ready at once needs none.
-        let timer = async {
-            match self.deadline {
-                Some(deadline) => self.host.sleep(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        match select(pin!(work), pin!(timer)).await {
+        match select(pin!(work), pin!(self.deadline())).await {
             Either::Left((result, _)) => result,
             Either::Right(_) => Err(progress.interrupted()),
+        }
+    }
+
+    /// Its timer begins when this is first polled: what is ready at once needs none.
+    async fn deadline(&self) {
+        match self.deadline {
+            Some(deadline) => self.host.sleep(deadline).await,
+            None => pending().await,
         }
     }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -79,6 +80,12 @@ test('everything that a shipped file imports is shipped', () => {
 test('the module that is inlined is the one in the wasm file', async () => {
   const { wasm } = await import(join(folder, 'wasm/inline.js'));
   assert.ok(Buffer.from(wasm()).equals(readFileSync(join(folder, 'wasm/module.wasm'))));
+});
+
+test('the module names no folder of the machine that built it', () => {
+  const module = readFileSync(join(folder, 'wasm/module.wasm'), 'latin1');
+  assert.ok(module.includes('futures-util'), 'it names the places in crates where it may panic');
+  for (const place of [homedir(), ROOT]) assert.ok(!module.includes(place), place);
 });
 
 test('the manifest says whose it is, where its source is, and what it runs on', () => {

@@ -32,6 +32,17 @@ export class Database {
   }
 
   /**
+   * Whether the other one is the same part of the same database.
+   *
+   * @param {Database} other
+   */
+  isSame(other) {
+    const parts = other.#prefix;
+    return other.#kv === this.#kv && parts.length === this.#prefix.length &&
+      parts.every((part, i) => part === this.#prefix[i]);
+  }
+
+  /**
    * The whole of a key, as an operation takes it.
    *
    * @param {Key} key

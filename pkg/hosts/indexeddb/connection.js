@@ -59,6 +59,15 @@ export class Connection {
   }
 
   /**
+   * Whether the other one is to the same database.
+   *
+   * @param {Connection} other
+   */
+  isOfSame(other) {
+    return other.#name === this.#name && other.#indexedDB === this.#indexedDB;
+  }
+
+  /**
    * Does something in a transaction, which begins at once if there is a connection; once more in a new one, on a new
    * connection, if this one was lost.
    *

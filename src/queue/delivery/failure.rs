@@ -159,14 +159,19 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         &self,
         asked: impl Future<Output = std::result::Result<V, BoxError>>,
     ) -> std::result::Result<V, BoxError> {
+        match select(pin!(caught_async(asked)), pin!(self.patience())).await {
+            Either::Left((answered, _)) => answered.and_then(|answered| answered),
+            Either::Right(_) => Err(SILENT.into()),
+        }
+    }
+
+    /// Is ready when nobody waits for somebody else's code any more.
+    async fn patience(&self) {
         let options = &self.queue.options;
         let longest = options.attempt_timeout.map_or(options.lease, |time| time.min(options.lease));
         let out_of_time = pin!(self.queue.timer.sleep(longest));
         let aborted = pin!(self.queue.shared.until(|state| state.aborted > self.stops));
-        match select(pin!(caught_async(asked)), select(out_of_time, aborted)).await {
-            Either::Left((answered, _)) => answered.and_then(|answered| answered),
-            Either::Right(_) => Err(SILENT.into()),
-        }
+        select(out_of_time, aborted).await;
     }
 
     /// Whether the message is claimed still as this attempt has claimed it.
