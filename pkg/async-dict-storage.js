@@ -6,7 +6,7 @@
 import { QueueError, explain } from './errors.js';
 import { dictionariesOf, hostOf, milliseconds, optionsOf } from './options.js';
 import {
-  copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, copyWriteId, refuseId,
+  copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, copyWriteId,
 } from './binding/arguments.js';
 import { copyEnvelope } from './binding/envelope.js';
 import { unexpected } from './binding/errors.js';
@@ -91,7 +91,7 @@ export class AsyncDictStorage {
     const given = copyWriteId(options);
     const due = copyTimestamp('timestamp', timestamp);
     const copy = copyEnvelope(envelope);
-    return (await this.#wasm.call((storage) => storage.write(copy, due, given), given)) ?? refuseId(given);
+    return this.#wasm.call((storage) => storage.write(copy, due, given), given);
   }
 
   /**

@@ -1,7 +1,7 @@
 /** @import { Envelope, Expect, Findings, Info, Meta, Next, RepairOptions, SyncDict } from './types.js' */
 import { dictionariesOf } from './options.js';
 import {
-  copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, copyWriteId, refuseId,
+  copyExpect, copyId, copyIndexes, copyNext, copyRepair, copyTimestamp, copyWriteId,
 } from './binding/arguments.js';
 import { copyEnvelope } from './binding/envelope.js';
 import { HostAdapter } from './binding/host.js';
@@ -56,7 +56,7 @@ export class DictStorage {
     const given = copyWriteId(options);
     const due = copyTimestamp('timestamp', timestamp);
     const copy = copyEnvelope(envelope);
-    return this.#wasm.call((storage) => storage.write(copy, due, given), given) ?? refuseId(given);
+    return this.#wasm.call((storage) => storage.write(copy, due, given), given);
   }
 
   /**

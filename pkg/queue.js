@@ -12,8 +12,6 @@ import { WasmHalf } from './binding/wasm-half.js';
 import { guardian, withCopies } from './listeners.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
-/** @param {number} number */
-const orNull = (number) => (Number.isNaN(number) ? null : number);
 const NONE = new Uint32Array();
 
 /**
@@ -214,9 +212,7 @@ export class Queue extends Target {
     signal?.addEventListener('abort', abort);
     this.#beginWork();
     try {
-      const [attempted, delivered, deferred, failed, left, nextDue] =
-        await this.#wasm.call((queue) => queue.run(number, flush, until, most));
-      return { attempted, delivered, deferred, failed, left, nextDue: orNull(nextDue) };
+      return await this.#wasm.call((queue) => queue.run(number, flush, until, most));
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#endWork();
@@ -310,8 +306,7 @@ export class Queue extends Target {
    * @returns {Promise<MessageCounts>}
    */
   async count() {
-    const [waiting, due, deferred, sending, failed, oldestDue] = await this.#wasm.call((queue) => queue.count());
-    return { waiting, due, deferred, sending, failed, oldestDue: orNull(oldestDue) };
+    return this.#wasm.call((queue) => queue.count());
   }
 
   /**

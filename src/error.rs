@@ -53,6 +53,11 @@ pub struct Invalid {
 }
 
 impl Invalid {
+    /// Of an argument as a whole.
+    pub(crate) fn new(argument: &'static str, expected: &'static str, got: Got) -> Self {
+        Self { argument, index: None, part: None, expected, got }
+    }
+
     /// The argument with its index and part, for example `headers[2][1]`.
     #[must_use]
     pub fn name(&self) -> String {
@@ -97,7 +102,7 @@ pub(crate) fn finite(name: &'static str, number: f64) -> Result<(), Invalid> {
     if number.is_finite() {
         return Ok(());
     }
-    Err(Invalid { argument: name, index: None, part: None, expected: "a finite number", got: Got::Number(number) })
+    Err(Invalid::new(name, "a finite number", Got::Number(number)))
 }
 
 impl fmt::Display for Invalid {

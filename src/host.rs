@@ -66,6 +66,8 @@ pub struct Page<C> {
 
 /// How many entries the dictionaries have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), derive(serde::Serialize))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), serde(rename_all = "camelCase"))]
 pub struct Sizes {
     /// Envelopes, those included that no list shows.
     pub size: u64,

@@ -13,6 +13,8 @@ use crate::watch::Latest;
 
 /// What is not a whole message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), derive(serde::Serialize))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), serde(rename_all = "camelCase"))]
 pub struct Findings {
     /// Envelopes that no list shows: of a write under way, or of one that was cut short.
     pub orphan_envelopes: Vec<String>,

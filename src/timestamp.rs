@@ -21,8 +21,8 @@ const LAST: f64 = 253_402_300_799_999.0;
 /// assert!(SystemTime::from(time) < SystemTime::now());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(transparent))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), derive(serde::Serialize), serde(transparent))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
 pub struct Timestamp(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::shapes::number"))] f64);
 
 impl Timestamp {

@@ -334,8 +334,9 @@ onEachStorage('A queue', (scene) => {
     for await (const [timestamp] of scene.storage.load()) assert.equal(timestamp, at.getTime());
     for (const [options, expected] of [
       [{ id: 'x' }, /^TypeError: options\.id: expected 32 lower-case hexadecimal digits, got/],
-      [{ key: 7 }, /^TypeError: options\.key: expected a well-formed text that is not empty, got the number 7$/],
-      [{ id: own, key: 'k' }, /^TypeError: options: expected an id or a key, got both$/],
+      [{ key: 7 }, /^TypeError: options\.key: expected a string without lone surrogates, got the number 7$/],
+      [{ key: '' }, /^TypeError: options\.key: expected a text that is not empty, got the string ""$/],
+      [{ id: own, key: 'k' }, /^TypeError: options\.key: expected no key beside an id, got the string "k"$/],
       [{ at: NaN }, /^RangeError: options\.at: expected a finite number or a valid Date, got the number NaN$/],
       [{ when: 1 }, /^TypeError: options\.when: expected one of id, key, at, expires$/],
     ]) {

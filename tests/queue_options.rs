@@ -125,3 +125,17 @@ async fn a_message_is_due_at_a_time_and_an_error_says_which_one_it_would_expire_
         assert!(matches!(&error, EnqueueError::Invalid(_)) && error.source().is_none(), "it says it once");
     }
 }
+
+#[tokio::test]
+async fn a_message_has_one_name() {
+    let queue = queue_on(&MemoryHost::new(), Answering(|_: &Envelope, _| Answer::delivered()), Options::default());
+    let id = Id::generate().unwrap();
+    for (options, said) in [
+        (EnqueueOptions::default().with_key(""), "options.key: expected a text that is not empty, got \"\""),
+        (EnqueueOptions::default().with_key("k").with_id(id), "options.key: expected no key beside an id, got \"k\""),
+    ] {
+        let refused = queue.enqueue_with(envelope(1, ""), options).await;
+        assert_eq!(refused.unwrap_err().to_string(), said);
+    }
+    assert_eq!(queue.storage().get_info().await.unwrap().size, 0);
+}

@@ -8,7 +8,8 @@ import { packed } from './queue-fields.js';
 // throws passes through. Here is judged only what a value is: the core judges the rest.
 
 const POSITION = 'a position in the original list of recipients';
-const STATES = ['waiting', 'sending', 'deferred', 'failed', 'delivered'];
+/** The states of messages, as `list` takes them. */
+export const STATES = ['waiting', 'sending', 'deferred', 'failed', 'delivered'];
 const MOST_INDEXES = 1 << 24;
 
 /**
@@ -32,6 +33,18 @@ export function field(object, name, key) {
 export function copyId(path, value) {
   if (typeof value !== 'string') throw refused(path, 'a string', value);
   return value;
+}
+
+/**
+ * A text that is the same in the core.
+ *
+ * @param {string} path
+ * @param {unknown} value
+ * @returns {string}
+ */
+function copyText(path, value) {
+  if (typeof value === 'string' && isWellFormed(value)) return value;
+  throw refused(path, 'a string without lone surrogates', value);
 }
 
 /**
@@ -139,10 +152,7 @@ function copyLastReply(path, entry) {
   const reply = field(entry, path, 'reply') ?? null;
   const code = field(reply, `${path}.reply`, 'code');
   if (!Number.isInteger(code) || code < 0 || code > 999) throw refused(`${path}.reply.code`, 'a code of a reply', code);
-  const message = field(reply, `${path}.reply`, 'message');
-  if (typeof message !== 'string' || !isWellFormed(message)) {
-    throw refused(`${path}.reply.message`, 'a string without lone surrogates', message);
-  }
+  const message = copyText(`${path}.reply.message`, field(reply, `${path}.reply`, 'message'));
   const indexes = copyIndexes(`${path}.indexes`, field(entry, path, 'indexes'));
   return { reply: { code, message }, indexes: [...new Set(indexes)].sort((a, b) => a - b) };
 }
@@ -179,11 +189,7 @@ function copyAttempts(path, value) {
  */
 function copyLease(path, lease) {
   const until = copyTimestamp(`${path}.until`, field(lease, path, 'until'));
-  const owner = field(lease, path, 'owner');
-  if (typeof owner !== 'string' || !isWellFormed(owner)) {
-    throw refused(`${path}.owner`, 'a string without lone surrogates', owner);
-  }
-  return { until, owner };
+  return { until, owner: copyText(`${path}.owner`, field(lease, path, 'owner')) };
 }
 
 /**
@@ -215,15 +221,7 @@ export function copyRepair(options) {
  */
 export function copyWriteId(options) {
   const id = field(options, 'options', 'id');
-  return id === undefined ? undefined : copyId('options.id', id);
-}
-
-/**
- * @param {string | undefined} id
- * @returns {never}
- */
-export function refuseId(id) {
-  throw refused('options.id', '32 lower-case hexadecimal digits', id);
+  return id === undefined ? undefined : copyText('options.id', id);
 }
 
 /**
@@ -237,13 +235,9 @@ export function copyEnqueueOptions(options) {
   /** @type {{ id?: string, key?: string, at?: number, expires?: number }} */
   const copy = {};
   const { id, key, at, expires } = /** @type {any} */ (onlyKnown('options', options, ['id', 'key', 'at', 'expires']));
-  if (id !== undefined) copy.id = /^[0-9a-f]{32}$/.test(copyId('options.id', id)) ? id : refuseId(id);
+  if (id !== undefined) copy.id = copyText('options.id', id);
   if (key !== undefined) {
-    if (id !== undefined) throw new TypeError('options: expected an id or a key, got both');
-    if (typeof key !== 'string' || key === '' || !isWellFormed(key)) {
-      throw refused('options.key', 'a well-formed text that is not empty', key);
-    }
-    copy.key = key;
+    copy.key = copyText('options.key', key);
   }
   if (at !== undefined) copy.at = copyTimestamp('options.at', at);
   if (expires !== undefined) copy.expires = copyTimestamp('options.expires', expires);

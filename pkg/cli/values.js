@@ -1,5 +1,6 @@
 // What the values of options and the operands of commands may be. Each reads a text, or throws what was expected.
 
+import { STATES } from '../binding/arguments.js';
 import { durationOf, timeOf } from './times.js';
 
 /** @param {string} text */
@@ -22,8 +23,7 @@ export function aCount(text) {
 
 /** @param {string} text */
 export function aState(text) {
-  const states = ['waiting', 'sending', 'deferred', 'failed', 'delivered'];
-  if (!states.includes(text)) throw new TypeError(`one of ${states.join(', ')}`);
+  if (!STATES.includes(text)) throw new TypeError(`one of ${STATES.join(', ')}`);
   return /** @type {import('../types.js').MessageState} */ (text);
 }
 

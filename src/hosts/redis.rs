@@ -122,7 +122,7 @@ impl RedisHost {
     pub fn with_prefix(mut self, prefix: &str) -> Result<Self, Invalid> {
         if prefix.contains(['{', '}']) {
             let (argument, expected) = ("prefix", "a text without braces");
-            return Err(Invalid { argument, index: None, part: None, expected, got: Got::Text(prefix.into()) });
+            return Err(Invalid::new(argument, expected, Got::Text(prefix.into())));
         }
         self.prefix = prefix.into();
         Ok(self)

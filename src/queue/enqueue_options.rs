@@ -15,10 +15,10 @@ use crate::timestamp::Timestamp;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EnqueueOptions {
-    /// The id of the first message that it becomes, those of the others follow from it; drawn unless
+    /// The id of the first message that it becomes, those of the others follow from it; generated unless
     /// given. What is there already under an id stays as it is.
     pub id: Option<Id>,
-    /// Any text that stands for the message: the ids follow from it where `id` is not given. A repeat
+    /// Any text but an empty one that stands for the message, in the place of an `id`: the ids follow from it. A repeat
     /// with the same key stores only what is missing, as long as the message is there.
     /// After its delivery it is there for [`Options::keep_delivered`](super::Options::keep_delivered) only.
     pub key: Option<String>,
@@ -58,15 +58,23 @@ impl EnqueueOptions {
         Self { expires: Some(expires.into()), ..self }
     }
 
-    /// Refuses a message that nobody would want when it is due first.
+    /// Refuses a message that nobody would want when it is due first, and two names for one.
     pub(super) fn check(&self, now: f64) -> Result<(), Invalid> {
+        if let Some(key) = &self.key {
+            if key.is_empty() {
+                return Err(Invalid::new("options.key", "a text that is not empty", Got::Text(key.clone())));
+            }
+            if self.id.is_some() {
+                return Err(Invalid::new("options.key", "no key beside an id", Got::Text(key.clone())));
+            }
+        }
         let [at, expires] = [self.at, self.expires].map(|time| time.map(Timestamp::as_millis));
         finite("options.at", at.unwrap_or_default())?;
         finite("options.expires", expires.unwrap_or_default())?;
         match expires {
             Some(expires) if expires <= at.unwrap_or(now) => {
                 let (argument, expected) = ("options.expires", "a time after options.at, or after now");
-                Err(Invalid { argument, index: None, part: None, expected, got: Got::Time(expires.into()) })
+                Err(Invalid::new(argument, expected, Got::Time(expires.into())))
             }
             _ => Ok(()),
         }

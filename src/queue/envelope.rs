@@ -25,7 +25,7 @@ pub trait QueueEnvelope: EnvelopeHandle {
         self.check()?;
         if self.recipient_count() == 0 {
             let (argument, expected) = ("recipients", "at least one recipient");
-            return Err(Invalid { argument, index: None, part: None, expected, got: Got::Number(0.0) });
+            return Err(Invalid::new(argument, expected, Got::Number(0.0)));
         }
         for (index, name) in self.header_names().iter().enumerate() {
             check_text(("headers", Some(index), Some(0)), name, is_field_name, FIELD_NAME)?;

@@ -4,8 +4,8 @@ use crate::timestamp::Timestamp;
 
 /// What a queue has to do and has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), derive(serde::Serialize))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Info {
     /// Messages that it knows: those that wait and those being attempted.

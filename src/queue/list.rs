@@ -116,8 +116,8 @@ pub struct Listed<E> {
 
 /// How many messages are in which state; see [`Queue::count`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), derive(serde::Serialize))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Counts {
     /// Messages that wait and were never attempted.
@@ -168,13 +168,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let mut after = None;
         if let Some(cursor) = &options.cursor {
             let id = cursor.strip_prefix(DEAD_LETTER).unwrap_or(cursor).parse::<Id>();
-            after = Some(id.map_err(|_| Invalid {
-                argument: "options.cursor",
-                index: None,
-                part: None,
-                expected: "the cursor of a list",
-                got: Got::Text(cursor.clone()),
-            })?);
+            let refused = || Invalid::new("options.cursor", "the cursor of a list", Got::Text(cursor.clone()));
+            after = Some(id.map_err(|_| refused())?);
             if cursor.starts_with(DEAD_LETTER) {
                 part = Part::DeadLetters;
             }

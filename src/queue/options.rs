@@ -124,7 +124,7 @@ impl<H: Host> Options<H> {
     /// Refuses what cannot be meant, such as a pool without room. What JavaScript gives was judged there.
     pub(super) fn check(&self, storage: &Arc<DictStorage<H>>) -> Result<(), Invalid> {
         let refuse = |is_refused, argument, expected, got| match is_refused {
-            true => Err(Invalid { argument, index: None, part: None, expected, got }),
+            true => Err(Invalid::new(argument, expected, got)),
             false => Ok(()),
         };
         let refuse_number =

@@ -53,8 +53,8 @@ impl RunOptions {
 
 /// What a run came to, by messages. Those that a started queue has attempted meanwhile count as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), derive(serde::Serialize))]
+#[cfg_attr(any(feature = "serde", target_family = "wasm"), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct RunResult {
     /// Messages that were attempted;

@@ -120,7 +120,7 @@ impl EnvelopeHandle for JsEnvelope {
             return Ok(Self(copy));
         }
         let got = Got::Text(String::new());
-        Err(Invalid { argument: "envelope", index: None, part: None, expected: "an envelope", got })
+        Err(Invalid::new("envelope", "an envelope", got))
     }
 
     fn check(&self) -> Result<(), Invalid> {

@@ -7,7 +7,6 @@ use wasm_bindgen::prelude::*;
 use super::queue_fields::{change_with_fields, pack, with_fields};
 use crate::host::{Page, Record, Sizes, Stored};
 use crate::id::Id;
-use crate::integrity::Findings;
 use crate::meta::{Attempts, Change, Expect, FORMAT_QUEUE, Lease, Meta};
 
 /// A structured value for JavaScript: what is missing is null, unless it is left out.
@@ -175,32 +174,6 @@ pub fn page(answer: &PageCopy) -> Page<JsValue> {
 /// How many entries a host has.
 pub fn sizes(answer: &SizesCopy) -> Sizes {
     Sizes { size: answer.size() as u64, meta_size: answer.meta_size() as u64 }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsSizes {
-    size: f64,
-    meta_size: f64,
-}
-
-/// What `getInfo` returns.
-pub fn sizes_to_js(sizes: Sizes) -> JsValue {
-    to_js(&JsSizes { size: sizes.size as f64, meta_size: sizes.meta_size as f64 })
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsFindings {
-    orphan_envelopes: Vec<String>,
-    orphan_meta: Vec<String>,
-    corrupt: Vec<String>,
-}
-
-/// What `check` and `repair` return.
-pub fn findings_to_js(findings: Findings) -> JsValue {
-    let Findings { orphan_envelopes, orphan_meta, corrupt } = findings;
-    to_js(&JsFindings { orphan_envelopes, orphan_meta, corrupt })
 }
 
 /// The change that the inert copies of `change`'s arguments ask for.

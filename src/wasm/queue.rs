@@ -20,13 +20,13 @@ use super::relay::{
     Callbacks, JsBounceQueue, JsRelay, apply_policy, as_failed, destination_of, make_bounce, no_delay, owner_gone,
     thrown,
 };
-use super::storage::{NO_SUCH_MESSAGE, Storage, id_to_js, later, now_or_later};
+use super::storage::{NO_SUCH_MESSAGE, Storage, given_id, id_to_js, later, now_or_later};
 use super::timer::JsTimer;
 use crate::error::Error;
 use crate::id::Id;
 use crate::queue::{
-    AbortSignal, BoxError, Counts, Destination, EnqueueError, EnqueueOptions, Enqueued, Info, ListOptions, Listed,
-    Listing, MessageState, Options, Queue as CoreQueue, Reply, RunOptions, RunResult, Which,
+    AbortSignal, BoxError, Destination, EnqueueError, EnqueueOptions, Enqueued, ListOptions, Listed, Listing,
+    MessageState, Options, Queue as CoreQueue, Reply, RunOptions, Which,
 };
 use crate::timestamp::Timestamp;
 
@@ -121,8 +121,12 @@ impl Queue {
             Ok(envelope) => envelope,
             Err(failed) => return failed,
         };
+        let id = match given_id(id) {
+            Ok(id) => id,
+            Err(failed) => return failed,
+        };
         let [at, expires] = [at, expires].map(|time| time.map(Timestamp::from));
-        let options = EnqueueOptions { id: id.and_then(|id| Id::read(id.as_bytes())), key, at, expires };
+        let options = EnqueueOptions { id, key, at, expires };
         let core = Rc::clone(&self.core);
         let work = async move { enqueued_to_js(core.enqueue_with(envelope, options).await) };
         now_or_later(Box::pin(work), false)
@@ -174,7 +178,7 @@ impl Queue {
         let work = async move {
             let result = core.pass(options, which).await;
             runs.borrow_mut().retain(|(other, _)| *other != number);
-            result.map(run_result_to_js).map_err(failure)
+            result.map(|result| to_js(&result)).map_err(failure)
         };
         // Where the stack of the caller ends between a relay and its answer, nobody knows what came of it.
         later(Box::pin(work))
@@ -198,7 +202,7 @@ impl Queue {
     /// Resolves with how many messages are in which state.
     pub fn count(&self) -> JsValue {
         let core = Rc::clone(&self.core);
-        let work = async move { core.count().await.map(counts_to_js).map_err(failure) };
+        let work = async move { core.count().await.map(|counts| to_js(&counts)).map_err(failure) };
         now_or_later(Box::pin(work), false)
     }
 
@@ -246,7 +250,7 @@ impl Queue {
 
     #[wasm_bindgen(js_name = getInfo)]
     pub fn get_info(&self) -> JsValue {
-        to_js(&JsInfo::from(self.core.get_info()))
+        to_js(&self.core.get_info())
     }
 }
 
@@ -346,30 +350,6 @@ struct JsPatience {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsInfo {
-    size: f64,
-    oldest_due: Option<f64>,
-    in_attempt: f64,
-    delivered: f64,
-    deferred: f64,
-    failed: f64,
-}
-
-impl From<Info> for JsInfo {
-    fn from(info: Info) -> Self {
-        Self {
-            size: info.size as f64,
-            oldest_due: info.oldest_due.map(Timestamp::as_millis),
-            in_attempt: info.in_attempt as f64,
-            delivered: info.delivered as f64,
-            deferred: info.deferred as f64,
-            failed: info.failed as f64,
-        }
-    }
-}
-
-#[derive(Serialize)]
 struct JsListed<'a> {
     id: String,
     state: &'static str,
@@ -391,27 +371,6 @@ impl<'a> From<&'a Listed<JsEnvelope>> for JsListed<'a> {
             envelope: listed.envelope.as_ref().map_or(JsValue::UNDEFINED, |envelope| envelope.0.clone()),
         }
     }
-}
-
-/// `pkg/queue.js` names the numbers.
-fn run_result_to_js(result: RunResult) -> JsValue {
-    let RunResult { attempted, delivered, deferred, failed, left, next_due } = result;
-    let [attempted, delivered, deferred, failed] =
-        [attempted, delivered, deferred, failed].map(|number| Some(number as f64));
-    numbers([attempted, delivered, deferred, failed, Some(left as f64), next_due.map(Timestamp::as_millis)])
-}
-
-/// `pkg/queue.js` names the numbers.
-fn counts_to_js(counts: Counts) -> JsValue {
-    let [waiting, due, deferred, sending, failed] =
-        [counts.waiting, counts.due, counts.deferred, counts.sending, counts.failed].map(|number| Some(number as f64));
-    numbers([waiting, due, deferred, sending, failed, counts.oldest_due.map(Timestamp::as_millis)])
-}
-
-/// Numbers by their places; NaN for none.
-fn numbers<const N: usize>(numbers: [Option<f64>; N]) -> JsValue {
-    let numbers = numbers.map(|number| number.unwrap_or(f64::NAN));
-    js_sys::Float64Array::from(numbers.as_slice()).into()
 }
 
 fn enqueued_to_js(enqueued: Result<Enqueued<JsHost>, EnqueueError<JsHost>>) -> Result<JsValue, JsValue> {

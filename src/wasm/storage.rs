@@ -12,10 +12,10 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
 use super::envelope::JsEnvelope;
-use super::error::{Failed, failure, needs_async};
+use super::error::{Failed, failure, needs_async, refused};
 use super::host::{Adapter, JsHost};
-use super::meta::{self, ExpectCopy, NextCopy};
-use crate::error::Error;
+use super::meta::{self, ExpectCopy, NextCopy, to_js};
+use crate::error::{Error, Got, Invalid};
 use crate::id::Id;
 use crate::integrity::Repair;
 use crate::load::Position;
@@ -47,6 +47,13 @@ pub(super) const NO_SUCH_MESSAGE: JsValue = JsValue::NULL;
 
 pub(super) fn id_to_js(id: Id) -> JsValue {
     JsValue::from_str(id.encode(&mut [0; 32]))
+}
+
+/// The id that `options.id` gives, if any.
+pub(super) fn given_id(text: Option<String>) -> Result<Option<Id>, JsValue> {
+    let Some(text) = text else { return Ok(None) };
+    let expected = "32 lower-case hexadecimal digits";
+    Id::read(text.as_bytes()).map(Some).ok_or_else(|| refused(&Invalid::new("options.id", expected, Got::Text(text))))
 }
 
 /// A storage over a host in JavaScript. Arguments are inert copies.
@@ -90,11 +97,11 @@ impl Storage {
         Self { storage: Arc::clone(&self.storage), is_sync: self.is_sync }
     }
 
-    /// Resolves with the id; undefined if the given one is none.
+    /// Resolves with the id.
     pub fn write(&self, envelope: JsValue, timestamp: f64, id: Option<String>) -> JsValue {
-        let given = match id.map(|id| id.parse::<Id>()).transpose() {
+        let given = match given_id(id) {
             Ok(given) => given,
-            Err(_) => return JsValue::UNDEFINED,
+            Err(failed) => return failed,
         };
         let envelope = match JsEnvelope::argument(envelope) {
             Ok(envelope) => envelope,
@@ -142,11 +149,11 @@ impl Storage {
 
     #[wasm_bindgen(js_name = getInfo)]
     pub fn get_info(&self) -> JsValue {
-        self.call(|storage| async move { storage.get_info().await }, meta::sizes_to_js)
+        self.call(|storage| async move { storage.get_info().await }, |sizes| to_js(&sizes))
     }
 
     pub fn check(&self) -> JsValue {
-        self.call(|storage| async move { storage.check().await }, meta::findings_to_js)
+        self.call(|storage| async move { storage.check().await }, |findings| to_js(&findings))
     }
 
     /// `min_age` is in milliseconds; an hour unless given.
@@ -154,7 +161,7 @@ impl Storage {
         let requeue = requeue.iter().filter_map(|id| Id::read(id.as_bytes())).collect();
         let min_age = min_age.map(|age| Duration::try_from_secs_f64(age / 1000.0).unwrap_or(Duration::MAX));
         let repair = Repair { min_age: min_age.unwrap_or(Repair::default().min_age), requeue };
-        self.call(|storage| async move { storage.repair(repair).await }, meta::findings_to_js)
+        self.call(|storage| async move { storage.repair(repair).await }, |findings| to_js(&findings))
     }
 
     /// Refuses every later call: the host is closed already.
