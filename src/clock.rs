@@ -1,24 +1,55 @@
-//! The clock that hosts of Rust programs share.
+//! The clock of hosts and queues that never goes back, and the timer beside it.
 
-#[cfg(target_arch = "wasm32")]
-pub(crate) use gloo_timers::future::sleep;
+#[cfg(target_family = "wasm")]
+pub(crate) use script::{now, sleep};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use system::{now, sleep};
 
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn sleep(time: std::time::Duration) -> impl Future<Output = ()> + Send {
-    // What comes after a hundred years is no time of a clock any more.
-    const LONGEST: std::time::Duration = std::time::Duration::from_secs(3_155_760_000);
-    futures_timer::Delay::new(time.min(LONGEST))
+#[cfg(target_family = "wasm")]
+mod script {
+    use std::time::Duration;
+
+    use gloo_timers::future::TimeoutFuture;
+    use wasm_bindgen::prelude::*;
+
+    /// The longest time that a timer of JavaScript knows, in milliseconds.
+    const LONGEST: u128 = 0x7fff_ffff;
+
+    #[wasm_bindgen]
+    extern "C" {
+        /// Milliseconds on a clock that never goes back.
+        #[wasm_bindgen(js_namespace = performance)]
+        pub(crate) fn now() -> f64;
+    }
+
+    /// Is ready when the time has passed, or the longest time that a timer knows; never, and without a
+    /// timer that keeps a process alive, for all time. It begins when it is first polled, and ends when it
+    /// is dropped.
+    pub(crate) async fn sleep(time: Duration) {
+        if time == Duration::MAX {
+            return std::future::pending().await;
+        }
+        let milliseconds = u32::try_from(time.as_micros().div_ceil(1000).min(LONGEST)).unwrap_or(u32::MAX);
+        TimeoutFuture::new(milliseconds).await;
+    }
 }
 
-/// Milliseconds on a clock that never goes back.
-#[cfg(target_arch = "wasm32")]
-pub(crate) fn now() -> f64 {
-    js_sys::Date::now()
-}
+#[cfg(not(target_family = "wasm"))]
+mod system {
+    use std::sync::LazyLock;
+    use std::time::{Duration, Instant};
 
-/// Milliseconds on a clock that never goes back.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn now() -> f64 {
-    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
-    START.elapsed().as_secs_f64() * 1000.0
+    use crate::millis;
+
+    /// Milliseconds on a clock that never goes back.
+    pub(crate) fn now() -> f64 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        millis::of(START.elapsed())
+    }
+
+    pub(crate) fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        // What comes after a hundred years is no time of a clock any more.
+        const LONGEST: Duration = Duration::from_secs(3_155_760_000);
+        futures_timer::Delay::new(time.min(LONGEST))
+    }
 }

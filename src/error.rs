@@ -64,12 +64,6 @@ impl Invalid {
         let indexes = [self.index, self.part].into_iter().flatten();
         indexes.fold(self.argument.to_owned(), |name, index| format!("{name}[{index}]"))
     }
-
-    /// Whether it is the right kind of value but out of range.
-    #[must_use]
-    pub fn is_range(&self) -> bool {
-        matches!(self.got, Got::Number(_) | Got::Time(_))
-    }
 }
 
 /// What came as an argument that was refused.

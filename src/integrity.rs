@@ -7,6 +7,7 @@ use crate::envelope::EnvelopeHandle;
 use crate::host::{Batch, Dict, Host, Record, Stored};
 use crate::id::Id;
 use crate::meta::Meta;
+use crate::millis;
 use crate::storage::{DictStorage, Result};
 use crate::sync::lock;
 use crate::watch::Latest;
@@ -66,7 +67,7 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// Those of [`DictStorage::check`], [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
     pub async fn repair(&self, repair: Repair) -> Result<Findings, H> {
-        let min_age = repair.min_age.as_secs_f64() * 1000.0;
+        let min_age = millis::of(repair.min_age);
         let mut cleared = Findings::default();
         for id in repair.requeue {
             let version = match self.pair(id).await? {

@@ -52,10 +52,10 @@
 //! - `conformance`: the suite that every host passes, for one's own.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
+#![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 
 #[cfg(all(
-    target_arch = "wasm32",
+    target_family = "wasm",
     any(
         feature = "redb",
         feature = "redis",
@@ -71,7 +71,7 @@ compile_error!(
 
 mod cache;
 mod clock;
-#[cfg(all(feature = "conformance", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "conformance", not(target_family = "wasm")))]
 pub mod conformance;
 mod date;
 mod envelope;
@@ -84,8 +84,9 @@ mod load;
 mod locks;
 mod message;
 mod meta;
+mod millis;
 pub mod queue;
-#[cfg(all(feature = "lettre", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "lettre", not(target_family = "wasm")))]
 pub mod relays;
 mod send;
 #[cfg(feature = "serde")]
@@ -94,7 +95,7 @@ mod storage;
 mod sync;
 mod timestamp;
 mod wait;
-#[cfg(target_arch = "wasm32")]
+#[cfg(target_family = "wasm")]
 mod wasm;
 mod watch;
 
@@ -102,9 +103,9 @@ pub use envelope::{Client, Envelope, EnvelopeHandle, NoticeOf};
 pub use error::{Error, Got, Invalid};
 pub use host::Host;
 pub use hosts::MemoryHost;
-#[cfg(all(feature = "redis", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "redis", not(target_family = "wasm")))]
 pub use hosts::{Durability, RedisCursor, RedisError, RedisHost};
-#[cfg(all(feature = "redb", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "redb", not(target_family = "wasm")))]
 pub use hosts::{RedbError, RedbHost};
 pub use id::{Id, NoRandomness, NotAnId};
 pub use integrity::{Findings, Repair};

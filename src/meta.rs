@@ -4,8 +4,15 @@ use std::collections::BinaryHeap;
 
 /// The format of a record with fields that only queues set: a version that does not know them would drop them. No
 /// record has a later one.
-#[cfg(any(feature = "redb", feature = "redis", target_arch = "wasm32"))]
+#[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
 pub(crate) const FORMAT_QUEUE: u32 = 2;
+
+/// The number as an index or a count, if it is one.
+#[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
+pub(crate) fn integer(number: f64) -> Option<u32> {
+    let integer = number as u32;
+    (f64::from(integer) == number).then_some(integer)
+}
 
 /// What the queue knows of one message besides its envelope.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,7 +97,7 @@ pub enum Notice {
 /// What was said of some recipients in the last attempt that said something of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(from = "crate::shapes::Replied", into = "crate::shapes::Replied"))]
+#[cfg_attr(feature = "serde", serde(from = "shape::Replied", into = "shape::Replied"))]
 pub struct LastReply {
     /// The code of the reply.
     pub code: u16,
@@ -100,11 +107,35 @@ pub struct LastReply {
     pub indexes: Vec<u32>,
 }
 
+impl LastReply {
+    /// One that a record has: a code that cannot be one is no answer, so it is 450.
+    #[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
+    pub(crate) fn stored(code: u32, message: String, indexes: Vec<u32>) -> Self {
+        Self { code: u16::try_from(code).unwrap_or(450), message, indexes }
+    }
+}
+
 impl Meta {
     /// The record of a message that was never attempted.
     #[must_use]
     pub fn new(timestamp: f64) -> Self {
         Self { timestamp, ..Self::default() }
+    }
+
+    /// The record, if it is one that a storage writes: every host that reads records asks here, so that each is good
+    /// or corrupt for all of them.
+    #[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
+    pub(crate) fn checked(self) -> Option<Self> {
+        let times =
+            [Some(self.timestamp), self.lease.as_ref().map(|lease| lease.until), self.first_attempt, self.expires];
+        let is_good =
+            times.into_iter().flatten().all(f64::is_finite) && self.delivered.is_sorted_by(|one, next| one < next);
+        is_good.then_some(self)
+    }
+
+    /// The claim that holds, whoever has it.
+    pub(crate) fn claim(&self, now: f64) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.until > now)
     }
 
     /// The positions of those of so many recipients that need more attempts.
@@ -241,6 +272,38 @@ impl Change {
 pub(crate) struct Changed {
     pub(crate) applied: bool,
     pub(crate) attempts: u32,
+}
+
+/// The last reply to some recipients, as JavaScript has it.
+#[cfg(feature = "serde")]
+mod shape {
+    use serde::{Deserialize, Serialize};
+
+    use super::LastReply;
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct Replied {
+        reply: Reply,
+        indexes: Vec<u32>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Reply {
+        code: u16,
+        message: String,
+    }
+
+    impl From<LastReply> for Replied {
+        fn from(LastReply { code, message, indexes }: LastReply) -> Self {
+            Self { reply: Reply { code, message }, indexes }
+        }
+    }
+
+    impl From<Replied> for LastReply {
+        fn from(Replied { reply: Reply { code, message }, indexes }: Replied) -> Self {
+            Self { code, message, indexes }
+        }
+    }
 }
 
 #[cfg(test)]

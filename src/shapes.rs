@@ -7,9 +7,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::Id;
-use crate::meta::LastReply;
-use crate::queue::Reply;
-use crate::timestamp::Timestamp;
+use crate::millis;
 
 /// Up to here each whole number is one of its own.
 const MOST_WHOLE: f64 = 9_007_199_254_740_991.0;
@@ -94,38 +92,22 @@ pub(crate) fn number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok
 
 /// The same where there may be none.
 pub(crate) fn some_number<S: Serializer>(some: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    some.map(Timestamp::from).serialize(serializer)
+    #[derive(Serialize)]
+    #[serde(transparent)]
+    struct Number(#[serde(serialize_with = "number")] f64);
+    some.map(Number).serialize(serializer)
 }
 
 /// A length of time is a number of milliseconds.
 pub(crate) mod milliseconds {
-    use super::{Deserialize, Deserializer, Duration, Error, Serializer, some_number};
+    use super::{Deserialize, Deserializer, Duration, Error, Serializer, millis, some_number};
 
     pub(crate) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        some_number(&time.map(|time| time.as_secs_f64() * 1000.0), serializer)
+        some_number(&time.map(millis::of), serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        let time = |number: f64| Duration::try_from_secs_f64(number / 1000.0).map_err(D::Error::custom);
+        let time = |number| millis::checked(number).map_err(D::Error::custom);
         Option::<f64>::deserialize(deserializer)?.map(time).transpose()
-    }
-}
-
-/// The last reply to some recipients, as a meta record has it.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Replied {
-    reply: Reply,
-    indexes: Vec<u32>,
-}
-
-impl From<LastReply> for Replied {
-    fn from(LastReply { code, message, indexes }: LastReply) -> Self {
-        Self { reply: Reply::new(code, message), indexes }
-    }
-}
-
-impl From<Replied> for LastReply {
-    fn from(Replied { reply: Reply { code, message, .. }, indexes }: Replied) -> Self {
-        Self { code, message, indexes }
     }
 }

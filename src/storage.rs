@@ -64,7 +64,7 @@ pub struct DictStorage<H: Host> {
     closed: AtomicBool,
     pub(crate) watchers: Watchers,
     /// Whether the host was asked to tell of what others change.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) subscribed: AtomicBool,
     /// When an orphan envelope was seen first, on the host's clock.
     pub(crate) orphans: Mutex<HashMap<Id, f64>>,
@@ -98,7 +98,7 @@ impl<H: Host> DictStorage<H> {
             calls: RwLock::default(),
             closed: AtomicBool::default(),
             watchers: Watchers::default(),
-            #[cfg(not(target_arch = "wasm32"))]
+            #[cfg(not(target_family = "wasm"))]
             subscribed: AtomicBool::default(),
             orphans: Mutex::default(),
         }

@@ -9,6 +9,7 @@ use std::vec;
 
 use crate::host::{Dict, Host, Stored};
 use crate::id::Id;
+use crate::millis;
 use crate::storage::{DictStorage, Result};
 use crate::watch::{Changes, Latest, Subscriber};
 
@@ -55,7 +56,7 @@ impl<H: Host> DictStorage<H> {
     /// Hears of every change from now on. The host is asked once to tell of those that others make: in
     /// JavaScript the classes do that.
     pub(crate) fn subscribe(&self) -> Subscriber {
-        #[cfg(not(target_arch = "wasm32"))]
+        #[cfg(not(target_family = "wasm"))]
         if !self.subscribed.swap(true, std::sync::atomic::Ordering::Relaxed) {
             self.host.subscribe(self.watchers.listener());
         }
@@ -75,7 +76,7 @@ impl<H: Host> DictStorage<H> {
 
 impl<C> Wait<C> {
     /// Who ends the waiting, also a [`Wait::next`] under way.
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(target_family = "wasm")]
     pub(crate) fn subscriber(&self) -> Subscriber {
         self.subscriber.clone()
     }
@@ -168,7 +169,7 @@ impl<C> Wait<C> {
             None => {
                 let round = self.round;
                 self.yielded.retain(|_, (_, seen)| *seen == round);
-                Scan::Next(storage.host.now() + self.every.as_secs_f64() * 1000.0)
+                Scan::Next(storage.host.now() + millis::of(self.every))
             }
         };
         Ok(())
@@ -176,8 +177,7 @@ impl<C> Wait<C> {
 
     /// Until something has changed, at most for so long.
     async fn sleep<H: Host<Cursor = C>>(&self, storage: &DictStorage<H>, milliseconds: f64) {
-        let seconds = (milliseconds / 1000.0).min(self.every.as_secs_f64()).max(0.001);
-        let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let time = millis::duration(milliseconds).min(self.every).max(Duration::from_millis(1));
         let mut timer = pin!(storage.host.sleep(time));
         let mut heard = pin!(self.subscriber.heard());
         poll_fn(|cx| match heard.as_mut().poll(cx) {

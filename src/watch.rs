@@ -78,7 +78,7 @@ impl Watchers {
     }
 
     /// For the host.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn listener(&self) -> ChangeListener {
         ChangeListener(Arc::downgrade(&self.0))
     }
@@ -147,7 +147,7 @@ impl Subscriber {
     }
 
     /// Lets this subscriber hear of nothing more.
-    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
     pub(crate) fn end(&self) {
         self.update(|changes| changes.closed = true);
     }

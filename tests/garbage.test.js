@@ -1,7 +1,9 @@
 /** A host may answer anything and throw anything. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { decodeMeta } from '../pkg/hosts/shared/codec.js';
 import { AsyncDictStorage, DictStorage, KeyError, QueueError } from '../pkg/load/inline.js';
 import { all, anEnvelope, failure, idOf, ids, outcome, queueError } from './support/calls.js';
 import { Faults } from './support/faults.js';
@@ -155,6 +157,15 @@ describe('what a dictionary gives out', () => {
       envelopes.get(id).note.list.push(2);
       meta.get(id).deliveredIndexes?.push(2);
       assert.deepEqual(got, before);
+    }
+  });
+
+  test('a record is good or corrupt here as it is for programs in Rust', async () => {
+    const list = await readFile(new URL('../src/hosts/record/verdicts.json', import.meta.url), 'utf8');
+    for (const { name, verdict, record } of JSON.parse(list)) {
+      const meta = decodeMeta(Uint8Array.from(Buffer.from(record, 'hex')));
+      const storage = new AsyncDictStorage(new Map([[WHOLE, anEnvelope()]]), new Map([[WHOLE, meta]]));
+      assert.deepEqual((await storage.check()).corrupt, verdict === 'corrupt' ? [WHOLE] : [], name);
     }
   });
 

@@ -1,6 +1,6 @@
 //! Queues on one storage under everything that can go wrong at once, as many times as there are
 //! seeds. A seed that fails is printed; `SEED=n cargo test --test queue_simulation` runs it alone.
-#![cfg(not(target_arch = "wasm32"))]
+#![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 #[path = "support/simulation/mod.rs"]

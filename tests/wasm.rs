@@ -1,10 +1,13 @@
 //! The core as WebAssembly, in a browser: what it does there is what it does natively.
-#![cfg(target_arch = "wasm32")]
+#![cfg(target_family = "wasm")]
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use slimta_queue_dict::{Change, DictStorage, Envelope, Error, Expect, Id, MemoryHost, Meta};
+use slimta_queue_dict::{Change, DictStorage, Envelope, Error, Expect, Host, Id, MemoryHost, Meta};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -129,4 +132,28 @@ async fn one_who_waits_hears_of_what_is_written() {
     let mut wait = storage.wait(Duration::from_secs(3600));
     let id = storage.write(envelope(1), 3.0, None).await.unwrap();
     assert_eq!(wait.next(&storage).await.unwrap(), Some((3.0, id)));
+}
+
+#[wasm_bindgen_test]
+async fn a_time_longer_than_a_timer_of_the_browser_knows_has_not_passed_soon() {
+    const DAY: u64 = 86_400;
+    let host = MemoryHost::new();
+    for time in [Duration::from_secs(30 * DAY), Duration::from_secs(60 * DAY), Duration::MAX] {
+        let (mut long, mut short) = (pin!(host.sleep(time)), pin!(host.sleep(Duration::from_millis(20))));
+        let has_passed = poll_fn(|cx| match (long.as_mut().poll(cx), short.as_mut().poll(cx)) {
+            (Poll::Ready(()), _) => Poll::Ready(true),
+            (_, short) => short.map(|()| false),
+        });
+        assert!(!has_passed.await, "{time:?}");
+    }
+}
+
+#[wasm_bindgen_test]
+fn the_clock_of_a_host_in_memory_does_not_go_back_with_the_one_on_the_wall() {
+    let host = MemoryHost::new();
+    let before = host.now();
+    js_sys::eval("globalThis.wall = Date.now; Date.now = () => wall() - 3_600_000").unwrap();
+    let after = host.now();
+    js_sys::eval("Date.now = wall; delete globalThis.wall").unwrap();
+    assert!(after >= before, "{after} after {before}");
 }

@@ -23,7 +23,6 @@ const PAUSE = 1_000;
 const BINDING = {
   Failed, failed, refusedNumber, refusedText, broken, leaseLost, noDelay, unrecognised, Later, texts, hasSender, headerNames,
   countRecipients, without, asNotice, asMessage, noticeOf, withRecipients, recordOf, partsOf, Batch,
-  now: () => performance.now(),
 };
 
 /**

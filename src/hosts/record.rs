@@ -86,7 +86,19 @@ fn entries<'b>(
     from: &mut Decoder<'b>,
     mut entry: impl FnMut(&'b str, &mut Decoder<'b>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut left = from.map()?;
+    let length = from.map()?;
+    items(length, from, |from| {
+        let name = from.str()?;
+        entry(name, from)
+    })
+}
+
+/// Hands over each item of a list or a map; one whose length is not given ends with a mark.
+fn items<'b>(
+    mut left: Option<u64>,
+    from: &mut Decoder<'b>,
+    mut item: impl FnMut(&mut Decoder<'b>) -> Result<(), Error>,
+) -> Result<(), Error> {
     loop {
         match &mut left {
             Some(0) => return Ok(()),
@@ -94,8 +106,7 @@ fn entries<'b>(
             None if from.datatype()? == Type::Break => return from.skip(),
             None => {}
         }
-        let name = from.str()?;
-        entry(name, from)?;
+        item(from)?;
     }
 }
 

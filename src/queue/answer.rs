@@ -33,7 +33,7 @@ impl From<Reply> for Verdict {
 /// Something that came as an answer for a recipient from outside of Rust: what of it may mean
 /// something. Of an error that has a reply, code, text and time are those of the reply.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+#[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
 pub(crate) struct Foreign {
     /// What it is called, if it is an error.
     pub(crate) name: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::millis;
 use crate::timestamp::Timestamp;
 
 /// What follows an attempt that left recipients waiting.
@@ -70,7 +71,7 @@ impl Delay {
 
     /// What a caller's function has answered, `None` standing for giving up.
     pub(super) fn answered(wait: Option<Duration>) -> Self {
-        wait.map_or(Self::GiveUp, |wait| Self::After((wait.as_secs_f64() * 1000.0).clamp(SHORTEST, ENDLESS).round()))
+        wait.map_or(Self::GiveUp, |wait| Self::After(millis::of(wait).clamp(SHORTEST, ENDLESS).round()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Taking back a message that waits.
 
-use super::list::{claim_of, readable};
+use super::list::readable;
 use super::queue::Queue;
 use super::timer::Timer;
 use crate::envelope::EnvelopeHandle;
@@ -22,7 +22,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let is_left = |meta: &Meta| {
             message.as_ref().is_none_or(|(_, envelope)| !meta.left(envelope.recipient_count()).is_empty())
         };
-        let waits = self.storage.remove_if(*id, |meta| claim_of(meta, self.timer.wall()).is_none() && is_left(meta));
+        let waits = self.storage.remove_if(*id, |meta| meta.claim(self.timer.wall()).is_none() && is_left(meta));
         let removed = self.pooled(waits).await?;
         if removed {
             self.forget(*id);

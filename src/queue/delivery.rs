@@ -14,6 +14,7 @@ use super::attempt::AttemptState;
 use super::backoff::{Delay, Patience};
 use super::callback::caught;
 use super::command::{Command, End, Input, Moment, Settings};
+use super::due::Due;
 use super::envelope::QueueEnvelope;
 use super::event::{Cause, Kind, Recipient};
 use super::on_drop::OnDrop;
@@ -21,11 +22,11 @@ use super::outcome::Status;
 use super::queue::Queue;
 use super::relay::Relay;
 use super::reply::Reply;
-use super::run::Tally;
-use super::scheduler::Due;
 use super::signal::AbortSignal;
 use super::state::Shared;
+use super::tally::Tally;
 use super::timer::{Timer, milliseconds};
+use super::unrecorded::Unrecorded;
 use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::{Host, Stored};
@@ -53,12 +54,6 @@ impl Drop for Unclaimed<'_> {
     fn drop(&mut self) {
         self.0.lock().attempts_unclaimed = false;
     }
-}
-
-/// An attempt whose outcome is not in the storage, and the envelope as it was read.
-pub(super) struct Unrecorded<E> {
-    state: AttemptState,
-    envelope: Option<Arc<E>>,
 }
 
 /// An attempt under way. Its message is released when it is dropped, wherever it was.

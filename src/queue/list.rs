@@ -10,7 +10,7 @@ use crate::error::{Error, Got, Invalid};
 use crate::host::Host;
 use crate::id::Id;
 use crate::load::Position;
-use crate::meta::{Lease, Meta};
+use crate::meta::Meta;
 use crate::storage::{DictStorage, Result};
 use crate::timestamp::Timestamp;
 
@@ -213,7 +213,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
 
     /// The state of a message of the storage; none if it is gone by now.
     async fn state_of(&self, id: Id, meta: &Meta) -> Result<Option<MessageState>, H> {
-        if claim_of(meta, self.timer.wall()).is_some() {
+        if meta.claim(self.timer.wall()).is_some() {
             return Ok(Some(MessageState::Sending));
         }
         // Only the envelope says how many recipients there are.
@@ -230,11 +230,6 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         }
         Ok(Some(if meta.attempts > 0 { MessageState::Deferred } else { MessageState::Waiting }))
     }
-}
-
-/// The claim that holds on a message, whoever has it.
-pub(super) fn claim_of(meta: &Meta, now: f64) -> Option<&Lease> {
-    meta.lease.as_ref().filter(|lease| lease.until > now)
 }
 
 /// What a read came to; nothing if the message is gone by now, or cannot be read.

@@ -20,6 +20,7 @@ mod delivery;
 mod destination;
 mod destinations;
 mod dsn;
+mod due;
 mod enqueue_error;
 mod enqueue_options;
 mod envelope;
@@ -44,13 +45,15 @@ mod schedule;
 mod scheduler;
 mod signal;
 mod state;
+mod tally;
 mod timer;
 #[cfg(feature = "tracing")]
 mod trace;
+mod unrecorded;
 mod watcher;
 mod worker;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(target_family = "wasm")]
 pub(crate) use answer::Foreign;
 pub use answer::{Answer, Verdict};
 pub use backoff::Patience;
@@ -68,7 +71,7 @@ pub use options::Options;
 pub use queue::{Enqueued, Queue};
 pub use relay::{Attempt, BoxRelay, DynRelay, Relay, RelayFn, relay_fn};
 pub use reply::Reply;
-#[cfg(target_arch = "wasm32")]
+#[cfg(target_family = "wasm")]
 pub(crate) use run::Which;
 pub use run::{RunOptions, RunResult};
 pub use signal::AbortSignal;

@@ -14,6 +14,8 @@ use super::reply::Reply;
 #[cfg(not(target_family = "wasm"))]
 use crate::error::{Got, Invalid};
 use crate::host::Host;
+#[cfg(not(target_family = "wasm"))]
+use crate::millis;
 use crate::send::{MaybeSend, MaybeSync};
 use crate::storage::DictStorage;
 
@@ -140,7 +142,7 @@ impl<H: Host> Options<H> {
         ] {
             refuse_number(time == Some(Duration::ZERO), argument, "more than 0 milliseconds", 0.0)?;
         }
-        let (lease, expected) = (self.lease.as_secs_f64() * 1000.0, "at most 86400000 milliseconds");
+        let (lease, expected) = (millis::of(self.lease), "at most 86400000 milliseconds");
         refuse_number(self.lease > LONGEST_LEASE, "options.lease", expected, lease)?;
         for (argument, size) in [
             ("options.relay_pool", Some(self.relay_pool)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::answer::{Answer, Verdict};
 use super::reply::Reply;
+use crate::millis;
 
 /// What an attempt came to for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +90,7 @@ impl Outcome {
         let reply = reply.map(|mut reply| {
             reply.retry_after = reply.retry_after.filter(|_| status == Status::Deferred);
             let retry_after = reply.retry_after.unwrap_or_default();
-            self.retry_after = self.retry_after.max(retry_after.as_secs_f64() * 1000.0).min(LONGEST_RETRY_AFTER);
+            self.retry_after = self.retry_after.max(millis::of(retry_after)).min(LONGEST_RETRY_AFTER);
             let reply = Arc::new(reply);
             *numbers.entry(reply).or_insert_with_key(|reply| {
                 self.replies.push(Arc::clone(reply));

@@ -14,7 +14,6 @@ use super::boxed::BoxError;
 use super::callback::{Policy, caught, caught_async};
 use super::command::Settings;
 use super::dead_letter::DeadLetters;
-use super::delivery::Unrecorded;
 use super::destinations::Destinations;
 use super::enqueue_error::{EnqueueError, Results};
 use super::enqueue_options::EnqueueOptions;
@@ -29,11 +28,13 @@ use super::relay::Relay;
 use super::scheduler::Scheduler;
 use super::state::Shared;
 use super::timer::{Timer, UsualTimer};
+use super::unrecorded::Unrecorded;
 use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
 use crate::meta::{Meta, Notice};
+use crate::millis;
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
 use crate::timestamp::Timestamp;
@@ -109,11 +110,11 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let destinations = Destinations::new(options.destination.pool, options.destination.per_second);
         let settings = Settings {
             owner: options.owner.clone().unwrap_or(drawn),
-            lease: options.lease.as_secs_f64() * 1000.0,
+            lease: millis::of(options.lease),
             has_backoff: options.backoff.is_some(),
             has_destinations: destinations.is_limited(),
             has_dead_letter: options.dead_letter.is_some(),
-            keep_delivered: options.keep_delivered.as_secs_f64() * 1000.0,
+            keep_delivered: millis::of(options.keep_delivered),
         };
         let longest_wait =
             if options.backoff.is_some() { f64::INFINITY } else { LONGEST_WAIT.max(settings.keep_delivered) };
@@ -147,7 +148,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
 
     /// Claims under another name from now on: for others, whoever had the last one is gone. Attempts under way
     /// keep that one to their ends.
-    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
     pub(crate) fn rename(&self, owner: String) {
         {
             let settings = &mut *lock(&self.settings);

@@ -1,13 +1,14 @@
 //! Attempting what waits once, for programs that do not run for long.
 
+use super::due::Due;
 use super::envelope::QueueEnvelope;
-use super::list::claim_of;
 use super::on_drop::OnDrop;
 use super::queue::Queue;
 use super::relay::Relay;
 use super::schedule::{QueuedMessage, Schedule};
-use super::scheduler::{Due, LOOK_AGAIN, Scheduler, Taken};
+use super::scheduler::{LOOK_AGAIN, Scheduler, Taken};
 use super::signal::AbortSignal;
+use super::tally::Tally;
 use super::timer::Timer;
 use crate::error::{Invalid, finite};
 use crate::host::Host;
@@ -71,38 +72,11 @@ pub struct RunResult {
     pub next_due: Option<Timestamp>,
 }
 
-/// What attempts came to, by messages: see [`RunResult`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    pub(super) attempted: u64,
-    pub(super) delivered: u64,
-    pub(super) deferred: u64,
-    pub(super) failed: u64,
-}
-
-impl Tally {
-    pub(super) fn add(&mut self, other: Self) {
-        self.attempted = self.attempted.saturating_add(other.attempted);
-        self.delivered = self.delivered.saturating_add(other.delivered);
-        self.deferred = self.deferred.saturating_add(other.deferred);
-        self.failed = self.failed.saturating_add(other.failed);
-    }
-
-    fn since(self, before: Self) -> Self {
-        Self {
-            attempted: self.attempted.saturating_sub(before.attempted),
-            delivered: self.delivered.saturating_sub(before.delivered),
-            deferred: self.deferred.saturating_sub(before.deferred),
-            failed: self.failed.saturating_sub(before.failed),
-        }
-    }
-}
-
 /// Which messages a run is about, beside those that are claimed under the name of its queue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Which {
     /// No others, also while the queue is paused.
-    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
     Claimed,
     /// What is due.
     Due,
@@ -133,7 +107,7 @@ pub(super) enum Step {
 impl Pass {
     /// Takes on a message that the scan has found, if it is one of them.
     pub(super) fn find(&mut self, scheduler: &Scheduler, owner: &str, is_owner_gone: bool, id: Id, meta: &Meta) {
-        let is_one = match claim_of(meta, scheduler.wall()) {
+        let is_one = match meta.claim(scheduler.wall()) {
             // It is under way, or whoever had it is no more.
             Some(lease) => lease.owner == owner || (is_owner_gone && self.which != Which::Claimed),
             None if self.which == Which::Claimed => false,

@@ -13,10 +13,11 @@ use super::attempt::AttemptState;
 use super::clock::Clock;
 use super::command::{End, Input};
 use super::destinations::{Destinations, Visit};
+use super::due::{Due, Early};
 use super::info::Info;
 use super::outcome::Status;
-use super::run::Tally;
 use super::schedule::{QueuedMessage, Schedule};
+use super::tally::Tally;
 use crate::id::Id;
 
 /// The schedule of a queue and the messages that it attempts. It knows no storage, relay or timer:
@@ -66,32 +67,12 @@ struct UnderWay {
     visit: Option<Arc<Visit>>,
 }
 
-/// Why a message comes up before its time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Early {
-    /// Whether its time does not matter.
-    pub(super) flushed: bool,
-    /// When it was due before somebody let it be due by name.
-    pub(super) planned: Option<f64>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Heard {
     Nothing,
     /// Its record has this timestamp.
     At(f64),
     Gone,
-}
-
-/// A message that is to be attempted now.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Due {
-    pub(super) message: QueuedMessage,
-    /// The number of its attempt.
-    pub(super) number: u64,
-    pub(super) early: Early,
-    /// Whether its time has come, whatever the wall says by now.
-    pub(super) has_waited: bool,
 }
 
 /// What an attempt came to for the queue.

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::millis;
 use crate::send::{MaybeSend, MaybeSync};
 
 /// Tells the time, draws numbers and waits.
@@ -36,7 +37,7 @@ pub trait Timer: MaybeSend + MaybeSync {
 
 /// At least so many milliseconds: who is woken too early would only sleep again.
 pub(super) fn milliseconds(number: f64) -> Duration {
-    Duration::from_micros(((number.max(0.0) * 1000.0) as u64).saturating_add(1))
+    millis::duration(number.max(0.0)).saturating_add(Duration::from_micros(1))
 }
 
 #[cfg(not(target_family = "wasm"))]
@@ -44,6 +45,7 @@ mod system {
     use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
     use super::Timer;
+    use crate::millis;
 
     /// The clocks of the operating system.
     #[derive(Clone, Debug)]
@@ -57,11 +59,11 @@ mod system {
 
     impl Timer for SystemTimer {
         fn wall(&self) -> f64 {
-            (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0).floor()
+            millis::of(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).floor()
         }
 
         fn steady(&self) -> f64 {
-            self.0.elapsed().as_secs_f64() * 1000.0
+            millis::of(self.0.elapsed())
         }
 
         fn random(&self) -> f64 {

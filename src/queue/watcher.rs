@@ -10,7 +10,6 @@ use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::event::{Cause, Kind};
-use super::list::claim_of;
 #[cfg(not(target_family = "wasm"))]
 use super::owners::here;
 use super::queue::Queue;
@@ -110,7 +109,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
 
     /// Whether the owner of a claim is gone, as far as that can be known soon.
     async fn learn(&self, meta: &Meta) -> bool {
-        let Some(lease) = claim_of(meta, self.timer.wall()).filter(|lease| lease.owner != self.settings().owner) else {
+        let Some(lease) = meta.claim(self.timer.wall()).filter(|lease| lease.owner != self.settings().owner) else {
             return false;
         };
         if !self.shared.lock().owners.is_gone(&lease.owner) {

@@ -18,6 +18,7 @@ use super::signal::AbortSignal;
 use super::timer::{Timer, milliseconds};
 use crate::error::Error;
 use crate::host::Host;
+use crate::millis;
 use crate::storage::Result;
 
 /// How many milliseconds of work there are before everything else has its turn.
@@ -150,7 +151,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     }
 
     fn overdue_after(&self) -> f64 {
-        self.options.overdue_after.as_secs_f64() * 1000.0
+        millis::of(self.options.overdue_after)
     }
 
     /// Tells that the oldest message is late, where nothing can be begun.

@@ -9,6 +9,7 @@ use super::error::{Failed, failure};
 use super::meta::to_js;
 use super::relay::{Callbacks, as_failed};
 use crate::id::Id;
+use crate::millis;
 use crate::queue::{Cause, Event, Kind, Recipient, Reply};
 
 /// A reply as JavaScript sees it.
@@ -22,7 +23,7 @@ pub(super) struct JsReply<'a> {
 
 impl<'a> From<&'a Reply> for JsReply<'a> {
     fn from(reply: &'a Reply) -> Self {
-        let retry_after = reply.retry_after.map(|time| time.as_secs_f64() * 1000.0);
+        let retry_after = reply.retry_after.map(millis::of);
         Self { code: reply.code, message: &reply.message, retry_after }
     }
 }

@@ -9,7 +9,8 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::envelope::JsEnvelope;
 use super::error::Failed;
-use super::{meta, timer};
+use super::meta;
+use crate::clock;
 use crate::host::{Alone, BatchOf, Check, Dict, Host, Page, Record, Sizes, Stored, Write};
 use crate::id::Id;
 use crate::meta::Meta;
@@ -158,11 +159,11 @@ impl Host for JsHost {
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
-        timer::sleep(time)
+        clock::sleep(time)
     }
 
     fn now(&self) -> f64 {
-        timer::now()
+        clock::now()
     }
 
     fn version_of(&self, meta: &Meta) -> Option<JsValue> {

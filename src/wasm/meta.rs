@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use super::queue_fields::{change_with_fields, pack, with_fields};
 use crate::host::{Page, Record, Sizes, Stored};
 use crate::id::Id;
-use crate::meta::{Attempts, Change, Expect, FORMAT_QUEUE, Lease, Meta};
+use crate::meta::{Attempts, Change, Expect, FORMAT_QUEUE, Lease, Meta, integer};
 
 /// A structured value for JavaScript: what is missing is null, unless it is left out.
 pub fn to_js(value: &impl Serialize) -> JsValue {
@@ -137,18 +137,9 @@ fn good(copy: &MetaCopy) -> Option<Meta> {
     let delivered: Vec<u32> =
         copy.delivered_indexes().unwrap_or_default().into_iter().map(integer).collect::<Option<_>>()?;
     let lease = copy.until().map(|until| Lease { until, owner: copy.owner().unwrap_or_default() });
-    let is_good = timestamp.is_finite()
-        && delivered.is_sorted_by(|one, next| one < next)
-        && lease.as_ref().is_none_or(|lease| lease.until.is_finite());
     let unknown = copy.unknown().unwrap_or_default().into_bytes();
-    let meta = is_good.then_some(Meta { timestamp, attempts, delivered, lease, unknown, ..Meta::default() })?;
-    with_fields(meta, copy.queue_numbers(), copy.queue_texts())
-}
-
-/// The number as an index or a count, if it is one.
-pub(super) fn integer(number: f64) -> Option<u32> {
-    let integer = number as u32;
-    (f64::from(integer) == number).then_some(integer)
+    let meta = Meta { timestamp, attempts, delivered, lease, unknown, ..Meta::default() };
+    with_fields(meta, copy.queue_numbers(), copy.queue_texts())?.checked()
 }
 
 /// A record and its version, and whether that is the record itself.

@@ -24,6 +24,7 @@ use super::storage::{NO_SUCH_MESSAGE, Storage, given_id, id_to_js, later, now_or
 use super::timer::JsTimer;
 use crate::error::Error;
 use crate::id::Id;
+use crate::millis::duration;
 use crate::queue::{
     AbortSignal, BoxError, Destination, EnqueueError, EnqueueOptions, Enqueued, ListOptions, Listed, Listing,
     MessageState, Options, Queue as CoreQueue, Reply, RunOptions, Which,
@@ -65,11 +66,6 @@ extern "C" {
     fn has_bounce_queue(this: &OptionsCopy) -> bool;
     #[wasm_bindgen(method, getter)]
     fn scan(this: &OptionsCopy) -> Option<f64>;
-}
-
-/// A number of milliseconds; for ever where it is no time that a timer knows.
-fn duration(milliseconds: f64) -> Duration {
-    Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(Duration::MAX)
 }
 
 /// A queue over a storage. Its functions are called through `Callbacks`.

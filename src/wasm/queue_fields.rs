@@ -1,7 +1,7 @@
 //! What a queue keeps in a meta record, on its way across the boundary: one list of numbers and one of
 //! texts, as `pkg/binding/queue-fields.js` says.
 
-use crate::meta::{Change, Failed, LastReply, Meta, Notice};
+use crate::meta::{Change, Failed, LastReply, Meta, Notice, integer};
 
 const MISSING: f64 = -1.0;
 const NULL: f64 = -2.0;
@@ -67,8 +67,7 @@ fn unpack(numbers: Vec<f64>, texts: Vec<String>) -> Option<Fields> {
         .map(|list| list.into_iter().map(|(attempt, indexes)| Failed { attempt, indexes }).collect());
     let replies = list(&mut numbers)?.map(|list| {
         let replies = list.into_iter().zip(texts);
-        let last =
-            |((code, indexes), message)| LastReply { code: u16::try_from(code).unwrap_or(450), message, indexes };
+        let last = |((code, indexes), message)| LastReply::stored(code, message, indexes);
         replies.map(last).collect()
     });
     Some(Fields { first_attempt, expires, scheduled, untold, notice, failed, replies })
@@ -76,7 +75,7 @@ fn unpack(numbers: Vec<f64>, texts: Vec<String>) -> Option<Fields> {
 
 /// A count or position that may be missing; nothing if it is none.
 fn given(number: f64) -> Option<Option<u32>> {
-    if number == MISSING { Some(None) } else { super::meta::integer(number).map(Some) }
+    if number == MISSING { Some(None) } else { integer(number).map(Some) }
 }
 
 /// Numbers, each with positions. Nothing if one of them is none.

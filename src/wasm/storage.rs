@@ -20,6 +20,7 @@ use crate::id::Id;
 use crate::integrity::Repair;
 use crate::load::Position;
 use crate::meta::Change;
+use crate::millis;
 use crate::storage::DictStorage;
 use crate::wait::Wait;
 use crate::watch::Subscriber;
@@ -86,7 +87,8 @@ impl Storage {
     #[allow(clippy::arc_with_non_send_sync)] // threads are for programs that are not JavaScript
     pub fn new(adapter: Adapter, is_sync: bool, deadline: f64) -> Self {
         let mut storage = DictStorage::new(JsHost::new(adapter));
-        if !is_sync && let Ok(deadline) = Duration::try_from_secs_f64(deadline / 1000.0) {
+        let deadline = millis::duration(deadline);
+        if !is_sync && deadline < Duration::MAX {
             storage = storage.with_deadline(deadline);
         }
         Self { storage: Arc::new(storage), is_sync }
@@ -159,7 +161,7 @@ impl Storage {
     /// `min_age` is in milliseconds; an hour unless given.
     pub fn repair(&self, min_age: Option<f64>, requeue: Vec<String>) -> JsValue {
         let requeue = requeue.iter().filter_map(|id| Id::read(id.as_bytes())).collect();
-        let min_age = min_age.map(|age| Duration::try_from_secs_f64(age / 1000.0).unwrap_or(Duration::MAX));
+        let min_age = min_age.map(millis::duration);
         let repair = Repair { min_age: min_age.unwrap_or(Repair::default().min_age), requeue };
         self.call(|storage| async move { storage.repair(repair).await }, |findings| to_js(&findings))
     }
@@ -191,7 +193,7 @@ impl Storage {
 
     /// Messages as they come; everything is looked through every so many milliseconds.
     pub fn wait(&self, every: f64) -> Subscription {
-        let wait = self.storage.wait(Duration::try_from_secs_f64(every / 1000.0).unwrap_or(Duration::MAX));
+        let wait = self.storage.wait(millis::duration(every));
         let subscriber = wait.subscriber();
         Subscription { storage: Arc::clone(&self.storage), wait: Rc::new(Cell::new(Some(Box::new(wait)))), subscriber }
     }

@@ -5,9 +5,9 @@ use minicbor::decode::Error;
 use minicbor::{Decoder, Encoder};
 
 use super::positions::{bits_of, digits_of, positions_in, positions_of};
-use super::{Bytes, Encoded, FORMAT, entries, entries_of, fields, keep, number, optional, record, stored};
+use super::{Bytes, Encoded, FORMAT, entries, entries_of, fields, items, keep, number, optional, record, stored};
 use crate::host::Stored;
-use crate::meta::{FORMAT_QUEUE, Failed, LastReply, Lease, Meta, Notice};
+use crate::meta::{FORMAT_QUEUE, Failed, LastReply, Lease, Meta, Notice, integer};
 
 /// What a record says of a notice.
 const OPEN: &str = "open";
@@ -90,21 +90,23 @@ pub(crate) fn decode_meta(bytes: &[u8]) -> Stored<Meta> {
     let read = fields(bytes, u64::from(FORMAT_QUEUE), |name, from| {
         match name {
             "timestamp" => timestamp = Some(number(from)?),
-            "attempts" => attempts = Some(from.u32()?),
-            "deliveredIndexes" => meta.delivered = positions(from)?,
-            "lease" => meta.lease = optional(from, decode_lease)?,
+            "attempts" => attempts = Some(count(from)?),
+            "deliveredIndexes" => meta.delivered = marks(from)?,
+            "lease" => meta.lease = Some(decode_lease(from)?),
             "failed" => meta.failed = list(from, decode_failed)?,
-            "firstAttempt" => meta.first_attempt = optional(from, number)?,
-            "expires" => meta.expires = optional(from, number)?,
-            "scheduled" => meta.scheduled = from.u32()?,
-            "untold" => meta.untold = optional(from, Decoder::u32)?,
-            "notice" => meta.notice = optional(from, decode_notice)?,
+            "firstAttempt" => meta.first_attempt = time(from)?,
+            "expires" => meta.expires = time(from)?,
+            "scheduled" => meta.scheduled = count(from)?,
+            "untold" => meta.untold = optional(from, count)?,
+            "notice" => meta.notice = Some(decode_notice(from)?),
             "replies" => meta.replies = list(from, decode_last_reply)?,
             name => keep(name, from, &mut unknown)?,
         }
         Ok(())
     });
-    stored(read, || Some(Meta { timestamp: timestamp?, attempts: attempts?, unknown: unknown.into_writer(), ..meta }))
+    stored(read, || {
+        Meta { timestamp: timestamp?, attempts: attempts?, unknown: unknown.into_writer(), ..meta }.checked()
+    })
 }
 
 fn decode_notice(from: &mut Decoder<'_>) -> Result<Notice, Error> {
@@ -117,36 +119,38 @@ fn decode_notice(from: &mut Decoder<'_>) -> Result<Notice, Error> {
 }
 
 fn decode_failed(from: &mut Decoder<'_>) -> Result<Failed, Error> {
-    let mut failed = Failed::default();
+    let (mut attempt, mut indexes) = (None, None);
     entries(from, |name, from| {
         match name {
-            "attempt" => failed.attempt = from.u32()?,
-            "indexes" => failed.indexes = positions(from)?,
+            "attempt" => attempt = Some(count(from)?),
+            "indexes" => indexes = Some(positions(from)?),
             _ => from.skip()?,
         }
         Ok(())
     })?;
-    Ok(failed)
+    let failed = attempt.zip(indexes).map(|(attempt, indexes)| Failed { attempt, indexes });
+    failed.ok_or_else(|| Error::message("a part of a failure"))
 }
 
 fn decode_last_reply(from: &mut Decoder<'_>) -> Result<LastReply, Error> {
-    let mut last = LastReply::default();
+    let (mut code, mut message, mut indexes) = (None, String::new(), None);
     entries(from, |name, from| match name {
         "reply" => entries(from, |name, from| {
             match name {
-                "code" => last.code = from.u16()?,
-                "message" => last.message = from.decode()?,
+                "code" => code = Some(count(from)?),
+                "message" => message = from.decode()?,
                 _ => from.skip()?,
             }
             Ok(())
         }),
         "indexes" => {
-            last.indexes = positions(from)?;
+            indexes = Some(positions(from)?);
             Ok(())
         }
         _ => from.skip(),
     })?;
-    Ok(last)
+    let last = code.zip(indexes).map(|(code, indexes)| LastReply::stored(code, message, indexes));
+    last.ok_or_else(|| Error::message("a part of a reply"))
 }
 
 /// A list of whatever `decode` reads.
@@ -154,8 +158,12 @@ fn list<'b, T>(
     from: &mut Decoder<'b>,
     mut decode: impl FnMut(&mut Decoder<'b>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
-    let Some(length) = from.array()? else { return Err(Error::message("a list of unknown length")) };
-    (0..length).map(|_| decode(from)).collect()
+    let (length, mut all) = (from.array()?, Vec::new());
+    items(length, from, |from| {
+        all.push(decode(from)?);
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 fn decode_lease(from: &mut Decoder<'_>) -> Result<Lease, Error> {
@@ -171,11 +179,34 @@ fn decode_lease(from: &mut Decoder<'_>) -> Result<Lease, Error> {
     until.zip(owner).map(|(until, owner)| Lease { until, owner }).ok_or_else(|| Error::message("a part of a lease"))
 }
 
-/// Positions, however they are written: another program has a plain list where there are none.
-fn positions(from: &mut Decoder<'_>) -> Result<Vec<u32>, Error> {
+/// A count or a position, however another program wrote it.
+fn count(from: &mut Decoder<'_>) -> Result<u32, Error> {
+    integer(number(from)?).ok_or_else(|| Error::message("a number that is no count"))
+}
+
+/// A time that may be missing: what is no number is none.
+fn time(from: &mut Decoder<'_>) -> Result<Option<f64>, Error> {
+    match from.datatype()? {
+        Type::F16 | Type::F32 | Type::F64 => Ok(Some(from.f64()?).filter(|time| !time.is_nan())),
+        Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => {
+            number(from).map(Some)
+        }
+        _ => from.skip().map(|()| None),
+    }
+}
+
+/// The positions of those who are marked, as bits: another program has a plain list where there are none.
+fn marks(from: &mut Decoder<'_>) -> Result<Vec<u32>, Error> {
     match from.datatype()? {
         Type::Bytes => from.bytes().map(positions_of),
+        _ => list(from, count),
+    }
+}
+
+/// The positions of others, as digits, or as a plain list.
+fn positions(from: &mut Decoder<'_>) -> Result<Vec<u32>, Error> {
+    match from.datatype()? {
         Type::String => positions_in(from.str()?),
-        _ => from.decode(),
+        _ => list(from, count),
     }
 }

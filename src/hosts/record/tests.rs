@@ -1,7 +1,7 @@
 use super::*;
 use crate::envelope::{Client, Envelope, NoticeOf};
 use crate::id::Id;
-use crate::meta::{Lease, Meta};
+use crate::meta::{LastReply, Lease, Meta};
 
 fn bytes(parts: &[&str]) -> Vec<u8> {
     let digits: Vec<u8> = parts.concat().bytes().filter(|byte| *byte != b' ').collect();
@@ -110,4 +110,29 @@ fn what_cannot_be_read_is_corrupt_and_what_a_later_version_wrote_is_newer() {
     }
     assert_eq!(decode_meta(&bytes(&["03 05"])), Stored::Newer);
     assert_eq!(decode_envelope(&bytes(&["1b ffffffffffffffff"]), None), Stored::Newer);
+}
+
+/// `tests/garbage.test.js` reads the same list.
+#[test]
+fn a_record_is_good_or_corrupt_here_as_it_is_for_javascript() {
+    let records: Vec<serde_json::Value> = serde_json::from_str(include_str!("verdicts.json")).unwrap();
+    for one in records {
+        let [name, verdict, record] = ["name", "verdict", "record"].map(|field| one[field].as_str().unwrap());
+        let found = match decode_meta(&bytes(&[record])) {
+            Stored::Good(_) => "good",
+            Stored::Corrupt => "corrupt",
+            Stored::Newer => "newer",
+        };
+        assert_eq!(found, verdict, "{name}");
+    }
+}
+
+#[test]
+fn a_reply_whose_code_cannot_be_one_is_no_answer() {
+    let fields = ["timestamp", "attempts", "replies", "reply", "code", "message", "indexes"].map(text);
+    let [timestamp, attempts, replies, reply, code, message, indexes] = &fields;
+    let head = ["02 a3", timestamp, "05", attempts, "00", replies, "81 a2", reply, "a2"];
+    let record = [&head[..], &[code, "1a 00011170", message, "60", indexes, "62 3031"]].concat();
+    let Stored::Good(meta) = decode_meta(&bytes(&record)) else { panic!("it is not good") };
+    assert_eq!(meta.replies, [LastReply { code: 450, message: String::new(), indexes: vec![0] }]);
 }

@@ -2,9 +2,9 @@
 
 use super::{AttemptState, Stage};
 use crate::meta::{Failed, LastReply};
+use crate::queue::due::Early;
 use crate::queue::outcome::Outcome;
 use crate::queue::schedule::QueuedMessage;
-use crate::queue::scheduler::Early;
 
 impl AttemptState {
     /// What the schedule knew of the message.

@@ -1,7 +1,8 @@
 //! What the schedule knows of the messages that wait: as records say, and as others change them.
 
-use super::{Early, Heard, Scheduler};
+use super::{Heard, Scheduler};
 use crate::id::Id;
+use crate::queue::due::Early;
 use crate::queue::schedule::QueuedMessage;
 
 impl Scheduler {

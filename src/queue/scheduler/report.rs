@@ -2,8 +2,8 @@
 
 use super::{LOOK_AGAIN, Scheduler};
 use crate::queue::info::Info;
-use crate::queue::run::Tally;
 use crate::queue::schedule::QueuedMessage;
+use crate::queue::tally::Tally;
 
 impl Scheduler {
     /// What attempts have come to so far that no run has made.
