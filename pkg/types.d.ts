@@ -251,7 +251,7 @@ export interface Info {
 
 /** An answer as SMTP gives it. */
 export interface Reply {
-  /** Three digits: 2xx is delivered, 5xx refused, anything else deferred. */
+  /** Three digits: 2xx is delivered, 5xx given up, anything else deferred. */
   code: number;
   /** A text for people, mostly with an enhanced status code (RFC 3463) in front: `'2.0.0 Ok'`. */
   message: string;
@@ -296,7 +296,10 @@ export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer
 export interface Attempt {
   /** Which message it is, the same at every attempt: what a key against sending twice can be made of. */
   id: string;
-  /** Is aborted when the attempt is out of time: what is answered later counts no more. */
+  /**
+   * Is aborted when the attempt is out of time, and when the queue is stopped with a `timeout` that has passed. An answer
+   * that comes at once, before the program turns to other work, still counts. A later one does not.
+   */
   readonly signal: Signal;
 }
 

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { DictStorage, PermanentRelayError, Queue, TransientRelayError } from '../pkg/load/inline.js';
 import { httpRelay } from '../pkg/relays.js';
+import { cases } from './support/smtp-replies.js';
 
 const id = '0123456789abcdef0123456789abcdef';
 const envelope = {
@@ -382,6 +383,18 @@ test('an answer of SMTP in the header says it itself', async () => {
     [500, 'nonsense', 'deferred 450 4.0.0 HTTP 500'],
   ])) {
     assert.equal(await judged(status, { 'X-Smtp-Reply': header }), expected, header);
+  }
+});
+
+test('a reply means over HTTP what it means to a message over SMTP', async () => {
+  for (const { at, reply, outcome } of cases) {
+    if (at !== '.' || reply.includes('\r\n')) continue;
+    const expected = outcome.replace('failed', 'refused');
+    const [code, message] = [Number(reply.slice(0, 3)), reply.slice(4)];
+    const json = JSON.stringify({ replies: Array(3).fill({ code, message }) });
+    assert.equal(await judged(200, { 'Content-Type': 'application/json' }, json), expected, reply);
+    if (/[^ -~]/.test(reply)) continue; // nothing for a header
+    assert.equal(await judged(200, { 'X-Smtp-Reply': `${code}; message="${message}"` }), expected, reply);
   }
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DictStorage, Queue, formatMessage, parseMessage } from '../pkg/load/inline.js';
+import { httpRelay } from '../pkg/relays.js';
 import { Random } from './support/random.js';
 
 /** @param {string} text one byte a character */
@@ -93,6 +94,42 @@ test('an envelope is written with its headers in UTF-8, each line with CRLF, and
   const envelope = { sender: null, recipients: [], headers, message: Uint8Array.of(0, 255) };
   assert.ok(Buffer.concat([Buffer.from(head), Buffer.from([0, 255])]).equals(formatMessage(envelope)));
   assert.deepEqual(read(formatMessage({})), '\r\n');
+});
+
+test('a relay hands over the bytes that formatMessage makes, and refuses what it refuses', async () => {
+  /** @type {[string, string][]} */
+  const headers = [
+    ['Subject', 'Hello'], ['Subject ', ' old'], ['X-Empty', ''], ['X-\u00fc', 'Gr\u00fc\u00dfe \ud83d\ude00'], [' ', ' '],
+    ['To', 'a,\r\n b'], ['To', 'a,\n\tb'], ['To', 'a,\n \r\n\tb'], ['To', '\r\n '],
+    ['', ''], ['A:B', '1'], ['A:', '1'], [':', '1'], ['A\r\nB', '1'], ['A\nB', '1'], ['A\rB', '1'], ['A\r\n B', '1'], ['A\0', '1'],
+    ['A', '\r'], ['A', '\n'], ['A', 'a\r b'], ['A', 'a\r\tb'], ['A', 'a\rb'], ['A', 'a\r\r\n b'], ['A', 'a\r\n'], ['A', 'a\nb'],
+    ['A', 'a\r\nBcc: x'], ['A', 'a\n \nBcc: x'], ['A', 'a\0'], ['A', '\ud800'], ['\udc00', 'a'], ['A'.repeat(90), '\0'.repeat(90)],
+  ];
+  const wrong = /** @type {any[]} */ ([
+    { headers: null }, { headers: {} }, { headers: [['A']] }, { headers: [['A', 1]] }, { headers: [[null, 'a']] }, { headers: ['A: b'] },
+    { message: null }, { message: 7 }, { message: 'a\ud800' }, { headers: [['A', 'b'], ['', '']], message: 7 },
+  ]);
+  const right = [{}, { message: 'Gr\u00fc\u00dfe\n' }, { message: Uint8Array.of(0, 255, 13) }, { headers: headers.slice(0, 9), message: '.' }];
+  for (const envelope of [...headers.map((each) => ({ headers: [['Z', 'z'], each], message: 'Hi' })), ...right, ...wrong]) {
+    let posted;
+    const relay = httpRelay({
+      url: 'https://mail.example/',
+      async fetch(_, { body }) {
+        posted = body;
+        return new Response();
+      },
+    });
+    const refusal = await Promise.resolve(relay.attempt({ sender: null, recipients: ['a@example.com'], ...envelope }, 0, /** @type {any} */ ({})))
+      .then(() => undefined, String);
+    let [expected, refused] = /** @type {any[]} */ ([]);
+    try {
+      expected = formatMessage(envelope);
+    } catch (error) {
+      refused = String(error);
+    }
+    assert.equal(refusal, refused, JSON.stringify(envelope));
+    assert.deepEqual(posted, expected, JSON.stringify(envelope));
+  }
 });
 
 test('what is no message and what is no envelope is refused by its name', () => {

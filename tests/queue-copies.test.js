@@ -110,6 +110,25 @@ onEachStorage('A queue', (scene) => {
     await assert.rejects(queue.stop({ timeout: -1 }), { name: 'RangeError', message: /^options\.timeout: / });
   });
 
+  test('an answer counts that comes at once after the signal of its attempt, and a later one does not', async () => {
+    let isLate = false;
+    const relay = {
+      attempt: (_, __, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => {
+        if (isLate) setTimeout(resolve, 50, null);
+        else resolve(null);
+      })),
+    };
+    for (const outcome of ['delivered', 'deferred']) {
+      const { queue, until } = scene.make(relay);
+      queue.start();
+      await queue.enqueue(message(['a']));
+      await until('attempt');
+      await queue.stop({ timeout: 0 });
+      await until(outcome);
+      isLate = true;
+    }
+  });
+
   test('a started queue attempts at once what is written beside it on the same storage', { timeout: 30_000 }, async () => {
     const { queue, until } = scene.make({ attempt: () => null });
     queue.start();

@@ -152,6 +152,36 @@ async fn an_attempt_that_is_out_of_time_is_deferred_and_its_relay_hears_of_it() 
     assert_eq!((aborted.load(Ordering::Relaxed), events.of("deferred").len()), (2, 2));
 }
 
+/// Answers when its attempt is aborted and others have had so many turns.
+struct Late(usize);
+
+impl Relay<Envelope> for Late {
+    async fn attempt(&self, _: &Envelope, attempt: Attempt) -> Result<Answer, BoxError> {
+        attempt.signal.aborted().await;
+        for _ in 0..self.0 {
+            tokio::task::yield_now().await;
+        }
+        Ok(Answer::delivered())
+    }
+}
+
+#[tokio::test]
+async fn an_answer_counts_that_comes_at_once_after_the_attempt_is_aborted_and_a_later_one_does_not() {
+    for (turns, outcome) in [(0, "delivered"), (100, "deferred")] {
+        for is_stopped in [false, true] {
+            let host = with_messages(1).await;
+            let (options, events) = watched();
+            let attempt_timeout = if is_stopped { options.attempt_timeout } else { Some(Duration::from_millis(1)) };
+            let queue = Arc::new(queue_on(&host, Late(turns), Options { attempt_timeout, ..options }));
+            let task = start(&queue);
+            events.until(if is_stopped { "attempt" } else { outcome }).await;
+            queue.stop_within(Duration::from_millis(1)).await;
+            task.await.unwrap().unwrap();
+            assert_eq!(events.of(outcome).len(), 1, "{outcome}, stopped: {is_stopped}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stop_within_a_time_ends_the_attempts_that_take_longer() {
     let host = with_messages(1).await;

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import nodemailer from 'nodemailer';
 import { PermanentRelayError, TransientRelayError } from '../pkg/load/inline.js';
 import { smtpRelay } from '../pkg/relays.js';
 import { startSmtp } from './support/smtp.js';
+import { cases, startReplies } from './support/smtp-replies.js';
 
 /** @typedef {import('./support/smtp.js').Rules} Rules */
 
@@ -150,11 +152,29 @@ test('who is too many for one transaction is deferred, as 452 or as the 552 of o
   }
 });
 
-test('552 to the sender or to the message is no matter of too many recipients', async (t) => {
-  for (const step of ['from', 'data']) {
-    const { relay } = await pair(t, { [step]: () => '552 Too much mail data' });
-    assert.deepEqual(await attempt(relay), Array(3).fill('refused 552 Too much mail data'), step);
+test('every reply has its meaning, by the command that it is to', async (t) => {
+  const server = await startReplies();
+  t.after(server.stop);
+  for (const [number, { at, reply, outcome }] of cases.entries()) {
+    const transport = nodemailer.createTransport({ host: '127.0.0.1', port: server.port, name: `case-${number}` });
+    const outcomes = await attempt(smtpRelay(transport), { ...envelope, recipients: ['a@example.com'] });
+    assert.deepEqual([outcomes].flat(), [outcome.replace('failed', 'refused')], `${at} ${reply}`);
   }
+});
+
+test('every address is sent, or needs SMTPUTF8, or is refused', async (t) => {
+  const server = await startReplies();
+  t.after(server.stop);
+  const relay = smtpRelay(nodemailer.createTransport({ host: '127.0.0.1', port: server.port }));
+  /** @type {{ address: string, outcome: string }[]} */
+  const addresses = JSON.parse(readFileSync(new URL('fixtures/smtp-addresses.json', import.meta.url), 'utf8'));
+  const outcomes = await attempt(relay, { ...envelope, recipients: addresses.map(({ address }) => address) });
+  /** @type {Record<string, string>} */
+  const said = {
+    sent: 'delivered 250 2.6.0 Taken', refused: 'refused 553 5.1.3 The address cannot be sent over SMTP',
+    'needs SMTPUTF8': 'refused 553 5.6.7 The address needs SMTPUTF8, which the server does not offer',
+  };
+  addresses.forEach(({ address, outcome }, i) => assert.equal(outcomes[i], said[outcome], JSON.stringify(address)));
 });
 
 test('a sender that is refused is an answer for everybody, refused or deferred as it says', async (t) => {
@@ -300,11 +320,11 @@ test('no address adds a recipient, a command or a parameter', async (t) => {
   assert.equal(server.mails.length, before);
 });
 
-test('a header that would end early is no message', async (t) => {
+test('a header that would not be one header is no message', async (t) => {
   const { server, relay } = await pair(t);
-  for (const header of [['Subject', 'x\r\nBcc: evil@example.com'], ['X\r\nY', 'x'], ['X', 'a\0'], ['X', 'a\r']]) {
+  for (const header of [['Subject', 'x\r\nBcc: evil@example.com'], ['X\r\nY', 'x'], ['X', 'a\0'], ['X', 'a\r'], ['X:Y', 'x']]) {
     const headers = /** @type {[string, string][]} */ ([header]);
-    await assert.rejects(async () => relay.attempt({ ...envelope, headers }, 0), /^TypeError: headers: expected/);
+    await assert.rejects(async () => relay.attempt({ ...envelope, headers }, 0), /^TypeError: headers\[0\]\[[01]\]: expected a header/);
   }
   assert.equal(server.mails.length, 0);
 });

@@ -1,8 +1,11 @@
 //! The relay over SMTP, on a server.
 
+use std::collections::HashMap;
 use std::process::Stdio;
 use std::time::Duration;
 
+use ::serde::de::DeserializeOwned;
+use lettre::transport::smtp::extension::ClientId;
 use slimta_queue_dict::queue::{Answer, Attempt, Relay, Verdict};
 use slimta_queue_dict::relays::SmtpRelay;
 use slimta_queue_dict::{Envelope, Id};
@@ -20,8 +23,17 @@ struct Sink {
 
 impl Sink {
     async fn start(options: &str) -> Self {
+        Self::of(&["smtp-sink.js", options]).await
+    }
+
+    /// One that answers as the cases say that `cases` reads.
+    async fn of_replies() -> Self {
+        Self::of(&["smtp-replies.js"]).await
+    }
+
+    async fn of(program: &[&str]) -> Self {
         let mut command = Command::new("node");
-        command.arg(in_repository("tests/support/smtp-sink.js")).arg(options);
+        command.current_dir(in_repository("tests/support")).args(program);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines.next_line().await.unwrap().expect("Node, and what package.json names").parse().unwrap();
@@ -44,6 +56,12 @@ fn envelope(recipients: &[&str]) -> Envelope {
         recipients: recipients.iter().map(|recipient| format!("{recipient}@example.com")).collect(),
         ..Envelope::parse(b"Subject: Hello\r\n\r\n.\nHow are you?\n")
     }
+}
+
+/// A table that tests in both languages go by.
+fn cases<T: DeserializeOwned>(name: &str) -> Vec<T> {
+    let text = std::fs::read_to_string(in_repository(&format!("tests/fixtures/{name}.json"))).unwrap();
+    serde_json::from_str(&text).unwrap()
 }
 
 fn attempt() -> Attempt {
@@ -150,6 +168,31 @@ async fn addresses_beyond_ascii_go_in_a_transaction_of_their_own_or_are_refused(
     let refused = "failed 550 5.6.7 The address of the sender needs SMTPUTF8, which the server does not offer";
     let sender = Envelope { sender: Some("gr\u{fc}\u{df}e@example.com".into()), ..envelope };
     assert_eq!(outcomes(&without.relay(), &sender).await, [refused; 2]);
+}
+
+#[tokio::test]
+async fn every_reply_has_its_meaning_by_the_command_that_it_is_to() {
+    let sink = Sink::of_replies().await;
+    for (number, case) in cases::<HashMap<String, String>>("smtp-replies").iter().enumerate() {
+        let relay = sink.relay().with_hello_name(ClientId::Domain(format!("case-{number}")));
+        assert_eq!(outcomes(&relay, &envelope(&["a"])).await, [&*case["outcome"]], "{case:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_address_is_sent_or_needs_smtputf8_or_is_refused() {
+    let sink = Sink::of_replies().await;
+    let cases = cases::<HashMap<String, String>>("smtp-addresses");
+    let recipients = cases.iter().map(|case| case["address"].clone()).collect();
+    let each = outcomes(&sink.relay(), &Envelope { recipients, ..envelope(&[]) }).await;
+    for (outcome, case) in each.iter().zip(&cases) {
+        let expected = match &*case["outcome"] {
+            "sent" => "delivered 250 2.6.0 Taken",
+            "needs SMTPUTF8" => "failed 553 5.6.7 The address needs SMTPUTF8, which the server does not offer",
+            _ => "failed 553 5.1.3 The address cannot be sent over SMTP",
+        };
+        assert_eq!(outcome, expected, "{case:?}");
+    }
 }
 
 #[tokio::test]

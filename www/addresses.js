@@ -1,7 +1,7 @@
 /** An address as RFC 5322, section 3.4, writes it, with what people call whoever has it. @typedef {{ name: string, address: string }} Mailbox */
 
 /** A text that cannot be read as addresses; `part` is what of it. */
-export class AddressError extends Error {
+class AddressError extends Error {
   /** @param {string} part */
   constructor(part) {
     super(`“${part.trim()}” is no address`);

@@ -33,7 +33,7 @@ export function copyForeign(envelope) {
  * @param {any} value
  * @returns {Envelope | undefined}
  */
-export function copyStored(value) {
+function copyStored(value) {
   try {
     return copyOf(value, true);
   } catch {

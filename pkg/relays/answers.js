@@ -13,7 +13,8 @@ const LONGEST = 500;
  * @returns {string}
  */
 export function line(text) {
-  return String(text ?? '').replace(/[\s\p{Cc}]+/gu, ' ').trim().slice(0, LONGEST);
+  const words = String(text ?? '').replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  return words.length > LONGEST ? Array.from(words.slice(0, 2 * LONGEST)).slice(0, LONGEST).join('') : words;
 }
 
 /**
@@ -24,7 +25,7 @@ export function line(text) {
  */
 export function parseReply(text) {
   const [first, ...more] = typeof text === 'string' ? text.trim().split(/\r?\n/) : [];
-  const [, code, message] = /^([2-5]\d\d)(?:[ -](.*))?$/.exec(first ?? '') ?? [];
+  const [, code, message] = /^([2-5]\d\d)(?:[ -](.*))?$/s.exec(first ?? '') ?? [];
   if (!code) return undefined;
   // Later lines repeat the code, and often the enhanced status code too.
   const [enhanced = ''] = /^[245]\.\d{1,3}\.\d{1,3} /.exec(message ?? '') ?? [];
@@ -43,7 +44,29 @@ export function parseReply(text) {
  */
 export function toOutcome(reply) {
   if (reply.code >= 200 && reply.code < 300) return reply;
+  if (reply.code === 552 && /^[245]\.5\.3(?!\S)/.test(reply.message)) return ofTooMany(reply);
   return reply.code >= 500 && !OF_THE_SESSION.has(reply.code) ? new PermanentRelayError(reply) : toDeferral(reply);
+}
+
+/**
+ * What a reply to RCPT means. Here 552 without an enhanced status code means too many recipients, as RFC 821 had it
+ * (RFC 5321, section 4.5.3.1.10).
+ *
+ * @param {Reply} reply
+ * @returns {Reply | TransientRelayError | PermanentRelayError}
+ */
+export function toOutcomeOfRecipient(reply) {
+  const isPlain = reply.code === 552 && !/^[245]\.\d{1,3}\.\d{1,3}(?!\S)/.test(reply.message);
+  return isPlain ? ofTooMany(reply) : toOutcome(reply);
+}
+
+/**
+ * Recipients who are too many for one transaction are tried again.
+ *
+ * @param {Reply} reply
+ */
+function ofTooMany({ code, message }) {
+  return new TransientRelayError(`452 4.5.3 The server answered ${code} ${message}`);
 }
 
 /**

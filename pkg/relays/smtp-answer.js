@@ -1,10 +1,10 @@
-/** @import { Outcome, Reply } from '../types.js' */
+/** @import { Outcome } from '../types.js' */
 import { PermanentRelayError, TransientRelayError } from '../replies.js';
 import { canonical } from './addresses.js';
-import { line, parseReply, toDeferral, toOutcome } from './answers.js';
+import { line, parseReply, toDeferral, toOutcome, toOutcomeOfRecipient } from './answers.js';
 
 /** Commands whose refusal is one of the message; that of any other is one of the connection or its credentials. */
-const OF_THE_MESSAGE = ['MAIL FROM', 'RCPT TO', 'DATA'];
+const MEANINGS = new Map([['MAIL FROM', toOutcome], ['RCPT TO', toOutcomeOfRecipient], ['DATA', toOutcome]]);
 
 /**
  * @param {any} info what nodemailer says of a message that at least one recipient was accepted for
@@ -68,22 +68,9 @@ function refusal(error) {
       ? new PermanentRelayError(`552 5.3.4 ${line(error.message)}`)
       : new TransientRelayError(`4.4.2 ${line(error?.message ?? error)}`);
   }
-  if (isTooMany(reply, error.command)) {
-    return new TransientRelayError(`452 4.5.3 The server answered 552 ${reply.message}`);
-  }
-  const outcome = OF_THE_MESSAGE.includes(error.command) ? toOutcome(reply) : toDeferral(reply);
+  const toMeaning = MEANINGS.get(error.command) ?? toDeferral;
+  const outcome = toMeaning(reply);
   return outcome instanceof Error ? outcome : toDeferral(reply);
-}
-
-/**
- * Whether a server has as many recipients as it takes, and answers as RFC 821 had it (RFC 5321, section 4.5.3.1.10).
- *
- * @param {Reply} reply
- * @param {unknown} command
- */
-function isTooMany({ code, message }, command) {
-  const isPlain = command === 'RCPT TO' && !/^[245]\.\d{1,3}\.\d{1,3}\b/.test(message);
-  return code === 552 && (isPlain || /^[45]\.5\.3\b/.test(message));
 }
 
 /** @param {unknown} list */

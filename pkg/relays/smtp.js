@@ -37,17 +37,18 @@ const KNOWN = 3_600_000;
  * What an answer means, for each recipient:
  *
  * - accepted by RCPT and DATA (over LMTP by the answer of its own after the data): delivered, with the last reply;
- * - refused with 5xx at MAIL, RCPT or DATA: refused; but 503 and what asks for encryption or credentials: deferred, and
- *   so is 552 where it means too many recipients (RFC 5321, section 4.5.3.1.10);
+ * - refused with 5xx at MAIL, RCPT or DATA: given up; but 503 and what asks for encryption or credentials: deferred,
+ *   and so is 552 where it means too many recipients (RFC 5321, section 4.5.3.1.10): with 5.5.3 always, and without an
+ *   enhanced status code at RCPT;
  * - refused with 4xx anywhere, or with 5xx at the greeting, at EHLO, STARTTLS or AUTH: deferred, as is whatever ends
  *   without an answer: no connection, one that is lost, a server that says nothing in time, a recipient whom the
  *   transport does not mention.
  *
- * An address with control characters, angle brackets or blanks at its ends is refused (553) and not sent. A message
+ * An address with control characters, angle brackets or blanks at its ends is given up (553) and not sent. A message
  * beyond ASCII is announced with 8BITMIME where the server offers it.
  *
  * Recipients whose local part is beyond ASCII go after the others, in transactions of their own that are announced with
- * SMTPUTF8. Where the server has not offered it, they are refused (553 5.6.7) and not sent, and so is everybody (550
+ * SMTPUTF8. Where the server has not offered it, they are given up (553 5.6.7) and not sent, and so is everybody (550
  * 5.6.7) if the sender is such an address. A transport tells what the server offers once a transaction has come to its
  * end: until one has, the server itself answers for such an address.
  *
@@ -105,12 +106,8 @@ class SmtpRelay {
     const message = toBytes(envelope);
     /** @type {Map<string, Outcome>} */
     const outcomes = new Map();
-    for (const recipient of envelope.recipients) {
-      if (isTransmissible(recipient)) continue;
-      outcomes.set(canonical(recipient), new PermanentRelayError('553 5.1.3 The address cannot be sent over SMTP'));
-    }
-    const left = new Map(envelope.recipients.map((each) => [canonical(each), each]));
-    for (const key of outcomes.keys()) left.delete(key);
+    // An address that cannot be sent may be canonically one that can.
+    const left = new Map(envelope.recipients.filter(isTransmissible).map((each) => [canonical(each), each]));
     const isBeyond = Boolean(sender) && needsUtf8(sender);
     for (const beyond of [false, true]) {
       const all = [...left].filter(([, address]) => (isBeyond || needsUtf8(address)) === beyond);
@@ -122,7 +119,9 @@ class SmtpRelay {
         for (const [key] of some) outcomes.set(key, found.get(key));
       }
     }
-    return envelope.recipients.map((each) => outcomes.get(canonical(each)));
+    return envelope.recipients.map((each) => (isTransmissible(each)
+      ? outcomes.get(canonical(each))
+      : new PermanentRelayError('553 5.1.3 The address cannot be sent over SMTP')));
   }
 
   /**

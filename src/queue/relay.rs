@@ -18,7 +18,9 @@ pub struct Attempt {
     pub id: Id,
     /// How often delivery was attempted before.
     pub attempts: u32,
-    /// Is aborted when the attempt is out of time.
+    /// Is aborted when the attempt is out of time, and when the queue is stopped within a time that has passed
+    /// ([`Queue::stop_within`](super::Queue::stop_within)). An answer that comes at once, before the program turns to
+    /// other work, still counts. A later one does not.
     pub signal: AbortSignal,
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Says when to stop: what is answered later counts no more. Clones share what they say.
+/// Says when to stop. Clones share what they say.
 #[derive(Clone, Debug, Default)]
 pub struct AbortSignal(Arc<State>);
 

@@ -1,5 +1,9 @@
 //! Addresses as they stand in SMTP commands.
 
+use idna::AsciiDenyList;
+
+use super::is_blank;
+
 /// An address between angle brackets, and whether it takes SMTPUTF8
 /// ([RFC 6531](https://www.rfc-editor.org/rfc/rfc6531)): not only its domain, which can be written in
 /// ASCII, is beyond ASCII.
@@ -13,13 +17,16 @@ impl WireAddress {
     /// None for what would end there early, or be something else when it arrives.
     pub(super) fn of(address: &str) -> Option<Self> {
         let is_wrong = |letter: char| letter.is_control() || matches!(letter, '<' | '>' | '\u{2028}' | '\u{2029}');
-        if address.is_empty() || address.trim() != address || address.contains(is_wrong) {
+        if address.is_empty() || address.trim_matches(is_blank) != address || address.contains(is_wrong) {
             return None;
         }
         let text = match address.rsplit_once('@') {
             Some((local, domain)) if !domain.is_ascii() => {
                 // What is no name of a host goes as it is.
-                idna::domain_to_ascii(domain).map_or_else(|_| address.into(), |domain| format!("{local}@{domain}"))
+                match idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::URL) {
+                    Ok(domain) if !domain.is_empty() => format!("{local}@{domain}"),
+                    _ => address.to_owned(),
+                }
             }
             _ => address.to_owned(),
         };

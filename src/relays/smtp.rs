@@ -38,14 +38,15 @@ enum Tls {
 ///
 /// - accepted by RCPT and DATA: delivered, with the last reply;
 /// - refused with 5xx at MAIL, RCPT or DATA: given up; but 503 and what asks for encryption or credentials:
-///   tried again, and so is 552 where it means too many recipients (RFC 5321, section 4.5.3.1.10);
+///   tried again, and so is 552 where it means too many recipients (RFC 5321, section 4.5.3.1.10): with 5.5.3
+///   always, and without an enhanced status code at RCPT;
 /// - refused with 4xx anywhere, or with 5xx at the greeting, at EHLO, STARTTLS or AUTH: tried again, as is
 ///   whatever ends without an answer: no connection, one that is lost, a server that says nothing in time.
 ///
-/// An address with control characters, angle brackets or blanks at its ends is refused (553) and not sent.
+/// An address with control characters, angle brackets or blanks at its ends is given up (553) and not sent.
 /// A message beyond ASCII is announced with 8BITMIME where the server offers it. Recipients whose local
 /// part is beyond ASCII go after the others, in transactions of their own that are announced with
-/// SMTPUTF8. Where the server does not offer that, they are refused (553 5.6.7), and so is everybody
+/// SMTPUTF8. Where the server does not offer that, they are given up (553 5.6.7), and so is everybody
 /// (550 5.6.7) if the sender is such an address.
 ///
 /// When a connection is lost after the data and before the answer, nobody can know whether the server took

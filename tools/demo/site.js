@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { pageFiles } from './bundle.js';
 
 /** @param {string} folder is emptied before */
-export async function writeSite(folder) {
+async function writeSite(folder) {
   await rm(folder, { recursive: true, force: true });
   for (const [name, contents] of await pageFiles({ simulated: true })) {
     await mkdir(dirname(join(folder, name)), { recursive: true });

@@ -8,11 +8,11 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::Rset;
 use lettre::transport::smtp::extension::Extension;
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::response::{Response, Severity};
 
 use crate::queue::{Reply, Verdict};
 use crate::relays::address::WireAddress;
-use crate::relays::meaning::{accepted_is_none, line, of_message, of_recipient};
+use crate::relays::meaning::{line, of_command, of_message, of_recipient};
 
 pub(super) struct Transaction<'a> {
     pub(super) sender: &'a str,
@@ -50,12 +50,15 @@ impl<'a> Transaction<'a> {
             mail.push_str(" SMTPUTF8");
         }
         let _ = write!(mail, "\r\n");
-        if let Err(refused) = connection.command(mail).await {
-            return failure(&refused, |reply| accepted_is_none(of_message(reply)));
+        match connection.command(mail).await {
+            Ok(reply) if is_done(&reply) => {}
+            Ok(reply) => return of_command(reply_of(&reply)),
+            Err(refused) => return failure(&refused, of_message),
         }
         for recipient in std::mem::take(left) {
             match connection.command(format!("RCPT TO:<{recipient}>\r\n")).await {
-                Ok(_) => left.push(recipient),
+                Ok(reply) if is_done(&reply) => left.push(recipient),
+                Ok(reply) => drop(verdicts.insert(recipient.to_owned(), of_recipient(reply_of(&reply)))),
                 Err(refused) => {
                     let is_over = refused.status().is_none();
                     verdicts.insert(recipient.to_owned(), failure(&refused, of_recipient));
@@ -72,7 +75,7 @@ impl<'a> Transaction<'a> {
         }
         match connection.command("DATA\r\n").await {
             Ok(reply) if reply.has_code(354) => {}
-            Ok(reply) => return accepted_is_none(of_message(reply_of(&reply))),
+            Ok(reply) => return of_command(reply_of(&reply)),
             Err(refused) => return failure(&refused, of_message),
         }
         match connection.message(self.message).await {
@@ -82,8 +85,20 @@ impl<'a> Transaction<'a> {
     }
 }
 
+/// Whether nothing more is to come for the command.
+fn is_done(response: &Response) -> bool {
+    response.code().severity == Severity::PositiveCompletion
+}
+
+/// Later lines repeat the code, and often the enhanced status code too.
 fn reply_of(response: &Response) -> Reply {
-    Reply::new(response.code().into(), line(&response.message().collect::<Vec<_>>().join(" ")))
+    let mut lines = response.message();
+    let mut reply = Reply::new(response.code().into(), lines.next().unwrap_or_default());
+    let status = reply.status().map(|status| format!("{status} ")).unwrap_or_default();
+    for each in lines {
+        let _ = write!(reply.message, " {}", each.strip_prefix(status.as_str()).unwrap_or(each));
+    }
+    Reply { message: line(&reply.message), ..reply }
 }
 
 /// What an error means: by the reply that it is about, if the server has answered.
