@@ -38,7 +38,10 @@ export interface Meta {
   deliveredIndexes?: number[];
   /** Who is attempting the message, and until when nobody else may. */
   lease?: Lease;
-  /** Those of `deliveredIndexes` that a queue has given up, by the number of the attempt that did. */
+  /**
+   * Those of `deliveredIndexes` that a queue has given up, by the number of the attempt that did. Where there are thousands
+   * of recipients, those of whom the sender was told are together, under the last of their attempts.
+   */
   failed?: FailedRecipients[];
   /** When a queue attempted the message first: its patience begins then. */
   firstAttempt?: number;

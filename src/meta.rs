@@ -6,6 +6,8 @@ use std::collections::BinaryHeap;
 /// record has a later one.
 #[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
 pub(crate) const FORMAT_QUEUE: u32 = 2;
+/// Up to here a list of positions takes a kibibyte at most.
+const APART: u32 = 4_096;
 
 /// The number as an index or a count, if it is one.
 #[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
@@ -31,7 +33,8 @@ pub struct Meta {
     /// Who is attempting the message now, if somebody is.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub lease: Option<Lease>,
-    /// Those of `delivered` that a queue has given up, by the attempt that did.
+    /// Those of `delivered` that a queue has given up, by the attempt that did. Where there are thousands of recipients,
+    /// those of whom the sender was told are together, under the last of their attempts.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub failed: Vec<Failed>,
     /// When a queue attempted the message first: its patience begins then.
@@ -162,8 +165,30 @@ impl Meta {
             return false;
         }
         self.mark_delivered(&left);
+        self.fold_failed();
         self.failed.push(Failed { attempt: *attempt, indexes: left });
         true
+    }
+
+    /// Keeps together, under the last of their attempts, those of whom nobody is to be told any more, where the lists of
+    /// each attempt would make the record too large for its host.
+    fn fold_failed(&mut self) {
+        let untold = self.untold;
+        let is_large = |failed: &Failed| failed.indexes.last().is_some_and(|last| *last >= APART);
+        if !self.failed.iter().any(is_large) {
+            return;
+        }
+        let mut told = Failed::default();
+        self.failed.retain(|failed| {
+            let is_told = Some(failed.attempt) != untold;
+            if is_told {
+                told.attempt = told.attempt.max(failed.attempt);
+                told.indexes.extend(&failed.indexes);
+            }
+            !is_told
+        });
+        told.indexes.sort_unstable();
+        self.failed.insert(0, told);
     }
 }
 
@@ -316,6 +341,24 @@ mod tests {
         meta.mark_delivered(&[4, 0, 4]);
         meta.mark_delivered(&[2, 0]);
         assert_eq!(meta.delivered, [0, 2, 4]);
+    }
+
+    #[test]
+    fn of_thousands_of_recipients_those_are_kept_together_who_were_told_of() {
+        let give_up = |meta: &mut Meta, attempt, index| {
+            let failed = Some(Failed { attempt, indexes: vec![index] });
+            Change { failed, untold: Some(Some(attempt)), ..Change::default() }.apply(meta);
+        };
+        let mut meta = Meta::new(1.0);
+        for (attempt, index) in [(1, 9), (2, 4_095), (3, 4_096)] {
+            give_up(&mut meta, attempt, index);
+            meta.untold = None;
+        }
+        assert_eq!(meta.failed.len(), 3);
+        give_up(&mut meta, 4, 5);
+        give_up(&mut meta, 5, 6);
+        let of = |attempt, indexes: &[u32]| Failed { attempt, indexes: indexes.into() };
+        assert_eq!(meta.failed, [of(3, &[9, 4_095, 4_096]), of(4, &[5]), of(5, &[6])]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { ClassicLevel } from 'classic-level';
 import { levelHost } from '../pkg/hosts/level.js';
+import { encodeMeta } from '../pkg/hosts/shared/codec.js';
 import { AsyncDictStorage, Queue, QueueError } from '../pkg/load/inline.js';
 import { smallDisk } from './support/disk.js';
 import { MemoryHost, Store } from './support/host.js';
@@ -188,4 +189,27 @@ describe('A queue on a LevelDB whose disk is full', () => {
     assert.deepEqual(await storage.getInfo(), { size: 0, metaSize: 0 });
     await db.close();
   });
+});
+
+test('a message to as many recipients as a record can mark is recorded after each attempt, however many give somebody up', async () => {
+  const recipients = Array.from({ length: 6_000 }, (_, i) => `u${i}@example.com`);
+  const limit = 1_500 + recipients.length * 5 / 8;
+  const host = new MemoryHost();
+  const commit = host.commit.bind(host);
+  host.commit = (batch) => {
+    const isLarge = batch.writes.some(({ dict, value }) => dict === 'meta' && value && encodeMeta(value).length > limit);
+    if (isLarge) throw new QueueError('too-large', `a record is larger than ${limit} bytes`);
+    return commit(batch);
+  };
+  const times = new Map();
+  const relay = relayOf(({ recipients }) => recipients.map((recipient, i) => {
+    times.set(recipient, (times.get(recipient) ?? 0) + 1);
+    return [ok, ...Array(recipients.length - 2).fill(later), { code: 550, message: '5.1.1 no such user' }][i];
+  }));
+  const queue = new Queue(new AsyncDictStorage(host), relay, { backoff: () => 0 });
+  await queue.enqueue({ ...message(recipients), sender: '' });
+  for (let attempts = 1; attempts <= 6; attempts++) {
+    await queue.run();
+    assert.equal([...times.values()].filter((count) => count === attempts).length, recipients.length - 2 * (attempts - 1));
+  }
 });

@@ -1,7 +1,8 @@
 /** How a queue tells of those whom it has given up, where that fails at first. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DictStorage, Queue } from '../pkg/load/inline.js';
+import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/inline.js';
+import { MemoryHost, Store } from './support/host.js';
 import { all, message, onEachStorage, relayOf, watch } from './support/queues.js';
 
 const refused = { code: 550, message: '5.1.1 no such user' };
@@ -87,4 +88,28 @@ test('a message of whose failures nobody was told yet is not among the delivered
   const states = [];
   for await (const { state } of queue.list()) states.push(state);
   assert.deepEqual(states, ['deferred']);
+});
+
+test('a host that tells of its own commits, and answers reads late, is no other hand: nothing is removed by one', async () => {
+  const store = new Store();
+  const host = new MemoryHost(store);
+  const [commit, read] = [host.commit.bind(host), host.read.bind(host)];
+  host.commit = async (batch) => {
+    const made = await commit(batch);
+    for (const { notify } of store.listeners) setImmediate(() => notify(batch.writes[0].id));
+    return made;
+  };
+  host.read = async (dict, id) => {
+    const found = await read(dict, id);
+    for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    return found;
+  };
+  const queue = new Queue(new AsyncDictStorage(host), relayOf(() => null));
+  const { events, until } = watch(queue);
+  queue.start();
+  for (let i = 0; i < 20; i++) await queue.enqueue(message([`u${i}`]));
+  await until('delivered', () => events.filter(({ type }) => type === 'delivered').length === 20);
+  for (let i = 0; i < 100; i++) await new Promise(setImmediate);
+  await queue.stop();
+  assert.deepEqual(events.filter(({ type }) => type === 'removed'), []);
 });

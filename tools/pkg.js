@@ -45,7 +45,8 @@ function optimise() {
   // A function with one caller stays a function unless it is tiny: in the huge ones that the pass makes otherwise nothing
   // repeats, and what is downloaded is compressed. That is a tenth of it.
   execFileSync('node_modules/.bin/wasm-opt', [
-    '-Oz', '--one-caller-inline-max-function-size=20', ...features.map((name) => `--enable-${name}`), `${MADE}_bg.wasm`, '-o', WASM,
+    '-Oz', '--converge', '--one-caller-inline-max-function-size=12', '--strip-producers', '--strip-target-features',
+    ...features.map((name) => `--enable-${name}`), `${MADE}_bg.wasm`, '-o', WASM,
   ], { stdio: 'inherit' });
 }
 

@@ -27,7 +27,7 @@ const DELETIONS = 500;
  * goes when the manifest comes, and comes when the manifest goes, until all chunks are gone too. What is left when a
  * program ends in between is an orphan envelope without recipients to `check`, and goes by `repair` or `remove`.
  *
- * A value has 65,536 bytes at most, so a message to more than about 128,000 recipients is `too-large`.
+ * A value has 65,536 bytes at most, so a message to more than about 102,000 recipients is `too-large`.
  *
  * @param {KvDatabase} kv
  * @param {{ prefix?: Readonly<Key> }} [options] `prefix` of all keys, `['slimta-queue']` unless given

@@ -44,7 +44,7 @@ const GROUP_BYTES = 2 ** 22;
  * size is split into chunks of 120,000 bytes, which come and go in the transaction of their manifest. Keys are
  * `meta:<id>`, `envelope:<id>` and `piece:<id>:<number>`; values are records as `codec.js` and `chunks.js` say.
  *
- * A message to more than about 259,000 recipients is `too-large`.
+ * A message to more than about 207,000 recipients is `too-large`.
  *
  * @param {ObjectStorage} storage of the object: `ctx.storage`
  * @returns {DictHost}

@@ -2,6 +2,7 @@
 
 mod admission;
 mod known;
+mod reads;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::reads::Reads;
 use super::attempt::AttemptState;
 use super::clock::Clock;
 use super::command::{End, Input};
@@ -29,6 +31,7 @@ pub(super) struct Scheduler {
     /// How long a message waits at most that was attempted before.
     longest_wait: f64,
     under_way: HashMap<Id, UnderWay>,
+    reads: Reads,
     destinations: Destinations,
     /// Those messages under way that wait for a destination.
     waiting: Schedule,
@@ -117,6 +120,7 @@ impl Scheduler {
             schedule: Schedule::default(),
             longest_wait,
             under_way: HashMap::new(),
+            reads: Reads::default(),
             destinations,
             waiting: Schedule::default(),
             limit,
@@ -287,6 +291,7 @@ impl Scheduler {
         }
         let stood_in_line = self.waiting.remove(id).is_some();
         let under_way = self.under_way.remove(&id)?;
+        self.reads.ended(id);
         match &under_way.visit {
             Some(visit) if stood_in_line => self.destinations.give_up(visit),
             Some(visit) => self.destinations.leave(visit, attempted),

@@ -10,6 +10,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::event::{Cause, Kind};
+use super::on_drop::OnDrop;
 #[cfg(not(target_family = "wasm"))]
 use super::owners::here;
 use super::queue::Queue;
@@ -60,13 +61,14 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let mut position = Position::Start;
         let mut count = 0_usize;
         while !matches!(position, Position::End) {
+            let (ends, _reading) = self.begin_read();
             for (id, stored) in self.storage.load_entries(&mut position).await? {
                 if let Some(Stored::Good(meta)) = stored {
-                    self.put_found(id, &meta);
+                    self.put_found(id, &meta, ends);
                     if let Some(pass) = &mut pass {
                         let is_gone = self.learn(&meta).await;
                         if is_gone {
-                            self.put_found(id, &meta);
+                            self.put_found(id, &meta, ends);
                         }
                         pass.find(&self.shared.lock().scheduler, &self.settings().owner, is_gone, id, &meta);
                     }
@@ -84,8 +86,18 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         Ok(())
     }
 
-    /// Schedules a message as its record says.
-    fn put_found(&self, id: Id, meta: &Meta) {
+    /// Records are read until this is dropped; how many attempts have ended before, of those that
+    /// [`Scheduler::has_ended_since`](super::scheduler::Scheduler::has_ended_since) knows.
+    fn begin_read(&self) -> (usize, OnDrop<impl FnMut()>) {
+        let ends = self.shared.lock().scheduler.begin_read();
+        (ends, OnDrop(|| self.shared.lock().scheduler.end_read()))
+    }
+
+    /// Schedules a message as its record says, which was read when so many attempts had ended.
+    fn put_found(&self, id: Id, meta: &Meta, ends: usize) {
+        if self.shared.lock().scheduler.has_ended_since(id, ends) {
+            return self.shared.lock().scheduler.see(id);
+        }
         match &meta.lease {
             Some(lease) if lease.owner == self.settings().owner => {
                 self.shared.update_now(&self.timer, |state| state.scheduler.put_own(id, meta.timestamp));
@@ -149,13 +161,26 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             match latest {
                 Latest::At(timestamp, attempts) => self.put(id, timestamp, Some(attempts)),
                 Latest::Gone => self.forget(id),
-                Latest::Changed => match self.storage.get_meta(&id).await? {
-                    Some(Stored::Good(meta)) => self.put_found(id, &meta),
-                    _ => self.forget(id),
-                },
+                Latest::Changed => self.look_at(id).await?,
             }
         }
         Ok(())
+    }
+
+    /// Schedules, or forgets, a message whose record somebody has changed.
+    async fn look_at(&self, id: Id) -> Result<(), H> {
+        loop {
+            let (ends, _reading) = self.begin_read();
+            let found = self.storage.get_meta(&id).await?;
+            if self.shared.lock().scheduler.has_ended_since(id, ends) {
+                continue;
+            }
+            match found {
+                Some(Stored::Good(meta)) => self.put_found(id, &meta, ends),
+                _ => self.forget(id),
+            }
+            return Ok(());
+        }
     }
 
     /// One scan of everything, then the changes until it is time for the next one.

@@ -30,8 +30,11 @@ const TEXT = 1;
 const LAST_POSITION = 2 ** 24;
 /** What a meta record takes at most besides its positions: the last replies are most of it. */
 const META_BYTES = 1_500;
-/** How often a recipient is named at most, in bits: as one that needs no more attempts, and in digits as given up. */
-const BITS_EACH = 4;
+/**
+ * How often a recipient is named at most, in bits: as one that needs no more attempts, and in digits as given up, by this
+ * attempt and by the ones before.
+ */
+const BITS_EACH = 5;
 
 /** UTF-8 has no lone surrogates. A library that puts something else in their place would change an address. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
