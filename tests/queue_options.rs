@@ -7,7 +7,7 @@ use std::time::Duration;
 use slimta_queue_dict::queue::{
     Answer, Attempt, Destination, EnqueueError, EnqueueOptions, Options, Queue, RunOptions, relay_fn,
 };
-use slimta_queue_dict::{DictStorage, Envelope, Error, Host, MemoryHost};
+use slimta_queue_dict::{DictStorage, Envelope, Error, Host, Id, MemoryHost};
 
 use crate::support::envelope;
 use crate::support::queues::{Answering, queue_on};
@@ -128,7 +128,7 @@ async fn a_message_is_due_at_a_time_and_an_error_says_which_one_it_would_expire_
 
 #[tokio::test]
 async fn a_message_has_one_name() {
-    let queue = queue_on(&MemoryHost::new(), Answering(|_: &Envelope, _| Answer::delivered()), Options::default());
+    let queue = queue_on(&MemoryHost::new(), Answering(|_: &Envelope, _: u32| Answer::delivered()), Options::default());
     let id = Id::generate().unwrap();
     for (options, said) in [
         (EnqueueOptions::default().with_key(""), "options.key: expected a text that is not empty, got \"\""),

@@ -155,13 +155,15 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         self.emit(Some(id), None, attempts, Kind::Removed);
     }
 
-    /// Schedules, or forgets, what has changed.
+    /// Schedules, or forgets, what has changed until now.
     pub(super) async fn take_over(&self, messages: HashMap<Id, Latest>) -> Result<(), H> {
+        let (ends, _reading) = self.begin_read();
         for (id, latest) in messages {
+            let is_old = self.shared.lock().scheduler.has_ended_since(id, ends);
             match latest {
-                Latest::At(timestamp, attempts) => self.put(id, timestamp, Some(attempts)),
-                Latest::Gone => self.forget(id),
-                Latest::Changed => self.look_at(id).await?,
+                Latest::At(timestamp, attempts) if !is_old => self.put(id, timestamp, Some(attempts)),
+                Latest::Gone if !is_old => self.forget(id),
+                _ => self.look_at(id).await?,
             }
         }
         Ok(())
