@@ -15,7 +15,7 @@ import { dropPromise } from './binding/later.js';
 import { WasmHalf } from './binding/wasm-half.js';
 import { reachOf } from './binding/owners.js';
 import { keepParts } from './binding/storages.js';
-import { AsyncMapsHost } from './hosts/maps.js';
+import { AsyncMapsHost, endCursor } from './hosts/maps.js';
 import { AsyncListing } from './listing.js';
 import { Subscription } from './subscription.js';
 
@@ -153,7 +153,8 @@ export class AsyncDictStorage {
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
   load() {
-    return new AsyncListing((cursor) => this.#loadPage(cursor));
+    const end = this.#host instanceof AsyncMapsHost ? endCursor : undefined; // others' cursors are their own
+    return new AsyncListing((cursor) => this.#loadPage(cursor), end);
   }
 
   /**

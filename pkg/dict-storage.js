@@ -7,7 +7,7 @@ import { copyEnvelope } from './binding/envelope.js';
 import { HostAdapter } from './binding/host.js';
 import { WasmHalf } from './binding/wasm-half.js';
 import { keepParts } from './binding/storages.js';
-import { SyncMapsHost } from './hosts/maps.js';
+import { SyncMapsHost, endCursor } from './hosts/maps.js';
 import { Listing } from './listing.js';
 
 /**
@@ -119,7 +119,7 @@ export class DictStorage {
    * @returns {IterableIterator<[timestamp: number, id: string]>}
    */
   load() {
-    return new Listing(this.#wasm);
+    return new Listing(this.#wasm, endCursor);
   }
 
   /**

@@ -13,6 +13,8 @@
  */
 export class AsyncListing {
   #read;
+  #end;
+  #isOver = false;
   /** @type {Row[]} */
   #rows = [];
   #next = 0;
@@ -24,9 +26,13 @@ export class AsyncListing {
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
 
-  /** @param {(cursor: unknown) => Promise<Page>} read without a cursor, the first page */
-  constructor(read) {
+  /**
+   * @param {(cursor: unknown) => Promise<Page>} read without a cursor, the first page
+   * @param {(cursor: unknown) => void} [end] for a cursor that is left
+   */
+  constructor(read, end = () => {}) {
     this.#read = read;
+    this.#end = end;
   }
 
   [Symbol.asyncIterator]() {
@@ -49,7 +55,8 @@ export class AsyncListing {
 
   /** @returns {Promise<IteratorResult<Row, undefined>>} */
   async return() {
-    this.#begun = true;
+    this.#begun = this.#isOver = true;
+    this.#page?.then(([, cursor]) => this.#end(cursor), () => {});
     this.#page = undefined;
     this.#rows = [];
     return { done: true, value: undefined };
@@ -67,6 +74,10 @@ export class AsyncListing {
       if (page === undefined) return { done: true, value: undefined };
       this.#page = undefined;
       const [rows, cursor] = await page;
+      if (this.#isOver) {
+        this.#end(cursor);
+        continue;
+      }
       this.#rows = rows;
       this.#next = 0;
       if (cursor !== undefined) this.#ask(cursor);
@@ -89,6 +100,7 @@ export class AsyncListing {
  */
 export class Listing {
   #storage;
+  #end;
   /** @type {Row[]} */
   #rows = [];
   #next = 0;
@@ -96,9 +108,13 @@ export class Listing {
   #cursor = undefined;
   #isOver = false;
 
-  /** @param {WasmHalf<Glue.Storage>} storage */
-  constructor(storage) {
+  /**
+   * @param {WasmHalf<Glue.Storage>} storage
+   * @param {(cursor: unknown) => void} end for a cursor that is left
+   */
+  constructor(storage, end) {
     this.#storage = storage;
+    this.#end = end;
   }
 
   [Symbol.iterator]() {
@@ -126,6 +142,7 @@ export class Listing {
     this.#isOver = true;
     this.#rows = [];
     this.#next = 0;
+    this.#end(this.#cursor);
     return { done: true, value: undefined };
   }
 }

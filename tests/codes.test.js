@@ -223,7 +223,54 @@ describe('unknown-outcome and timeout', () => {
     host.commit = () => Promise.reject(said);
     const error = await failure(() => new AsyncDictStorage(host).write(anEnvelope(), 10, { id: idOf(1) }));
     assert.deepEqual([error.code, error.id], ['unknown-outcome', idOf(1)]);
-    assert.ok(error === said || error.cause === said);
+    assert.equal(error.cause, said.cause);
+  });
+});
+
+describe('one error that a host throws at every call', () => {
+  /** A storage whose host fails with this error until it is healed. */
+  function failing(said) {
+    const host = new MemoryHost();
+    const { commit } = host;
+    host.commit = () => Promise.reject(said);
+    return { storage: new AsyncDictStorage(host), heal: () => (host.commit = commit) };
+  }
+
+  test('the keys of their errors let what failed together be stored, each message once', async () => {
+    const { storage, heal } = failing(Object.freeze(new QueueError('full', 'full: as the host says')));
+    const queue = new Queue(storage);
+    const enqueue = (message, options) => queue.enqueue(anEnvelope({ message }), options);
+    const messages = ['one', 'two', 'three'];
+    const errors = await Promise.all(messages.map((message) => queueError(() => enqueue(message), 'full')));
+    const missing = errors.map(({ results }) => results.map(([{ message }, error]) => [message, error.code]));
+    assert.deepEqual(missing, messages.map((message) => [[message, 'full']]));
+    heal();
+    await Promise.all(messages.map((message, i) => enqueue(message, { key: errors[i].key })));
+    const stored = (await ids(storage)).map(async (id) => (await storage.get(id))[0].message);
+    assert.deepEqual((await Promise.all(stored)).sort(), [...messages].sort());
+  });
+
+  test('an unknown outcome has the id of its own call', async () => {
+    const { storage } = failing(new QueueError('unknown-outcome', 'unknown-outcome: as the host says'));
+    const write = (id) => queueError(() => storage.write(anEnvelope(), 10, { id }), 'unknown-outcome', { id });
+    await Promise.all([write(idOf(1)), write(idOf(2))]);
+  });
+
+  test('it stays as the host has made it', async () => {
+    const said = new QueueError('unknown-outcome', 'unknown-outcome: as the host says');
+    const { storage } = failing(said);
+    await failure(() => new Queue(storage).enqueue(anEnvelope()));
+    assert.deepEqual(Object.keys(said), ['code']);
+  });
+
+  test('a KeyError stays one, with its id, message and cause', async () => {
+    const said = Object.assign(new KeyError(idOf(7), 'there is none'), { cause: new Error('a nested storage') });
+    const { storage } = failing(said);
+    const error = await failure(() => storage.write(anEnvelope(), 10));
+    assert.ok(error instanceof KeyError);
+    const { id, message, cause, stack } = said;
+    assert.deepEqual([error.id, error.message, error.stack], [id, message, stack]);
+    assert.equal(error.cause, cause);
   });
 });
 
@@ -252,7 +299,8 @@ describe('full, too-large and blocked', () => {
           if (rejects) return Promise.reject(said);
           throw said;
         };
-        assert.equal(await failure(() => storage.write(anEnvelope(), 10, { id: idOf(1) }), { code }), said);
+        const { message } = said;
+        await queueError(() => storage.write(anEnvelope(), 10, { id: idOf(1) }), code, { message });
         assert.deepEqual([store.envelope.size, store.meta.size], [0, 0]);
         host.commit = commit;
         await storage.write(anEnvelope(), 10, { id: idOf(1) });

@@ -8,6 +8,8 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { program, project, temporary } from './packaging/pack.js';
+import { denoKvHost } from '../pkg/hosts/deno-kv.js';
+import { idOf, queueError } from './support/calls.js';
 import { smallDisk } from './support/disk.js';
 import { killAfter } from './support/program.js';
 
@@ -154,6 +156,17 @@ describe('the database', { skip }, () => {
     writeFileSync(ballast, new Uint8Array(5 * 2 ** 20));
     const found = await work('full', join(disk.folder, 'queue.kv'), ballast);
     assert.deepEqual(found, { codes: ['full'], refused: 3, there: 0, later: 1000, wrong: 0 });
+  });
+
+  test('a commit that fails with what is no word of its own is an unknown outcome whose cause is the thing thrown', async () => {
+    const cause = new Error('the connection was lost');
+    const atomic = { check: () => atomic, set: () => atomic, commit: () => Promise.reject(cause) };
+    const getMany = async (keys) => keys.map((key) => ({ key, value: null, versionstamp: null }));
+    const host = denoKvHost({ getMany, list: async function* () {}, atomic: () => atomic });
+    const writes = [{ dict: 'meta', id: idOf(1), value: { timestamp: 1, attempts: 0 } }];
+    const error = await queueError(() => host.commit({ checks: [], writes }), 'unknown-outcome', { id: idOf(1) });
+    assert.equal(error.cause, cause);
+    assert.equal(error.message, 'unknown-outcome: the commit failed: Error: the connection was lost');
   });
 
   test('one that its owner has closed is closed', async () => {

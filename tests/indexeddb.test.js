@@ -272,6 +272,16 @@ describe('other tabs', { timeout: 30_000 }, () => {
     await ended;
     assert.deepEqual(heard, [idOf(1), idOf(2)]);
   });
+
+  test('keep no listener from hearing because another one throws', async (t) => {
+    t.mock.method(console, 'error', () => {});
+    const [writing, listening] = [1, 2].map(() => indexedDBHost('throwing', { indexedDB: factory }));
+    t.after(listening.subscribe(() => { throw new Error('thrown by a listener'); }));
+    const heard = new Promise((resolve) => t.after(listening.subscribe(resolve)));
+    await writing.commit(insertion(1, 1));
+    assert.equal(await heard, idOf(1));
+    await writing.close();
+  });
 });
 
 describe('connections', { timeout: 30_000 }, () => {

@@ -7,7 +7,7 @@ import { after, describe, test } from 'node:test';
 import { ClassicLevel } from 'classic-level';
 import { MemoryLevel } from 'memory-level';
 import { levelHost } from '../pkg/hosts/level.js';
-import { AsyncDictStorage } from '../pkg/load/inline.js';
+import { AsyncDictStorage, Queue } from '../pkg/load/inline.js';
 import { all, anEnvelope, failure, idOf, ids, outcome, queueError } from './support/calls.js';
 import { suiteOn } from './support/conformance.js';
 import { smallDisk } from './support/disk.js';
@@ -126,6 +126,19 @@ describe('what the host says and asks', () => {
   });
 });
 
+test('a listener that throws stops no commit, and keeps no other listener from hearing', async (t) => {
+  const { mock } = t.mock.method(console, 'error', () => {});
+  const { db, storage } = await opened();
+  const heard = [];
+  const cause = new Error('thrown by a listener');
+  levelHost(db).subscribe(() => { throw cause; });
+  levelHost(db).subscribe((id) => heard.push(id));
+  for (const number of [1, 2]) await storage.write(anEnvelope(), 1, { id: idOf(number) });
+  assert.deepEqual([heard, await ids(storage)], [[idOf(1), idOf(2)], [idOf(1), idOf(2)]]);
+  assert.deepEqual(mock.calls.map(({ arguments: [error] }) => error), [cause, cause]);
+  await db.close();
+});
+
 describe('a database that comes and goes', () => {
   test('a database that another process has open is blocked, and free when that has ended', async () => {
     const folder = temporary();
@@ -228,6 +241,20 @@ describe('a batch that fails', () => {
     db.open = open;
     assert.deepEqual(await ids(storage), [idOf(1)]);
     assert.equal(await storage.write(anEnvelope(), 1, { id: idOf(1) }), idOf(1));
+    await db.close();
+  });
+
+  test('of messages that one batch did not write, each is stored with the key of its own error', async () => {
+    const { db, storage } = await opened();
+    await storage.getInfo();
+    const queue = new Queue(storage);
+    const enqueue = (message, options) => queue.enqueue(anEnvelope({ message }), options);
+    failOnce(db, false);
+    const errors = await Promise.all(['one', 'two'].map((message) => queueError(() => enqueue(message), 'host')));
+    await enqueue('one', { key: errors[0].key });
+    await enqueue('two', { key: errors[1].key });
+    const stored = (await ids(storage)).map(async (id) => (await storage.get(id))[0].message);
+    assert.deepEqual((await Promise.all(stored)).sort(), ['one', 'two']);
     await db.close();
   });
 

@@ -248,6 +248,28 @@ describe('the host', { skip }, () => {
     host.close();
   });
 
+  for (const library of Object.keys(LIBRARIES)) {
+    test(`a listener that throws keeps no connection from telling what comes later, ${library}`, async (t) => {
+      t.mock.method(console, 'error', () => {});
+      const prefix = newPlace();
+      const [host, other] = [1, 2].map(() => redisHost(client(library, server.port), { prefix }));
+      const storage = new AsyncDictStorage(other);
+      const heard = new Set();
+      await new Promise((resolve) => {
+        host.subscribe((told) => {
+          if (told === undefined) resolve(undefined);
+          else heard.add(told);
+          throw new Error('thrown by a listener');
+        });
+      });
+      for (const number of [1, 2]) await storage.write(anEnvelope(), 1, { id: idOf(number) });
+      for (let i = 0; i < 500 && heard.size < 2; i++) await sleep(10);
+      assert.deepEqual([...heard], [idOf(1), idOf(2)]);
+      host.close();
+      await storage.close();
+    });
+  }
+
   test('a message that is larger than a string of Redis is too large, and nothing is sent', async () => {
     const host = redisHost(client('ioredis', server.port), { prefix: newPlace() });
     const writes = [{ dict: 'envelope', id: idOf(1), value: { message: new Uint8Array(2 ** 29 + 1) } }];

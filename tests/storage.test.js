@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { DictStorage, KeyError, QueueError } from '../pkg/load/inline.js';
+import { setImmediate as turn } from 'node:timers/promises';
+import { AsyncDictStorage, DictStorage, KeyError, QueueError } from '../pkg/load/inline.js';
 import { NOBODY, all, anEnvelope, failure, idOf, ids, keyError } from './support/calls.js';
 import { asyncSubjects, subjects } from './support/subjects.js';
 
@@ -232,6 +233,21 @@ for (const { name, sync, open } of subjects) {
       assert.equal((await all(one)).length, 29);
     });
 
+    test('the name of an extra field is text without lone surrogates, wherever it stands', async () => {
+      const { storage, text } = open();
+      const empty = text();
+      const [lone, client] = [{ '\ud800': 1 }, { ip: '192.0.2.1' }];
+      const wrong = {
+        '\ud800': lone, 'client.\ud800': { client: { ...client, ...lone } }, 'note.\ud800': { note: lone },
+        'note[0].\ud800': { note: [lone] },
+      };
+      for (const [path, more] of Object.entries(wrong)) {
+        const message = `${path}: expected text without lone surrogates, got the string "\\ud800"`;
+        await failure(() => storage.write(anEnvelope(more), 1), { name: 'TypeError', message });
+      }
+      assert.equal(text(), empty);
+    });
+
     test('getInfo, load, get and check change nothing', async () => {
       const { storage, text } = open();
       const id = await storage.write(anEnvelope(), 10);
@@ -324,6 +340,77 @@ for (const { name, open } of asyncSubjects) {
     });
   });
 }
+
+describe('a dictionary that gives a generator', () => {
+  /** A Map that counts which of its generators have not ended; its values throw, once there are so many. */
+  function counting(map, isAsync, readable = Infinity) {
+    const dict = {
+      begun: 0,
+      open: 0,
+      get size() {
+        return map.size;
+      },
+      get(key) {
+        if (readable-- === 0) throw new Error('it cannot be read');
+        return isAsync ? Promise.resolve(map.get(key)) : map.get(key);
+      },
+      set: (key, value) => void map.set(key, value),
+      delete: (key) => map.delete(key),
+      keys: isAsync ? async function* () { yield* walk(); } : walk,
+    };
+    function* walk() {
+      dict.begun++;
+      dict.open++;
+      try {
+        yield* map.keys();
+      } finally {
+        dict.open--;
+      }
+    }
+    return dict;
+  }
+
+  for (const [name, isAsync, make] of [
+    ['DictStorage', false, (...dicts) => new DictStorage(...dicts)],
+    ['AsyncDictStorage', true, (...dicts) => new AsyncDictStorage(...dicts)],
+  ]) {
+    /** What is open after a listing of so many messages, which goes as far as it is let. */
+    async function after(list, readable) {
+      const map = new Map();
+      const filling = make(new Map(), map);
+      for (let i = 0; i < 2600; i++) await filling.write(anEnvelope(), i);
+      const dict = counting(map, isAsync, readable);
+      await list(make(new Map(), dict));
+      for (let i = 0; i < 10 || (dict.open > 0 && i < 1000); i++) await turn();
+      return [dict.begun, dict.open];
+    }
+
+    test(`${name}: it is ended with a listing that is left early`, async () => {
+      const leave = async (storage) => {
+        for await (const _ of storage.load()) break;
+      };
+      assert.deepEqual(await after(leave), [1, 0]);
+    });
+
+    test(`${name}: it is ended where its record cannot be read`, async () => {
+      assert.deepEqual(await after((storage) => failure(() => all(storage.load()), { code: 'host' }), 5), [1, 0]);
+    });
+  }
+
+  test('it is ended with a listing that is left while its page is on the way', async () => {
+    const map = new Map();
+    await new AsyncDictStorage(new Map(), map).write(anEnvelope(), 1);
+    for (let i = 0; i < 2600; i++) map.set(idOf(i), { ...[...map.values()][0] });
+    const dict = counting(map, true);
+    const list = new AsyncDictStorage(new Map(), dict).load();
+    const next = list.next();
+    while (dict.begun === 0) await undefined;
+    const [row] = await Promise.all([next, list.return()]);
+    assert.deepEqual([row.done, (await list.next()).done], [true, true]);
+    for (let i = 0; dict.open > 0 && i < 1000; i++) await turn();
+    assert.deepEqual([dict.begun, dict.open], [1, 0]);
+  });
+});
 
 describe('the dictionaries of a DictStorage', () => {
   test('envelopeDb and metaDb are the dictionaries that were given', () => {

@@ -98,7 +98,8 @@ function copyItems(value, path, stored, depth) {
  */
 export function copyFields(copy, object, keys, path, stored, depth) {
   for (const key of keys) {
-    putField(copy, key, copyValue(object[key], path === '' ? key : `${path}.${key}`, stored, depth + 1));
+    const at = path === '' ? key : `${path}.${key}`;
+    putField(copy, copyValue(key, at, stored, depth), copyValue(object[key], at, stored, depth + 1));
   }
   return copy;
 }

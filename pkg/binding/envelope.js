@@ -168,7 +168,8 @@ function copyClient(value, stored) {
   for (const key of Object.keys(value)) {
     const field = value[key];
     if (!isClientField(key)) {
-      putField(copy, key, copyValue(field, `client.${key}`, stored, 1));
+      const at = `client.${key}`;
+      putField(copy, copyValue(key, at, stored, 1), copyValue(field, at, stored, 1));
       continue;
     }
     if (field === undefined) continue;

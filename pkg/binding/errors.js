@@ -39,16 +39,36 @@ export class Failed {
  * @returns {Failed}
  */
 export function failed(code, reason, id, failed) {
-  if (failed && isQueueError(failed.error)) {
-    const { error } = failed;
-    if (id !== undefined && error.id === undefined && Object.isExtensible(error)) error.id = id;
-    return failed;
-  }
+  const own = failed && ownError(failed.error, id);
+  if (own) return new Failed(own);
   if (code === 'no-such-message') return new Failed(new KeyError(/** @type {string} */ (id)));
   const about = id === undefined ? '' : ` (${id})`;
   const why = failed ? `: ${explain(failed.error)}` : '';
   const details = failed ? { id, cause: failed.error } : { id };
   return new Failed(new QueueError(code, `${code}: ${reason}${about}${why}`, details));
+}
+
+/**
+ * What a host has said in our terms, as an error of one call alone: the host may throw one object at many, and each
+ * writes into its own.
+ *
+ * @param {unknown} error
+ * @param {string | undefined} id
+ * @returns {QueueError | undefined} none for anything else
+ */
+function ownError(error, id) {
+  if (!isQueueError(error)) return undefined;
+  try {
+    const { code, message, name } = error;
+    const own = name === 'KeyError' ? new KeyError(/** @type {string} */ (id), message) : new QueueError(code, message);
+    for (const key of ['stack', 'cause', 'results']) {
+      if (!Object.hasOwn(error, key)) continue;
+      Object.defineProperty(own, key, { value: /** @type {any} */ (error)[key], configurable: true, writable: true });
+    }
+    return Object.assign(own, error, id === undefined ? {} : { id });
+  } catch {
+    return undefined; // what was thrown throws when it is looked at
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 /** @import { Batch, Check, DictHost, DictName } from '../types.js' */
 /** @import { Entry, Key, KvDatabase } from './deno-kv/database.js' */
+/** @import { QueueError } from '../errors.js' */
 /** @import { Manifest } from './shared/chunks.js' */
-import { describe, isQueueError } from '../errors.js';
+import { describe } from '../errors.js';
 import { optionsOf } from '../options.js';
 import { Database } from './deno-kv/database.js';
 import { decodeManifest, encodeManifest, join, split } from './shared/chunks.js';
@@ -225,8 +226,9 @@ class DenoKvHost {
   async #make(atomic, id) {
     try {
       return (await this.#db.commit(atomic)).ok;
-    } catch (cause) {
-      if (isQueueError(cause) && cause.code !== 'host') throw cause;
+    } catch (error) {
+      const { code, cause } = /** @type {QueueError} */ (error);
+      if (code !== 'host') throw error;
       throw unknownOutcome('the commit failed', cause, id);
     }
   }

@@ -47,6 +47,19 @@ function iterate(iterable) {
 }
 
 /**
+ * Ends an iteration that is left early. Nobody waits for that, or hears what it throws.
+ *
+ * @param {any} cursor
+ */
+export function endCursor(cursor) {
+  try {
+    dropPromise(cursor?.return?.());
+  } catch {
+    // It is left all the same.
+  }
+}
+
+/**
  * What answered at once.
  *
  * @template T
@@ -128,11 +141,16 @@ export class SyncMapsHost {
     const iterator = cursor ?? iterate(now(pairs ? db.entries?.() : db.keys()));
     /** @type {[string, unknown?][]} */
     const entries = [];
-    while (entries.length < limit) {
-      const { done, value } = stepOf(now(iterator.next()));
-      if (done) return { entries };
-      if (pairs) entries.push(value);
-      else entries.push(dict === 'meta' ? [value, now(db.get(value))] : [value]);
+    try {
+      while (entries.length < limit) {
+        const { done, value } = stepOf(now(iterator.next()));
+        if (done) return { entries };
+        if (pairs) entries.push(value);
+        else entries.push(dict === 'meta' ? [value, now(db.get(value))] : [value]);
+      }
+    } catch (error) {
+      endCursor(iterator);
+      throw error;
     }
     return { entries, next: iterator };
   }
@@ -234,11 +252,16 @@ export class AsyncMapsHost {
     const iterator = cursor ?? iterate(await (pairs ? pairs.call(db) : db.keys()));
     /** @type {[string, unknown?][]} */
     const entries = [];
-    while (entries.length < limit) {
-      const { done, value } = stepOf(await iterator.next());
-      if (done) return { entries };
-      if (pairs || dict === 'envelope') entries.push(pairs ? value : [value]);
-      else entries.push([value, (await db.get(value)) ?? undefined]);
+    try {
+      while (entries.length < limit) {
+        const { done, value } = stepOf(await iterator.next());
+        if (done) return { entries };
+        if (pairs || dict === 'envelope') entries.push(pairs ? value : [value]);
+        else entries.push([value, (await db.get(value)) ?? undefined]);
+      }
+    } catch (error) {
+      endCursor(iterator);
+      throw error;
     }
     return { entries, next: iterator };
   }

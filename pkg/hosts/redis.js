@@ -9,6 +9,7 @@ import { argumentsOf, runCommits } from './redis/commit-script.js';
 import { decodeEnvelope, decodeMeta } from './shared/codec.js';
 import { closed, nothingWritten, refuseTooLarge, unknownOutcome } from './shared/failures.js';
 import { PendingCommits, TaskGroup } from './shared/pending-commits.js';
+import { tell } from './shared/tell.js';
 
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
@@ -193,11 +194,11 @@ class RedisHost {
    */
   subscribe(notify) {
     // A connection that is to end may have something to tell before.
-    const tell = (/** @type {string | undefined} */ id) => {
-      if (this.#ends.has(end)) notify(id);
+    const told = (/** @type {string | undefined} */ id) => {
+      if (this.#ends.has(end)) tell(notify, id);
     };
-    const heard = (/** @type {string} */ ids) => ids.split(' ').forEach(tell);
-    const end = this.#connection.subscribe(this.#prefix, heard, () => tell(undefined));
+    const heard = (/** @type {string} */ ids) => ids.split(' ').forEach(told);
+    const end = this.#connection.subscribe(this.#prefix, heard, () => told(undefined));
     this.#ends.add(end);
     return () => {
       this.#ends.delete(end);

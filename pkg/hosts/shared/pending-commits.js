@@ -51,7 +51,7 @@ export class PendingCommits {
     while (this.#pending.length > 0) {
       const group = (this.#group = this.#begin());
       this.#pending = this.#pending.filter((each) => !group.take(each));
-      await group.commit();
+      await group.commit().catch(() => {}); // whatever becomes of one group, the next one is made
     }
     this.#isCommitting = false;
     this.#group = undefined;

@@ -1,0 +1,13 @@
+/**
+ * Calls a listener. What it throws keeps nobody else from hearing, nor the host from going on.
+ *
+ * @param {(id: any) => void} notify
+ * @param {string} [id]
+ */
+export function tell(notify, id) {
+  try {
+    notify(id);
+  } catch (error) {
+    console.error(error);
+  }
+}
