@@ -235,7 +235,7 @@ export class AsyncDictStorage {
   #listen(hasMissed) {
     if (hasMissed) this.#notify();
     const host = /** @type {DictHost} */ (this.#host);
-    if (this.#unsubscribe || !host.subscribe) return;
+    if (this.#unsubscribe || this.#isClosed || !host.subscribe) return;
     /** @type {unknown} */
     const unsubscribe = attributed('subscribe', () => host.subscribe?.((id) => this.#notify(id)));
     if (unsubscribe === undefined) return;

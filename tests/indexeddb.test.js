@@ -1,6 +1,6 @@
 /** The IndexedDB host on a stand-in for IndexedDB; tests/browser/ has the real thing. */
 import assert from 'node:assert/strict';
-import { beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { IDBFactory, IDBKeyRange, forceCloseDatabase } from 'fake-indexeddb';
 import { indexedDBHost } from '../pkg/hosts/indexeddb.js';
 import { AsyncDictStorage } from '../pkg/load/inline.js';
@@ -126,6 +126,28 @@ describe('the database', () => {
     for (const bad of [undefined, null, 5, {}, Symbol('s')]) assert.throws(() => indexedDBHost(bad), TypeError);
     for (const durability of ['loose', null, 5]) assert.throws(() => host({ durability }), TypeError);
     for (const freshLog of ['no', null, 0]) assert.throws(() => host({ freshLog }), TypeError);
+  });
+
+  describe('of a factory where nothing is global', () => {
+    beforeEach(() => {
+      delete globalThis.IDBKeyRange;
+    });
+    afterEach(() => {
+      globalThis.IDBKeyRange = IDBKeyRange;
+    });
+
+    test('is read to its end by the IDBKeyRange that is given beside the factory', async () => {
+      const made = new AsyncDictStorage(host({ IDBKeyRange }));
+      await Promise.all(Array.from({ length: 1_001 }, (_, i) => made.write(anEnvelope(), i)));
+      assert.equal((await ids(made)).length, 1_001);
+      await made.close();
+    });
+
+    test('is refused, by name, without an IDBKeyRange', () => {
+      for (const wrong of [undefined, null, 5, {}]) {
+        assert.throws(() => host({ IDBKeyRange: wrong }), { name: 'TypeError', message: /^IDBKeyRange: / });
+      }
+    });
   });
 
   test('a hundred writes at once share a few transactions', async () => {

@@ -5,12 +5,15 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'redis';
+import { redisHost } from '../pkg/hosts/redis.js';
+import { AsyncDictStorage } from '../pkg/load/inline.js';
 import { all, anEnvelope, idOf, ids, outcome, queueError } from './support/calls.js';
 import { smallDisk } from './support/disk.js';
 import { judge } from './support/lives.js';
 import { killAfter, start } from './support/program.js';
 import { proxyTo } from './support/proxy.js';
-import { LIBRARIES, endAll, endings, newPlace, storageOn } from './support/redis-storage.js';
+import { LIBRARIES, endAll, endings, newPlace, storageOn, urlOf } from './support/redis-storage.js';
 import { ask, skip, startRedis } from './support/redis.js';
 
 /** Repeats a call that changes nothing the second time, whose deadline a busy machine may miss. */
@@ -150,6 +153,22 @@ describe('a connection that is lost', { skip }, () => {
       await third;
     });
   }
+});
+
+test('a client of node-redis that could not connect is used once its user has connected it', { skip }, async (t) => {
+  const gone = await startRedis();
+  await gone.kill();
+  const client = createClient({ ...urlOf(gone.port), socket: { reconnectStrategy: false } }).on('error', () => {});
+  const storage = new AsyncDictStorage(redisHost(client));
+  await queueError(() => storage.write(anEnvelope(), 1), 'host');
+  const server = await startRedis([], gone);
+  t.after(async () => {
+    await storage.close();
+    client.destroy();
+    await server.stop();
+  });
+  await client.connect();
+  await storage.write(anEnvelope(), 1);
 });
 
 for (const [fsync, library] of [['always', 'redis'], ['everysec', 'ioredis']]) {

@@ -1,8 +1,10 @@
 /** The Redis host on real servers, through both libraries, on one server and on a cluster of three. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
 import { decodeEnvelope, decodeMeta } from '../pkg/hosts/shared/codec.js';
@@ -69,6 +71,30 @@ describe('a cluster', { skip }, () => {
     for (const library of Object.keys(made)) assert.equal(await durable(library), 'disk');
     ask(cluster.ports[1], 'CONFIG', 'SET', 'appendonly', 'no');
     for (const library of Object.keys(made)) assert.equal(await durable(library), 'none');
+    await storage.close();
+  });
+
+  test('servers that would throw mail away are refused also where the client was still connecting at first', async () => {
+    for (const port of cluster.ports) ask(port, 'CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+    const mine = made['node-redis']().on('error', () => {});
+    clients.push(mine);
+    const connecting = mine.connect();
+    const storage = new AsyncDictStorage(redisHost(mine, { prefix: 'evicting' }));
+    await queueError(() => storage.write(anEnvelope(), 1), 'host');
+    await connecting;
+    assert.match((await queueError(() => storage.write(anEnvelope(), 1), 'host')).message, /evicts mail/);
+    for (const port of cluster.ports) ask(port, 'CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+    await storage.write(anEnvelope(), 1);
+    await storage.close();
+  });
+
+  test('a client of ioredis that lets no command wait is used from the first call on', async () => {
+    const nodes = cluster.ports.map((port) => ({ port, host: '127.0.0.1' }));
+    const hasty = new Cluster(nodes, { enableOfflineQueue: false });
+    clients.push(hasty);
+    await new Promise((resolve) => hasty.once('ready', resolve));
+    const storage = new AsyncDictStorage(redisHost(hasty, { prefix: 'hasty' }));
+    await storage.write(anEnvelope(), 1);
     await storage.close();
   });
 });
@@ -226,6 +252,38 @@ describe('the host', { skip }, () => {
       assert.equal(await made.ping(), 'PONG');
       await waiting.return();
     }
+  });
+
+  for (const library of Object.keys(LIBRARIES)) {
+    for (const [what, work] of Object.entries({
+      'who waits for a closed storage': 'await storage.close(); await storage.wait().next().catch(() => {});',
+      'who subscribes to a closed host': 'host.close(); host.subscribe(() => {});',
+      'a queue that is started, stopped and closed at once':
+        'const queue = new Queue(storage, { attempt() {} }); queue.start(); await queue.stop(); await storage.close();',
+    })) {
+      test(`${library}: ${what} leaves no connection that keeps a program alive`, async () => {
+        const program = `
+          import { redisHost } from '${new URL('../pkg/hosts/redis.js', import.meta.url)}';
+          import { AsyncDictStorage, Queue } from '${new URL('../pkg/load/inline.js', import.meta.url)}';
+          import { client, endAll } from '${new URL('support/redis-storage.js', import.meta.url)}';
+          const host = redisHost(client('${library}', ${server.port}));
+          const storage = new AsyncDictStorage(host);
+          await storage.getInfo();
+          ${work}
+          await endAll();
+        `;
+        await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { timeout: 20_000 });
+      });
+    }
+  }
+
+  test('a client of ioredis that lets no command wait is used from the first call on', async () => {
+    const hasty = new Redis(server.port, '127.0.0.1', { enableOfflineQueue: false });
+    endings.push(() => hasty.disconnect());
+    await new Promise((resolve) => hasty.once('ready', resolve));
+    const storage = new AsyncDictStorage(redisHost(hasty, { prefix: newPlace() }));
+    await storage.write(anEnvelope(), 1);
+    await storage.close();
   });
 
   test('a client of ioredis that connects with its first command hears of what others write', async () => {

@@ -313,6 +313,19 @@ describe('a failing host', () => {
     await storage.close();
   });
 
+  test('a storage that is closed does not subscribe', async () => {
+    const host = new MemoryHost();
+    let subscriptions = 0;
+    host.subscribe = () => {
+      subscriptions++;
+      return () => {};
+    };
+    const storage = new AsyncDictStorage(host);
+    await storage.close();
+    await outcome(() => storage.wait().next());
+    assert.equal(subscriptions, 0);
+  });
+
   test('a host that cannot subscribe says so to who waits, and the storage goes on', async () => {
     const host = new MemoryHost();
     const cause = new Error('no channel');

@@ -22,28 +22,36 @@ import { PendingCommits } from './shared/pending-commits.js';
  * it with a later version of this package: this one lets go of it.
  *
  * @param {string} name of the database
- * @param {{ durability?: 'strict' | 'relaxed', freshLog?: boolean, indexedDB?: IDBFactory }} [options] `strict`, unless
- *   given, asks the browser to have the data on disk before it answers; `relaxed` hands it to the operating system only.
- *   Chromium, Firefox and WebKit all heed it; a private window keeps nothing for longer than it is open. `freshLog`,
- *   unless it is false, has Chromium begin another log before the first change in its life: without that, what is
- *   acknowledged after a kill of the browser may be gone after the next one
+ * @param {{
+ *   durability?: 'strict' | 'relaxed', freshLog?: boolean,
+ *   indexedDB?: IDBFactory, IDBKeyRange?: typeof globalThis.IDBKeyRange,
+ * }} [options] `strict`, unless given, asks the browser to have the data on disk before it answers; `relaxed` hands it to
+ *   the operating system only. Chromium, Firefox and WebKit all heed it; a private window keeps nothing for longer than it
+ *   is open. `freshLog`, unless it is false, has Chromium begin another log before the first change in its life: without
+ *   that, what is acknowledged after a kill of the browser may be gone after the next one. Whoever gives an `indexedDB`
+ *   that is not the global one gives its `IDBKeyRange` too
  * @returns {DictHost & Pick<IndexedDBHost, 'persist' | 'estimate'>}
  */
 export function indexedDBHost(name, options) {
-  const { durability = 'strict', freshLog = true, indexedDB = globalThis.indexedDB } =
-    optionsOf(options, ['durability', 'freshLog', 'indexedDB']);
+  const {
+    durability = 'strict', freshLog = true, indexedDB = globalThis.indexedDB, IDBKeyRange = globalThis.IDBKeyRange,
+  } = optionsOf(options, ['durability', 'freshLog', 'indexedDB', 'IDBKeyRange']);
   if (typeof name !== 'string') throw new TypeError('name: expected the name of a database');
   if (durability !== 'strict' && durability !== 'relaxed') {
     throw new TypeError(`durability: expected 'strict' or 'relaxed', got ${String(durability)}`);
   }
   if (typeof freshLog !== 'boolean') throw new TypeError(`freshLog: expected a boolean, got ${describe(freshLog)}`);
-  return new IndexedDBHost(name, durability, new Connection(name, indexedDB, freshLog));
+  if (indexedDB && !IDBKeyRange?.lowerBound) {
+    throw new TypeError(`IDBKeyRange: expected that of indexedDB, got ${describe(IDBKeyRange)}`);
+  }
+  return new IndexedDBHost(name, durability, new Connection(name, indexedDB, freshLog), IDBKeyRange);
 }
 
 /** @implements {DictHost} */
 class IndexedDBHost {
   #name;
   #connection;
+  #IDBKeyRange;
   #channel;
   #commits;
   /** @type {DictHost['supports']} */
@@ -53,10 +61,12 @@ class IndexedDBHost {
    * @param {string} name
    * @param {'strict' | 'relaxed'} durability
    * @param {Connection} connection
+   * @param {typeof globalThis.IDBKeyRange} IDBKeyRange
    */
-  constructor(name, durability, connection) {
+  constructor(name, durability, connection, IDBKeyRange) {
     this.#name = name;
     this.#connection = connection;
+    this.#IDBKeyRange = IDBKeyRange;
     const channel = (this.#channel = new ChangeChannel(name));
     this.#commits = new PendingCommits(() => new WriteGroup(connection, { durability }, (ids) => channel.tell(ids)));
     this.supports = {
@@ -100,7 +110,7 @@ class IndexedDBHost {
    * @param {number} limit
    */
   async page(dict, cursor, limit) {
-    const range = cursor === undefined ? null : IDBKeyRange.lowerBound(cursor, true);
+    const range = cursor === undefined ? null : this.#IDBKeyRange.lowerBound(cursor, true);
     /** @type {[string, unknown?][]} */
     let entries;
     if (dict === 'meta') {

@@ -193,6 +193,7 @@ class RedisHost {
    * @param {(id?: string) => void} notify
    */
   subscribe(notify) {
+    if (this.#isOpen === false) return () => {};
     // A connection that is to end may have something to tell before.
     const told = (/** @type {string | undefined} */ id) => {
       if (this.#ends.has(end)) tell(notify, id);
@@ -216,6 +217,7 @@ class RedisHost {
   /** The worst that any server of the queue says of itself. */
   async #look() {
     const servers = await this.#connection.servers();
+    if (!servers[0]) throw new Error('no server is known yet');
     const found = await Promise.all(servers.map(async (ask) => {
       const [info, fsync] = await Promise.all([ask('INFO'), ask('CONFIG', 'GET', 'appendfsync')].map(permitted));
       const [, policy] = /maxmemory_policy:(allkeys[-a-z]*)/.exec(info) ?? [];

@@ -72,7 +72,7 @@ class NodeConnection {
 
   async servers() {
     const client = this.#client;
-    if (!client.isOpen) openings.set(client, client.connect());
+    if (!client.isOpen) openings.set(client, client.connect().finally(() => openings.delete(client)));
     await openings.get(client);
     const clients = client.masters
       ? await Promise.all(client.masters.map((/** @type {any} */ node) => client.nodeClient(node)))
@@ -87,11 +87,21 @@ class NodeConnection {
    */
   subscribe(channel, heard, begun) {
     const own = this.#client.duplicate();
-    own.on('error', () => {}); // it connects again by itself
-    own.on('ready', begun); // by then it is subscribed again
+    let isEnded = false;
+    // While the library makes a socket, there is nothing yet that it would end.
+    let isMaking = !own.masters;
     const end = () => {
-      if (own.isOpen) own.destroy();
+      isEnded = true;
+      if (!isMaking && own.isOpen) own.destroy();
     };
+    const makes = (/** @type {boolean} */ making) => () => {
+      isMaking = making;
+      if (isEnded) end();
+    };
+    own.on('error', makes(false)); // it connects again by itself
+    own.on('connect', makes(false));
+    own.on('reconnecting', makes(true));
+    own.on('ready', begun); // by then it is subscribed again
     const begin = own.connect().then(() => own.subscribe(channel, heard)).then(begun);
     begin.catch(() => {}); // whoever looks through everything finds what is not heard of
     // A cluster that is still looking for its servers would go on after it was destroyed.
@@ -124,9 +134,10 @@ class IoConnection {
 
   get #connection() {
     if ((this.#own?.status ?? 'end') === 'end') {
+      // It is asked before it is connected.
       this.#own = this.isCluster
-        ? this.#client.duplicate([], { retryDelayOnFailover: 0 })
-        : this.#client.duplicate({ maxRetriesPerRequest: 0 });
+        ? this.#client.duplicate([], { retryDelayOnFailover: 0, enableOfflineQueue: true })
+        : this.#client.duplicate({ maxRetriesPerRequest: 0, enableOfflineQueue: true });
       this.#own.on('error', () => {}); // whoever asks is told
     }
     return this.#own;

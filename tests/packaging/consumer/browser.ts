@@ -8,7 +8,7 @@ import type { Envelope } from 'slimta-queue-dict/slim';
 
 const host: DictHost = indexedDBHost('outbox');
 new AsyncDictStorage(indexedDBHost('outbox', { durability: 'relaxed' }), { deadline: 1_000 });
-new AsyncDictStorage(indexedDBHost('outbox', { durability: 'strict', indexedDB }));
+new AsyncDictStorage(indexedDBHost('outbox', { durability: 'strict', indexedDB, IDBKeyRange }));
 new AsyncDictStorage(indexedDBHost('outbox', {}));
 
 const made: WebAssembly.Module = compiled;
