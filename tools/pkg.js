@@ -60,9 +60,9 @@ export const wasm = () => decode('${text}', '${letters}', [${order}], ${size});
 `);
 }
 
-/** The script of the Redis host is that of the one in Rust, without the comment that it begins with. */
+/** The script of the Redis host is that of the one in Rust, which says what it does. */
 function commitScript() {
-  const text = readFileSync('src/hosts/redis/commit.lua', 'utf8').replace(/^(--.*\n)+/, '');
+  const text = readFileSync('src/hosts/redis/commit.lua', 'utf8');
   const digest = createHash('sha1').update(text).digest('hex');
   writeFileSync('pkg/wasm/redis-commit.js', `/** The script that commits, and the SHA-1 by which a server knows it. */
 export const COMMIT = { digest: '${digest}', text: ${JSON.stringify(text)} };

@@ -11,6 +11,18 @@ use crate::envelope::Envelope;
 use crate::host::{Batch, Check, Dict, Write};
 use crate::hosts::record::{encode_envelope, encode_meta};
 
+/// Checks and writes some batches, each by itself, in one step. KEYS, three a batch: the ids of envelopes, those of
+/// meta records, the records. ARGV: the channel; then, six a batch, its id, what the envelope and the meta record
+/// are now, and what the envelope, the meta record and the message beside it become. `-` is nothing and `.`
+/// whatever it is, neither of which begins a record. Answers with 1, 0 or an error for each.
+///
+/// What fails after a write would leave that write, so keys of the wrong kind show before. What was there is among
+/// the ids. A server that is full refuses what may take room unless the script has written before, so a change that
+/// it refuses deletes first: a message that is there is delivered and marked all the same.
+///
+/// A server that is killed while it writes its append-only file may keep the first commands of a script, and makes
+/// them at the start after the next one (seen in Redis 7.0.15). So none leaves what others take for a message: a
+/// record is there before its id, a meta record goes before its envelope, and a change is one command.
 const TEXT: &str = include_str!("commit.lua");
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TEXT));
 

@@ -107,10 +107,10 @@ const WORK = {
 
   async recipients() {
     const list = (length) => ({ sender: null, recipients: new Array(length).fill('a@b') });
-    const error = await storage.write(list(150_000), 1).then(() => undefined, (thrown) => thrown);
+    const error = await storage.write(list(105_000), 1).then(() => undefined, (thrown) => thrown);
     const left = (await keys()).length;
-    const id = await storage.write(list(120_000), 1);
-    await storage.setRecipientsDelivered(id, Array.from({ length: 120_000 }, (_, i) => i));
+    const id = await storage.write(list(100_000), 1);
+    await storage.setRecipientsDelivered(id, Array.from({ length: 100_000 }, (_, i) => i));
     say({ code: error?.code, left, remaining: (await storage.get(id))[2].length });
   },
 
