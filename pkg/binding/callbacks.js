@@ -1,13 +1,11 @@
 /** @import { Envelope, Policy, QueueOptions, Relay, Reply } from '../types.js' */
-/** @import { AnswerCopy } from './answers.js' */
 /** @import { Gate } from './later.js' */
-import { QueueError, outOfRange, refused } from '../errors.js';
-import { copyAnswer, copyThrown } from './answers.js';
-import { understood, understoodError } from '../relays/understanding.js';
+import { refused } from '../errors.js';
 import { copyEnvelope, copyForeign } from './envelope.js';
-import { Failed } from './errors.js';
+import { Unrecognised } from './errors.js';
 import { answerOf, dropPromise, laterIfPromise } from './later.js';
 import { whenGone } from './owners.js';
+import { RelayedAttempt } from './relayed-attempt.js';
 
 // What a queue calls: relay, policies, backoff, bounce factory, bounce queue and listeners, as src/wasm/relay.rs imports
 // them.
@@ -27,44 +25,6 @@ import { whenGone } from './owners.js';
  * @property {(type: string, detail: object) => void} dispatch
  * @property {Map<string, RelayedAttempt>} relayed by message, the attempts that have not ended
  */
-
-/** An attempt that the relay has. It answers once, whichever instance asks. */
-class RelayedAttempt {
-  /** @type {AnswerCopy | Promise<AnswerCopy>} */
-  answer;
-  /** What the relay has returned. @type {unknown} */
-  returned;
-  /** @type {AbortController | undefined} */
-  #controller;
-
-  /**
-   * @param {Relay | undefined} relay
-   * @param {Envelope} envelope
-   * @param {number} attempts
-   * @param {string} id
-   */
-  constructor(relay, envelope, attempts, id) {
-    const recipients = envelope.recipients.slice();
-    const controller = () => (this.#controller ??= new AbortController());
-    const attempt = {
-      id,
-      get signal() {
-        return controller().signal;
-      },
-    };
-    const answer = answerOf(() => relay?.attempt(copyForeign(envelope), attempts, attempt), (answer) => {
-      this.returned = answer;
-      return understood(answer, recipients, () => controller().signal);
-    });
-    const copyOf = (/** @type {any} */ found) => (found instanceof Failed
-      ? copyThrown(found.error, understoodError(found.error, recipients), recipients) : copyAnswer(found, recipients));
-    this.answer = answer instanceof Promise ? answer.then(copyOf) : copyOf(answer);
-  }
-
-  abort() {
-    this.#controller?.abort();
-  }
-}
 
 /**
  * The envelopes that a policy has made; nothing where it has changed the one that it was given.
@@ -207,27 +167,4 @@ export class Callbacks {
   #answer(ask, read) {
     return laterIfPromise(answerOf(ask, read), this.#gate);
   }
-}
-
-/** @param {string | undefined} id */
-export function leaseLost(id) {
-  return new Failed(new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }));
-}
-
-/** What a relay has returned that is no answer. */
-class Unrecognised extends Failed {}
-
-/** @param {string} reason */
-export function unrecognised(reason) {
-  return new Unrecognised(new TypeError(reason));
-}
-
-/** @param {string} reason */
-export function broken(reason) {
-  return new Failed(new TypeError(reason));
-}
-
-/** @param {number} delay */
-export function noDelay(delay) {
-  return new Failed(outOfRange('backoff', 'a number of milliseconds from 0 on, or null', delay));
 }

@@ -110,3 +110,26 @@ export function count(value) {
 export function unexpected(method, expected, value) {
   return new QueueError('host', `host: ${method}: expected ${expected}, got ${describe(value)}`);
 }
+
+/** @param {string | undefined} id */
+export function leaseLost(id) {
+  return new Failed(new QueueError('lease-lost', 'lease-lost: somebody else has claimed the message', { id }));
+}
+
+/** What a relay has returned that is no answer. */
+export class Unrecognised extends Failed {}
+
+/** @param {string} reason */
+export function unrecognised(reason) {
+  return new Unrecognised(new TypeError(reason));
+}
+
+/** @param {string} reason */
+export function broken(reason) {
+  return new Failed(new TypeError(reason));
+}
+
+/** @param {number} delay */
+export function noDelay(delay) {
+  return new Failed(outOfRange('backoff', 'a number of milliseconds from 0 on, or null', delay));
+}

@@ -5,8 +5,7 @@ import { instantiate } from '../wasm/glue.js';
 import {
   asMessage, asNotice, countRecipients, hasSender, headerNames, noticeOf, partsOf, texts, withRecipients, without,
 } from './envelope.js';
-import { Failed, failed, refusedNumber, refusedText } from './errors.js';
-import { broken, leaseLost, noDelay, unrecognised } from './callbacks.js';
+import { Failed, broken, failed, leaseLost, noDelay, refusedNumber, refusedText, unrecognised } from './errors.js';
 import { Batch } from './batch.js';
 import { Later } from './later.js';
 import { recordOf } from './meta.js';
