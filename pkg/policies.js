@@ -17,7 +17,7 @@ export function addDateHeader() {
 }
 
 /**
- * Adds `Message-ID` where it is missing: drawn, at the `receiver` of the envelope, or else at the domain of the sender.
+ * Adds `Message-ID` where it is missing: generated, at the `receiver` of the envelope, or else at the domain of the sender.
  *
  * @returns {Policy}
  */

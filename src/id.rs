@@ -132,7 +132,7 @@ impl fmt::Debug for Id {
     }
 }
 
-/// Draws bytes.
+/// Generates random bytes.
 pub(crate) fn fill(random: &mut [u8]) -> Result<(), NoRandomness> {
     getrandom::fill(random).map_err(NoRandomness)
 }

@@ -69,10 +69,10 @@ struct Line<C, R> {
 #[derive(Debug)]
 struct Group<C, R> {
     progress: Arc<Progress>,
-    members: Mutex<Vec<(C, Receiver<R>)>>,
+    writers: Mutex<Vec<(C, Receiver<R>)>>,
 }
 
-/// Where a member of a group finds its result. Its member has gone when nobody else holds it.
+/// Where a writer of a group finds its result. Its writer has gone when nobody else holds it.
 type Receiver<R> = Arc<Mutex<Outcome<R>>>;
 
 #[derive(Debug)]
@@ -106,21 +106,21 @@ impl<C, R> Locks<C, R> {
     }
 
     /// Joins the group that waits last for the lock of a message, or begins one.
-    pub(crate) fn join(&self, id: Id, change: C) -> Member<'_, C, R> {
+    pub(crate) fn join(&self, id: Id, change: C) -> Writer<'_, C, R> {
         let receiver = Arc::new(Mutex::new(Outcome::Pending));
         let mut joined = None;
         let place = self.stand(id, |line| {
             let group = line
                 .open
-                .get_or_insert_with(|| Arc::new(Group { progress: Arc::default(), members: Mutex::default() }));
-            lock(&group.members).push((change, Arc::clone(&receiver)));
+                .get_or_insert_with(|| Arc::new(Group { progress: Arc::default(), writers: Mutex::default() }));
+            lock(&group.writers).push((change, Arc::clone(&receiver)));
             joined = Some(Arc::clone(group));
         });
-        Member { place, group: joined, receiver }
+        Writer { place, group: joined, receiver }
     }
 
     /// Ends when every operation that stands in the line of this message now has ended.
-    pub(crate) async fn settled(&self, id: Id) {
+    pub(crate) async fn idle(&self, id: Id) {
         let last = lock(&self.0).get(&id).map(|line| Arc::clone(&line.lock));
         if let Some(last) = last {
             drop(last.lock().await);
@@ -128,7 +128,7 @@ impl<C, R> Locks<C, R> {
     }
 
     /// Ends when every operation that stands in any line now has ended.
-    pub(crate) async fn all_settled(&self) {
+    pub(crate) async fn all_idle(&self) {
         let all: Vec<_> = lock(&self.0).values().map(|line| Arc::clone(&line.lock)).collect();
         let mut waiting: Vec<_> = all.iter().map(|lock| Box::pin(lock.lock())).collect();
         poll_fn(|cx| {
@@ -178,24 +178,24 @@ impl<C, R> Drop for Place<'_, C, R> {
 
 /// A change in a group that waits for the lock.
 #[derive(Debug)]
-pub(crate) struct Member<'a, C, R> {
+pub(crate) struct Writer<'a, C, R> {
     place: Place<'a, C, R>,
     group: Option<Arc<Group<C, R>>>,
     receiver: Receiver<R>,
 }
 
-/// What a member of a group is when the lock comes to it.
+/// What a writer of a group is when the lock comes to it.
 #[derive(Debug)]
 pub(crate) enum Role<'a, C, R> {
     /// It makes the changes of its group.
     Leader(Leader<'a, C, R>),
-    /// Another member has made its change.
+    /// Another writer has made its change.
     Follower(R),
-    /// Another member began to and went away.
+    /// Another writer began to and went away.
     Abandoned,
 }
 
-impl<'a, C, R> Member<'a, C, R> {
+impl<'a, C, R> Writer<'a, C, R> {
     /// Of the group, so of whoever leads it.
     pub(crate) fn progress(&self) -> Arc<Progress> {
         self.group.as_ref().map(|group| Arc::clone(&group.progress)).unwrap_or_default()
@@ -211,16 +211,16 @@ impl<'a, C, R> Member<'a, C, R> {
         }
         let Some(group) = self.group.take() else { return Role::Abandoned };
         self.place.close(&group);
-        let mut members = take(&mut *lock(&group.members));
+        let mut writers = take(&mut *lock(&group.writers));
         // Who is gone wants nothing any more.
-        members.retain(|(_, receiver)| Arc::strong_count(receiver) > 1);
-        let (changes, receivers) = members.into_iter().unzip();
+        writers.retain(|(_, receiver)| Arc::strong_count(receiver) > 1);
+        let (changes, receivers) = writers.into_iter().unzip();
         Role::Leader(Leader { group, changes, receivers, own: self.receiver, _place: self.place })
     }
 }
 
 /// Makes the changes of its group. Dropped before [`Leader::finish`], it leaves them to another
-/// member, unless a batch is in flight: then nobody knows what came of it.
+/// writer, unless a batch is in flight: then nobody knows what came of it.
 #[derive(Debug)]
 pub(crate) struct Leader<'a, C, R> {
     group: Arc<Group<C, R>>,
@@ -232,7 +232,7 @@ pub(crate) struct Leader<'a, C, R> {
 }
 
 impl<C, R> Leader<'_, C, R> {
-    /// Gives every member its result, in the order of the changes, and returns the leader's own.
+    /// Gives every writer its result, in the order of the changes, and returns the leader's own.
     pub(crate) fn finish(mut self, results: impl IntoIterator<Item = R>) -> Option<R> {
         for (receiver, result) in take(&mut self.receivers).into_iter().zip(results) {
             *lock(&receiver) = Outcome::Done(result);
@@ -250,7 +250,7 @@ impl<C, R> Drop for Leader<'_, C, R> {
         if self.group.progress.is_in_flight() {
             receivers.iter().for_each(|receiver| *lock(receiver) = Outcome::Abandoned);
         } else {
-            lock(&self.group.members).extend(take(&mut self.changes).into_iter().zip(receivers));
+            lock(&self.group.writers).extend(take(&mut self.changes).into_iter().zip(receivers));
         }
     }
 }

@@ -209,7 +209,7 @@ impl<H: Host> DictStorage<H> {
     pub(crate) async fn get_whole(&self, id: &Id) -> Result<(Meta, H::Envelope), H> {
         let (id, _call) = (*id, self.begin()?);
         self.before_deadline(&Progress::default(), async {
-            self.locks.settled(id).await;
+            self.locks.idle(id).await;
             let Cached { meta, .. } = self.read_record(id).await?;
             Ok((meta, self.read_envelope(id).await?))
         })
@@ -223,7 +223,7 @@ impl<H: Host> DictStorage<H> {
     pub async fn get_meta(&self, id: &Id) -> Result<Option<Stored<Meta>>, H> {
         let (id, _call) = (*id, self.begin()?);
         self.before_deadline(&Progress::default(), async {
-            self.locks.settled(id).await;
+            self.locks.idle(id).await;
             Ok(self.host.read_meta(id).await.map_err(Error::Host)?.map(|record| record.meta))
         })
         .await
@@ -275,7 +275,7 @@ impl<H: Host> DictStorage<H> {
     pub async fn get_info(&self) -> Result<Sizes, H> {
         let _call = self.begin()?;
         self.before_deadline(&Progress::default(), async {
-            self.locks.all_settled().await;
+            self.locks.all_idle().await;
             self.host.sizes().await.map_err(Error::Host)
         })
         .await

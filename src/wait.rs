@@ -20,8 +20,8 @@ pub struct Wait<C> {
     subscriber: Subscriber,
     every: Duration,
     scan: Scan<C>,
-    /// The timestamp that was yielded last, and the round that saw the message last.
-    yielded: HashMap<Id, (f64, u64)>,
+    /// The timestamp that was returned last, and the round that saw the message last.
+    returned: HashMap<Id, (f64, u64)>,
     round: u64,
     ready: vec::IntoIter<(f64, Id)>,
     changes: HashMap<Id, Latest>,
@@ -45,7 +45,7 @@ impl<H: Host> DictStorage<H> {
             subscriber: self.subscribe(),
             every,
             scan: Scan::Page(None),
-            yielded: HashMap::new(),
+            returned: HashMap::new(),
             round: 0,
             ready: Vec::new().into_iter(),
             changes: HashMap::new(),
@@ -115,10 +115,10 @@ impl<C> Wait<C> {
                 };
                 self.changes.remove(&id);
                 let Some(timestamp) = due else {
-                    self.yielded.remove(&id);
+                    self.returned.remove(&id);
                     continue;
                 };
-                self.yielded.insert(id, (timestamp, self.round));
+                self.returned.insert(id, (timestamp, self.round));
                 return Ok(Some((timestamp, id)));
             }
             if self.rescan && matches!(self.scan, Scan::Next(_)) {
@@ -158,7 +158,7 @@ impl<C> Wait<C> {
         let mut ready = Vec::new();
         for (id, meta) in page.entries {
             let Some(Stored::Good(meta)) = meta else { continue };
-            let last = self.yielded.insert(id, (meta.timestamp, self.round));
+            let last = self.returned.insert(id, (meta.timestamp, self.round));
             if last.is_none_or(|(timestamp, _)| timestamp != meta.timestamp) {
                 ready.push((meta.timestamp, id));
             }
@@ -168,7 +168,7 @@ impl<C> Wait<C> {
             Some(cursor) => Scan::Page(Some(cursor)),
             None => {
                 let round = self.round;
-                self.yielded.retain(|_, (_, seen)| *seen == round);
+                self.returned.retain(|_, (_, seen)| *seen == round);
                 Scan::Next(storage.host.now() + millis::of(self.every))
             }
         };

@@ -50,7 +50,7 @@ export class Owner {
    * @param {object} [place] as its host has it
    */
   constructor(reach, place) {
-    this.name = drawName(reach);
+    this.name = generateName(reach);
     if (reach === 'here') queuesAt(place).add(this.name);
   }
 
@@ -73,7 +73,7 @@ export class Owner {
    * another name for what is claimed when somebody comes back.
    */
   putAside() {
-    this.name = drawName('lock');
+    this.name = generateName('lock');
     this.#wait();
     this.#release();
     this.onAside?.(true);
@@ -107,9 +107,9 @@ export class Owner {
 }
 
 /** @param {Reach} reach */
-function drawName(reach) {
-  const drawn = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
-  return reach ? `${reach}:${drawn}` : drawn;
+function generateName(reach) {
+  const generated = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
+  return reach ? `${reach}:${generated}` : generated;
 }
 
 /**

@@ -17,7 +17,7 @@ export function envelope(more = {}) {
 }
 
 /**
- * An id for a number. Neighbours differ in their first digits, as ids that are drawn do.
+ * An id for a number. Neighbours differ in their first digits, as ids that are generated do.
  *
  * @param {number} number
  */

@@ -68,7 +68,7 @@ class IndexedDBHost {
     this.#connection = connection;
     this.#IDBKeyRange = IDBKeyRange;
     const channel = (this.#channel = new ChangeChannel(name));
-    this.#commits = new PendingCommits(() => new WriteGroup(connection, { durability }, (ids) => channel.tell(ids)));
+    this.#commits = new PendingCommits(() => new WriteGroup(connection, { durability }, (ids) => channel.publish(ids)));
     this.supports = {
       atomic: true, writers: 'many', exactlyOnceLoad: true, durable: durability === 'strict' ? 'disk' : 'os',
       sharesLocks: true,

@@ -9,7 +9,7 @@ import { argumentsOf, runCommits } from './redis/commit-script.js';
 import { decodeEnvelope, decodeMeta } from './shared/codec.js';
 import { closed, nothingWritten, refuseTooLarge, unknownOutcome } from './shared/failures.js';
 import { PendingCommits, TaskGroup } from './shared/pending-commits.js';
-import { tell } from './shared/tell.js';
+import { callListener } from './shared/listener.js';
 
 /** What one string of Redis may hold. */
 const LARGEST = 2 ** 29;
@@ -196,7 +196,7 @@ class RedisHost {
     if (this.#isOpen === false) return () => {};
     // A connection that is to end may have something to tell before.
     const told = (/** @type {string | undefined} */ id) => {
-      if (this.#ends.has(end)) tell(notify, id);
+      if (this.#ends.has(end)) callListener(notify, id);
     };
     const heard = (/** @type {string} */ ids) => ids.split(' ').forEach(told);
     const end = this.#connection.subscribe(this.#prefix, heard, () => told(undefined));

@@ -10,7 +10,7 @@ use crate::{Attempts, Change, Envelope, Expect, Findings, Id, Lease, Meta, Repai
 pub async fn a_message_comes_back_as_it_was_written_also_after_a_new_start<P: Place>(mut place: P) {
     let queue = storage(&place).await;
     let given = queue.write(full(), 5.0, Some(id(1))).await.unwrap();
-    let drawn = queue.write(Envelope::default(), -0.25, None).await.unwrap();
+    let generated = queue.write(Envelope::default(), -0.25, None).await.unwrap();
     queue.increment_attempts(&given).await.unwrap();
     queue.set_recipients_delivered(&given, &[2]).await.unwrap();
     queue.close().await.unwrap();
@@ -21,9 +21,9 @@ pub async fn a_message_comes_back_as_it_was_written_also_after_a_new_start<P: Pl
         let recipients = full().recipients[..2].to_vec();
         assert_eq!((queued.envelope, queued.attempts), (Envelope { recipients, ..full() }, 1));
         assert_eq!(queued.indexes, [0, 1]);
-        assert_eq!(queue.get(&drawn).await.unwrap().envelope, Envelope::default());
+        assert_eq!(queue.get(&generated).await.unwrap().envelope, Envelope::default());
         let listed: BTreeMap<Id, f64> = list(&queue).await.into_iter().collect();
-        assert_eq!(listed, [(given, 5.0), (drawn, -0.25)].into());
+        assert_eq!(listed, [(given, 5.0), (generated, -0.25)].into());
         drop(queue);
         place.restart().await;
     }

@@ -30,7 +30,7 @@ pub struct EnqueueOptions {
     pub expires: Option<Timestamp>,
 }
 
-/// The name space of the ids that follow from a key; drawn once, for this crate.
+/// The name space of the ids that follow from a key; generated once, for this crate.
 const KEYS: u128 = 0x6f0d_3c52_9b1e_4d6a_8c57_21e4_b0a9_7d35;
 
 impl EnqueueOptions {

@@ -4,7 +4,7 @@ use super::host_name::{host_name, is_host};
 pub(crate) use crate::date::date;
 use crate::id::{Id, NoRandomness};
 
-/// The value of `Message-ID`: drawn, at the host that took the message, or else at the domain of the
+/// The value of `Message-ID`: generated, at the host that took the message, or else at the domain of the
 /// sender.
 pub(crate) fn message_id(receiver: &str, sender: &str) -> Result<String, NoRandomness> {
     Ok(format!("<{}@{}>", Id::generate()?, host_name(receiver, sender)))

@@ -45,7 +45,7 @@ type Bounces<E> = dyn BounceQueue<E>;
 /// let same_but_one = Options { relay_pool: 10, ..options };
 /// ```
 pub struct Options<H: Host> {
-    /// The name under which the queue claims, drawn unless given. Whoever goes on in the place of a queue
+    /// The name under which the queue claims, generated unless given. Whoever goes on in the place of a queue
     /// that is no more takes its name, and with it what it had claimed; no two that live have the same.
     pub owner: Option<String>,
     /// How the end of other owners is known. Unless given, a claim ends by time, or with its queue where

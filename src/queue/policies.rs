@@ -28,7 +28,7 @@ pub fn add_date_header() -> Arc<Policy<Envelope>> {
     })
 }
 
-/// Adds `Message-ID` where it is missing: drawn, at the host that took the message, or else at the
+/// Adds `Message-ID` where it is missing: generated, at the host that took the message, or else at the
 /// domain of the sender.
 #[must_use]
 pub fn add_message_id_header() -> Arc<Policy<Envelope>> {

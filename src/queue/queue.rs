@@ -102,14 +102,14 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let storage: Arc<DictStorage<H>> = storage.into();
         #[cfg(not(target_family = "wasm"))]
         options.check(&storage)?;
-        let drawn = Id::generate().map_err(Error::Random)?.to_string();
+        let generated = Id::generate().map_err(Error::Random)?.to_string();
         #[cfg(not(target_family = "wasm"))]
-        let live = (options.owner.is_none() && storage.host().is_exclusive()).then(|| here::Live::new(&drawn));
+        let live = (options.owner.is_none() && storage.host().is_exclusive()).then(|| here::Live::new(&generated));
         #[cfg(not(target_family = "wasm"))]
-        let drawn = live.as_ref().map_or(drawn, |live| live.name().to_owned());
+        let generated = live.as_ref().map_or(generated, |live| live.name().to_owned());
         let destinations = Destinations::new(options.destination.pool, options.destination.per_second);
         let settings = Settings {
-            owner: options.owner.clone().unwrap_or(drawn),
+            owner: options.owner.clone().unwrap_or(generated),
             lease: millis::of(options.lease),
             has_backoff: options.backoff.is_some(),
             has_destinations: destinations.is_limited(),
@@ -308,7 +308,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         let now = self.timer.wall();
         self.pooled(self.storage.set_timestamp(id, now)).await?;
         if meta.attempts > 0 {
-            self.shared.update_now(&self.timer, |state| state.scheduler.hurry(*id, now, meta.timestamp));
+            self.shared.update_now(&self.timer, |state| state.scheduler.flush_one(*id, now, meta.timestamp));
         } else {
             self.put(*id, now, None);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::millis;
 use crate::send::{MaybeSend, MaybeSync};
 
-/// Tells the time, draws numbers and waits.
+/// Tells the time, generates random numbers and waits.
 pub trait Timer: MaybeSend + MaybeSync {
     /// Milliseconds since the epoch, on a clock that may be set.
     fn wall(&self) -> f64;

@@ -125,7 +125,7 @@ impl<H: Host> DictStorage<H> {
         let _call = self.begin()?;
         self.before_deadline(&Progress::default(), async {
             if cursor.is_none() {
-                self.locks.all_settled().await;
+                self.locks.all_idle().await;
             }
             self.host.page(dict, cursor, PAGE).await.map_err(Error::Host)
         })

@@ -77,7 +77,7 @@ impl JsHost {
 }
 
 /// An answer, once it is there.
-pub(super) async fn settled(answer: JsValue) -> Result<JsValue, Failed> {
+pub(super) async fn answer_of(answer: JsValue) -> Result<JsValue, Failed> {
     let answer = if answer.is_instance_of::<Later>() {
         // A `Later` never rejects: its `Failed` is an answer, too.
         JsFuture::from(answer.unchecked_into::<Promise>()).await.unwrap_or_else(|failed| failed)
@@ -120,7 +120,7 @@ impl Host for JsHost {
 
     async fn read_meta(&self, id: Id) -> Result<Option<Record<JsValue>>, Failed> {
         let answer = self.adapter.read_meta(id.encode(&mut [0; 32]));
-        let answer = settled(answer).await?;
+        let answer = answer_of(answer).await?;
         if answer.is_undefined() {
             return Ok(None);
         }
@@ -131,7 +131,7 @@ impl Host for JsHost {
 
     async fn read_envelope(&self, id: Id) -> Result<Option<Stored<JsEnvelope>>, Failed> {
         let answer = self.adapter.read_envelope(id.encode(&mut [0; 32]));
-        let answer = settled(answer).await?;
+        let answer = answer_of(answer).await?;
         if answer.is_undefined() {
             return Ok(None);
         }
@@ -140,12 +140,12 @@ impl Host for JsHost {
 
     async fn commit(&self, batch: BatchOf<Self>) -> Result<bool, Failed> {
         let answer = self.adapter.commit(&batch_to_js(batch));
-        Ok(settled(answer).await?.is_truthy())
+        Ok(answer_of(answer).await?.is_truthy())
     }
 
     async fn page(&self, dict: Dict, cursor: Option<JsValue>, limit: u32) -> Result<Page<JsValue>, Failed> {
         let answer = self.adapter.page(name(dict), cursor.unwrap_or_default(), limit);
-        Ok(meta::page(settled(answer).await?.unchecked_ref()))
+        Ok(meta::page(answer_of(answer).await?.unchecked_ref()))
     }
 
     fn cursor_after(&self, id: Id) -> Option<JsValue> {
@@ -155,7 +155,7 @@ impl Host for JsHost {
 
     async fn sizes(&self) -> Result<Sizes, Failed> {
         let answer = self.adapter.sizes();
-        Ok(meta::sizes(settled(answer).await?.unchecked_ref()))
+        Ok(meta::sizes(answer_of(answer).await?.unchecked_ref()))
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
@@ -179,7 +179,7 @@ impl Host for JsHost {
     }
 
     async fn attempt_alone(&self, owner: &str) -> Option<Alone> {
-        let answer = settled(self.adapter.attempt_alone(owner)).await;
+        let answer = answer_of(self.adapter.attempt_alone(owner)).await;
         // Until its page or process ends.
         answer.is_ok_and(|is_alone| is_alone.is_truthy()).then(|| Box::new(()) as Alone)
     }
@@ -190,6 +190,6 @@ impl Host for JsHost {
 
     async fn close(&self) -> Result<(), Failed> {
         let answer = self.adapter.close();
-        settled(answer).await.map(drop)
+        answer_of(answer).await.map(drop)
     }
 }

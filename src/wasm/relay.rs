@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 
 use super::envelope::JsEnvelope;
 use super::error::Failed;
-use super::host::settled;
+use super::host::answer_of;
 use crate::id::Id;
 use crate::queue::{Answer, Attempt, BounceQueue, BoxError, BoxFuture, Foreign, Relay, Verdict};
 
@@ -138,7 +138,7 @@ impl Relay<JsEnvelope> for JsRelay {
         let mut digits = [0; 32];
         let id = attempt.id.encode(&mut digits);
         let answering = self.0.attempt(&envelope.0, attempt.attempts, id);
-        let mut answering = std::pin::pin!(settled(answering));
+        let mut answering = std::pin::pin!(answer_of(answering));
         let aborted = std::pin::pin!(attempt.signal.aborted());
         let answered = match futures_util::future::select(answering.as_mut(), aborted).await {
             futures_util::future::Either::Left((answered, _)) => answered,
@@ -166,7 +166,7 @@ pub async fn apply_policy(
     envelope: JsEnvelope,
 ) -> Result<Vec<JsEnvelope>, BoxError> {
     let answer = callbacks.policy(number, envelope.0);
-    let made: Array = settled(answer).await.map_err(thrown)?.unchecked_into();
+    let made: Array = answer_of(answer).await.map_err(thrown)?.unchecked_into();
     let argument = |copy| JsEnvelope::argument(copy).map_err(|failed| thrown(failed.unchecked_into()));
     made.iter().map(argument).collect()
 }
@@ -186,7 +186,7 @@ pub async fn make_bounce(
     replies: JsValue,
 ) -> Result<Option<JsEnvelope>, BoxError> {
     let answer = callbacks.bounce(&envelope.0, replies);
-    let bounce = settled(answer).await.map_err(thrown)?;
+    let bounce = answer_of(answer).await.map_err(thrown)?;
     if bounce.is_null() {
         return Ok(None);
     }
@@ -196,7 +196,7 @@ pub async fn make_bounce(
 /// Is ready when the owner of a claim is known to be gone.
 pub async fn owner_gone(callbacks: Callbacks, owner: String) {
     let answer = callbacks.when_gone(&owner);
-    if answer.is_undefined() || settled(answer).await.is_err() {
+    if answer.is_undefined() || answer_of(answer).await.is_err() {
         std::future::pending().await
     }
 }
@@ -208,7 +208,7 @@ impl BounceQueue<JsEnvelope> for JsBounceQueue {
     fn enqueue(&self, bounce: JsEnvelope, id: Id) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(async move {
             let answer = self.0.enqueue_bounce(bounce.0, id.encode(&mut [0; 32]));
-            settled(answer).await.map(drop).map_err(thrown)
+            answer_of(answer).await.map(drop).map_err(thrown)
         })
     }
 }

@@ -1,10 +1,10 @@
 /** @import { Batch } from '../../types.js' */
 /** @import { Pending } from '../shared/pending-commits.js' */
 /** @import { Connection } from './connection.js' */
-/** @import { Stores } from './member.js' */
+/** @import { Stores } from './writer.js' */
 /** @import { Watch } from './watch.js' */
 import { QueueError } from '../../errors.js';
-import { Member } from './member.js';
+import { Writer } from './writer.js';
 import { abort } from './watch.js';
 
 const STORES = /** @type {const} */ (['envelope', 'meta']);
@@ -19,9 +19,9 @@ const STORES = /** @type {const} */ (['envelope', 'meta']);
 export class WriteGroup {
   #connection;
   #options;
-  #tell;
-  /** @type {Map<string, Member>} by the message that they are about */
-  #members = new Map();
+  #publish;
+  /** @type {Map<string, Writer>} by the message that they are about */
+  #writers = new Map();
   #isOpen = true;
   #isFinal = false;
   /** @type {Stores | undefined} while requests can be made */
@@ -32,12 +32,12 @@ export class WriteGroup {
   /**
    * @param {Connection} connection
    * @param {IDBTransactionOptions} options
-   * @param {(ids: string[]) => void} tell which messages have changed, or may have
+   * @param {(ids: string[]) => void} publish which messages have changed, or may have
    */
-  constructor(connection, options, tell) {
+  constructor(connection, options, publish) {
     this.#connection = connection;
     this.#options = options;
-    this.#tell = tell;
+    this.#publish = publish;
   }
 
   /**
@@ -48,10 +48,10 @@ export class WriteGroup {
   take(pending) {
     const { id } = pending.writes[0];
     // Batches on one message follow each other: the next one has to read what this one wrote.
-    if (!this.#isOpen || this.#members.has(id)) return false;
-    const member = new Member(pending);
-    this.#members.set(id, member);
-    this.#request(member);
+    if (!this.#isOpen || this.#writers.has(id)) return false;
+    const writer = new Writer(pending);
+    this.#writers.set(id, writer);
+    this.#request(writer);
     return true;
   }
 
@@ -61,8 +61,8 @@ export class WriteGroup {
         queueMicrotask(() => (this.#isOpen = false));
         return this.#write(tx, watch);
       });
-      for (const member of this.#members.values()) member.resolve();
-      this.#tell(this.#changed());
+      for (const writer of this.#writers.values()) writer.resolve();
+      this.#publish(this.#changed());
     } catch (error) {
       await this.#fail(/** @type {QueueError} */ (error));
     }
@@ -91,13 +91,13 @@ export class WriteGroup {
         end();
         reject(error);
       };
-      for (const member of this.#members.values()) this.#request(member);
+      for (const writer of this.#writers.values()) this.#request(writer);
     });
   }
 
-  /** @param {Member} member */
-  #request(member) {
-    if (this.#stores) member.request(this.#stores, this.#abort);
+  /** @param {Writer} writer */
+  #request(writer) {
+    if (this.#stores) writer.request(this.#stores, this.#abort);
   }
 
   /**
@@ -109,8 +109,8 @@ export class WriteGroup {
   #onRequestError(event) {
     const request = /** @type {IDBRequest} */ (event.target);
     if (request.error?.name !== 'ConstraintError') return false;
-    for (const member of this.#members.values()) {
-      if (!member.onConstraintError(request)) continue;
+    for (const writer of this.#writers.values()) {
+      if (!writer.onConstraintError(request)) continue;
       event.preventDefault();
       return true;
     }
@@ -125,8 +125,8 @@ export class WriteGroup {
   async #fail({ code, message, cause }) {
     this.#isOpen = false;
     const removals = code === 'full' && !this.#isFinal ? this.#deletesAlone() : undefined;
-    for (const [id, member] of this.#members) member.reject(new QueueError(code, message, { cause, id }));
-    if (code === 'unknown-outcome') this.#tell(this.#changed());
+    for (const [id, writer] of this.#writers) writer.reject(new QueueError(code, message, { cause, id }));
+    if (code === 'unknown-outcome') this.#publish(this.#changed());
     await removals?.commit();
   }
 
@@ -137,18 +137,18 @@ export class WriteGroup {
    * @returns {WriteGroup | undefined} of these, if there are any
    */
   #deletesAlone() {
-    const removals = new WriteGroup(this.#connection, this.#options, this.#tell);
+    const removals = new WriteGroup(this.#connection, this.#options, this.#publish);
     removals.#isOpen = false;
     removals.#isFinal = true;
-    for (const [id, member] of this.#members) {
-      if (!member.onlyRemoves) continue;
-      removals.#members.set(id, member);
-      this.#members.delete(id);
+    for (const [id, writer] of this.#writers) {
+      if (!writer.onlyRemoves) continue;
+      removals.#writers.set(id, writer);
+      this.#writers.delete(id);
     }
-    return removals.#members.size > 0 ? removals : undefined;
+    return removals.#writers.size > 0 ? removals : undefined;
   }
 
   #changed() {
-    return [...this.#members].filter(([, { made }]) => made).map(([id]) => id);
+    return [...this.#writers].filter(([, { made }]) => made).map(([id]) => id);
   }
 }

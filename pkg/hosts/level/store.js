@@ -6,7 +6,7 @@ import { sameBytes } from '../shared/codec.js';
 import { checkedKeys, holding } from '../shared/encoded-commit.js';
 import { closed, nothingWritten, unknownOutcome } from '../shared/failures.js';
 import { PendingCommits, TaskGroup } from '../shared/pending-commits.js';
-import { tell } from '../shared/tell.js';
+import { callListener } from '../shared/listener.js';
 
 export const ENCODINGS = { keyEncoding: 'utf8', valueEncoding: 'view' };
 const SYNC = { ...ENCODINGS, sync: true };
@@ -128,7 +128,7 @@ export class Store {
     }
     for (const each of group) each.resolve(made.has(each));
     for (const { host, notify } of this.listeners) {
-      for (const each of made) if (each.host !== host) tell(notify, each.id);
+      for (const each of made) if (each.host !== host) callListener(notify, each.id);
     }
   }
 

@@ -1,4 +1,4 @@
-import { tell } from './tell.js';
+import { callListener } from './listener.js';
 
 /** How long after telling others of changes, in milliseconds, the next ones are collected. */
 const PAUSE = 50;
@@ -18,7 +18,7 @@ export class ChangeChannel {
   };
   #resume = () => {
     this.#frozen = false;
-    for (const notify of this.#listeners) tell(notify); // of all that was missed
+    for (const notify of this.#listeners) callListener(notify); // of all that was missed
   };
   /** @type {string[]} ids that the others have not been told of */
   #untold = [];
@@ -43,7 +43,7 @@ export class ChangeChannel {
   }
 
   /** @param {string[]} ids */
-  tell(ids) {
+  publish(ids) {
     if (ids.length === 0) return;
     this.#untold = this.#untold.concat(ids);
     if (this.#closed || !this.#pause) this.#announce();
@@ -78,7 +78,7 @@ export class ChangeChannel {
     if (!this.#channel && typeof BroadcastChannel === 'function') {
       const channel = new BroadcastChannel(`slimta-queue-dict:${this.#name}`);
       channel.onmessage = ({ data }) => {
-        if (!this.#frozen && Array.isArray(data)) for (const notify of this.#listeners) data.forEach((id) => tell(notify, id));
+        if (!this.#frozen && Array.isArray(data)) for (const notify of this.#listeners) data.forEach((id) => callListener(notify, id));
       };
       // A Node channel keeps its process alive unless told not to.
       /** @type {any} */ (channel).unref?.();

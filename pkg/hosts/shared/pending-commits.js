@@ -68,13 +68,13 @@ export class TaskGroup {
   #limits;
   #commit;
   /** @type {Pending<T>[]} */
-  #members = [];
+  #writers = [];
   #bytes = 0;
   #isOpen = true;
 
   /**
    * @param {{ bytes: number, commits?: number }} limits
-   * @param {(members: Pending<T>[]) => Promise<void> | void} commit
+   * @param {(writers: Pending<T>[]) => Promise<void> | void} commit
    */
   constructor(limits, commit) {
     this.#limits = limits;
@@ -84,9 +84,9 @@ export class TaskGroup {
   /** @param {Pending<T>} pending */
   take(pending) {
     const { bytes, commits = Infinity } = this.#limits;
-    this.#isOpen &&= this.#bytes < bytes && this.#members.length < commits;
+    this.#isOpen &&= this.#bytes < bytes && this.#writers.length < commits;
     if (!this.#isOpen) return false;
-    this.#members.push(pending);
+    this.#writers.push(pending);
     this.#bytes += pending.bytes;
     return true;
   }
@@ -94,6 +94,6 @@ export class TaskGroup {
   async commit() {
     await undefined;
     this.#isOpen = false;
-    await this.#commit(this.#members);
+    await this.#commit(this.#writers);
   }
 }

@@ -28,7 +28,7 @@ impl Scheduler {
 
     /// A message that was attempted before, and that somebody has let be due by name. Its record says so; it was due at
     /// `planned` before.
-    pub(in crate::queue) fn hurry(&mut self, id: Id, timestamp: f64, planned: f64) {
+    pub(in crate::queue) fn flush_one(&mut self, id: Id, timestamp: f64, planned: f64) {
         let before = self.early.get(&id).and_then(|early| early.planned);
         self.put(id, timestamp, None);
         if !self.under_way.contains_key(&id) {

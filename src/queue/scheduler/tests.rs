@@ -31,8 +31,8 @@ fn what_somebody_let_be_due_keeps_its_time_however_often_its_attempt_fails_to_be
     scheduler.tick(50.0, 0.0);
     scheduler.open(true);
     scheduler.put(id(), 9_000.0, Some(1));
-    scheduler.hurry(id(), 50.0, 9_000.0);
-    scheduler.hurry(id(), 50.0, 50.0);
+    scheduler.flush_one(id(), 50.0, 9_000.0);
+    scheduler.flush_one(id(), 50.0, 50.0);
     for step in 1..=4 {
         let due = scheduler.take().unwrap();
         assert_eq!(due.early, Early { flushed: true, planned: Some(9_000.0) }, "{step}");

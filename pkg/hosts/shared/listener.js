@@ -4,7 +4,7 @@
  * @param {(id: any) => void} notify
  * @param {string} [id]
  */
-export function tell(notify, id) {
+export function callListener(notify, id) {
   try {
     notify(id);
   } catch (error) {

@@ -15,7 +15,7 @@ const NONE = [];
  * What costs time is waiting for answers, so a batch is written along with its check wherever it can be taken back, in
  * the same transaction, when the check fails.
  */
-export class Member {
+export class Writer {
   #pending;
   /** @type {Stores} */
   #stores = /** @type {any} */ ({});
