@@ -381,7 +381,8 @@ export interface QueueOptions {
   /**
    * How much goes to one destination: limits of this object, in `start`, `run` and `flush` alike. What waits for a
    * destination lets what goes elsewhere pass, as long as no more than 10,000 messages wait so. A message counts for
-   * each destination of its recipients, for which its envelope is read once more when it is due.
+   * each destination of its recipients, for which its envelope is read once more when it is due. One to several begins when
+   * it is the next at each of them: then what came later to any of them waits for it.
    */
   destination?: {
     /**

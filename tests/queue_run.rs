@@ -1,6 +1,7 @@
 //! Runs of a queue: what they attempt, when they end, and what they tell.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::support::queues::{
@@ -209,4 +210,24 @@ impl Relay<Envelope> for Waiting {
         self.0.notified().await;
         Ok(Answer::delivered())
     }
+}
+
+#[tokio::test]
+async fn a_run_asks_once_whether_the_owner_of_many_claims_is_gone() {
+    let host = with_messages(20).await;
+    let storage = DictStorage::new(host.clone());
+    let mut load = storage.load();
+    let until = 1e15;
+    while let Some((_, id)) = load.next().await.unwrap() {
+        let lease = Some(Some(Lease { until, owner: "somebody".into() }));
+        storage.change(&id, Change { timestamp: Some(until), lease, ..Change::default() }).await.unwrap();
+    }
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let options = Options::default().with_owner_gone(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::pending())
+    });
+    let result = queue_on(&host, delivering(), options).run().await.unwrap();
+    assert_eq!((result.attempted, asked.load(Ordering::Relaxed)), (0, 1));
 }

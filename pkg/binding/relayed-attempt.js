@@ -40,6 +40,6 @@ export class RelayedAttempt {
   }
 
   abort() {
-    this.#controller?.abort();
+    (this.#controller ??= new AbortController()).abort(); // who looks at the signal only now sees it, too
   }
 }

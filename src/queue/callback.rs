@@ -1,9 +1,11 @@
 //! What callers hand over: natively it goes between threads, in wasm everything has one thread.
 
+#[cfg(not(target_family = "wasm"))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(not(target_family = "wasm"))]
 use futures_util::FutureExt;
 
 use super::backoff::Patience;
@@ -58,16 +60,23 @@ mod kinds {
 
 pub use kinds::{Backoff, BounceFactory, DestinationOf, Listener, OwnerGone, Policy};
 
-/// What a function of the caller returns; its panic is an error.
+/// What a function of the caller returns; its panic is an error. In wasm a panic ends the instance.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, BoxError> {
+    #[cfg(target_family = "wasm")]
+    return Ok(call());
+    #[cfg(not(target_family = "wasm"))]
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panicked(&*panic))
 }
 
 /// What a future of the caller comes to; its panic is an error.
 pub(super) async fn caught_async<T>(call: impl Future<Output = T>) -> Result<T, BoxError> {
+    #[cfg(target_family = "wasm")]
+    return Ok(call.await);
+    #[cfg(not(target_family = "wasm"))]
     AssertUnwindSafe(call).catch_unwind().await.map_err(|panic| panicked(&*panic))
 }
 
+#[cfg(not(target_family = "wasm"))]
 fn panicked(panic: &(dyn std::any::Any + Send)) -> BoxError {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panicked: {}", text.unwrap_or("without a text")).into()

@@ -15,13 +15,19 @@ pub(super) struct DeadLetters<'a, H: Host>(pub(super) &'a DictStorage<H>);
 
 impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
     /// Keeps recipients that were given up, with a record of when, by which attempt and why. A repeat keeps them
-    /// once.
-    pub(super) async fn keep(&self, id: Id, envelope: H::Envelope, meta: Meta) -> Result<(), H> {
+    /// once. The message was attempted first at `since`: what was kept before is of another one with its id.
+    pub(super) async fn keep(&self, id: Id, envelope: H::Envelope, meta: Meta, since: f64) -> Result<(), H> {
         let recipients = envelope.parts().recipients;
         for number in 0.. {
             let place = place(id, number);
             match find(self.0, place).await? {
-                Some(letter) if letter.parts().recipients == recipients => break,
+                Some((kept, letter))
+                    if letter.parts().recipients == recipients
+                        && kept.attempts == meta.attempts
+                        && kept.timestamp >= since =>
+                {
+                    break;
+                }
                 Some(_) => {}
                 None => return self.0.write_with(envelope, meta, Some(place)).await.map(drop),
             }
@@ -34,7 +40,7 @@ impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
         let mut letters = Vec::new();
         for number in 0.. {
             let place = place(id, number);
-            let Some(envelope) = find(self.0, place).await? else { break };
+            let Some((_, envelope)) = find(self.0, place).await? else { break };
             letters.push((place, envelope));
         }
         Ok(letters)
@@ -57,10 +63,10 @@ fn place(id: Id, number: u32) -> Id {
     if number == 0 { id } else { Id::new_v5(id, format!("given up {number}").as_bytes()) }
 }
 
-/// The envelope of a message, if it is there.
-async fn find<H: Host>(storage: &DictStorage<H>, id: Id) -> Result<Option<H::Envelope>, H> {
-    match storage.get(&id).await {
-        Ok(queued) => Ok(Some(queued.envelope)),
+/// The record and the envelope of a message, if it is there.
+async fn find<H: Host>(storage: &DictStorage<H>, id: Id) -> Result<Option<(Meta, H::Envelope)>, H> {
+    match storage.get_whole(&id).await {
+        Ok(found) => Ok(Some(found)),
         Err(Error::NoSuchMessage(_)) => Ok(None),
         Err(error) => Err(error),
     }

@@ -11,7 +11,8 @@ use crate::send::{MaybeSend, MaybeSync};
 /// is due.
 ///
 /// What waits for a destination lets what goes elsewhere pass, as long as no more than 10,000 messages
-/// wait so.
+/// wait so. A message to several begins when it is the next at each of them: then what came later to any of them
+/// waits for it.
 #[derive(Default)]
 pub struct Destination {
     /// Which destination an address belongs to. Unless given, it is what follows the last `@`, in lower

@@ -1,8 +1,8 @@
 //! Who may begin at which destination: so many attempts at once, and so many in a second.
 //!
 //! Visits wait in the order in which they came, at each of their destinations. One to several destinations
-//! begins when it is the first at each of them and each has room. While it is not, those to one destination
-//! alone overtake it: a destination that is slow keeps no room of another one.
+//! begins when it is the first at each of them and each has room. While it is not the first, those to one
+//! destination alone overtake it; once it is, they wait for it, so that it begins some day.
 
 use std::collections::HashMap;
 use std::sync::Arc;

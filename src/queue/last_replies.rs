@@ -28,7 +28,6 @@ pub(super) fn last_replies(outcome: &Outcome, indexes: &[u32], before: &[LastRep
         let same = kept.iter_mut().find(|kept| kept.code == last.code && kept.message == last.message);
         if let Some(same) = same {
             same.indexes.extend(last.indexes);
-            same.indexes.sort_unstable();
         } else {
             size = size.saturating_add(last.message.len());
             if size > ALL {
@@ -37,6 +36,7 @@ pub(super) fn last_replies(outcome: &Outcome, indexes: &[u32], before: &[LastRep
             kept.push(last);
         }
     }
+    kept.iter_mut().for_each(|last| last.indexes.sort_unstable());
     kept
 }
 

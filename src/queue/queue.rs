@@ -267,7 +267,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         }
         let [at, expires] = [options.at, options.expires].map(|time| time.map(Timestamp::as_millis));
         let results = self.store_all(envelopes, id, at, expires).await;
-        self.shared.until(|state| state.yielding == 0).await;
+        // Where attempts take all the time, everything else has its turn first.
+        let turns = self.shared.lock().turns;
+        self.shared.until(|state| state.yielding == 0 || state.turns != turns).await;
         if results.iter().any(|(_, stored)| stored.is_err()) {
             let key = options.key.unwrap_or_else(|| id.to_string());
             return Err(EnqueueError::Storage { key, results });

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) workers: Vec<u64>,
     /// How many of them let everything else have its turn.
     pub(super) yielding: usize,
+    /// How many turns of everything else have ended.
+    pub(super) turns: u64,
     /// As long as this queue is the only one that attempts what nobody can claim.
     pub(super) alone: Option<Alone>,
     /// Whether it does.
@@ -53,6 +55,7 @@ impl Shared {
             aborted: 0,
             workers: Vec::new(),
             yielding: 0,
+            turns: 0,
             alone: None,
             attempts_unclaimed: false,
             relaying: 0,

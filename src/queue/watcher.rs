@@ -60,13 +60,14 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         self.shared.lock().scheduler.begin_scan();
         let mut position = Position::Start;
         let mut count = 0_usize;
+        let mut alive = Vec::new();
         while !matches!(position, Position::End) {
             let (ends, _reading) = self.begin_read();
             for (id, stored) in self.storage.load_entries(&mut position).await? {
                 if let Some(Stored::Good(meta)) = stored {
                     self.put_found(id, &meta, ends);
                     if let Some(pass) = &mut pass {
-                        let is_gone = self.learn(&meta).await;
+                        let is_gone = self.learn(&meta, &mut alive).await;
                         if is_gone {
                             self.put_found(id, &meta, ends);
                         }
@@ -119,14 +120,19 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         }
     }
 
-    /// Whether the owner of a claim is gone, as far as that can be known soon.
-    async fn learn(&self, meta: &Meta) -> bool {
+    /// Whether the owner of a claim is gone, as far as that can be known soon. Those who are not join those `alive`, who
+    /// are not waited for again.
+    async fn learn(&self, meta: &Meta, alive: &mut Vec<String>) -> bool {
         let Some(lease) = meta.claim(self.timer.wall()).filter(|lease| lease.owner != self.settings().owner) else {
             return false;
         };
         if !self.shared.lock().owners.is_gone(&lease.owner) {
+            if alive.contains(&lease.owner) {
+                return false;
+            }
             let (gone, soon) = (pin!(self.until_gone(&lease.owner)), pin!(self.timer.sleep(KNOWN_SOON)));
             if matches!(select(gone, soon).await, Either::Right(_)) {
+                alive.push(lease.owner.clone());
                 return false;
             }
             self.shared.lock().owners.leave(lease.owner.clone());

@@ -115,8 +115,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
             .await;
             if spent >= YIELD_AFTER {
                 self.shared.update(|state| state.yielding = state.yielding.saturating_add(1));
-                let _yielding =
-                    OnDrop(|| self.shared.update(|state| state.yielding = state.yielding.saturating_sub(1)));
+                let _yielding = OnDrop(|| {
+                    self.shared.update(|state| {
+                        state.yielding = state.yielding.saturating_sub(1);
+                        state.turns = state.turns.wrapping_add(1);
+                    });
+                });
                 self.timer.yield_now().await;
                 spent = 0.0;
             }

@@ -73,6 +73,11 @@ impl AttemptState {
         timestamp == self.message.timestamp || timestamp == self.held.until || self.next == Some(timestamp)
     }
 
+    /// When the message was attempted first.
+    pub(in crate::queue) fn first_attempt(&self) -> f64 {
+        self.patience.since.as_millis()
+    }
+
     /// Whether the message is being claimed.
     pub(in crate::queue) fn is_claiming(&self) -> bool {
         self.stage == Stage::Claim

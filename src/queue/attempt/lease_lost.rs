@@ -27,6 +27,11 @@ impl AttemptState {
         self.late = !same || lease.is_some() || !self.in_doubt;
         self.lost = self.late;
         self.after_lease_lost = Some(lease.map_or(timestamp, |lease| lease.until).max(timestamp));
+        if attempts < self.attempts && self.unclaimed.is_none() {
+            // No record forgets an attempt: this is another message, which somebody has queued under the same id.
+            self.recorded = true;
+            return self.comes_back(self.after_lease_lost);
+        }
         self.record_lease_lost()
     }
 

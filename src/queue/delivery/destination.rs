@@ -8,6 +8,7 @@ use futures_util::future::{Either, select};
 
 use super::Delivery;
 use crate::envelope::EnvelopeHandle;
+use crate::error::Error;
 use crate::host::Host;
 use crate::meta::Notice;
 use crate::queue::callback::caught;
@@ -17,12 +18,20 @@ use crate::queue::event::{Cause, Kind};
 use crate::queue::relay::Relay;
 use crate::queue::signal::AbortSignal;
 use crate::queue::timer::{Timer, milliseconds};
+use crate::storage::Result;
 
 impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'_, H, R, T> {
     /// Waits until each destination has room for the message. False: its worker begins no more attempts,
     /// or the message is gone.
     pub(super) async fn wait_for_destinations(&mut self, over: &AbortSignal) -> bool {
-        let Some((names, expires)) = self.destinations().await else { return true };
+        let (names, expires) = match self.destinations().await {
+            Ok(Some(found)) => found,
+            Ok(None) => return true,
+            Err(error) => {
+                self.queue.emit(Some(self.id()), None, self.state.attempts(), Kind::Error(Cause::Storage(error)));
+                return false; // where it goes is not known, so it rests
+            }
+        };
         let (queue, message, number) = (self.queue, *self.state.message(), self.number);
         let since = queue.timer.steady();
         let has = queue.relay.has(message.id);
@@ -45,15 +54,19 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
 
     /// The destinations of the recipients that are left, and when the message expires; none where the relay is not
     /// asked. A record or an envelope that cannot be read is told of by the claim.
-    async fn destinations(&self) -> Option<(Vec<Arc<str>>, Option<f64>)> {
+    async fn destinations(&self) -> Result<Option<(Vec<Arc<str>>, Option<f64>)>, H> {
         let id = self.id();
-        let (meta, envelope) = self.queue.pooled(self.queue.storage.get_whole(&id)).await.ok()?;
+        let (meta, envelope) = match self.queue.pooled(self.queue.storage.get_whole(&id)).await {
+            Ok(found) => found,
+            Err(Error::NoSuchMessage(_) | Error::Corrupt(_) | Error::NewerFormat(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let left = meta.left(envelope.recipient_count());
         let is_expired = meta.expires.is_some_and(|expires| expires <= self.queue.timer.wall());
         // A notice lets its original go first, whose other recipients wait for that.
         let is_undecided = envelope.notice_of().is_some() && meta.notice != Some(Notice::Confirmed);
         if left.is_empty() || meta.untold.is_some() || is_expired || is_undecided {
-            return None;
+            return Ok(None);
         }
         let recipients = envelope.parts().recipients;
         let addresses = left.iter().filter_map(|index| recipients.get(usize::try_from(*index).ok()?));
@@ -76,6 +89,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             let kind = Kind::Error(Cause::Callback(error));
             self.queue.emit(Some(id), Some(&envelope), meta.attempts, kind);
         }
-        Some((names, meta.expires))
+        Ok(Some((names, meta.expires)))
     }
 }

@@ -44,7 +44,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         let meta =
             Meta { attempts: failed.attempt, replies: replies_of(replies), ..Meta::new(self.queue.timer.wall()) };
         let letter = named(&**envelope, &recipients).into_message();
-        let written = DeadLetters(storage).keep(self.id(), letter, meta).await;
+        let written = DeadLetters(storage).keep(self.id(), letter, meta, self.state.first_attempt()).await;
         match written {
             Ok(()) => Input::Stored,
             Err(error) => {
@@ -140,7 +140,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             let enqueued = self.answered(async { other.enqueue(notice, id).await }).await;
             return enqueued.map(|()| Some(false)).map_err(Cause::Callback);
         }
-        let made = self.queue.apply_policies(notice).await.map_err(Cause::Callback)?;
+        let made = self.answered(self.queue.apply_policies(notice)).await.map_err(Cause::Callback)?;
         if !self.has_claim().await? {
             return Ok(None);
         }

@@ -1,0 +1,94 @@
+/** What must not keep a queue from going on. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/inline.js';
+import { gate, message, watch } from './support/queues.js';
+
+const refused = { code: 550, message: '5.1.1 no such user' };
+const later = { code: 450, message: '4.2.0 later' };
+
+/** A Map that throws when it is told to. */
+class Failing extends Map {
+  #fails;
+
+  /** @param {(method: string, ...args: any[]) => boolean} fails */
+  constructor(fails) {
+    super();
+    this.#fails = fails;
+  }
+
+  get(id) {
+    if (this.#fails('get', id)) throw new Error('blip');
+    return super.get(id);
+  }
+
+  set(id, value) {
+    if (this.#fails?.('set', id, value)) throw new Error('blip');
+    return super.set(id, value);
+  }
+}
+
+test('a notice that could not be stored once is stored long before the lease ends', async () => {
+  let failed = false;
+  const envelopes = new Failing((method, id, value) => method === 'set' && value.sender === null && !failed && (failed = true));
+  const relay = { attempt: ({ sender, recipients }) => (sender === null ? null : recipients.map((to) => (to === 'a' ? refused : later))) };
+  const queue = new Queue(new DictStorage(envelopes, new Map()), relay, { lease: 80_000_000 });
+  const { until, types } = watch(queue);
+  queue.start();
+  await queue.enqueue(message(['a', 'b']));
+  await until('bounced');
+  await queue.stop();
+  assert.ok(failed && types().includes('error'));
+});
+
+test('a policy that answers nothing for a notice holds no place in the pool, and the queue can be stopped', async () => {
+  const relay = { attempt: ({ recipients: [to] }) => (to === 'a' ? refused : null) };
+  const queue = new Queue(new DictStorage(), relay, { relayPool: 1, attemptTimeout: 50 });
+  queue.addPolicy({ apply: ({ sender }) => (sender === null ? new Promise(() => {}) : undefined) });
+  const { until } = watch(queue);
+  await queue.enqueue(message(['a']));
+  await queue.enqueue(message(['b']));
+  queue.start();
+  await until('delivered');
+  assert.match((await until('error')).error.message, /no answer in time/);
+  await queue.stop({ timeout: 0 });
+});
+
+test('enqueue resolves while attempts take all the time there is', async () => {
+  const storage = new DictStorage();
+  for (let i = 0; i < 200; i++) storage.write(message([`u${i}`]), 0);
+  const queue = new Queue(storage, { attempt: () => later }, { backoff: () => 0 });
+  const { until } = watch(queue);
+  queue.start();
+  await until('deferred');
+  await queue.enqueue(message(['late']));
+  await queue.stop({ timeout: 0 });
+});
+
+test('no more attempts than its pool has places go to a destination where reads fail', async () => {
+  let left = 5;
+  const envelopes = new Failing((method) => method === 'get' && left > 0 && left-- > 0);
+  const storage = new AsyncDictStorage(envelopes, new Map());
+  const ended = gate();
+  let [now, most] = [0, 0];
+  const relay = {
+    async attempt() {
+      most = Math.max(most, ++now);
+      await ended.opened;
+      now--;
+    },
+  };
+  const queue = new Queue(storage, relay, { destination: { pool: 1 } });
+  const { until, events } = watch(queue);
+  const reads = left;
+  left = 0;
+  for (let i = 0; i < 5; i++) await queue.enqueue(message(['a@example.com']));
+  left = reads;
+  queue.start();
+  await until('error');
+  await until('attempt');
+  ended.open();
+  await until('delivered', () => events.filter(({ type }) => type === 'delivered').length === 5);
+  await queue.stop();
+  assert.equal(most, 1);
+});
