@@ -16,6 +16,11 @@ pub(crate) fn integer(number: f64) -> Option<u32> {
     (f64::from(integer) == number).then_some(integer)
 }
 
+/// Positions in their order. A heap is a tenth of the code that sorts slices, which a browser would download.
+pub(crate) fn ascending(indexes: Vec<u32>) -> Vec<u32> {
+    BinaryHeap::from(indexes).into_sorted_vec()
+}
+
 /// What the queue knows of one message besides its envelope.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -149,17 +154,16 @@ impl Meta {
     /// Adds `indexes` to the delivered ones: a union, whatever their order and however often one
     /// is named.
     pub fn mark_delivered(&mut self, indexes: &[u32]) {
-        let mut all: BinaryHeap<u32> = std::mem::take(&mut self.delivered).into();
+        let mut all = std::mem::take(&mut self.delivered);
         all.extend(indexes);
-        self.delivered = all.into_sorted_vec();
+        self.delivered = ascending(all);
         self.delivered.dedup();
     }
 
     /// Gives those up who are not marked yet; whether there are any.
     fn give_up(&mut self, Failed { attempt, indexes }: &Failed) -> bool {
         let is_left = |index: &u32| self.delivered.binary_search(index).is_err();
-        let mut left: Vec<u32> = indexes.iter().copied().filter(is_left).collect();
-        left.sort_unstable();
+        let mut left = ascending(indexes.iter().copied().filter(is_left).collect());
         left.dedup();
         if left.is_empty() {
             return false;
@@ -187,7 +191,7 @@ impl Meta {
             }
             !is_told
         });
-        told.indexes.sort_unstable();
+        told.indexes = ascending(told.indexes);
         self.failed.insert(0, told);
     }
 }

@@ -44,7 +44,7 @@ test('a notice that could not be stored once is stored long before the lease end
 test('a policy that answers nothing for a notice holds no place in the pool, and the queue can be stopped', async () => {
   const relay = { attempt: ({ recipients: [to] }) => (to === 'a' ? refused : null) };
   const queue = new Queue(new DictStorage(), relay, { relayPool: 1, attemptTimeout: 50 });
-  queue.addPolicy({ apply: ({ sender }) => (sender === null ? new Promise(() => {}) : undefined) });
+  queue.addPolicy({ apply: ({ sender }) => (sender ? undefined : new Promise(() => {})) });
   const { until } = watch(queue);
   await queue.enqueue(message(['a']));
   await queue.enqueue(message(['b']));

@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use super::reply::Reply;
-use crate::meta::LastReply;
+use crate::meta::{LastReply, ascending};
 
 /// How much of one text is kept, in bytes,
 const LONGEST: usize = 200;
@@ -36,8 +36,7 @@ pub(super) fn last_replies(outcome: &Outcome, indexes: &[u32], before: &[LastRep
             kept.push(last);
         }
     }
-    kept.iter_mut().for_each(|last| last.indexes.sort_unstable());
-    kept
+    kept.into_iter().map(|last| LastReply { indexes: ascending(last.indexes), ..last }).collect()
 }
 
 /// The same of a list of recipients, by their positions in it.
