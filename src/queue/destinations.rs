@@ -71,6 +71,16 @@ enum Next {
     Unused,
 }
 
+/// What is known of one to several destinations, since it was asked at one of them.
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    /// Somebody is before it.
+    Behind,
+    First,
+    /// It is the first, and has to wait.
+    Held,
+}
+
 impl Destinations {
     /// At most `pool` attempts are under way at a destination, and `per_second` begin in a second; any
     /// number where that is no positive number.
@@ -137,9 +147,10 @@ impl Destinations {
             return None;
         }
         self.opens_at = f64::INFINITY;
+        let mut asked = HashMap::new();
         let mut place = 0_usize;
         while let Some(name) = self.open.get(place) {
-            match self.ask(name, now, only_listed) {
+            match self.ask(name, now, only_listed, &mut asked) {
                 Next::Begins(visit) => {
                     let name = self.open.remove(place); // others have their turn before
                     self.open.push(name);
@@ -170,9 +181,9 @@ impl Destinations {
         self.opens_at
     }
 
-    fn ask(&self, name: &str, now: f64, only_listed: bool) -> Next {
+    fn ask(&self, name: &str, now: f64, only_listed: bool, asked: &mut HashMap<u64, Asked>) -> Next {
         let Some(destination) = self.destinations.get(name) else { return Next::Unused };
-        let Some(visit) = destination.line.iter().find(|visit| self.is_next(visit)) else {
+        let Some(visit) = destination.line.iter().find(|visit| self.stands(visit, asked) != Asked::Behind) else {
             return if destination.under_way > 0 || !destination.line.is_empty() {
                 Next::Nobody
             } else if destination.free_at > now {
@@ -181,6 +192,18 @@ impl Destinations {
                 Next::Unused
             };
         };
+        if self.stands(visit, asked) == Asked::Held {
+            return Next::Nobody; // where it was asked first, it is asked again
+        }
+        let next = self.time_of(visit, now, only_listed);
+        if visit.names.len() > 1 {
+            asked.insert(visit.number, Asked::Held);
+        }
+        next
+    }
+
+    /// When one begins before whom nobody is.
+    fn time_of(&self, visit: &Arc<Visit>, now: f64, only_listed: bool) -> Next {
         let mut free_at = now;
         for at in visit.names.iter().filter_map(|name| self.destinations.get(name)) {
             if at.under_way >= self.pool {
@@ -197,13 +220,18 @@ impl Destinations {
         }
     }
 
-    /// Whether nobody is before this one, or only those whom it may overtake, at the destination where it
-    /// was found.
-    fn is_next(&self, visit: &Visit) -> bool {
-        let is_first = |name: &Arc<str>| {
-            self.destinations.get(name).and_then(|at| at.line.first()).is_some_and(|first| first.number == visit.number)
-        };
-        visit.names.len() == 1 || visit.names.iter().all(is_first)
+    /// Whether somebody is before this one whom it may not overtake, at the destination where it was found.
+    fn stands(&self, visit: &Visit, asked: &mut HashMap<u64, Asked>) -> Asked {
+        if visit.names.len() == 1 {
+            return Asked::First;
+        }
+        *asked.entry(visit.number).or_insert_with(|| {
+            let is_first = |name: &Arc<str>| {
+                let first = self.destinations.get(name).and_then(|at| at.line.first());
+                first.is_some_and(|first| first.number == visit.number)
+            };
+            if visit.names.iter().all(is_first) { Asked::First } else { Asked::Behind }
+        })
     }
 
     /// Changes where one is or was: somebody may begin there.
