@@ -404,6 +404,6 @@ export class Queue extends Target {
    */
   static async #enqueueBounce(queue, notice, id) {
     const stored = queue instanceof Queue ? await queue.#enqueue(notice, { id }) : await queue.enqueue(notice);
-    for (const [, id] of stored) if (id instanceof Error) throw id;
+    for (const [, id] of stored ?? []) if (id instanceof Error) throw id;
   }
 }

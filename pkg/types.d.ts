@@ -373,7 +373,7 @@ export interface QueueOptions {
    */
   bounceFactory?: (envelope: Envelope, reply: Reply, replies: Reply[]) => MaybePromise<Envelope | null>;
   /** Where bounces are queued; here unless given. */
-  bounceQueue?: { enqueue(envelope: Envelope): Promise<[envelope: Envelope, id: unknown][]> };
+  bounceQueue?: { enqueue(envelope: Envelope): Promise<[envelope: Envelope, id: unknown][] | void> };
   /** How many operations of the storage may be under way at once; any number unless given. */
   storePool?: number;
   /** How many attempts may be under way at once (100). */

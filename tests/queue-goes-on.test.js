@@ -92,3 +92,28 @@ test('no more attempts than its pool has places go to a destination where reads 
   await queue.stop();
   assert.equal(most, 1);
 });
+
+test('a record without an envelope is told of as corrupt, and is not claimed at every look', async () => {
+  const [envelopes, meta] = [new Map(), new Map()];
+  const queue = new Queue(new AsyncDictStorage(envelopes, meta, { poll: 5 }), { attempt: () => null });
+  const { until } = watch(queue);
+  const [[, id]] = await queue.enqueue(message(['a']));
+  envelopes.clear();
+  queue.start();
+  assert.equal((await until('error')).error.code, 'corrupt');
+  await queue.enqueue(message(['b']));
+  await until('delivered');
+  for (let i = 0; i < 10; i++) await new Promise((resolve) => setTimeout(resolve, 10)); // some looks at everything
+  await queue.stop();
+  assert.equal(meta.get(id).attempts, 1);
+});
+
+test('a bounce queue that answers nothing has taken the notice', async () => {
+  const taken = [];
+  const storage = new DictStorage();
+  const bounceQueue = { enqueue: async (notice) => void taken.push(notice) };
+  const queue = new Queue(storage, { attempt: () => refused }, { bounceQueue });
+  await queue.enqueue(message(['a']));
+  await queue.run();
+  assert.deepEqual([taken.length, storage.getInfo().size], [1, 0]);
+});

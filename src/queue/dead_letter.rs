@@ -15,16 +15,15 @@ pub(super) struct DeadLetters<'a, H: Host>(pub(super) &'a DictStorage<H>);
 
 impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
     /// Keeps recipients that were given up, with a record of when, by which attempt and why. A repeat keeps them
-    /// once. The message was attempted first at `since`: what was kept before is of another one with its id.
-    pub(super) async fn keep(&self, id: Id, envelope: H::Envelope, meta: Meta, since: f64) -> Result<(), H> {
+    /// once: by its first attempt a message is told from an earlier one that had its id.
+    pub(super) async fn keep(&self, id: Id, envelope: H::Envelope, meta: Meta) -> Result<(), H> {
         let recipients = envelope.parts().recipients;
         for number in 0.. {
             let place = place(id, number);
             match find(self.0, place).await? {
                 Some((kept, letter))
                     if letter.parts().recipients == recipients
-                        && kept.attempts == meta.attempts
-                        && kept.timestamp >= since =>
+                        && (kept.first_attempt.is_none() || kept.first_attempt == meta.first_attempt) =>
                 {
                     break;
                 }

@@ -246,7 +246,10 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
 
     async fn get(&mut self) -> Input {
         let id = self.id();
-        let got = self.queue.pooled(self.queue.storage.get_whole(&id)).await;
+        let mut got = self.queue.pooled(self.queue.storage.get_whole(&id)).await;
+        if matches!(got, Err(Error::NoSuchMessage(_))) && self.has_meta(&id).await {
+            got = Err(Error::Corrupt(id)); // a record without an envelope: `check` finds it
+        }
         let got = got.and_then(|(meta, envelope)| {
             let (has_sender, notice_of) = (envelope.has_sender(), envelope.notice_of());
             let indexes = meta.left(envelope.recipient_count());
@@ -256,6 +259,11 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             Ok(Input::Got { meta: Box::new(meta), indexes, has_sender, notice_of })
         });
         self.input(got)
+    }
+
+    async fn has_meta(&self, id: &Id) -> bool {
+        let meta = self.queue.pooled(self.queue.storage.get_meta(id)).await;
+        matches!(meta, Ok(Some(_)))
     }
 
     /// What an operation came to that may have failed.

@@ -41,10 +41,14 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             return Input::Stored;
         }
         let replies = recipients.iter().map(|recipient| recipient.reply.as_deref());
-        let meta =
-            Meta { attempts: failed.attempt, replies: replies_of(replies), ..Meta::new(self.queue.timer.wall()) };
+        let meta = Meta {
+            attempts: failed.attempt,
+            first_attempt: Some(self.state.first_attempt()),
+            replies: replies_of(replies),
+            ..Meta::new(self.queue.timer.wall())
+        };
         let letter = named(&**envelope, &recipients).into_message();
-        let written = DeadLetters(storage).keep(self.id(), letter, meta, self.state.first_attempt()).await;
+        let written = DeadLetters(storage).keep(self.id(), letter, meta).await;
         match written {
             Ok(()) => Input::Stored,
             Err(error) => {
@@ -67,7 +71,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         let replies: Vec<Arc<Reply>> = recipients.iter().filter_map(|recipient| recipient.reply.clone()).collect();
         let Some(reply) = replies.first() else { return Input::Bounced(false) };
         let failed = named(&**envelope, &recipients);
-        let Some(notice) = self.make_notice(id, &failed, reply, &replies).await else { return Input::Bounced(false) };
+        let Some(notice) = self.make_notice(id, untold.attempt, &failed, reply, &replies).await else {
+            return Input::Bounced(false);
+        };
         if notice.recipient_count() == 0 {
             return Input::Bounced(false);
         }
@@ -99,6 +105,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
     async fn make_notice(
         &self,
         id: Id,
+        attempt: u32,
         failed: &H::Envelope,
         reply: &Reply,
         replies: &[Arc<Reply>],
@@ -116,7 +123,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             id,
             sender: sender.as_deref().unwrap_or_default(),
             failed: &failed,
-            attempts: self.state.attempts(),
+            attempts: attempt,
             headers: &headers,
             host: receiver.as_deref(),
             now: self.queue.timer.wall(),
