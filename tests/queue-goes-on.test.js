@@ -96,7 +96,7 @@ test('no more attempts than its pool has places go to a destination where reads 
 test('a record without an envelope is told of as corrupt, and is not claimed at every look', async () => {
   const [envelopes, meta] = [new Map(), new Map()];
   const queue = new Queue(new AsyncDictStorage(envelopes, meta, { poll: 5 }), { attempt: () => null });
-  const { until } = watch(queue);
+  const { until, events } = watch(queue);
   const [[, id]] = await queue.enqueue(message(['a']));
   envelopes.clear();
   queue.start();
@@ -105,7 +105,8 @@ test('a record without an envelope is told of as corrupt, and is not claimed at 
   await until('delivered');
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setTimeout(resolve, 10)); // some looks at everything
   await queue.stop();
-  assert.equal(meta.get(id).attempts, 1);
+  assert.equal(events.filter((event) => event.id === id && event.type === 'error').length, 1);
+  assert.ok(meta.get(id).timestamp > Date.now() + 60_000);
 });
 
 test('a bounce queue that answers nothing has taken the notice', async () => {
