@@ -183,7 +183,7 @@ pub trait Host: MaybeSend + MaybeSync {
     /// Whatever lets the host tell "still what you read".
     type Version: Clone + Debug + MaybeSend + MaybeSync;
     /// Where a page begins.
-    type Cursor: MaybeSend + MaybeSync;
+    type Cursor: Clone + MaybeSend + MaybeSync;
     /// What the host throws.
     type Error: Clone + Debug + MaybeSend + MaybeSync;
 

@@ -121,13 +121,13 @@ impl<H: Host> DictStorage<H> {
     }
 
     /// The next entries of a dictionary. The first page waits for every commit under way.
-    pub(crate) async fn page(&self, dict: Dict, cursor: Option<H::Cursor>) -> Result<Page<H::Cursor>, H> {
+    pub(crate) async fn page(&self, dict: Dict, cursor: Option<&H::Cursor>) -> Result<Page<H::Cursor>, H> {
         let _call = self.begin()?;
         self.before_deadline(&Progress::default(), async {
             if cursor.is_none() {
                 self.locks.all_idle().await;
             }
-            self.host.page(dict, cursor, PAGE).await.map_err(Error::Host)
+            self.host.page(dict, cursor.cloned(), PAGE).await.map_err(Error::Host)
         })
         .await
     }
