@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::sync::RwLockReadGuard;
 
-use super::{DictStorage, Result};
+use super::{Closing, DictStorage, Result};
 use crate::cache::Cached;
 use crate::error::Error;
 use crate::host::{BatchOf, Dict, Host, Page, Record, Stored};
@@ -22,7 +22,7 @@ const PAGE: u32 = 1000;
 
 impl<H: Host> DictStorage<H> {
     /// A call begins; it is under way until this is dropped.
-    pub(super) fn begin(&self) -> Result<RwLockReadGuard<'_, ()>, H> {
+    pub(super) fn begin(&self) -> Result<RwLockReadGuard<'_, Closing>, H> {
         // Taken before the look: `close` waits for those that looked before it shut the door.
         let call = self.calls.try_read().map_err(|_| Error::Closed)?;
         self.check_open().map(|()| call)
