@@ -183,7 +183,7 @@ pub trait Host: MaybeSend + MaybeSync {
     /// Whatever lets the host tell "still what you read".
     type Version: Clone + Debug + MaybeSend + MaybeSync;
     /// Where a page begins.
-    type Cursor: MaybeSend + MaybeSync;
+    type Cursor: Clone + MaybeSend + MaybeSync;
     /// What the host throws.
     type Error: Clone + Debug + MaybeSend + MaybeSync;
 
@@ -280,7 +280,8 @@ pub trait Host: MaybeSend + MaybeSync {
         let _ = listener;
     }
 
-    /// Gives back what the host holds. Called once, after the last other call has ended.
+    /// Gives back what the host holds. Called after the last other call has ended: once, and again where that call was
+    /// given up before it had answered.
     fn close(&self) -> impl Future<Output = Result<(), Self::Error>> + MaybeSend {
         std::future::ready(Ok(()))
     }

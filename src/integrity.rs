@@ -105,7 +105,7 @@ impl<H: Host> DictStorage<H> {
         for dict in [Dict::Envelope, Dict::Meta] {
             let mut cursor = None;
             loop {
-                let page = self.page(dict, cursor).await?;
+                let page = self.page(dict, cursor.as_ref()).await?;
                 findings.corrupt.extend(page.foreign_keys);
                 for (id, _) in page.entries {
                     let Pair { meta, envelope } = self.pair(id).await?;

@@ -2,7 +2,7 @@
 
 use std::vec;
 
-use crate::host::{Dict, Host, Stored};
+use crate::host::{Dict, Host, Page, Stored};
 use crate::id::Id;
 use crate::meta::Meta;
 use crate::storage::{DictStorage, Result};
@@ -56,21 +56,25 @@ impl<H: Host> DictStorage<H> {
 
     /// The same, and the ids of records that cannot be read.
     pub(crate) async fn load_entries(&self, position: &mut Position<H::Cursor>) -> Result<Entries, H> {
-        let cursor = match std::mem::replace(position, Position::End) {
+        let cursor = match &*position {
             Position::Start => None,
             Position::At(cursor) => Some(cursor),
             Position::End => return Ok(Vec::new()),
         };
-        let page = self.page(Dict::Meta, cursor).await?;
-        if let Some(next) = page.next {
+        // Who gives this call up stays where it is.
+        let page = self.page(Dict::Meta, cursor).await;
+        *position = Position::End;
+        let Page { entries, next, .. } = page?;
+        if let Some(next) = next {
             *position = Position::At(next);
         }
-        Ok(page.entries)
+        Ok(entries)
     }
 }
 
 impl<H: Host> Load<'_, H> {
-    /// The next message and the time of its next attempt; `None` after the last one.
+    /// The next message and the time of its next attempt; `None` after the last one. A call that is given up
+    /// takes no message with it.
     ///
     /// # Errors
     /// [`Error::Host`](crate::Error::Host), [`Error::Timeout`](crate::Error::Timeout),

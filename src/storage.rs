@@ -59,8 +59,8 @@ pub struct DictStorage<H: Host> {
     deadline: Option<Duration>,
     locks: Locks<Change, Result<Changed, H>>,
     cache: Cache<H::Version>,
-    /// Every call has it for reading; `close` waits until it has it for itself.
-    calls: RwLock<()>,
+    /// Every call has it for reading; `close` waits until it has it for itself, and says in it how far it came.
+    calls: RwLock<Closing>,
     closed: AtomicBool,
     pub(crate) watchers: Watchers,
     /// Whether the host was asked to tell of what others change.
@@ -68,6 +68,13 @@ pub struct DictStorage<H: Host> {
     pub(crate) subscribed: AtomicBool,
     /// When an orphan envelope was seen first, on the host's clock.
     pub(crate) orphans: Mutex<HashMap<Id, f64>>,
+}
+
+/// How far [`DictStorage::close`] came.
+#[derive(Debug, Default)]
+struct Closing {
+    /// Whether the host has answered.
+    is_done: bool,
 }
 
 /// A message as [`DictStorage::get`] shows it.
@@ -282,17 +289,21 @@ impl<H: Host> DictStorage<H> {
     }
 
     /// Refuses every later call with [`Error::Closed`], lets those under way end, and closes the
-    /// host.
+    /// host. Once the host has answered, closing again does nothing. Where a call of this was given up before,
+    /// the next one waits in its place.
     ///
     /// # Errors
     /// [`Error::Host`], [`Error::Timeout`].
     pub async fn close(&self) -> Result<(), H> {
-        if !self.shut() {
-            return Ok(());
-        }
+        self.shut();
         self.before_deadline(&Progress::default(), async {
-            let _alone = self.calls.write().await;
-            self.host.close().await.map_err(Error::Host)
+            let mut alone = self.calls.write().await;
+            if alone.is_done {
+                return Ok(());
+            }
+            let closed = self.host.close().await;
+            alone.is_done = true;
+            closed.map_err(Error::Host)
         })
         .await
     }
@@ -305,11 +316,10 @@ impl<H: Host> DictStorage<H> {
         if self.closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// Refuses every later call; whether none did before.
-    pub(crate) fn shut(&self) -> bool {
-        let first = !self.closed.swap(true, Ordering::Relaxed);
+    /// Refuses every later call.
+    pub(crate) fn shut(&self) {
+        self.closed.store(true, Ordering::Relaxed);
         self.watchers.close();
-        first
     }
 
     /// Stores a message; false if its id was taken meanwhile.

@@ -125,13 +125,12 @@ impl<C> Wait<C> {
                 self.rescan = false;
                 self.scan = Scan::Page(None);
             }
-            match &mut self.scan {
+            match &self.scan {
                 Scan::Page(cursor) => {
-                    let cursor = cursor.take();
                     if cursor.is_none() {
                         self.round = self.round.wrapping_add(1);
                     }
-                    self.read_page(storage, cursor).await?;
+                    self.read_page(storage).await?;
                 }
                 Scan::Next(at) => {
                     let left = *at - storage.host.now();
@@ -153,8 +152,10 @@ impl<C> Wait<C> {
         })
     }
 
-    async fn read_page<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>, cursor: Option<C>) -> Result<(), H> {
-        let page = storage.page(Dict::Meta, cursor).await?;
+    /// The page that the scan is at.
+    async fn read_page<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<(), H> {
+        let Scan::Page(cursor) = &self.scan else { return Ok(()) };
+        let page = storage.page(Dict::Meta, cursor.as_ref()).await?;
         let mut ready = Vec::new();
         for (id, meta) in page.entries {
             let Some(Stored::Good(meta)) = meta else { continue };

@@ -1,12 +1,14 @@
 //! Listing is complete, names each message once, and takes a page at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::support::scenario::id;
-use crate::support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, run};
+use crate::support::{Failure, Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use slimta_queue_dict::host::{Host, Stored};
 use slimta_queue_dict::{DictStorage, Error, Id, Load, MemoryHost, Meta};
 
@@ -182,6 +184,21 @@ fn a_message_with_a_corrupt_envelope_is_listed_and_get_tells() {
     storage.host().edit(|dicts| drop(dicts.envelopes.insert(id(10), Stored::Corrupt)));
     assert_eq!(listed(&storage), [(10, 10.0), (20, 20.0)]);
     assert_eq!(run(storage.get(&id(10))), Err(Error::Corrupt(id(10))));
+}
+
+#[test]
+fn a_call_that_is_given_up_takes_no_message_with_it() {
+    let storage = storage(6);
+    storage.host().plan(|_, _| Fault::Before(Trouble::Late(1)));
+    let mut load = storage.load();
+    let mut listed = Vec::new();
+    loop {
+        let given_up = poll_once(pin!(load.next()));
+        let next = if let Poll::Ready(next) = given_up { next } else { run(load.next()) };
+        let Some((timestamp, _)) = next.unwrap() else { break };
+        listed.push(timestamp);
+    }
+    assert_eq!(listed, [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
 }
 
 #[test]

@@ -117,6 +117,27 @@ async fn a_cursor_goes_on_after_the_message_that_was_listed_last_also_where_that
 }
 
 #[tokio::test]
+async fn a_call_of_a_list_that_is_given_up_takes_no_message_with_it() {
+    let host = FaultHost::new(Traits { page: 2, ..Traits::default() });
+    let queue = Queue::new(DictStorage::new(host.clone()), delivering(), Options::default()).unwrap();
+    for number in 1..=5 {
+        queue.storage().write(envelope(1, "text"), 1.0, Some(Id::from_u128(number))).await.unwrap();
+    }
+    host.plan(|_, _| Fault::Before(Trouble::Late(1)));
+    let mut listing = queue.list(ListOptions::default().with_envelopes()).unwrap();
+    let mut listed = Vec::new();
+    loop {
+        // Given up while a page is read, or an envelope.
+        if poll_once(Box::pin(listing.next(&queue)).as_mut()).is_ready() {
+            break;
+        }
+        let Some(one) = listing.next(&queue).await.unwrap() else { break };
+        listed.push(one.id.as_u128());
+    }
+    assert_eq!(listed, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
 async fn what_waits_can_be_cancelled_and_what_is_being_sent_delivered_or_gone_cannot() {
     let (queue, sending) = in_every_state().await;
     let listed = all(&queue, ListOptions::default()).await;

@@ -1,6 +1,7 @@
 //! The host on Redis on real servers: one, and a cluster of three.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use slimta_queue_dict::conformance::Place;
@@ -9,6 +10,7 @@ use slimta_queue_dict::{DictStorage, Durability, Error, Id, RedisError, RedisHos
 
 use crate::support::envelope;
 use crate::support::redis::{Cluster, Server, cluster, new_prefix, server};
+use tokio::net::{TcpListener, TcpStream};
 
 /// A prefix of its own on the server of all tests.
 struct OnServer(String);
@@ -250,6 +252,69 @@ async fn who_waits_hears_of_what_another_program_does_also_after_its_connection_
         tokio::join!(heard, written);
         server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     }
+}
+
+/// A port that leads each connection to the server which `target` names when it is made.
+async fn name_of(target: Arc<AtomicU16>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", target.load(Ordering::Relaxed))).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn where_a_name_leads_to_another_server_after_a_failover_a_commit_fails_and_later_ones_are_made_there() {
+    let [primary, replica] = [(); 2].map(|()| Server::start(&["--repl-diskless-sync-delay", "0"]));
+    let [old, new] = [&primary, &replica].map(|server| server.port.to_string());
+    let target = Arc::new(AtomicU16::new(primary.port));
+    let port = name_of(Arc::clone(&target)).await;
+    let storage = DictStorage::new(RedisHost::connect(&format!("redis://127.0.0.1:{port}/")).await.unwrap());
+    let id = storage.write(envelope(1, "text"), 1.0, None).await.unwrap();
+    replica.ask(&["REPLICAOF", "127.0.0.1", &old]);
+    while !replica.ask(&["INFO", "replication"]).contains("master_link_status:up") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    replica.ask(&["REPLICAOF", "NO", "ONE"]);
+    primary.ask(&["REPLICAOF", "127.0.0.1", &new]);
+    target.store(replica.port, Ordering::Relaxed);
+    let failed = storage.increment_attempts(&id).await.unwrap_err();
+    assert!(failed.code() == "host" && failed.to_string().contains("READONLY"), "{failed}");
+    assert_eq!(storage.increment_attempts(&id).await.unwrap(), 1);
+    assert_eq!(storage.get(&id).await.unwrap().attempts, 1);
+}
+
+/// The timer of each connection to a port: `02` is that of a probe, `00` none.
+#[cfg(target_os = "linux")]
+fn timers(port: u16) -> Vec<String> {
+    let (end, table) = (format!(":{port:04X}"), std::fs::read_to_string("/proc/net/tcp").unwrap());
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let established = rows.filter(|row| row[2].ends_with(&end) && row[3] == "01");
+    established.filter_map(|row| row[5].split_once(':')).map(|(timer, _)| timer.to_owned()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_and_a_subscription_that_are_silent_are_probed() {
+    let server = Server::start(&[]);
+    let storage = storage_on(&server).await;
+    let mut wait = storage.wait(Duration::from_secs(3600));
+    let id = storage.write(envelope(1, "text"), 1.0, None).await.unwrap();
+    assert_eq!(wait.next(&storage).await.unwrap(), Some((1.0, id)));
+    // What was just sent has a timer of its own.
+    let timers = loop {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let timers = timers(server.port);
+        if timers.len() == 2 && !timers.contains(&"01".to_owned()) {
+            break timers;
+        }
+    };
+    assert_eq!(timers, ["02", "02"]);
 }
 
 #[tokio::test]

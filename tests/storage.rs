@@ -1,6 +1,7 @@
 //! What each call of a storage does, and every error that it can end with.
 
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::support::scenario::id;
@@ -597,6 +598,23 @@ mod errors {
             assert_eq!(result, Err(Error::Closed), "{call}");
         }
         assert_eq!(storage.host().steps(), [Step::Close]);
+    }
+
+    #[test]
+    fn a_close_after_one_that_was_given_up_waits_for_the_calls_under_way_and_for_the_host() {
+        let storage = storage();
+        storage.host().plan(|_, _| Fault::Before(Trouble::Late(1)));
+        let mut writing = pin!(storage.write(envelope(1, "text"), 5.0, None));
+        assert!(poll_once(writing.as_mut()).is_pending());
+        assert!(poll_once(pin!(storage.close())).is_pending());
+        assert!(poll_once(pin!(storage.close())).is_pending());
+        run(writing).unwrap();
+        assert!(poll_once(pin!(storage.close())).is_pending());
+        assert_eq!(storage.host().steps().last(), Some(&Step::Close));
+        let mut closing = pin!(storage.close());
+        assert!(poll_once(closing.as_mut()).is_pending());
+        run(closing).unwrap();
+        assert_eq!(poll_once(pin!(storage.close())), Poll::Ready(Ok(())));
     }
 
     #[test]

@@ -321,6 +321,25 @@ fn a_call_that_is_given_up_takes_no_message_with_it() {
     assert_eq!(messages, (1..=6).map(id).collect());
 }
 
+#[test]
+fn a_scan_whose_calls_are_given_up_goes_on_where_it_was() {
+    let storage = DictStorage::new(FaultHost::new(Traits { page: 1, ..Traits::default() }));
+    (1..=4).for_each(|number| write(&storage, number));
+    let mut wait = storage.wait(NEVER);
+    storage.host().plan(|_, _| Fault::Before(Trouble::Late(1)));
+    let mut messages = BTreeSet::new();
+    for _ in 0..10 {
+        assert!(poll_once(pin!(wait.next(&storage))).is_pending());
+        let mut next = pin!(wait.next(&storage));
+        if poll_once(next.as_mut()).is_pending()
+            && let Poll::Ready(message) = poll_once(next)
+        {
+            messages.insert(message.unwrap().unwrap().1);
+        }
+    }
+    assert_eq!(messages, (1..=4).map(id).collect());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_many_tasks_write_and_change_wakes_the_one_that_waits() {
     let storage = Arc::new(DictStorage::new(MemoryHost::new()));

@@ -12,6 +12,8 @@ use std::thread::{Builder, JoinHandle, spawn};
 use std::time::Duration;
 
 use futures_channel::oneshot;
+use futures_util::FutureExt;
+use futures_util::future::Shared;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 
 use crate::clock;
@@ -63,11 +65,16 @@ const LARGEST: usize = 3 << 30;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct RedbHost(Mutex<Option<Arc<Threads>>>);
+pub struct RedbHost {
+    /// None once this is closed.
+    threads: Mutex<Option<Arc<Threads>>>,
+    /// The end of the file, once this has let go of it as the last one.
+    end: Mutex<Option<Shared<oneshot::Receiver<()>>>>,
+}
 
 impl Clone for RedbHost {
     fn clone(&self) -> Self {
-        Self(Mutex::new(lock(&self.0).clone()))
+        Self::on(lock(&self.threads).clone())
     }
 }
 
@@ -81,7 +88,11 @@ impl RedbHost {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RedbError> {
         let file = Arc::new(RedbFile::open(path.as_ref())?);
         let threads = Threads::on(file).map_err(|error| RedbError::failed(error).at(path.as_ref()))?;
-        Ok(Self(Mutex::new(Some(Arc::new(threads)))))
+        Ok(Self::on(Some(Arc::new(threads))))
+    }
+
+    fn on(threads: Option<Arc<Threads>>) -> Self {
+        Self { threads: Mutex::new(threads), end: Mutex::default() }
     }
 
     /// Has the reading thread do something. Of what is read from a table, nothing may outlive the table
@@ -96,7 +107,7 @@ impl RedbHost {
     }
 
     fn send(&self, send: impl FnOnce(&Requests) -> bool) -> Result<(), RedbError> {
-        let threads = lock(&self.0);
+        let threads = lock(&self.threads);
         let requests = threads.as_ref().and_then(|threads| threads.requests.as_ref());
         if requests.is_some_and(send) { Ok(()) } else { Err(RedbError::Closed) }
     }
@@ -190,7 +201,7 @@ impl Host for RedbHost {
 
     fn is_same_place(&self, other: &Self) -> bool {
         // One after the other: two queues may ask each other's way round.
-        let [own, other] = [self, other].map(|host| lock(&host.0).clone());
+        let [own, other] = [self, other].map(|host| lock(&host.threads).clone());
         own.zip(other).is_some_and(|(own, other)| Arc::ptr_eq(&own, &other))
     }
 
@@ -204,14 +215,20 @@ impl Host for RedbHost {
 
     /// Lets go of the file, unless a clone still has it.
     async fn close(&self) -> Result<(), RedbError> {
-        let threads = lock(&self.0).take();
-        let Some(threads) = threads.and_then(Arc::into_inner) else { return Ok(()) };
-        let (done, ended) = oneshot::channel();
-        spawn(move || {
-            drop(threads);
-            done.send(())
-        });
-        ended.await.map_err(|_| RedbError::Closed)
+        let threads = lock(&self.threads).take();
+        if let Some(threads) = threads.and_then(Arc::into_inner) {
+            let (done, ended) = oneshot::channel();
+            *lock(&self.end) = Some(ended.shared());
+            spawn(move || {
+                drop(threads);
+                done.send(())
+            });
+        }
+        let end = lock(&self.end).clone();
+        match end {
+            Some(end) => end.await.map_err(|_| RedbError::Closed),
+            None => Ok(()),
+        }
     }
 }
 

@@ -255,7 +255,7 @@ impl<C> Listing<C> {
         format!("{mark}{}", last.id)
     }
 
-    /// The next message; `None` after the last one.
+    /// The next message; `None` after the last one. A call that is given up takes no message with it.
     ///
     /// # Errors
     /// [`Error::Host`], [`Error::Timeout`], [`Error::Closed`]; the listing is at its end then.
@@ -282,12 +282,18 @@ impl<C> Listing<C> {
                 self.part = Part::End;
                 continue;
             };
-            if let Some((id, meta)) = self.page.next() {
-                if let Some(after) = self.after {
-                    self.after = (id != after).then_some(after);
-                } else if let Some(listed) = self.look_up(queue, storage, id, &meta).await? {
+            if let Some((id, meta)) = self.page.as_slice().first() {
+                let listed = match self.after {
+                    Some(after) => {
+                        self.after = (*id != after).then_some(after);
+                        None
+                    }
+                    None => self.look_up(queue, storage, *id, meta).await?,
+                };
+                self.page.next(); // not before it was looked up: this call may be given up meanwhile
+                if listed.is_some() {
                     self.listed = self.listed.saturating_add(1);
-                    return Ok(Some(listed));
+                    return Ok(listed);
                 }
             } else if !matches!(self.position, Position::End) {
                 self.page = storage.load_records(&mut self.position).await?.into_iter();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::sync::RwLockReadGuard;
 
-use super::{DictStorage, Result};
+use super::{Closing, DictStorage, Result};
 use crate::cache::Cached;
 use crate::error::Error;
 use crate::host::{BatchOf, Dict, Host, Page, Record, Stored};
@@ -22,7 +22,7 @@ const PAGE: u32 = 1000;
 
 impl<H: Host> DictStorage<H> {
     /// A call begins; it is under way until this is dropped.
-    pub(super) fn begin(&self) -> Result<RwLockReadGuard<'_, ()>, H> {
+    pub(super) fn begin(&self) -> Result<RwLockReadGuard<'_, Closing>, H> {
         // Taken before the look: `close` waits for those that looked before it shut the door.
         let call = self.calls.try_read().map_err(|_| Error::Closed)?;
         self.check_open().map(|()| call)
@@ -121,13 +121,13 @@ impl<H: Host> DictStorage<H> {
     }
 
     /// The next entries of a dictionary. The first page waits for every commit under way.
-    pub(crate) async fn page(&self, dict: Dict, cursor: Option<H::Cursor>) -> Result<Page<H::Cursor>, H> {
+    pub(crate) async fn page(&self, dict: Dict, cursor: Option<&H::Cursor>) -> Result<Page<H::Cursor>, H> {
         let _call = self.begin()?;
         self.before_deadline(&Progress::default(), async {
             if cursor.is_none() {
                 self.locks.all_idle().await;
             }
-            self.host.page(dict, cursor, PAGE).await.map_err(Error::Host)
+            self.host.page(dict, cursor.cloned(), PAGE).await.map_err(Error::Host)
         })
         .await
     }

@@ -8,10 +8,11 @@ import { createServer, connect } from 'node:net';
 export async function proxyTo(port) {
   /** @type {{ word: RegExp, late: boolean } | undefined} */
   let planned;
+  let target = port;
   /** @type {Set<import('node:net').Socket>} */
   const sockets = new Set();
   const server = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1');
+    const upstream = connect(target, '127.0.0.1');
     const end = () => {
       client.destroy();
       upstream.destroy();
@@ -42,6 +43,14 @@ export async function proxyTo(port) {
      */
     cut(word, late) {
       planned = { word, late };
+    },
+    /**
+     * Leads connections that are made from now on to another server, and leaves those that are there.
+     *
+     * @param {number} port of that server
+     */
+    leadTo(port) {
+      target = port;
     },
     close: () => new Promise((resolve) => {
       sockets.forEach((socket) => socket.destroy());

@@ -1,8 +1,8 @@
 //! The file itself: its tables, its transactions, and how it is opened again after a failure.
 
 use std::cell::Cell;
-use std::fs::File;
-use std::io;
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
@@ -26,6 +26,10 @@ const ABOUT: TableDefinition<'static, &str, u64> = TableDefinition::new("about")
 /// What `about` says as `format`. As `transactions` it says how many there were, which tells after a
 /// failure whether the last one was written.
 const FORMAT: u64 = 1;
+
+/// How much of the file is read at once when it is written anew, and how much is written at once.
+const BLOCK: usize = 1 << 20;
+const PAGE: usize = 1 << 12;
 
 #[derive(Debug)]
 pub(super) struct RedbFile {
@@ -120,6 +124,7 @@ impl RedbFile {
 
     fn reopen(&self) -> Result<(), Failure> {
         let mut db = self.close();
+        write_anew(&self.path).map_err(|error| Failure::Now(redb::Error::Io(error).into()))?;
         *db = Some(Database::open(&self.path)?);
         Ok(())
     }
@@ -163,6 +168,35 @@ fn begin(db: &Database) -> Result<(), redb::Error> {
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Writes the file over itself, and waits until that is on disk. After a sync that failed, a system may take what it
+/// could not write for written: a later sync succeeds, reads still find it, and a power cut takes it.
+fn write_anew(path: &Path) -> io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(path)?;
+    // The lock of redb, which ends with the file: nobody else may write meanwhile.
+    file.try_lock().map_err(|error| match error {
+        TryLockError::Error(error) => error,
+        TryLockError::WouldBlock => io::Error::from(ErrorKind::WouldBlock),
+    })?;
+    let mut block = vec![0; BLOCK];
+    let mut at = 0_u64;
+    loop {
+        file.seek(SeekFrom::Start(at))?;
+        let length = file.read(&mut block)?;
+        if length == 0 {
+            return file.sync_all();
+        }
+        for page in block.get(..length).unwrap_or_default().chunks(PAGE) {
+            file.seek(SeekFrom::Start(at))?;
+            match file.write_all(page) {
+                // What takes no room yet is zeros that were never written.
+                Err(error) if error.kind() == ErrorKind::StorageFull && page.iter().all(|byte| *byte == 0) => {}
+                written => written?,
+            }
+            at = at.saturating_add(page.len() as u64);
+        }
+    }
 }
 
 fn transactions(db: &Database) -> Result<u64, Failure> {

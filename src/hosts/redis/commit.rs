@@ -53,9 +53,9 @@ pub(super) async fn run(
         command.arg(prefix).arg(&arguments);
         command
     };
-    let answer = match connection.ask(&command("EVALSHA", SCRIPT.get_hash())).await {
+    let answer = match connection.run_script(&command("EVALSHA", SCRIPT.get_hash())).await {
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-            connection.ask(&command("EVAL", TEXT)).await
+            connection.run_script(&command("EVAL", TEXT)).await
         }
         answer => answer,
     };
