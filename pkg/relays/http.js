@@ -10,7 +10,7 @@ import { answerOfResponse } from './http-answer.js';
  * What {@link httpRelay} can be told.
  *
  * @typedef {object} HttpRelayOptions
- * @property {string | URL} url where to post to; redirects are not followed
+ * @property {string | URL} url where to post to, without user name and password; redirects are not followed
  * @property {(url: string, init: RequestInit) => Promise<Response>} [fetch] what sends the request (`fetch`); the place
  *   for credentials and other settings of a request
  * @property {string} [method] of the request (`POST`)
@@ -170,11 +170,15 @@ function resolved(url) {
   if (typeof url !== 'string' && !(url instanceof URL)) {
     throw new TypeError(`url: expected a string or a URL, got ${describe(url)}`);
   }
+  let found;
   try {
-    return new URL(url, globalThis.location?.href).href;
+    found = new URL(url, globalThis.location?.href);
   } catch {
-    throw new TypeError(`url: expected where to post to, got ${describe(url)}`);
+    throw new TypeError(`url: expected where to post to, got ${describe(`${url}`.replace(/^.*@/s, '…@'))}`);
   }
+  // `fetch` refuses such a URL, and shows it in its error.
+  if (found.username + found.password) throw new TypeError('url: expected no user name and no password');
+  return found.href;
 }
 
 /**
