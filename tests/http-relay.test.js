@@ -512,7 +512,7 @@ test('a URL with a user name or a password is refused, and not shown', (t) => {
 test('options that are none are refused and named', () => {
   const url = 'https://mail.example/';
   for (const [options, expected] of [
-    ['nowhere', /^TypeError: url: expected where to post to, got the string "nowhere"/],
+    ['nowhere', /^TypeError: url: expected where to post to, without credentials, got the string "nowhere"/],
     [undefined, /^TypeError: options: expected a URL or an object, got undefined/],
     [7, /^TypeError: options: expected a URL or an object, got the number 7/],
     [{}, /^TypeError: url: expected a string or a URL, got undefined/],

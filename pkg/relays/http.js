@@ -170,15 +170,13 @@ function resolved(url) {
   if (typeof url !== 'string' && !(url instanceof URL)) {
     throw new TypeError(`url: expected a string or a URL, got ${describe(url)}`);
   }
-  let found;
   try {
-    found = new URL(url, globalThis.location?.href);
+    const { href, username, password } = new URL(url, globalThis.location?.href);
+    if (!(username + password)) return href; // with them `fetch` refuses it, and shows it in its error
   } catch {
-    throw new TypeError(`url: expected where to post to, got ${describe(`${url}`.replace(/^.*@/s, '…@'))}`);
+    // It is none.
   }
-  // `fetch` refuses such a URL, and shows it in its error.
-  if (found.username + found.password) throw new TypeError('url: expected no user name and no password');
-  return found.href;
+  throw new TypeError(`url: expected where to post to, without credentials, got ${describe(`${url}`.replace(/^.*@/s, ''))}`);
 }
 
 /**
