@@ -1,6 +1,7 @@
 /** The command line queues messages from files. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { recipientsOf } from '../pkg/cli/addresses.js';
 import { EML, project, put, read, run } from './support/cli.js';
 
 const LEVEL = ['--level', 'q'];
@@ -29,6 +30,35 @@ describe('add', { concurrency: 2 }, () => {
     const [[timestamp], [envelope]] = await read(folder, async (storage) => [(await storage.load().next()).value, await storage.get(id)]);
     assert.deepEqual([envelope.sender, envelope.recipients], ['', ['x@example.com', '"a b"@example.com']]);
     assert.equal(timestamp, Date.UTC(2030, 0, 31, 8));
+  });
+
+  test('every recipient of a list is in the envelope: brackets in a name or in a comment are text', async () => {
+    for (const [to, recipients] of [
+      ['"Sales [EU" <a@example.com>, "Sales US]" <b@example.com>', ['a@example.com', 'b@example.com']],
+      ['Sales [EU <a@example.com>, Sales US] <b@example.com>', ['a@example.com', 'b@example.com']],
+      ['you@example.com (office [old), second@example.com (desk])', ['you@example.com', 'second@example.com']],
+      ['a@[192.0.2.1], [x] <b@[IPv6:2001:db8::1]>', ['a@[192.0.2.1]', 'b@[IPv6:2001:db8::1]']],
+      ['a@example.com <A@example.com>, \'b@example.com\' <b@example.com>', ['A@example.com', 'b@example.com']],
+      ['a@example.com,b@example.com;"c, d"@example.com', ['a@example.com', 'b@example.com', '"c, d"@example.com']],
+      ['pete(his account)@silly.test(his (\\)nested) host)', ['pete@silly.test']],
+    ]) assert.deepEqual(recipientsOf([['To', String(to)]]), recipients);
+  });
+
+  test('a list that cannot be read as a whole is refused, and not thinned', async () => {
+    for (const wrong of [
+      'a@example.com <x@example.org', 'a@example.com <x@example.org>', '<a@example.com> b@example.org', '<a@example.com> <b@example.org>',
+      '<a@example.com,b@example.org>', 'a@example.com b@example.org', 'a@example.com: b@example.org;', 'jane <a@example.com>: b@example.org',
+      'a@example.com (b@example.org', 'a@example.com)', 'a@example.com>', 'a@example.com "b@example.org', '"b <a@example.com>', '<>',
+      'a\\,b@example.com', 'a@example.com@example.org',
+    ]) {
+      const says = `has something else than an address in To: ${JSON.stringify(wrong)}`;
+      assert.throws(() => recipientsOf([['To', `you@example.com, ${wrong}`]]), { message: says });
+    }
+    const folder = project();
+    put(folder, { 'a.eml': 'From: me@example.com\r\nTo: you@example.com, "me <x@example.com>\r\n\r\n' });
+    const { code, stdout, stderr } = await run(folder, ['add', ...LEVEL, 'a.eml']);
+    assert.deepEqual([code, stdout, stderr], [1, '', 'a.eml: has something else than an address in To: "\\"me <x@example.com>"\n']);
+    assert.equal((await read(folder, (storage) => storage.getInfo())).size, 0);
   });
 
   test('a repeat with the same key queues nothing more', async () => {

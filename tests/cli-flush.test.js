@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { describe, test } from 'node:test';
-import { EML, project, put, run, start } from './support/cli.js';
+import { EML, made, mail, project, put, run, start } from './support/cli.js';
 import { startSmtp } from './support/smtp.js';
 
 const LEVEL = ['--level', 'q'];
@@ -99,6 +99,24 @@ describe('flush', { concurrency: 2 }, () => {
     child.kill('SIGINT');
     const { code, lines } = await ended;
     assert.deepEqual([code, lines.at(-2), mails.length], [0, 'attempted 1: delivered 1, deferred 0, failed 0', 1]);
+  });
+
+  test('ends with 1 and names the message where a record cannot be read, and sends the others', async (t) => {
+    const { option } = await smtp(t);
+    for (const record of ['envelope', 'meta']) {
+      const folder = await made(async (storage, db) => {
+        for (const digit of ['1', '2']) await storage.write(mail(['a@example.com']), 0, { id: digit.repeat(32) });
+        await db.put(`${record}:${'1'.repeat(32)}`, 'nonsense');
+      });
+      const { code, lines, stderr } = await run(folder, ['flush', ...LEVEL, ...option]);
+      assert.deepEqual([code, lines[1]], [1, 'attempted 1: delivered 1, deferred 0, failed 0'], record);
+      assert.match(stderr, /^1{32}: corrupt: .*\n$/, record);
+    }
+    const kept = await made(async (storage) => {
+      await storage.setRecipientsDelivered(await storage.write(mail(['a@example.com']), Date.now() + 1e9), [0]);
+    });
+    const { code, stderr } = await run(kept, ['flush', ...LEVEL, ...option]);
+    assert.deepEqual([code, stderr], [0, '']);
   });
 
   test('what a server says drives no terminal', async (t) => {

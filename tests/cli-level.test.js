@@ -40,6 +40,36 @@ describe('ls and show', { concurrency: 2 }, () => {
     assert.deepEqual([...columns], [45]);
   });
 
+  test('ls that is ended by a signal fails, since its list is not whole, and ends well when nobody reads on', async () => {
+    // More than the system keeps for a reader who has stopped to read.
+    const large = mail(['a@example.com'], { headers: [['Subject', 'x'.repeat(5_000)]] });
+    const folder = await made((storage) => Promise.all(Array.from({ length: 300 }, () => storage.write(large, 0))));
+    const args = ['ls', ...LEVEL, '--long', '--json'];
+    for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) {
+      const { child, ended, said } = start(folder, args);
+      await said(/waiting/);
+      child.stdout.pause();
+      child.kill(signal);
+      child.stdout.resume();
+      const { code, stderr } = await ended;
+      assert.deepEqual([code, stderr], [1, 'interrupted: the list is not whole\n'], signal);
+    }
+    const { child, ended, said } = start(folder, args);
+    await said(/waiting/);
+    child.stdout.destroy();
+    const { code, stderr } = await ended;
+    assert.deepEqual([code, stderr], [0, '']);
+  });
+
+  test('show wraps a header of a megabyte', async () => {
+    const id = '1'.repeat(32);
+    const folder = await made((storage) => storage.write(mail(['a@example.com'], { headers: [['X-Long', 'word '.repeat(200_000)]] }), 0, { id }));
+    const { code, lines } = await run(folder, ['show', ...LEVEL, id], { env: { COLUMNS: '40' } });
+    assert.equal(code, 0);
+    assert.equal(lines.join(' ').match(/\bword\b/g)?.length, 200_000);
+    assert.ok(lines.every((line) => line.length <= 40));
+  });
+
   test('ls --json is what a queue lists, an object a line; --state and --limit choose', async () => {
     const folder = await states();
     const { json } = await run(folder, ['ls', ...LEVEL, '--json', '--state', 'deferred', '--long']);

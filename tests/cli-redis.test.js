@@ -1,5 +1,8 @@
 /** The command line on a Redis server, through either library, and between it and a LevelDB. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ClassicLevel } from 'classic-level';
@@ -43,6 +46,44 @@ describe('on Redis', { skip }, () => {
       const { code, stdout, stderr } = await run(project([library]), ['ls', '--redis', 'redis://:secret@127.0.0.1:9']);
       assert.deepEqual([code, stdout], [1, '']);
       assert.match(stderr, /^there is no Redis that answers at 127\.0\.0\.1:9: .*ECONNREFUSED.*\n$/);
+    });
+
+    test(`through ${library}, SIGTERM ends a command at once whose server accepts and does not answer`, async (t) => {
+      const sockets = new Set();
+      const silent = createServer((socket) => void sockets.add(socket)).listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      t.after(() => {
+        sockets.forEach((socket) => socket.destroy());
+        silent.close();
+      });
+      const { port } = /** @type {import('node:net').AddressInfo} */ (silent.address());
+      const { child, ended } = start(project([library]), ['ls', '--redis', `redis://:secret@127.0.0.1:${port}`]);
+      await once(silent, 'connection');
+      child.kill('SIGTERM');
+      const { code, stdout, stderr } = await ended;
+      assert.deepEqual([code, stdout, stderr], [1, '', 'interrupted\n']);
+    });
+
+    test(`through ${library}, one SIGTERM ends a command whose server answers no more`, async (t) => {
+      const mortal = await startRedis();
+      const folder = project([library]);
+      const place = ['--redis', `redis://127.0.0.1:${mortal.port}`];
+      put(folder, { 'a.eml': EML });
+      await run(folder, ['add', ...place, 'a.eml']);
+      const service = createHttpServer((request, response) => {
+        mortal.signal('SIGSTOP');
+        flush.child.kill('SIGTERM');
+        request.resume().on('end', () => response.end());
+      }).listen(0, '127.0.0.1');
+      await once(service, 'listening');
+      t.after(() => {
+        service.close();
+        return mortal.stop();
+      });
+      const { port } = /** @type {import('node:net').AddressInfo} */ (service.address());
+      const flush = start(folder, ['flush', ...place, '--http', `http://127.0.0.1:${port}/`]);
+      const { code, stdout, stderr } = await flush.ended;
+      assert.deepEqual([code, stdout, stderr], [1, '', 'interrupted: no answer within 5s\n']);
     });
 
     test(`through ${library}, watch tells of what comes, changes and goes, as it happens, until ctrl-c`, async () => {

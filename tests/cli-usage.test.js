@@ -57,6 +57,18 @@ describe('what is said of the program', { concurrency: 4 }, () => {
 describe('what is called in a wrong way is said in a line, and ends with 2', { concurrency: 4 }, () => {
   isWrong('a command that is not there', ['lst'], /there is no command "lst"; did you mean ls\?/);
   isWrong('a command that is nothing like one', ['frobnicate'], /there is no command "frobnicate"; --help lists them/);
+  isWrong('a date that no calendar has', ['add', '--level', 'q', '--at', '2030-02-31T08:00Z', 'a.eml'], /--at: expected a time such as /);
+  isWrong('a file that is named twice', ['add', '--level', 'q', 'a.eml', 'b.eml', 'a.eml'], /"a\.eml" is there twice/);
+  isWrong('two addresses as one', ['add', '--level', 'q', '--to', 'a@example.com,b@example.com', 'a.eml'], /--to: expected an address such as /);
+  for (const url of ['https://me:secret@mail.example.com/', 'https://secret@mail.example.com/']) {
+    isWrong(`${url} as the service`, ['flush', '--level', 'q', '--http', url],
+      /^(?!.*secret).*--http: expected a URL without user name and password, got "…@mail\.example\.com\/"/);
+  }
+  for (const [name, args] of Object.entries({
+    '--redis': ['ls', '--redis', 'http://me:secret@example.com'], '--to-redis': ['copy', '--level', 'q', '--to-redis', 'me:secret@example.com'],
+    '--smtp': ['flush', '--level', 'q', '--smtp', 'smtp://me:sec@ret@mail.example.com:no'], 'a command': ['redis://me:secret@example.com'],
+    'an operand': ['ls', '--level', 'q', 'redis://me:secret@example.com'],
+  })) isWrong(`the password of ${name} is not shown`, args, /^(?!.*secret|.*sec@ret).*…@/);
   isWrong('a command with control characters', ['l\u001b[2J'], /there is no command "l\\u001b\[2J"/);
   isWrong('an option in the place of the command', ['--level', 'q', 'ls'], /the command comes before "--level"/);
   isWrong('an option that is not there', ['ls', '--levle', 'q'], /there is no option --levle; did you mean --level\?/);

@@ -493,10 +493,26 @@ test('when the connection is lost between two requests, who was delivered to sta
   assert.equal(requests.length, 2);
 });
 
+test('a URL with a user name or a password is refused, and not shown', (t) => {
+  const refused = (/** @type {any} */ options) => assert.throws(() => httpRelay(options), (/** @type {any} */ error) => {
+    assert.ok(error instanceof TypeError);
+    assert.match(error.message, /^url: /);
+    assert.doesNotMatch(error.message, /secret/);
+    return true;
+  });
+  const urls = ['https://me:secret@mail.example/', 'https://secret@mail.example/', 'https://:secret@mail.example/'];
+  for (const url of urls) [url, new URL(url), { url }].forEach(refused);
+  refused('https://me:secret@mail.example:none/');
+  Object.assign(globalThis, { location: { href: 'https://page.example/' } });
+  t.after(() => Reflect.deleteProperty(globalThis, 'location'));
+  refused('//me:secret@mail.example/');
+  httpRelay('//mail.example/@me:secret');
+});
+
 test('options that are none are refused and named', () => {
   const url = 'https://mail.example/';
   for (const [options, expected] of [
-    ['nowhere', /^TypeError: url: expected where to post to, got the string "nowhere"/],
+    ['nowhere', /^TypeError: url: expected where to post to, without credentials, got the string "nowhere"/],
     [undefined, /^TypeError: options: expected a URL or an object, got undefined/],
     [7, /^TypeError: options: expected a URL or an object, got the number 7/],
     [{}, /^TypeError: url: expected a string or a URL, got undefined/],

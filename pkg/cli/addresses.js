@@ -2,7 +2,7 @@
 import { quoted } from './arguments.js';
 import { Failure } from './failures.js';
 import { valuesOf } from './headers.js';
-import { anAddress } from './values.js';
+import { ADDRESS, QUOTED } from './values.js';
 
 /**
  * Who a message is from, as its headers say: where it would have been returned to, else who has sent it, else its first
@@ -40,45 +40,72 @@ export function recipientsOf(headers) {
  * @param {string} name
  */
 function addressesIn(headers, name) {
-  return valuesOf(headers, name).flatMap(parseAddresses).map((address) => {
+  return valuesOf(headers, name).flatMap((list) => {
     try {
-      return anAddress(address);
-    } catch {
-      throw new Failure(`has something else than an address in ${name[0].toUpperCase()}${name.slice(1)}: ${quoted(address)}`);
+      return parseAddresses(list);
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      throw new Failure(`has something else than an address in ${name[0].toUpperCase()}${name.slice(1)}: ${quoted(message)}`);
     }
   });
 }
 
+/** The name of a group, or an address: alone, or between angle brackets behind a name and a route, which RFC 5321 ignores. */
+const ELEMENT = new RegExp(`(?:${QUOTED}|[^<>:;@,"])*(?::|<(?:@[^:<>"]*:)? ?(${ADDRESS}) ?> ?(?![^,;]))`
+  + `|(${ADDRESS}) ?(?:<(${ADDRESS})> ?)?(?![^,;])`, 'uy');
+
 /**
- * The addresses in a list (RFC 5322, section 3.4), without names, comments and the names of groups.
+ * The addresses in a list (RFC 5322, section 3.4), without names, comments and the names of groups. It gives all of them or
+ * none: text that would be left out may be an address.
  *
  * @param {string} list on one line
  * @returns {string[]}
+ * @throws {SyntaxError} whose message is the list from that on which cannot be read
  */
 export function parseAddresses(list) {
   /** @type {string[]} */
   const found = [];
-  let text = '';
-  /** @type {string | undefined} what stands between angle brackets */
-  let inner;
-  let [isInside, isQuoted, comments] = [false, false, 0];
-  const end = () => {
-    if (inner !== undefined || text.trim() !== '') found.push((inner ?? text).trim());
-    [text, inner, isInside] = ['', undefined, false];
-  };
-  for (const [token] of list.matchAll(/\\.|\[[^\]]*\]|[^]/g)) {
-    if (comments > 0) comments += token === '(' ? 1 : token === ')' ? -1 : 0;
-    else if (!isQuoted && token === '(') comments = 1;
-    else if (!isQuoted && !isInside && token === '<') [inner, isInside] = ['', true];
-    else if (!isQuoted && isInside && token === '>') isInside = false;
-    else if (!isQuoted && !isInside && /^[,;]$/.test(token)) end();
-    else if (!isQuoted && !isInside && token === ':') text = ''; // the name of a group
-    else {
-      if (token === '"') isQuoted = !isQuoted;
-      if (isInside) inner += token;
-      else text += token;
+  const text = withoutComments(list);
+  for (let at = 0; at < text.length;) {
+    if (/[ ,;]/.test(text[at])) {
+      at++;
+      continue;
     }
+    ELEMENT.lastIndex = at;
+    const [element, named, alone, again = alone] = ELEMENT.exec(text) ?? [];
+    // Some programs write an address in the place of its name.
+    const isOne = alone?.replace(/^'(.*)'$/, '$1').toLowerCase() === again?.toLowerCase();
+    if (element === undefined || !(isOne || alone === again)) throw new SyntaxError(text.slice(at));
+    const address = named ?? again;
+    if (address !== undefined) found.push(address);
+    at += element.length;
   }
-  end();
-  return found.map((address) => address.replace(/^@[^:]*:/, '')); // a route, which RFC 5321 has servers ignore
+  return found;
+}
+
+const [OUTSIDE, INSIDE] = [new RegExp(`\\s+|${QUOTED}|[^]`, 'y'), /\\[^]|[^]/y];
+
+/**
+ * A list with a space in the place of each comment, and without white space beside an `@`.
+ *
+ * @param {string} list
+ */
+function withoutComments(list) {
+  /** @type {string[]} */
+  const kept = [];
+  let [depth, start] = [0, 0];
+  for (let at = 0; at < list.length;) {
+    const pattern = depth > 0 ? INSIDE : OUTSIDE;
+    pattern.lastIndex = at;
+    const [token] = /** @type {RegExpExecArray} */ (pattern.exec(list));
+    if (token === '(' && depth++ === 0) start = at;
+    const isEnd = depth > 0 && token === ')' && --depth === 0;
+    if (isEnd || depth === 0) {
+      const more = isEnd || /^\s/.test(token) ? ' ' : token;
+      if (more === '@' && kept.at(-1) === ' ') kept.pop();
+      if (more !== ' ' || !/^[ @]$/.test(kept.at(-1) ?? '')) kept.push(more);
+    }
+    at += token.length;
+  }
+  return kept.join('') + (depth > 0 ? list.slice(start) : ''); // a comment that does not end cannot be read
 }

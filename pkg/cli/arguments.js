@@ -22,6 +22,7 @@ import { printable } from './printable.js';
  * @property {number} least
  * @property {number} most
  * @property {(text: string) => string} [read]
+ * @property {boolean} [once] whether a repeat of one is refused
  */
 
 /**
@@ -66,29 +67,34 @@ function valueOf(option, { rawName, value, inlineValue }) {
   }
   const isMissing = value === undefined || (!inlineValue && value.startsWith('-') && value.length > 1);
   if (isMissing) throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value}`);
-  return read(rawName, value, option.read);
+  return read(rawName, value, option);
 }
 
 /**
  * @param {string[]} found
  * @param {Operands} operands
  */
-function readOperands(found, { name, least, most, read: reader }) {
+function readOperands(found, operands) {
+  const { name, least, most, once } = operands;
   if (found.length > most) throw new UsageError(`there is nothing to be made of ${quoted(found[most])}`);
   if (found.length < least) throw new UsageError(`${name} is missing`);
-  return found.map((text) => read(name, text, reader));
+  const repeat = once ? found.find((text, i) => found.indexOf(text) < i) : undefined;
+  if (repeat !== undefined) throw new UsageError(`${quoted(repeat)} is there twice`);
+  return found.map((text) => read(name, text, operands));
 }
 
 /**
  * @param {string} what
  * @param {string} text
- * @param {((text: string) => any) | undefined} reader
+ * @param {{ value?: string, read?: (text: string) => any }} how
  */
-function read(what, text, reader) {
+function read(what, text, { value, read: reader }) {
   try {
     return reader ? reader(text) : text;
   } catch (error) {
-    throw new UsageError(`${what}: expected ${/** @type {Error} */ (error).message}, got ${quoted(text)}`);
+    // What is meant as a URL may have a password in it, wherever that stands.
+    const shown = value === 'URL' ? text.replace(/^.*@/s, '…@') : text;
+    throw new UsageError(`${what}: expected ${/** @type {Error} */ (error).message}, got ${quoted(shown)}`);
   }
 }
 
@@ -101,7 +107,13 @@ function unknown(rawName, options) {
   return new UsageError(`there is no option ${printable(rawName)}${near ? `; did you mean ${near}?` : ''}`);
 }
 
-/** @param {string} text */
+/**
+ * A text for people, without the password of a URL.
+ *
+ * @param {string} text
+ */
 export function quoted(text) {
-  return printable(JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text));
+  const [start, end] = [text.indexOf('://') + 3, text.lastIndexOf('@')];
+  const shown = start > 2 && end > start ? `${text.slice(0, start)}…${text.slice(end)}` : text;
+  return printable(JSON.stringify(shown.length > 60 ? `${shown.slice(0, 60)}…` : shown));
 }

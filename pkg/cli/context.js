@@ -1,7 +1,7 @@
 /** @import { Option, Operands } from './arguments.js' */
 /** @import { Where } from './places/place.js' */
 import { createInterface } from 'node:readline/promises';
-import { Failure, UsageError, isAboutOne, sentenceOf } from './failures.js';
+import { Failure, Unanswered, UsageError, isAboutOne, sentenceOf } from './failures.js';
 import { Output, Progress } from './output.js';
 import { Place } from './places/place.js';
 import { printable } from './printable.js';
@@ -17,11 +17,18 @@ import { printable } from './printable.js';
  * @property {(context: Context) => Promise<number | void>} run resolves with the exit code, 0 unless given
  */
 
+/** What the work waits for does not come, and the work is to end. */
+export class Stuck extends Failure {}
+
 /** What a command is given: its arguments, and what it does to the world besides places. */
 export class Context {
   /** @type {(() => unknown)[]} */
   #closings = [];
   #stop = new AbortController();
+  /** @type {Place[]} */
+  #places = [];
+  /** Whether somebody wants the work to end, and not only that nobody reads on. */
+  isInterrupted = false;
 
   /**
    * @param {Record<string, any>} values of the options
@@ -37,6 +44,27 @@ export class Context {
   /** Is aborted when somebody wants the work to end, or nobody reads any more what it says. */
   get signal() {
     return this.#stop.signal;
+  }
+
+  /** Lets the work end because somebody wants it to. */
+  interrupt() {
+    this.isInterrupted = true;
+    this.stop();
+  }
+
+  /**
+   * Rejects when the work is to end and cannot, since a place gives no answer.
+   *
+   * @returns {Promise<never>}
+   */
+  stuck() {
+    return new Promise((_, reject) => {
+      this.signal.addEventListener('abort', () => {
+        Promise.all(this.#places.map((place) => place.probe())).catch((error) => {
+          if (error instanceof Unanswered) reject(new Stuck(`interrupted: ${error.message}`));
+        });
+      });
+    });
   }
 
   stop() {
@@ -60,7 +88,8 @@ export class Context {
    * @param {{ create?: boolean }} [options]
    */
   async open(where, options) {
-    const place = await Place.open(where, options);
+    const place = await Place.open(where, this.signal, options);
+    this.#places.push(place);
     this.#closings.push(() => place.close());
     return place;
   }
@@ -107,7 +136,7 @@ export class Context {
     }
     this.progress.clear();
     const dialog = createInterface({ input: process.stdin, output: process.stderr });
-    dialog.on('SIGINT', () => this.stop());
+    dialog.on('SIGINT', () => this.interrupt());
     const answer = await dialog.question(`${printable(question)} [y/N] `, { signal: this.signal }).catch(() => '');
     dialog.close();
     if (!/^y(es)?$/i.test(answer.trim())) throw new Failure('nothing was done');

@@ -8,6 +8,10 @@ UsageError.prototype.name = 'UsageError';
 export class Failure extends Error {}
 Failure.prototype.name = 'Failure';
 
+/** A server gave no answer in time, whatever was asked. */
+export class Unanswered extends Failure {}
+Unanswered.prototype.name = 'Unanswered';
+
 /**
  * What a person can do about an error of the package, by its code.
  *
@@ -55,5 +59,6 @@ const OF_ONE = ['no-such-message', 'corrupt', 'newer-format', 'too-large', 'conf
  * @param {unknown} error
  */
 export function isAboutOne(error) {
+  if (error instanceof Unanswered) return false;
   return error instanceof Failure || (error instanceof QueueError && OF_ONE.includes(error.code));
 }

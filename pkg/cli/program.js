@@ -12,7 +12,7 @@ import { show } from './commands/show.js';
 import { stats } from './commands/stats.js';
 import { watch } from './commands/watch.js';
 import { quoted, readArguments } from './arguments.js';
-import { Context } from './context.js';
+import { Context, Stuck } from './context.js';
 import { Failure, UsageError, sentenceOf } from './failures.js';
 import { helpOf, helpOfAll } from './help.js';
 import { nearest } from './near.js';
@@ -61,16 +61,17 @@ export async function run([name, ...args]) {
 async function perform(command, context) {
   const interrupt = () => {
     if (context.signal.aborted) process.exit(130); // asked twice: at once
-    context.stop();
+    context.interrupt();
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, interrupt);
   try {
-    const code = (await command.run(context)) ?? 0;
+    const code = (await Promise.race([command.run(context), context.stuck()])) ?? 0;
     if (!context.out.failure) return code;
     throw new Failure(`what it writes cannot be written: ${context.out.failure.message}`);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     context.tell(sentenceOf(error));
+    if (error instanceof Stuck) process.exit(FAILED); // what is under way never ends
     return FAILED;
   } finally {
     await context.close();

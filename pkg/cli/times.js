@@ -50,6 +50,8 @@ export function timeOf(text, now) {
     return duration === undefined ? undefined : now + duration;
   }
   if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text)) return undefined;
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? undefined : time;
+  const [time, day] = [Date.parse(text), new Date(`${text.slice(0, 10)}T00:00Z`)];
+  // `Date` reads 31 February as 3 March.
+  const isReal = !Number.isNaN(time) && day.toISOString().startsWith(text.slice(0, 10));
+  return isReal ? time : undefined;
 }

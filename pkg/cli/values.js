@@ -41,6 +41,12 @@ export function aTime(text) {
   return time;
 }
 
+/** The sources of patterns: a text in quotes, and an address (RFC 5322, section 3.4.1). */
+export const QUOTED = /"(?:\\[^\r\n]|[^"\\\r\n])*"/.source;
+const ATOM = /[^\s()<>[\]:;@\\,"]/.source;
+export const ADDRESS = `(?:${QUOTED}|${ATOM})+@(?:\\[[^\\s[\\]\\\\]*\\]|${ATOM}+)`;
+const ADDRESS_ALONE = new RegExp(`^${ADDRESS}$`);
+
 /**
  * An address without a name. Whether it can be delivered to is for others to say.
  *
@@ -48,7 +54,7 @@ export function aTime(text) {
  */
 export function anAddress(text) {
   const address = text.startsWith('<') && text.endsWith('>') ? text.slice(1, -1) : text;
-  if (!/^[^\s<>]+@[^\s<>@]+$|^"[^\r\n]*"@[^\s<>@]+$/.test(address)) throw new TypeError('an address such as you@example.com');
+  if (!ADDRESS_ALONE.test(address)) throw new TypeError('an address such as you@example.com');
   return address;
 }
 
@@ -71,6 +77,7 @@ export function aUrl(...schemes) {
     if (!url || !schemes.includes(url.protocol.slice(0, -1)) || !url.hostname) {
       throw new TypeError(`a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`);
     }
+    if (/^http/.test(url.protocol) && url.username + url.password) throw new TypeError('a URL without user name and password');
     return text;
   };
 }

@@ -48,14 +48,15 @@ export function pad(text, columns) {
 export function wrap(text, columns) {
   const lines = [];
   let rest = text;
-  while (widthOf(rest) > columns) {
-    const whole = head(rest, columns) || String.fromCodePoint(/** @type {number} */ (rest.codePointAt(0)));
+  for (;;) {
+    const fitting = head(rest, columns); // and not the width of all: a text has many lines
+    if (fitting.length === rest.length) return [...lines, rest];
+    const whole = fitting || String.fromCodePoint(/** @type {number} */ (rest.codePointAt(0)));
     const gap = rest[whole.length] === ' ' ? whole.length : whole.lastIndexOf(' ');
     const line = gap > 0 ? rest.slice(0, gap) : whole;
     lines.push(line);
     rest = rest.slice(line.length).trimStart();
   }
-  return [...lines, rest];
 }
 
 /**

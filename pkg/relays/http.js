@@ -10,7 +10,7 @@ import { answerOfResponse } from './http-answer.js';
  * What {@link httpRelay} can be told.
  *
  * @typedef {object} HttpRelayOptions
- * @property {string | URL} url where to post to; redirects are not followed
+ * @property {string | URL} url where to post to, without user name and password; redirects are not followed
  * @property {(url: string, init: RequestInit) => Promise<Response>} [fetch] what sends the request (`fetch`); the place
  *   for credentials and other settings of a request
  * @property {string} [method] of the request (`POST`)
@@ -171,10 +171,12 @@ function resolved(url) {
     throw new TypeError(`url: expected a string or a URL, got ${describe(url)}`);
   }
   try {
-    return new URL(url, globalThis.location?.href).href;
+    const { href, username, password } = new URL(url, globalThis.location?.href);
+    if (!(username + password)) return href; // with them `fetch` refuses it, and shows it in its error
   } catch {
-    throw new TypeError(`url: expected where to post to, got ${describe(url)}`);
+    // It is none.
   }
+  throw new TypeError(`url: expected where to post to, without credentials, got ${describe(`${url}`.replace(/^.*@/s, ''))}`);
 }
 
 /**

@@ -18,7 +18,7 @@ export const add = {
     'Sender and recipients are those of Return-Path, Sender or From, and of To, Cc and Bcc, unless options say them. Bcc is '
       + 'left out of the message; nothing else of it is changed.',
   ],
-  operands: { name: 'FILE', least: 1, most: Infinity, read: aText },
+  operands: { name: 'FILE', least: 1, most: Infinity, read: aText, once: true },
   options: {
     ...PLACE_OPTIONS,
     from: { value: 'ADDRESS', help: 'the sender; nothing, or <>, is the null sender', read: aSender },

@@ -3,12 +3,11 @@
 /** @import { Place } from '../places/place.js' */
 import { QueueError } from '../../load/inline.js';
 import { Failure, isAboutOne, sentenceOf } from '../failures.js';
-import { PLACE_OPTIONS, refuseSame, whereOf } from '../places/place.js';
+import { PLACE_OPTIONS, idsOf, refuseSame, whereOf } from '../places/place.js';
 import { aPrefix, aText, aUrl } from '../values.js';
 
-/** How many messages are on their way at once, and how many ids are read at once. */
+/** How many messages are on their way at once. */
 const AT_ONCE = 16;
-const PAGE = 1_000;
 
 /** @typedef {'copied' | 'there' | 'sending' | 'gone' | 'failed'} Outcome */
 
@@ -82,21 +81,6 @@ async function copyOne(context, { storage, host }, target, id) {
     context.tell(`${id}: ${sentenceOf(error)}`);
     return 'failed';
   }
-}
-
-/**
- * The ids of all messages, of those too whose records cannot be read.
- *
- * @param {DictHost} host
- * @returns {AsyncGenerator<string, void>}
- */
-async function* idsOf(host) {
-  let cursor;
-  do {
-    const { entries, next } = await host.page('meta', cursor, PAGE);
-    for (const [id] of entries) yield id;
-    cursor = next;
-  } while (cursor !== undefined);
 }
 
 /**

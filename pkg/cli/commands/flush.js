@@ -1,10 +1,11 @@
 /** @import { Command, Context } from '../context.js' */
+/** @import { Place } from '../places/place.js' */
 /** @import { QueueEventDetails, Relay, RunResult } from '../../types.js' */
-import { PermanentRelayError, TransientRelayError } from '../../load/inline.js';
+import { PermanentRelayError, QueueError, TransientRelayError } from '../../load/inline.js';
 import { httpRelay, smtpRelay } from '../../relays.js';
-import { UsageError, sentenceOf } from '../failures.js';
+import { UsageError, isAboutOne, sentenceOf } from '../failures.js';
 import { installed } from '../libraries.js';
-import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf, queueOn } from '../places/place.js';
+import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, idsOf, placesOf, queueOn } from '../places/place.js';
 import { writeRow } from '../row.js';
 import { asDate } from '../times.js';
 import { aCount, aDuration, aUrl } from '../values.js';
@@ -43,6 +44,8 @@ export const flush = {
     const deadLetter = dead && (await context.open(dead, { create: true })).storage;
     const keepDelivered = values['keep-delivered'];
     const queue = queueOn(place.storage, deadLetter, relay, keepDelivered === undefined ? {} : { keepDelivered });
+    /** @type {Set<string | undefined>} messages, and what is no message's, that something went wrong with */
+    const wrong = new Set();
     let ended = 0;
     for (const type of OUTCOMES) {
       queue.addEventListener(type, ({ detail }) => {
@@ -53,13 +56,22 @@ export const flush = {
     }
     queue.addEventListener('error', ({ detail: { id, error } }) => {
       const isAnswer = error instanceof TransientRelayError || error instanceof PermanentRelayError;
-      if (!isAnswer) context.tell(`${id ? `${id}: ` : ''}${sentenceOf(error)}`);
+      if (isAnswer) return;
+      wrong.add(id);
+      context.tell(`${id ? `${id}: ` : ''}${sentenceOf(error)}`);
     });
     progress.show(() => 'looking for what is due');
     const limit = values.limit ?? Infinity;
     let result = await queue.flush({ signal, limit });
     // Those who are told of what was given up are told now.
     if (result.failed > 0) result = sum(result, await queue.run({ signal, limit: limit - result.attempted }));
+    progress.show(() => 'looking for what cannot be read');
+    if (!signal.aborted) {
+      for await (const [id, error] of unreadable(place, result.left)) {
+        if (!wrong.has(id)) context.tell(`${id}: ${sentenceOf(error)}`);
+        wrong.add(id);
+      }
+    }
     progress.clear();
     if (values.json) await out.json({ type: 'end', ...result });
     else {
@@ -67,9 +79,29 @@ export const flush = {
       await out.line(`attempted ${attempted}: delivered ${delivered}, deferred ${deferred}, failed ${failed}`);
       await out.line(`left ${left}${nextDue === null ? '' : `, next ${asDate(nextDue)}`}`);
     }
-    return result.deferred + result.failed > 0 ? 1 : 0;
+    return result.deferred + result.failed + wrong.size > 0 ? 1 : 0;
   },
 };
+
+/**
+ * The messages that are never attempted, since their records cannot be read.
+ *
+ * @param {Place} place
+ * @param {number} left how many the queue has found
+ * @returns {AsyncGenerator<[id: string, error: QueueError], void>}
+ */
+async function* unreadable({ host, storage }, left) {
+  const { metaSize } = await storage.getInfo();
+  if (left >= metaSize) return;
+  const readable = new Set(); // among them what is kept, and what others are sending
+  for await (const { id } of queueOn(storage, undefined).list()) readable.add(id);
+  for await (const id of idsOf(host)) {
+    const error = readable.has(id) ? undefined : await storage.get(id).then(() => undefined, (reason) => reason);
+    if (error === undefined || (error instanceof QueueError && error.code === 'no-such-message')) continue; // it came or went meanwhile
+    if (!isAboutOne(error)) throw error;
+    yield [id, error];
+  }
+}
 
 /**
  * What two runs came to, one after the other.

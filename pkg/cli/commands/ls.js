@@ -2,6 +2,7 @@
 /** @import { Envelope, ListedMessage } from '../../types.js' */
 /** @import { Output } from '../output.js' */
 /** @import { Place } from '../places/place.js' */
+import { Failure } from '../failures.js';
 import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf, queueOn } from '../places/place.js';
 import { printable } from '../printable.js';
 import { writeHead, writeRow } from '../row.js';
@@ -33,6 +34,7 @@ export const ls = {
     const list = queueOn(place.storage, deadLetter?.storage).list({ state, limit, envelopes: long });
     let count = 0;
     for await (const message of list) {
+      if (context.isInterrupted) throw new Failure('interrupted: the list is not whole');
       if (signal.aborted) return;
       if (values.json) await out.json(long ? withoutBody(message) : message);
       else {

@@ -1,6 +1,7 @@
 /** @import { DictHost, QueueOptions, QueueStorage, Relay } from '../../types.js' */
 import { AsyncDictStorage, Queue, QueueError } from '../../load/inline.js';
 import { Failure, UsageError } from '../failures.js';
+import { answered, patient, probe } from './deadline.js';
 import { aPrefix, aText, aUrl } from '../values.js';
 import { nameOfLevel, openLevel } from './level.js';
 import { nameOfRedis, openRedis } from './redis.js';
@@ -95,19 +96,22 @@ export class Place {
   /** @param {Opened} opened */
   constructor(opened) {
     this.#opened = opened;
-    this.host = opened.host;
+    this.host = patient(opened.host);
     this.storage = new AsyncDictStorage(opened.host);
   }
 
   /**
    * @param {Where} where
+   * @param {AbortSignal} signal ends the wait for a server
    * @param {{ create?: boolean }} [options] `create`: a new one is made where there is none
    */
-  static async open(where, { create = false } = {}) {
-    const opened = await ('level' in where ? openLevel(where.level, create) : openRedis(where.redis, where.prefix));
+  static async open(where, signal, { create = false } = {}) {
+    const isLevel = 'level' in where;
+    const opened = await (isLevel ? openLevel(where.level, create) : openRedis(where.redis, where.prefix, signal));
     const place = new Place(opened);
     try {
-      await opened.host.read('meta', '0'.repeat(32)); // what cannot be opened shows now
+      const first = opened.host.read('meta', '0'.repeat(32)); // what cannot be opened shows now
+      await (isLevel ? first : answered(first, signal)); // a LevelDB may be long at its log
       return place;
     } catch (error) {
       await place.close();
@@ -116,10 +120,33 @@ export class Place {
     }
   }
 
+  /** Rejects if the server of the place gives no answer. */
+  async probe() {
+    if (this.host.supports.writers === 'many') await probe(this.#opened.host);
+  }
+
   async close() {
     await this.storage.close().catch(() => {});
     await this.#opened.close();
   }
+}
+
+/** How many ids are read at once. */
+const PAGE = 1_000;
+
+/**
+ * The ids of all messages, of those too whose records cannot be read.
+ *
+ * @param {DictHost} host
+ * @returns {AsyncGenerator<string, void>}
+ */
+export async function* idsOf(host) {
+  let cursor;
+  do {
+    const { entries, next } = await host.page('meta', cursor, PAGE);
+    for (const [id] of entries) yield id;
+    cursor = next;
+  } while (cursor !== undefined);
 }
 
 /**

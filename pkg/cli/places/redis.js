@@ -2,6 +2,7 @@ import { redisHost } from '../../hosts/redis.js';
 import { Failure } from '../failures.js';
 import { installed } from '../libraries.js';
 import { printable } from '../printable.js';
+import { answered } from './deadline.js';
 
 /** @import { Opened } from './place.js' */
 
@@ -14,17 +15,19 @@ const PAUSE = 500;
  *
  * @param {string} url
  * @param {string} prefix
+ * @param {AbortSignal} signal ends the attempt
  * @returns {Promise<Opened>}
  */
-export async function openRedis(url, prefix) {
+export async function openRedis(url, prefix, signal) {
   const { name, library } = await installed('--redis', 'redis', 'ioredis');
   const client = name === 'redis' ? nodeRedis(library, url) : ioRedis(library, url);
   client.on('error', () => {}); // whoever asks is told
   const close = () => (name === 'redis' ? client.isOpen && client.destroy() : client.disconnect());
   try {
-    await (name === 'redis' ? client.connect() : connected(client));
+    await answered(name === 'redis' ? client.connect() : connected(client), signal);
   } catch (error) {
     close();
+    if (signal.aborted) throw error;
     // The URL may have a password in it.
     throw new Failure(`there is no Redis that answers at ${printable(new URL(url).host)}: ${printable(reasonOf(error))}`);
   }
