@@ -131,30 +131,6 @@ describe('a connection that is lost', { skip }, () => {
       assert.deepEqual((await all(storageOn(library, own.port, place).load())).sort(), [[1, idOf(1)], [2, id]]);
     });
 
-    test(`${library}: where a name leads to another server after a failover, a commit fails and later ones are made there`, async () => {
-      const settings = ['--repl-diskless-sync-delay', '0'];
-      const [primary, replica] = await Promise.all([startRedis(settings), startRedis(settings)]);
-      endings.push(() => Promise.all([primary.stop(), replica.stop()]));
-      const proxy = await proxyTo(primary.port);
-      endings.push(() => proxy.close());
-      const storage = storageOn(library, proxy.port);
-      const id = await storage.write(anEnvelope(), 1);
-      ask(replica.port, 'REPLICAOF', '127.0.0.1', String(primary.port));
-      while (!ask(replica.port, 'INFO', 'replication').includes('master_link_status:up')) await sleep(10);
-      ask(replica.port, 'REPLICAOF', 'NO', 'ONE');
-      ask(primary.port, 'REPLICAOF', '127.0.0.1', String(replica.port));
-      proxy.leadTo(replica.port);
-      await queueError(() => storage.setTimestamp(id, 2), 'host');
-      // The connection may be ending while the next ones come.
-      let isMade = false;
-      for (let tries = 0; !isMade && tries < 100; tries++) {
-        isMade = !(await outcome(() => storage.setTimestamp(id, 2))).failed;
-        await sleep(10);
-      }
-      assert.ok(isMade);
-      assert.equal(ask(replica.port, 'INFO', 'replication').includes('role:master'), true);
-    });
-
     test(`${library}: who waits hears of what another program does, also after its connection was lost`, async () => {
       const prefix = newPlace();
       const [storage, other] = [storageOn(library, server.port, prefix), storageOn(library, server.port, prefix)];

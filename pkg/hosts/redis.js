@@ -150,10 +150,6 @@ class RedisHost {
       // A command that waits for the connection would not tell, if it failed, whether it was sent.
       if (!this.#connection.isReady()) await this.#ask(place, ['EXISTS', `${place}records`]);
       const results = await runCommits((command) => this.#connection.ask(place, command), this.#prefix, group);
-      if (this.#shares && results.some((result) => /\bREADONLY /.test(String(result)))) {
-        // A replica by now: the client connects again once this one is ended, and its name may lead to another server.
-        this.#connection.ask(place, ['QUIT']).catch(() => {});
-      }
       group.forEach(({ resolve, reject }, i) => {
         if (typeof results[i] === 'number') resolve(results[i] === 1);
         else reject(failure(new Error(String(results[i]))));

@@ -1,4 +1,4 @@
-/** @import { DictHost } from '../../types.js' */
+/** @import { DictHost, MaybePromise } from '../../types.js' */
 import { Failure, Unanswered } from '../failures.js';
 
 /** How many milliseconds a server has for an answer; and when the command is to end. */
@@ -9,7 +9,7 @@ const PATIENCE_AT_END = 5_000;
  * What a server answers.
  *
  * @template T
- * @param {Promise<T>} answer
+ * @param {MaybePromise<T>} answer
  * @param {AbortSignal} [signal] ends the wait
  * @param {number} [patience]
  * @returns {Promise<T>}
@@ -59,6 +59,6 @@ export function patient(host) {
     commit: (batch) => answered(host.commit(batch)),
     page: (dict, cursor, limit) => answered(host.page(dict, cursor, limit)),
     sizes: () => answered(host.sizes()),
-    subscribe: (notify) => host.subscribe?.(notify),
+    subscribe: (notify) => host.subscribe?.(notify) ?? (() => {}),
   };
 }
