@@ -16,7 +16,7 @@ pub(crate) fn integer(number: f64) -> Option<u32> {
     (f64::from(integer) == number).then_some(integer)
 }
 
-/// Positions in their order. A heap is a tenth of the code that sorts slices, which a browser would download.
+/// Positions in their order, by a heap: the sort of slices is 2 KiB of what a browser downloads.
 pub(crate) fn ascending(indexes: Vec<u32>) -> Vec<u32> {
     BinaryHeap::from(indexes).into_sorted_vec()
 }

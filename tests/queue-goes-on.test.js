@@ -1,6 +1,7 @@
 /** What must not keep a queue from going on. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/inline.js';
 import { gate, message, watch } from './support/queues.js';
 
@@ -93,8 +94,46 @@ test('no more attempts than its pool has places go to a destination where reads 
   assert.equal(most, 1);
 });
 
+test('with a limit for destinations, an outage of reads is told of now and then, not for each message', async () => {
+  let fails = false;
+  const envelopes = new Failing((method) => method === 'get' && fails);
+  const queue = new Queue(new AsyncDictStorage(envelopes, new Map()), { attempt: () => null }, { relayPool: 2, destination: { pool: 5 } });
+  const { until, events } = watch(queue);
+  const told = (type) => events.filter((event) => event.type === type).length;
+  for (let i = 0; i < 50; i++) await queue.enqueue(message(['a@example.com']));
+  fails = true;
+  queue.start();
+  await until('error');
+  for (let i = 0; i < 50; i++) await turn();
+  assert.ok(told('error') < 10, `${told('error')} of 50`);
+  fails = false;
+  await until('delivered', () => told('delivered') === 50);
+  await queue.stop();
+});
+
+test('what was said of a recipient is in a record that could be stored at the second try', async () => {
+  let failed = false;
+  const meta = new Failing((method, _id, value) => method === 'set' && value.firstAttempt !== undefined && !failed && (failed = true));
+  const queue = new Queue(new DictStorage(new Map(), meta), { attempt: () => later });
+  const { until } = watch(queue);
+  const [[, id]] = await queue.enqueue(message(['a']));
+  queue.start();
+  await until('deferred');
+  await queue.stop();
+  assert.ok(failed);
+  assert.deepEqual(meta.get(id).replies.map(({ reply }) => reply), [later]);
+});
+
 test('a record without an envelope is told of as corrupt, and is not claimed at every look', async () => {
-  const [envelopes, meta] = [new Map(), new Map()];
+  let looks = 0;
+  const looked = gate();
+  class Looked extends Map {
+    entries() {
+      if (++looks === 5) looked.open();
+      return super.entries();
+    }
+  }
+  const [envelopes, meta] = [new Map(), new Looked()];
   const queue = new Queue(new AsyncDictStorage(envelopes, meta, { poll: 5 }), { attempt: () => null });
   const { until, events } = watch(queue);
   const [[, id]] = await queue.enqueue(message(['a']));
@@ -103,7 +142,8 @@ test('a record without an envelope is told of as corrupt, and is not claimed at 
   assert.equal((await until('error')).error.code, 'corrupt');
   await queue.enqueue(message(['b']));
   await until('delivered');
-  for (let i = 0; i < 10; i++) await new Promise((resolve) => setTimeout(resolve, 10)); // some looks at everything
+  looks = 0;
+  await looked.opened;
   await queue.stop();
   assert.equal(events.filter((event) => event.id === id && event.type === 'error').length, 1);
   assert.ok(meta.get(id).timestamp > Date.now() + 60_000);

@@ -71,9 +71,9 @@ enum Next {
     Unused,
 }
 
-/// What is known of one to several destinations, since it was asked at one of them.
+/// Where a visit stands that waits for its destinations.
 #[derive(Clone, Copy, PartialEq)]
-enum Asked {
+enum Standing {
     /// Somebody is before it.
     Behind,
     First,
@@ -147,10 +147,10 @@ impl Destinations {
             return None;
         }
         self.opens_at = f64::INFINITY;
-        let mut asked = HashMap::new();
+        let mut standings = HashMap::new();
         let mut place = 0_usize;
         while let Some(name) = self.open.get(place) {
-            match self.ask(name, now, only_listed, &mut asked) {
+            match self.next_at(name, now, only_listed, &mut standings) {
                 Next::Begins(visit) => {
                     let name = self.open.remove(place); // others have their turn before
                     self.open.push(name);
@@ -181,9 +181,11 @@ impl Destinations {
         self.opens_at
     }
 
-    fn ask(&self, name: &str, now: f64, only_listed: bool, asked: &mut HashMap<u64, Asked>) -> Next {
+    /// Who begins at this destination.
+    fn next_at(&self, name: &str, now: f64, only_listed: bool, standings: &mut HashMap<u64, Standing>) -> Next {
         let Some(destination) = self.destinations.get(name) else { return Next::Unused };
-        let Some(visit) = destination.line.iter().find(|visit| self.stands(visit, asked) != Asked::Behind) else {
+        let Some(visit) = destination.line.iter().find(|visit| self.standing(visit, standings) != Standing::Behind)
+        else {
             return if destination.under_way > 0 || !destination.line.is_empty() {
                 Next::Nobody
             } else if destination.free_at > now {
@@ -192,12 +194,12 @@ impl Destinations {
                 Next::Unused
             };
         };
-        if self.stands(visit, asked) == Asked::Held {
-            return Next::Nobody; // where it was asked first, it is asked again
+        if self.standing(visit, standings) == Standing::Held {
+            return Next::Nobody; // where it was found first, it is looked at again
         }
         let next = self.time_of(visit, now, only_listed);
         if visit.names.len() > 1 {
-            asked.insert(visit.number, Asked::Held);
+            standings.insert(visit.number, Standing::Held);
         }
         next
     }
@@ -207,7 +209,7 @@ impl Destinations {
         let mut free_at = now;
         for at in visit.names.iter().filter_map(|name| self.destinations.get(name)) {
             if at.under_way >= self.pool {
-                return Next::Nobody; // it is asked again when that has room
+                return Next::Nobody; // it is looked at again when that has room
             }
             free_at = free_at.max(at.free_at);
         }
@@ -221,16 +223,16 @@ impl Destinations {
     }
 
     /// Whether somebody is before this one whom it may not overtake, at the destination where it was found.
-    fn stands(&self, visit: &Visit, asked: &mut HashMap<u64, Asked>) -> Asked {
+    fn standing(&self, visit: &Visit, standings: &mut HashMap<u64, Standing>) -> Standing {
         if visit.names.len() == 1 {
-            return Asked::First;
+            return Standing::First;
         }
-        *asked.entry(visit.number).or_insert_with(|| {
+        *standings.entry(visit.number).or_insert_with(|| {
             let is_first = |name: &Arc<str>| {
                 let first = self.destinations.get(name).and_then(|at| at.line.first());
                 first.is_some_and(|first| first.number == visit.number)
             };
-            if visit.names.iter().all(is_first) { Asked::First } else { Asked::Behind }
+            if visit.names.iter().all(is_first) { Standing::First } else { Standing::Behind }
         })
     }
 

@@ -44,9 +44,10 @@ impl AttemptState {
         if is_left || !failed.is_empty() || settings.keep_delivered > 0.0 {
             change.first_attempt = Some(self.patience.since.as_millis());
             change.scheduled = Some(self.patience.scheduled);
-            // A record that is too large for its host is tried without them, each second time.
+            // A record may be too large for its host with them: each third try is without, so that one that failed once
+            // keeps what was said.
             let replies = || last_replies(&self.outcome, &self.indexes, &self.last_replies);
-            change.replies = Some(if self.tries.is_multiple_of(2) { replies() } else { Vec::new() });
+            change.replies = Some(if self.tries % 3 < 2 { replies() } else { Vec::new() });
         }
         if !failed.is_empty() {
             change.failed = Some(Failed { attempt: self.attempts, indexes: failed });

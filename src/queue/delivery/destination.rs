@@ -28,7 +28,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             Ok(Some(found)) => found,
             Ok(None) => return true,
             Err(error) => {
-                self.queue.emit(Some(self.id()), None, self.state.attempts(), Kind::Error(Cause::Storage(error)));
+                let failed = self.input(Err(error));
+                self.queue.shared.lock().scheduler.note(&failed, self.queue.timer.random());
                 return false; // where it goes is not known, so it rests
             }
         };
