@@ -127,13 +127,13 @@ test('what was said of a recipient is in a record that could be stored at the se
 test('a record without an envelope is told of as corrupt, and is not claimed at every look', async () => {
   let looks = 0;
   const looked = gate();
-  class Looked extends Map {
+  class Counting extends Map {
     entries() {
       if (++looks === 5) looked.open();
       return super.entries();
     }
   }
-  const [envelopes, meta] = [new Map(), new Looked()];
+  const [envelopes, meta] = [new Map(), new Counting()];
   const queue = new Queue(new AsyncDictStorage(envelopes, meta, { poll: 5 }), { attempt: () => null });
   const { until, events } = watch(queue);
   const [[, id]] = await queue.enqueue(message(['a']));
