@@ -23,7 +23,7 @@ use crate::timestamp::Timestamp;
 use crate::watch::{Latest, Watchers};
 
 /// How many ids are generated for a message whose inserts fail.
-const TRIES: u32 = 16;
+const MOST_IDS: u32 = 16;
 
 /// What a call on a storage over `H` returns.
 pub type Result<T, H> = std::result::Result<T, Error<<H as Host>::Error>>;
@@ -150,7 +150,7 @@ impl<H: Host> DictStorage<H> {
                 if self.insert(name, &envelope, &meta, id.is_some(), &progress).await? {
                     return Ok(name);
                 }
-                if id.is_none() && round >= TRIES {
+                if id.is_none() && round >= MOST_IDS {
                     return Err(Error::Conflict(name)); // a host that refuses every id
                 }
                 self.back_off(name, &mut round).await?;

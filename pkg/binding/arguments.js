@@ -2,7 +2,7 @@
 import { outOfRange, refused } from '../errors.js';
 import { onlyKnown } from '../options.js';
 import { isWellFormed } from './copy.js';
-import { packed } from './queue-fields.js';
+import { packed } from './packed-fields.js';
 
 // Inert copies of the arguments of callers. Each value is read once, since reading may run the caller's code; what that
 // throws passes through. Here is judged only what a value is: the core judges the rest.

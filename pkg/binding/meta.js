@@ -1,6 +1,6 @@
 import { copyValue } from './copy.js';
 import { FORMAT_QUEUE, QUEUE_FIELDS } from '../hosts/shared/queue-fields.js';
-import { packed, unpacked } from './queue-fields.js';
+import { packed, unpacked } from './packed-fields.js';
 
 // Inert copies of meta records, as hosts keep them.
 

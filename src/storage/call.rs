@@ -16,7 +16,7 @@ use crate::locks::{Place, Progress};
 use crate::meta::{Change, Changed, Meta};
 
 /// How often a host that cannot be waited for is asked again after a failed check.
-const TRIES: u32 = 16;
+const MOST_ROUNDS: u32 = 16;
 /// How many entries are asked for at once.
 const PAGE: u32 = 1000;
 
@@ -85,7 +85,7 @@ impl<H: Host> DictStorage<H> {
     pub(super) async fn back_off(&self, id: Id, round: &mut u32) -> Result<(), H> {
         *round = round.saturating_add(1);
         if self.host.is_sync() {
-            return if *round < TRIES { Ok(()) } else { Err(Error::Conflict(id)) };
+            return if *round < MOST_ROUNDS { Ok(()) } else { Err(Error::Conflict(id)) };
         }
         let most = 1_u64.checked_shl(round.saturating_add(1)).unwrap_or(u64::MAX).clamp(2, 256);
         let mut random = [0];

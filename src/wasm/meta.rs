@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 
-use super::queue_fields::{change_with_fields, pack, with_fields};
+use super::packed_fields::{change_with_fields, pack, with_fields};
 use crate::host::{Page, Record, Sizes, Stored};
 use crate::id::Id;
 use crate::meta::{Attempts, Change, Expect, FORMAT_QUEUE, Lease, Meta, integer};

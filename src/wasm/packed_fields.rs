@@ -1,5 +1,5 @@
 //! What a queue keeps in a meta record, on its way across the boundary: one list of numbers and one of
-//! texts, as `pkg/binding/queue-fields.js` says.
+//! texts, as `pkg/binding/packed-fields.js` says.
 
 use crate::meta::{Change, Failed, LastReply, Meta, Notice, integer};
 

@@ -2,7 +2,7 @@
 import { QUEUE_FIELDS } from '../hosts/shared/queue-fields.js';
 
 // What a queue keeps in a meta record crosses the boundary as one list of numbers and one of texts, as
-// src/wasm/queue_fields.rs reads and writes them: structured values made what a browser downloads 2 KiB larger.
+// src/wasm/packed_fields.rs reads and writes them: structured values made what a browser downloads 2 KiB larger.
 
 /** In the place of a number that is not there. */
 const [MISSING, NULL] = [-1, -2];
