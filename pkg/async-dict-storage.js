@@ -27,7 +27,11 @@ const MINUTE = 60_000;
  *
  * Calls may overlap. Those on one message follow each other in the order in which they were made, and a read shows
  * what was asked for before it. Against other writers a change is made on top of theirs. Every call ends by the
- * deadline: with `timeout` when nothing was handed to the host, with `unknown-outcome` and the id when something was.
+ * deadline: with `timeout` when nothing was handed to the host, with `unknown-outcome` and the id when something was, with
+ * `conflict` when others changed the message each time. Calls reject with a `KeyError` for an unknown id, with `corrupt` or
+ * `newer-format` for a record that cannot be read, with `closed` after `close`, and with what the host says (`host`, `full`,
+ * `too-large`, `blocked`). Unless the code is `unknown-outcome`, the message is as it was. How durable a change is, once its
+ * promise has resolved, is the host's `supports.durable`.
  */
 export class AsyncDictStorage {
   #wasm;
@@ -52,7 +56,7 @@ export class AsyncDictStorage {
    * @param {DictHost | AsyncDict<Envelope> | null} [first] a host, or where envelopes are kept (a new Map unless given)
    * @param {any} [second] options, or where meta records are kept (a new Map unless given)
    * @param {StorageOptions} [third] options
-   * @throws {TypeError} for what is neither a host nor a dictionary
+   * @throws {TypeError} for what is neither a host nor a dictionary, a RangeError for an option that is not above 0
    */
   constructor(first, second, third) {
     const isHost = typeof (/** @type {any} */ (first)?.commit) === 'function';
@@ -134,6 +138,7 @@ export class AsyncDictStorage {
 
   /**
    * Makes several changes of one meta record in one commit; `false`, and nothing changed, when it is not as expected.
+   * Rejects with a `RangeError` for a position that is not in the original list.
    *
    * @param {string} id
    * @param {Expect | null} expect what the record must say; `null` accepts anything
@@ -148,7 +153,8 @@ export class AsyncDictStorage {
 
   /**
    * Yields the messages, each with the time of its next attempt, a page of the host at a time: every one that is there
-   * from start to end exactly once. A record that cannot be read is left out; `check` names it.
+   * from start to end exactly once. A record that cannot be read is left out; `check` names it. After an error it is at its
+   * end.
    *
    * @returns {AsyncIterableIterator<[timestamp: number, id: string]>}
    */
@@ -199,8 +205,10 @@ export class AsyncDictStorage {
   }
 
   /**
-   * Clears orphans, gives the messages in `requeue` a fresh meta record due at 0, and resolves with what it cleared.
-   * What is corrupt is never deleted.
+   * Clears orphans, gives the messages in `requeue` a fresh meta record due at 0, and resolves with what it cleared, the
+   * messages of `requeue` under `corrupt`. What is corrupt is never deleted. An orphan envelope goes only if this object
+   * knew it `minAge` milliseconds ago (3,600,000). Each message is a commit of its own: after an error, what was cleared
+   * stays cleared.
    *
    * @param {RepairOptions} [options]
    * @returns {Promise<Findings>}

@@ -105,6 +105,7 @@ export class DictStorage {
    * @param {Expect | null} expect what the record must say; `null` accepts anything
    * @param {Next} next what it says then; what is not named stays
    * @returns {boolean}
+   * @throws {RangeError} for a position that is not in the original list
    */
   change(id, expect, next) {
     const [expected, changed] = [copyExpect(expect), copyNext(next)];
@@ -114,7 +115,8 @@ export class DictStorage {
 
   /**
    * Yields the messages, each with the time of its next attempt, in the order of the dictionary: every one that is
-   * there from start to end exactly once. A record that cannot be read is left out; `check` names it.
+   * there from start to end exactly once. A record that cannot be read is left out; `check` names it. After an error it is
+   * at its end.
    *
    * @returns {IterableIterator<[timestamp: number, id: string]>}
    */
@@ -164,8 +166,10 @@ export class DictStorage {
   }
 
   /**
-   * Clears orphans, gives the messages in `requeue` a fresh meta record due at 0, and returns what it cleared. What is
-   * corrupt is never deleted.
+   * Clears orphans, gives the messages in `requeue` a fresh meta record due at 0, and returns what it cleared, the messages
+   * of `requeue` under `corrupt`. What is corrupt is never deleted. An orphan envelope goes only if this object knew it
+   * `minAge` milliseconds ago (3,600,000). Each message is changed on its own: after an error, what was cleared stays
+   * cleared.
    *
    * @param {RepairOptions} [options]
    * @returns {Findings}

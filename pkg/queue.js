@@ -20,10 +20,11 @@ const NONE = new Uint32Array();
  *
  * Several queues may work on one storage: an attempt claims its message for `lease` milliseconds, and while a claim
  * holds nobody else attempts it. Timestamps are milliseconds since the epoch. Each transition is an event, a
- * `CustomEvent` whose `detail` has `id`, `envelope` and `attempts`: `queued`, `attempt`, and then for the recipients
+ * `CustomEvent` whose `detail` has `id`, `attempts` and, but for `removed` and `overdue`, `envelope`: `queued`, `attempt`, and then for the recipients
  * whom it is about, with their `indexes` in the original list and their `replies`, `delivered`, `deferred` (with the
  * `timestamp` of the next attempt), `failed`; `bounced` with the `bounce` and its `bounceId`; `error` with the `error`.
- * `removed` says that a message is gone by another hand; `overdue`, with its `timestamp`, that the oldest one is late.
+ * `removed` says that a message is gone by another hand; `overdue`, of a started queue, with its `timestamp`, that the
+ * oldest one is late.
  */
 export class Queue extends Target {
   #wasm;
@@ -177,7 +178,8 @@ export class Queue extends Target {
 
   /**
    * Looks through the storage, attempts what is due now, each message once, and resolves with what came of it, also in a
-   * queue that was not started. What others have claimed is left to them. A queue without a relay attempts nothing.
+   * queue that was not started. What others have claimed is left to them. A queue without a relay attempts nothing. Rejects
+   * with the error of the storage where that cannot be looked through; nothing was attempted then.
    *
    * @param {RunOptions} [options]
    * @returns {Promise<RunResult>}
@@ -187,7 +189,7 @@ export class Queue extends Target {
   }
 
   /**
-   * The same, and what was deferred is attempted too, whatever it is due. A message that was never attempted and is
+   * The same as `run`, and what was deferred is attempted too, whatever it is due. A message that was never attempted and is
    * planned for later waits.
    *
    * @param {Omit<RunOptions, 'until'>} [options]
@@ -223,7 +225,8 @@ export class Queue extends Target {
    * Begins no more attempts, and resolves when those under way have ended. The queue can be started again.
    *
    * @param {{ timeout?: number }} [options] `timeout`: attempts that last longer than so many milliseconds end then,
-   *   their relays hear of it by their signal, and their messages are tried again later; 0: all end at once
+   *   their relays hear of it by their signal, and their messages are tried again later; 0: all end at once. Rejects with a
+   *   RangeError for a negative one
    * @returns {Promise<void>}
    */
   async stop(options) {
@@ -263,7 +266,9 @@ export class Queue extends Target {
 
   /**
    * Queues a message again that was given up, from the dictionaries of `options.deadLetter`, under another id: a `queued`
-   * event names it. Lets one that waits be due now. Rejects with a `KeyError` for any other id.
+   * event names it. Several attempts may have kept parts of one message: each is a message then, and after an error some may
+   * be queued. A repeat queues only what is missing. Lets a message that waits be due now; one that is being sent stays as it
+   * is. Rejects with a `KeyError` for any other id.
    *
    * @param {string} id
    * @returns {Promise<void>}
@@ -275,7 +280,8 @@ export class Queue extends Target {
 
   /**
    * Removes a message that waits. Resolves with false where it is being sent, by this queue or another one, where it was
-   * delivered, and where it is gone.
+   * delivered, and where it is gone. The record is checked and removed in one commit; rejects with the errors of a storage's
+   * `change`.
    *
    * @param {string} id
    * @returns {Promise<boolean>}
@@ -288,7 +294,8 @@ export class Queue extends Target {
   /**
    * Yields the messages of the storage, in the order of the host, then those in `options.deadLetter`, as their records
    * say: every one that is there from start to end, of those that come or go meanwhile, any. Reads a page of records at
-   * a time, and an envelope only if it is asked for, or to tell whether all recipients are marked.
+   * a time, and an envelope only if it is asked for, or to tell whether all recipients are marked. Throws a TypeError or a
+   * RangeError at once for bad options; the first `next` after a failure of the storage rejects.
    *
    * @param {ListOptions} [options]
    * @returns {MessageList}
@@ -301,7 +308,8 @@ export class Queue extends Target {
   }
 
   /**
-   * Looks through the whole storage and counts the messages, those of others included.
+   * Looks through the whole storage and counts the messages, those of others included. Rejects with the error of the storage
+   * where that cannot be looked through.
    *
    * @returns {Promise<MessageCounts>}
    */

@@ -53,7 +53,7 @@ export interface Meta {
   untold?: number;
   /** Of a message that tells of failures: whether it is to be sent, once that is decided. */
   notice?: 'open' | 'confirmed' | 'void';
-  /** What was said last of recipients that are left or were given up. Each text is cut at 200 octets. */
+  /** What was said last of recipients that are left or were given up. Each text is cut at 200 octets, all have 1,024 at most. */
   replies?: LastReply[];
 }
 
@@ -130,7 +130,10 @@ export interface Batch {
 export interface Supports {
   /** Whether a batch is written all or nothing, whatever happens. */
   atomic: boolean;
-  /** Whether several programs may write at once. */
+  /**
+   * Whether several programs may write at once. `'one'` promises that one process alone has the dictionaries: a queue takes
+   * the claims of every other one at once.
+   */
   writers: 'one' | 'many';
   /** Whether pages show what is there throughout exactly once. */
   exactlyOnceLoad: boolean;
@@ -154,7 +157,8 @@ export interface DictHost {
   read(dict: DictName, id: string): MaybePromise<{ value: unknown; version: Version } | undefined>;
   /**
    * Makes all writes, in the order given where it cannot make them together, if all checks hold; `false`, and nothing
-   * written, if one does not. Answers when the writes are as durable as `supports.durable` says.
+   * written, if one does not. Answers when the writes are as durable as `supports.durable` says. Whatever it throws says that
+   * nothing was written, except a `QueueError` whose code is `unknown-outcome`.
    */
   commit(batch: Batch): MaybePromise<boolean>;
   /**
@@ -258,7 +262,7 @@ export interface Reply {
   code: number;
   /** A text for people, mostly with an enhanced status code (RFC 3463) in front: `'2.0.0 Ok'`. */
   message: string;
-  /** For how many milliseconds the other side asked to be left alone: a `Queue` tries no sooner, for up to a day. */
+  /** For how many milliseconds the other side asked to be left alone: a `Queue` makes no attempt sooner by itself, for up to a day. */
   retryAfter?: number;
 }
 
@@ -309,8 +313,8 @@ export interface Attempt {
 /** Whatever can deliver an envelope. */
 export interface Relay {
   /**
-   * Delivers to the recipients of the envelope, which are those that are left. What it throws is an answer for all of
-   * them; anything but a {@link PermanentRelayError} or a reply of 5xx is tried again.
+   * Delivers to the recipients of the envelope, which are those that are left. What it throws is an answer as if it
+   * were returned, and what nodemailer throws answers for each of them. Any other error is tried again.
    *
    * @param attempts how often it was attempted before
    */
@@ -340,8 +344,8 @@ export interface EnqueueOptions {
    */
   id?: string | undefined;
   /**
-   * Any text that stands for the message, in the place of an `id`: a repeat with the same key stores only what is
-   * missing, as long as the message is there.
+   * Any text, not empty, that stands for the message, in the place of an `id`; one of 32 lower-case hexadecimal digits is the
+   * id itself. A repeat with the same key stores only what is missing, as long as the message is there.
    */
   key?: string | undefined;
   /** When the first attempt is due, in milliseconds since the epoch; now unless given. */
@@ -359,7 +363,8 @@ export interface QueueOptions {
    * When to try again after so many attempts, with the replies to the recipients that are left: a number of
    * milliseconds, `null` to give up. `patience` says when the first attempt was made, and how many were made because
    * they were due, this one included. Unless given: after a minute, then after longer and longer waits of up to four
-   * hours, until five days have passed since the first attempt and six were made that were due.
+   * hours, until five days have passed since the first attempt and six were made that were due. One that comes more than
+   * four hours late gives nobody up. If it throws, there is an `error` event and the usual wait.
    */
   backoff?: (
     envelope: Envelope,
@@ -369,7 +374,8 @@ export interface QueueOptions {
   ) => number | null | undefined;
   /**
    * What tells the sender of those whom one attempt gave up, who are the recipients of `envelope`, by the first reply
-   * and by that of each recipient; `null` for nothing. RFC 3464 unless given. What it makes is sent from nobody.
+   * and by that of each recipient; `null` for nothing. RFC 3464 unless given, and where it throws,
+   * with an `error` event. What it makes is sent from nobody.
    */
   bounceFactory?: (envelope: Envelope, reply: Reply, replies: Reply[]) => MaybePromise<Envelope | null>;
   /** Where bounces are queued; here unless given. */
@@ -407,7 +413,7 @@ export interface QueueOptions {
    * there.
    */
   keepDelivered?: number;
-  /** By how much the oldest message that waits may be late before an `overdue` event (900,000). */
+  /** By how much the oldest message that waits may be late before an `overdue` event of a started queue (900,000). */
   overdueAfter?: number;
   /** Where messages are kept that are given up; another storage than the queue's. */
   deadLetter?: QueueStorage;

@@ -32,7 +32,8 @@ const DELETIONS = 500;
  *
  * @param {KvDatabase} kv
  * @param {{ prefix?: Readonly<Key> }} [options] `prefix` of all keys, `['slimta-queue']` unless given
- * @returns {DictHost}
+ * @returns {DictHost} whose calls fail with `too-large`, `blocked` (the database stays locked), `unknown-outcome` or `host`
+ * @throws {TypeError} for what is no such database, and for a prefix that is no key
  */
 export function denoKvHost(kv, options) {
   const { prefix = ['slimta-queue'] } = optionsOf(options, ['prefix']);

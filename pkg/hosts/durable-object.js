@@ -47,7 +47,8 @@ const GROUP_BYTES = 2 ** 22;
  * A message to more than about 207,000 recipients is `too-large`.
  *
  * @param {ObjectStorage} storage of the object: `ctx.storage`
- * @returns {DictHost}
+ * @returns {DictHost} whose calls fail with `too-large`, `unknown-outcome` or `host`
+ * @throws {TypeError} for what is no such storage
  */
 export function durableObjectHost(storage) {
   if (typeof storage?.transaction !== 'function' || typeof storage.list !== 'function') {

@@ -19,7 +19,9 @@ import { pageOf } from './shared/pages.js';
  * again before anything else is written.
  *
  * @param {LevelDatabase} db
- * @returns {DictHost}
+ * @returns {DictHost} whose calls fail with `full` (the disk), `blocked` (another process has the database), `unknown-outcome`,
+ *   `closed` (the caller has closed it) or `host`
+ * @throws {TypeError} for what is no such database
  */
 export function levelHost(db) {
   for (const method of /** @type {const} */ (['getMany', 'batch', 'iterator', 'keys', 'open', 'close'])) {

@@ -35,7 +35,9 @@ const GROUP = { commits: 16, bytes: 2 ** 20 };
  * @param {RedisClient} client
  * @param {{ prefix?: string }} [options] `prefix` of all keys and of the channel that changes are told on,
  *   `slimta-queue` unless given
- * @returns {DictHost & Pick<RedisHost, 'open'>}
+ * @returns {DictHost & Pick<RedisHost, 'open'>} whose calls fail with `full` (`maxmemory`), `too-large` (512 MiB),
+ *   `unknown-outcome`, `closed` (the client was ended) or `host` (no server, or one that evicts). `open` makes the first of them
+ * @throws {TypeError} for what is no such client, and for a prefix that is no text
  */
 export function redisHost(client, options) {
   const { prefix = 'slimta-queue' } = optionsOf(options, ['prefix']);

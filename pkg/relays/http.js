@@ -51,7 +51,7 @@ const LETTERS = 6_000;
  * - `X-Smtp-Reply: 550; message="5.1.1 No such user"` says it itself: 4xx deferred, 5xx given up (but
  *   503, 530, 534, 535 and 538, which are about the session or a login, and 552 with 5.5.3, which says that there are
  *   too many recipients, deferred), and 2xx delivered if the status is 2xx too.
- * - A page of HTML comes from a proxy, a firewall or a login rather than from a mail service: deferred, whatever the
+ * - Without that, a page of HTML comes from a proxy, a firewall or a login rather than from a mail service: deferred, whatever the
  *   status.
  * - 200 to 205: delivered. But in JSON `{"replies": …}` answers for each recipient, by an array in the order of the
  *   request or an object by address, with `{"code": 250, "message": "2.0.0 Ok"}` each; who is missing is deferred.
@@ -60,11 +60,11 @@ const LETTERS = 6_000;
  *   are deferred. The reason in JSON (`detail`, `message`, `error` or `title`) goes into the reply.
  * - All else is deferred: 5xx, redirects, an opaque answer, other statuses, no answer in time, no connection.
  *
- * `Retry-After` becomes `retryAfter` of a deferring reply, in milliseconds.
+ * `Retry-After` becomes `retryAfter` of a deferring reply, in milliseconds, where neither `X-Smtp-Reply` nor `replies` answers.
  *
  * @param {string | URL | HttpRelayOptions} options or only the URL
  * @returns {Relay} whose `attempt` returns an outcome for each recipient, by position
- * @throws {TypeError} for options that are none
+ * @throws {TypeError} for options that are none, a RangeError for a `timeout` or `maxRecipients` that is not above 0
  */
 export function httpRelay(options) {
   const given = typeof options === 'string' || options instanceof URL ? { url: options } : options;

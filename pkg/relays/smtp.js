@@ -59,7 +59,8 @@ const KNOWN = 3_600_000;
  * @param {SmtpTransport} transport
  * @param {SmtpRelayOptions} [options]
  * @returns {Relay} whose `attempt` returns an outcome for each recipient, by position
- * @throws {TypeError} for what is no transport, or one that does not say what became of each recipient (sendmail, SES)
+ * @throws {TypeError} for what is no transport, or one that does not say what became of each recipient (sendmail, SES);
+ *   a RangeError for a `timeout` or `maxRecipients` that is not above 0
  */
 export function smtpRelay(transport, options = {}) {
   if (typeof transport?.sendMail !== 'function') {
