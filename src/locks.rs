@@ -5,10 +5,8 @@
 //! in one commit, and the followers take their results when the lock comes to them.
 
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
 use std::mem::take;
 use std::sync::Arc;
-use std::task::Poll;
 
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
 
@@ -130,12 +128,9 @@ impl<C, R> Locks<C, R> {
     /// Ends when every operation that stands in any line now has ended.
     pub(crate) async fn all_idle(&self) {
         let all: Vec<_> = lock(&self.0).values().map(|line| Arc::clone(&line.lock)).collect();
-        let mut waiting: Vec<_> = all.iter().map(|lock| Box::pin(lock.lock())).collect();
-        poll_fn(|cx| {
-            waiting.retain_mut(|lock| lock.as_mut().poll(cx).is_pending());
-            if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        for lock in all {
+            drop(lock.lock().await);
+        }
     }
 }
 

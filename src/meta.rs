@@ -6,6 +6,9 @@ use std::collections::BinaryHeap;
 /// record has a later one.
 #[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
 pub(crate) const FORMAT_QUEUE: u32 = 2;
+/// No message has more recipients: a record that names one beyond would take the memory of as many.
+#[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
+const MOST_RECIPIENTS: u32 = 1 << 28;
 /// Up to here a list of positions takes a kibibyte at most.
 const APART: u32 = 4_096;
 
@@ -133,11 +136,19 @@ impl Meta {
     /// The record, if it is one that a storage writes: every host that reads records asks here, so that each is good
     /// or corrupt for all of them.
     #[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
-    pub(crate) fn checked(self) -> Option<Self> {
+    pub(crate) fn checked(mut self) -> Option<Self> {
+        let are_possible = |indexes: &[u32]| indexes.last().is_none_or(|last| *last < MOST_RECIPIENTS);
         let times =
             [Some(self.timestamp), self.lease.as_ref().map(|lease| lease.until), self.first_attempt, self.expires];
-        let is_good =
-            times.into_iter().flatten().all(f64::is_finite) && self.delivered.is_sorted_by(|one, next| one < next);
+        let is_ascending = self.delivered.is_sorted_by(|one, next| one < next);
+        let mut is_good =
+            times.into_iter().flatten().all(f64::is_finite) && is_ascending && are_possible(&self.delivered);
+        let failed = self.failed.iter_mut().map(|failed| &mut failed.indexes);
+        for indexes in failed.chain(self.replies.iter_mut().map(|last| &mut last.indexes)) {
+            *indexes = ascending(std::mem::take(indexes)); // another program may have written them as they came
+            indexes.dedup();
+            is_good &= are_possible(indexes);
+        }
         is_good.then_some(self)
     }
 

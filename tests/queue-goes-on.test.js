@@ -124,6 +124,14 @@ test('what was said of a recipient is in a record that could be stored at the se
   assert.deepEqual(meta.get(id).replies.map(({ reply }) => reply), [later]);
 });
 
+test('a queue that only stores remembers ten thousand messages, and attempts all of them once it begins', async () => {
+  const storage = new DictStorage();
+  const queue = new Queue(storage, { attempt: () => null });
+  for (let i = 0; i < 10_050; i++) await queue.enqueue(message(['a']));
+  assert.deepEqual([queue.getInfo().size, storage.getInfo().metaSize], [10_000, 10_050]);
+  assert.equal((await queue.run()).delivered, 10_050);
+});
+
 test('a record without an envelope is told of as corrupt, and is not claimed at every look', async () => {
   let looks = 0;
   const looked = gate();

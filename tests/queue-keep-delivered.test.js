@@ -46,6 +46,20 @@ onEachStorage('A queue that keeps what was delivered', (scene) => {
     });
   }
 
+  test('leaves it there although another queue keeps nothing itself', async (t) => {
+    const WEEK = 7 * 86_400_000;
+    const { relay, enqueue, id, attempts, pass } = await delivered(t, ['ok'], { keepDelivered: WEEK });
+    const { queue: other } = make(relay);
+    for (let round = 0; round < 2; round++) {
+      await other.run();
+      assert.equal(await enqueue(), id);
+      assert.deepEqual([relay.calls.length, await left()], [attempts, 1]);
+    }
+    pass(WEEK + 1);
+    await other.run();
+    assert.equal(await left(), 0);
+  });
+
   test('neither retries nor cancels it', async (t) => {
     const { queue, id } = await delivered(t, ['ok']);
     await assert.rejects(queue.retry(id), KeyError);

@@ -1,5 +1,7 @@
 //! How the queue of Rust programs starts and stops.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,7 +10,7 @@ use crate::support::queues::{
     Answering, HostTimer, Slow, id_of, later, left, queue_on, start, stop, watched, with_messages,
 };
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
-use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Options, Queue, Relay, Verdict};
+use slimta_queue_dict::queue::{Answer, Attempt, BoxError, Options, Queue, Relay, Timer, Verdict};
 use slimta_queue_dict::{Change, DictStorage, Envelope, Error, Expect, MemoryHost};
 
 #[tokio::test]
@@ -35,6 +37,54 @@ async fn a_queue_hears_of_what_is_written_beside_it() {
     events.until("delivered").await;
     queue.storage().close().await.unwrap();
     assert_eq!(task.await.unwrap(), Err(Error::Closed));
+}
+
+#[tokio::test]
+async fn a_queue_whose_storage_is_closed_under_an_attempt_ends_with_it() {
+    let host = MemoryHost::new();
+    let (options, events) = watched();
+    let queue = Arc::new(queue_on(&host, Slow(50), options));
+    let task = start(&queue);
+    id_of(&queue.enqueue(envelope(1, "hello")).await);
+    events.until("attempt").await;
+    queue.storage().close().await.unwrap();
+    assert_eq!(task.await.unwrap(), Err(Error::Closed));
+}
+
+/// A timer on which attempts take all the time there is, and nothing else ever has its turn.
+struct Busy(AtomicUsize);
+
+impl Timer for Busy {
+    fn wall(&self) -> f64 {
+        0.0
+    }
+
+    fn steady(&self) -> f64 {
+        self.0.fetch_add(20, Ordering::Relaxed) as f64
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn yield_now(&self) {
+        pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_stored_where_nobody_polls_the_attempts_meanwhile() {
+    let storage = DictStorage::new(MemoryHost::new());
+    let timer = Busy(AtomicUsize::new(0));
+    let relay = Answering(|_: &Envelope, _| Answer::delivered());
+    let queue = Queue::with_timer(storage, relay, Options::default(), timer).unwrap();
+    let mut work = pin!(queue.start());
+    assert!(poll_once(work.as_mut()).is_pending());
+    id_of(&queue.enqueue(envelope(1, "hello")).await);
 }
 
 #[tokio::test]

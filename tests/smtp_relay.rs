@@ -9,7 +9,8 @@ use lettre::transport::smtp::extension::ClientId;
 use slimta_queue_dict::queue::{Answer, Attempt, Relay, Verdict};
 use slimta_queue_dict::relays::SmtpRelay;
 use slimta_queue_dict::{Envelope, Id};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::in_repository;
@@ -129,7 +130,7 @@ async fn what_ends_without_an_answer_and_what_the_session_is_refused_with_is_tri
     assert_eq!(lost[0], "failed 550 5.1.1 No such user");
     assert!(lost[1..].iter().all(|outcome| outcome.starts_with("deferred 450 4.4.2 ")), "{lost:?}");
 
-    let late = sink.relay().with_timeout(Duration::from_millis(500));
+    let late = sink.relay().with_timeout(Duration::from_secs(5));
     let late = outcomes(&late, &envelope(&["nobody", "silent", "a"])).await;
     let silence = "deferred 450 4.4.2 There was no answer in time";
     assert_eq!(late, ["failed 550 5.1.1 No such user", silence, silence]);
@@ -140,6 +141,32 @@ async fn what_ends_without_an_answer_and_what_the_session_is_refused_with_is_tri
 
     let nobody = outcomes(&SmtpRelay::new("127.0.0.1", 1), &envelope(&["a"])).await;
     assert!(nobody[0].starts_with("deferred 450 4.4.2 "), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_reply_ends_the_connection_so_that_nobody_gets_the_answer_for_another() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let (from, mut to) = socket.split();
+        let mut lines = BufReader::new(from).lines();
+        to.write_all(b"220 here\r\n").await.unwrap();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let reply: &[u8] = match line.as_str() {
+                "RCPT TO:<b@example.com>" => b"550-5.1.1 Empf\xe4nger\r\n550 5.1.1 unbekannt\r\n", // not UTF-8
+                "RCPT TO:<c@example.com>" => b"550 5.1.1 No such user\r\n",
+                _ => b"250 Ok\r\n",
+            };
+            if to.write_all(reply).await.is_err() {
+                break;
+            }
+        }
+    });
+    let relay = SmtpRelay::new("127.0.0.1", port).with_max_recipients(2);
+    let each = outcomes(&relay, &envelope(&["a", "b", "c", "d"])).await;
+    assert!(each.iter().all(|outcome| outcome.starts_with("deferred 450 ")), "{each:?}");
+    server.await.unwrap();
 }
 
 #[tokio::test]

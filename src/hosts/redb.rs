@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, JoinHandle, spawn};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use futures_channel::oneshot;
@@ -219,10 +219,13 @@ impl Host for RedbHost {
         if let Some(threads) = threads.and_then(Arc::into_inner) {
             let (done, ended) = oneshot::channel();
             *lock(&self.end) = Some(ended.shared());
-            spawn(move || {
+            let closer = Builder::new().spawn(move || {
                 drop(threads);
                 done.send(())
             });
+            if closer.is_err() {
+                *lock(&self.end) = None; // without a thread of its own it has ended here
+            }
         }
         let end = lock(&self.end).clone();
         match end {

@@ -84,7 +84,10 @@ impl<H: Host, R, T> Drop for Delivery<'_, H, R, T> {
         }
         self.keep_unrecorded();
         let (message, number, early) = (*self.state.message(), self.number, self.state.early());
-        self.queue.shared.update(|state| state.scheduler.abandon(message, number, early));
+        let is_gone = self.queue.shared.update(|state| state.scheduler.abandon(message, number, early));
+        if is_gone {
+            lock(&self.queue.unrecorded).remove(&message.id);
+        }
     }
 }
 
@@ -297,8 +300,11 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         }
     }
 
-    /// Waits, unless the queue was stopped meanwhile.
+    /// Waits, unless the queue was stopped meanwhile, or its storage closed before.
     async fn pause(&self, pause: f64) -> Input {
+        if self.queue.storage.check_open().is_err() {
+            return Input::Failed; // nothing is recorded there any more
+        }
         let stopped = self.queue.shared.until(|state| state.stops != self.stops);
         let sleeping = self.queue.timer.sleep(milliseconds(pause));
         match select(pin!(stopped), pin!(sleeping)).await {

@@ -49,6 +49,8 @@ pub(super) struct Failed<'a> {
 const NAMED: usize = 50;
 /// How much of a reply is quoted, in characters.
 const QUOTED: usize = 2_000;
+/// How much of the replies to all recipients is quoted for programs, in characters.
+const ALL_QUOTED: usize = 4_000_000;
 /// How much of the original headers comes back, in bytes.
 const RETURNED: usize = 65_536;
 /// The longest line of SMTP without its end ([RFC 5321, section 4.5.3.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.6)).
@@ -93,7 +95,7 @@ impl Dsn<'_> {
         );
         for (name, value) in self.headers {
             let value = value.trim_ascii();
-            let plain = value.len() < LONGEST && value.bytes().all(|byte| byte.is_ascii_graphic());
+            let plain = (1..LONGEST).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
             if plain && name.eq_ignore_ascii_case("Message-ID") {
                 out.push_str(&format!("In-Reply-To: {value}\r\nReferences: {value}\r\n"));
                 break;
@@ -134,7 +136,7 @@ impl Dsn<'_> {
             }
             out.push_str(&format!("\r\nWhat was said of it, at attempt {}:\r\n\r\n", self.attempts));
             if let Some(failed) = told.first() {
-                fold(&mut out, "    ", &failed.quoted());
+                fold(&mut out, "    ", &failed.quoted(QUOTED));
             }
             out.push_str("\r\n");
         }
@@ -148,11 +150,13 @@ impl Dsn<'_> {
     /// What programs read.
     fn fields(&self) -> String {
         let date = date(self.now);
-        let mut out = format!("Reporting-MTA: dns; {}\r\n", ascii(self.host(true), false));
+        let host = Some(ascii(self.host(true), false)).filter(|host| host.len() < LONGEST);
+        let mut out = format!("Reporting-MTA: dns; {}\r\n", host.as_deref().unwrap_or("localhost"));
+        let quoted = QUOTED.min(ALL_QUOTED.checked_div(self.failed.len()).unwrap_or(QUOTED));
         for failed in self.failed {
             let (address, status) = (address(failed.recipient), failed.status());
             out.push_str(&format!("\r\nFinal-Recipient: {address}\r\nAction: failed\r\nStatus: {status}\r\n"));
-            fold(&mut out, "Diagnostic-Code: smtp; ", &ascii(&failed.quoted(), false));
+            fold(&mut out, "Diagnostic-Code: smtp; ", &ascii(&failed.quoted(quoted), false));
             out.push_str(&format!("Last-Attempt-Date: {date}\r\n"));
         }
         out
@@ -180,9 +184,9 @@ impl Dsn<'_> {
 }
 
 impl Failed<'_> {
-    /// What was said, as far as it is quoted.
-    fn quoted(&self) -> String {
-        format!("{} {}", self.reply.code, clean(&self.reply.message, QUOTED))
+    /// What was said, up to so many characters.
+    fn quoted(&self, length: usize) -> String {
+        format!("{} {}", self.reply.code, clean(&self.reply.message, length))
     }
 
     /// The enhanced status code: that of the reply, unless it has none or one of success.

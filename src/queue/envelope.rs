@@ -91,8 +91,19 @@ impl QueueEnvelope for Envelope {
     }
 
     fn with_recipients(&self, places: &[usize]) -> Self {
-        let recipients = places.iter().filter_map(|place| self.recipients.get(*place)).cloned().collect();
-        Self { recipients, ..self.clone() }
+        // Without a copy of all the others: a policy makes one envelope for each of a hundred thousand.
+        let Self { sender, recipients, headers, message, client, receiver, timestamp, notice_of, unknown } = self;
+        Self {
+            recipients: places.iter().filter_map(|place| recipients.get(*place)).cloned().collect(),
+            sender: sender.clone(),
+            headers: headers.clone(),
+            message: message.clone(),
+            client: client.clone(),
+            receiver: receiver.clone(),
+            timestamp: *timestamp,
+            notice_of: *notice_of,
+            unknown: unknown.clone(),
+        }
     }
 
     fn into_notice(self, of: Option<NoticeOf>) -> Self {

@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+/// How many owners are remembered: each queue of each process has a name of its own.
+pub(super) const MOST: usize = 1_000;
+
 /// The owners that were met, and whether each is known to be gone.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
@@ -29,6 +32,16 @@ impl Owners {
         self.met.push(owner.to_owned());
         self.has_met.notify_one();
         false
+    }
+
+    /// Whether they are so many that most of their claims have ended.
+    pub(super) fn are_many(&self) -> bool {
+        self.is_gone.len() > MOST
+    }
+
+    /// Forgets them all: whoever is met again is asked about again.
+    pub(super) fn forget(&mut self) {
+        (self.is_gone, self.met) = (HashMap::new(), Vec::new());
     }
 
     /// Those that were met since the last call.

@@ -43,6 +43,11 @@ use crate::timestamp::Timestamp;
 /// off.
 const RETRIED_AFTER: f64 = 60_000.0;
 
+/// How many messages a queue remembers that it has stored while it attempts nothing: others may attempt them.
+const MOST_UNATTENDED: usize = 10_000;
+/// How long a call waits at most that lets attempts go on.
+const LONGEST_TURN: Duration = Duration::from_millis(50);
+
 /// Envelopes that are stored, each with its id.
 pub type Enqueued<H> = Vec<(<H as Host>::Envelope, Id)>;
 
@@ -269,7 +274,11 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         let results = self.store_all(envelopes, id, at, expires).await;
         // Where attempts take all the time, everything else has its turn first.
         let turns = self.shared.lock().turns;
-        self.shared.until(|state| state.yielding == 0 || state.turns != turns).await;
+        if self.shared.lock().yielding > 0 {
+            let turned = self.shared.until(|state| state.yielding == 0 || state.turns != turns);
+            // Whoever has to poll the worker may be waiting for this call.
+            select(pin!(turned), pin!(self.timer.sleep(LONGEST_TURN))).await;
+        }
         if results.iter().any(|(_, stored)| stored.is_err()) {
             let key = options.key.unwrap_or_else(|| id.to_string());
             return Err(EnqueueError::Storage { key, results });
@@ -343,7 +352,12 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         let meta = Meta { notice: envelope.notice_of().map(|_| Notice::Open), ..meta };
         let id = self.pooled(self.storage.write_with(envelope.clone(), meta, Some(id))).await?;
         self.emit(Some(id), Some(envelope), 0, Kind::Queued);
-        self.put(id, at, None);
+        self.shared.update_now(&self.timer, |state| {
+            // Where nobody attempts anything, nobody takes it off either: who begins to looks through the storage first.
+            if !state.workers.is_empty() || state.scheduler.info().size < MOST_UNATTENDED {
+                state.scheduler.put(id, at, None);
+            }
+        });
         Ok(id)
     }
 }

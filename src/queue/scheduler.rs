@@ -265,12 +265,12 @@ impl Scheduler {
     }
 
     /// An attempt is done of which nobody knows how far it got, or that has only waited for a destination:
-    /// its message is as before. Nothing if it has ended.
-    pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64, early: Early) {
+    /// its message is as before. Nothing if it has ended. Whether somebody else has removed the message meanwhile.
+    pub(super) fn abandon(&mut self, message: QueuedMessage, number: u64, early: Early) -> bool {
         let stood_in_line = self.waiting.get(message.id).is_some();
-        let Some(UnderWay { heard, .. }) = self.ended(message.id, number, !stood_in_line) else { return };
+        let Some(UnderWay { heard, .. }) = self.ended(message.id, number, !stood_in_line) else { return false };
         if heard == Heard::Gone {
-            return;
+            return true;
         }
         if !stood_in_line || early.flushed {
             self.early.insert(message.id, early);
@@ -282,6 +282,7 @@ impl Scheduler {
         {
             self.put(message.id, timestamp, None);
         }
+        false
     }
 
     /// Takes an attempt off, if it is under way; what was heard of its message.

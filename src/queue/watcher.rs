@@ -11,6 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::event::{Cause, Kind};
 use super::on_drop::OnDrop;
+use super::owners::MOST;
 #[cfg(not(target_family = "wasm"))]
 use super::owners::here;
 use super::queue::Queue;
@@ -29,6 +30,8 @@ use crate::watch::{Latest, Subscriber};
 
 /// How long a run waits to know whether an owner of a claim is gone.
 const KNOWN_SOON: Duration = Duration::from_millis(100);
+/// How many records are looked at one by one, rather than all that are there by pages.
+const LOOKS: usize = 1_000;
 /// How many messages are taken over before anything else may run.
 pub(super) const AT_ONCE: usize = 500;
 
@@ -57,7 +60,13 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// Schedules everything that is there, shows it to a pass, and forgets what is gone.
     pub(super) async fn scan(&self, mut pass: Option<&mut Pass>) -> Result<(), H> {
         let _alone = self.scans.lock().await; // two at once would take what the other one sees for unseen
-        self.shared.lock().scheduler.begin_scan();
+        {
+            let state = &mut *self.shared.lock();
+            if state.owners.are_many() {
+                state.owners.forget();
+            }
+            state.scheduler.begin_scan();
+        }
         let mut position = Position::Start;
         let mut count = 0_usize;
         let mut alive = Vec::new();
@@ -127,7 +136,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             return false;
         };
         if !self.shared.lock().owners.is_gone(&lease.owner) {
-            if alive.contains(&lease.owner) {
+            if alive.contains(&lease.owner) || !self.can_know_owners() {
                 return false;
             }
             let (gone, soon) = (pin!(self.until_gone(&lease.owner)), pin!(self.timer.sleep(KNOWN_SOON)));
@@ -138,6 +147,11 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
             self.shared.lock().owners.leave(lease.owner.clone());
         }
         true
+    }
+
+    /// Whether anybody can know of an owner that it is gone.
+    fn can_know_owners(&self) -> bool {
+        self.options.owner_gone.is_some() || self.storage.host().is_exclusive()
     }
 
     /// Waits until an owner is known to be gone.
@@ -198,6 +212,10 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         leaving: &mut FuturesUnordered<L>,
         leave: &impl Fn(String) -> L,
     ) -> Result<(), H> {
+        if leaving.len() > MOST {
+            leaving.clear();
+            self.shared.lock().owners.forget();
+        }
         self.scan(None).await?;
         let mut timer = pin!(self.timer.sleep(self.options.scan));
         let has_met = Arc::clone(&self.shared.lock().owners.has_met);
@@ -222,13 +240,14 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
                 Either::Right((Either::Right(_), _)) => return Ok(()),
             }
             let changes = subscriber.take();
-            self.take_over(changes.messages).await?;
             if changes.closed {
                 return Err(Error::Closed);
             }
-            if changes.rescan {
-                return Ok(());
+            let unknown = changes.messages.values().filter(|latest| matches!(latest, Latest::Changed)).count();
+            if changes.rescan || unknown > LOOKS {
+                return Ok(()); // a scan finds them all
             }
+            self.take_over(changes.messages).await?;
         }
     }
 }

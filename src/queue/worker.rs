@@ -91,12 +91,14 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
                 if !ended && watching.as_mut().poll(cx).is_ready() {
                     (ended, ready) = (true, true);
                 }
-                while spent + self.timer.steady() - since < YIELD_AFTER
-                    && let Poll::Ready(Some(tally)) = attempts.poll_next_unpin(cx)
-                {
+                // At least once, however long what is watched has taken.
+                while let Poll::Ready(Some(tally)) = attempts.poll_next_unpin(cx) {
                     ready = true;
                     if let Some(pass) = &mut pass {
                         pass.tally.add(tally);
+                    }
+                    if spent + self.timer.steady() - since >= YIELD_AFTER {
+                        break;
                     }
                 }
                 spent += self.timer.steady() - since;

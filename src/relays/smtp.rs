@@ -183,12 +183,12 @@ impl SmtpRelay {
             for some in such.chunks(self.max_recipients) {
                 let sender = sender.map_or("", |sender| &sender.text);
                 let transaction = Transaction { sender, recipients: some, needs_utf8, message };
-                transaction.make(&mut connection, verdicts).await;
+                if !transaction.make(&mut connection, verdicts).await {
+                    return; // whoever has no verdict yet is tried again
+                }
             }
         }
-        if !connection.has_broken() {
-            let _ = connection.quit().await; // everybody was answered
-        }
+        let _ = connection.quit().await; // everybody was answered
     }
 }
 

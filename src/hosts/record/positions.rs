@@ -1,5 +1,7 @@
 //! Positions in a list of recipients as bits, and as their hexadecimal digits.
 
+use std::fmt::Write;
+
 use minicbor::decode::Error;
 
 pub(super) fn bits_of(positions: &[u32]) -> Vec<u8> {
@@ -20,7 +22,11 @@ pub(super) fn positions_of(bits: &[u8]) -> Vec<u32> {
 
 /// Positions as text, which goes through a program unharmed that does not know the field.
 pub(super) fn digits_of(positions: &[u32]) -> String {
-    bits_of(positions).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::new();
+    for byte in bits_of(positions) {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 pub(super) fn positions_in(digits: &str) -> Result<Vec<u32>, Error> {

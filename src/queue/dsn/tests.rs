@@ -39,6 +39,23 @@ fn nothing_in_a_reply_or_an_address_begins_a_line_of_its_own() {
 }
 
 #[test]
+fn a_notice_of_many_is_not_many_times_as_large_as_their_addresses() {
+    let reply = Reply::new(550, "x".repeat(QUOTED));
+    let failed: Vec<Failed<'_>> = (0..20_000).map(|_| Failed { recipient: "me@example.com", reply: &reply }).collect();
+    assert!(dsn(&failed, &[]).body().len() < 10_000_000);
+    assert!(dsn(&failed[..2], &[]).fields().len() > 2 * QUOTED);
+}
+
+#[test]
+fn what_cannot_be_named_is_left_out() {
+    let headers = [("Message-ID".to_owned(), " ".to_owned())];
+    assert!(!dsn(&[], &headers).header().contains("References"));
+    let sender = format!("a@{}", "\u{4f8b}".repeat(130));
+    let dsn = Dsn { sender: &sender, ..dsn(&[], &[]) };
+    assert!(dsn.fields().starts_with("Reporting-MTA: dns; localhost\r\n"), "{}", dsn.fields());
+}
+
+#[test]
 fn each_recipient_has_its_own_reply() {
     let replies =
         [(550, "5.1.1 no"), (452, "4.2.2 full"), (550, "5.1.1 no")].map(|(code, text)| Reply::new(code, text));

@@ -39,7 +39,9 @@ impl Scheduler {
 
     /// A message that nobody has claimed, as a record says.
     pub(in crate::queue) fn put_found(&mut self, id: Id, timestamp: f64, attempts: u32) {
-        if attempts > 0 && timestamp - self.clock.wall() > self.longest_wait {
+        let is_far = attempts > 0 && timestamp - self.clock.wall() > self.longest_wait;
+        // Whoever looked at it before has left it there.
+        if is_far && self.timestamp_of(id) != Some(timestamp) {
             self.put_now(id, timestamp, attempts);
         } else {
             self.put(id, timestamp, Some(attempts));

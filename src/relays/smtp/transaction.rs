@@ -23,24 +23,29 @@ pub(super) struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     /// Makes it. Who has no verdict yet gets one; whoever looks before it has ended finds those of the
-    /// recipients that were refused.
-    pub(super) async fn make(self, connection: &mut AsyncSmtpConnection, verdicts: &mut HashMap<String, Verdict>) {
+    /// recipients that were refused. Whether the connection serves another one: once the server has said something
+    /// that is no reply, or nothing, nobody knows which command its next reply is about.
+    pub(super) async fn make(
+        self,
+        connection: &mut AsyncSmtpConnection,
+        verdicts: &mut HashMap<String, Verdict>,
+    ) -> bool {
         let mut left: Vec<&'a str> = self.recipients.iter().map(|recipient| recipient.text.as_str()).collect();
-        let verdict = self.say(connection, &mut left, verdicts).await;
+        let said = self.say(connection, &mut left, verdicts).await;
+        let is_in_step = said.is_ok();
+        let verdict = said.unwrap_or_else(|unanswered| unanswered);
         verdicts.extend(left.into_iter().map(|recipient| (recipient.to_owned(), verdict.clone())));
         // What was begun and not sent would be in the way of the next one.
-        if !matches!(verdict, Verdict::Delivered(_)) {
-            let _ = connection.command(Rset).await;
-        }
+        is_in_step && (matches!(verdict, Verdict::Delivered(_)) || connection.command(Rset).await.is_ok())
     }
 
-    /// What became of those who are left in the end.
+    /// What became of those who are left in the end: an error where the server has given no reply.
     async fn say(
         &self,
         connection: &mut AsyncSmtpConnection,
         left: &mut Vec<&'a str>,
         verdicts: &mut HashMap<String, Verdict>,
-    ) -> Verdict {
+    ) -> Result<Verdict, Verdict> {
         let mut mail = format!("MAIL FROM:<{}>", self.sender);
         let is_beyond = self.needs_utf8 || !self.message.is_ascii();
         if is_beyond && connection.server_info().supports_feature(Extension::EightBitMime) {
@@ -52,8 +57,8 @@ impl<'a> Transaction<'a> {
         let _ = write!(mail, "\r\n");
         match connection.command(mail).await {
             Ok(reply) if is_done(&reply) => {}
-            Ok(reply) => return of_command(reply_of(&reply)),
-            Err(refused) => return failure(&refused, of_message),
+            Ok(reply) => return Ok(of_command(reply_of(&reply))),
+            Err(refused) => return answer(&refused, of_message),
         }
         for recipient in std::mem::take(left) {
             match connection.command(format!("RCPT TO:<{recipient}>\r\n")).await {
@@ -65,22 +70,22 @@ impl<'a> Transaction<'a> {
                     if is_over {
                         let rest = self.recipients.iter().filter(|other| !verdicts.contains_key(&other.text));
                         *left = rest.map(|other| other.text.as_str()).collect();
-                        return failure(&refused, of_message);
+                        return answer(&refused, of_message);
                     }
                 }
             }
         }
         if left.is_empty() {
-            return Verdict::Missing; // everybody was refused
+            return Ok(Verdict::Missing); // everybody was refused
         }
         match connection.command("DATA\r\n").await {
             Ok(reply) if reply.has_code(354) => {}
-            Ok(reply) => return of_command(reply_of(&reply)),
-            Err(refused) => return failure(&refused, of_message),
+            Ok(reply) => return Ok(of_command(reply_of(&reply))),
+            Err(refused) => return answer(&refused, of_message),
         }
         match connection.message(self.message).await {
-            Ok(reply) => of_message(reply_of(&reply)),
-            Err(refused) => failure(&refused, of_message),
+            Ok(reply) => Ok(of_message(reply_of(&reply))),
+            Err(refused) => answer(&refused, of_message),
         }
     }
 }
@@ -99,6 +104,12 @@ fn reply_of(response: &Response) -> Reply {
         let _ = write!(reply.message, " {}", each.strip_prefix(status.as_str()).unwrap_or(each));
     }
     Reply { message: line(&reply.message), ..reply }
+}
+
+/// The same, as an error if the server has not answered.
+fn answer(error: &Error, meaning: impl FnOnce(Reply) -> Verdict) -> Result<Verdict, Verdict> {
+    let verdict = failure(error, meaning);
+    if error.status().is_some() { Ok(verdict) } else { Err(verdict) }
 }
 
 /// What an error means: by the reply that it is about, if the server has answered.
