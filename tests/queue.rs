@@ -49,13 +49,12 @@ async fn a_bounce_names_the_recipient_and_is_never_bounced() {
     id_of(&queue.enqueue(envelope(1, "hello")).await);
     queue.flush().await.unwrap();
     let bounce = events.of("bounced").pop().unwrap().bounce.unwrap();
-    if let Ok(bounce) = queue.storage().get(&bounce).await {
-        assert_eq!(bounce.envelope.sender.as_deref(), Some(""));
-        assert_eq!(bounce.envelope.recipients, ["sender@example.com"]);
-        let text = String::from_utf8(bounce.envelope.message).unwrap();
-        let fields = "Final-Recipient: rfc822; 0@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n";
-        assert!(text.contains(fields), "{text}");
-    }
+    let bounce = queue.storage().get(&bounce).await.unwrap().envelope;
+    assert_eq!(bounce.sender.as_deref(), Some(""));
+    assert_eq!(bounce.recipients, ["sender@example.com"]);
+    let text = String::from_utf8(bounce.message).unwrap();
+    let fields = "Final-Recipient: rfc822; 0@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n";
+    assert!(text.contains(fields), "{text}");
     queue.flush().await.unwrap();
     assert_eq!((left(&host).await, events.of("bounced").len()), (0, 1));
 }

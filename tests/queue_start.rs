@@ -31,6 +31,7 @@ async fn a_queue_that_runs_as_a_task_delivers_what_comes_and_ends_when_it_is_sto
 async fn a_queue_hears_of_what_is_written_beside_it() {
     let host = MemoryHost::new();
     let (options, events) = watched();
+    let options = Options { scan: Duration::from_secs(3_600), ..options }; // no scan finds it
     let queue = Arc::new(queue_on(&host, Answering(|_: &Envelope, _| Answer::delivered()), options));
     let task = start(&queue);
     queue.storage().write(envelope(1, "hello"), 0.0, None).await.unwrap();
