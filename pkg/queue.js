@@ -319,7 +319,8 @@ export class Queue extends Target {
 
   /**
    * Tells how many messages this queue knows, when the first of them is due, how many are being attempted, and how many
-   * attempts have so far delivered to somebody, left somebody to be tried again, given somebody up.
+   * attempts have so far delivered to somebody, left somebody to be tried again, given somebody up. Of what it has stored
+   * while it attempts nothing it knows 10,000 at most.
    *
    * @returns {QueueInfo}
    */
