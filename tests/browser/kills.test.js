@@ -64,7 +64,7 @@ describe('Kills of Chromium in the middle of a record', { skip: chromium.skip },
   });
 
   for (const [context, what] of Object.entries({ page: 'a page', service: 'a service worker' })) {
-    test(`what ${what} was acknowledged is there, where the kill comes 0 to 10 seconds after its first change`, async () => {
+    test(`what is acknowledged to ${what} is there after a kill that comes 0 to 10 seconds after its first change`, async () => {
       const plan = { engine: chromium, times: 3, most: 1, delay: 10_000, context };
       const ledger = await crash({ ...plan, random: new Random(SEED), disk: new TornLog() });
       assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
