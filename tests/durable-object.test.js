@@ -203,7 +203,8 @@ describe('a Worker that takes mail', () => {
   });
 
   test('what it accepted is there when it is started again', async () => {
-    const { id } = /** @type {any} */ (await (await post('from=me@example.com&to=you@example.com', 'Subject: Kept\r\n\r\nHi!')).json());
+    const response = await post('from=me@example.com&to=you@example.com', 'Subject: Kept\r\n\r\nHi!');
+    const { id } = /** @type {any} */ (await response.json());
     const before = /** @type {any} */ (await queue());
     assert.ok(before.some((row) => row.id === id));
     await miniflare.dispose();

@@ -52,7 +52,7 @@ onEachStorage('A queue', (scene) => {
     assert.equal(await scene.left(), 0);
   });
 
-  test('tries to hand over a notice after longer and longer waits, for about five days, and then keeps the message with the dead letters', async (t) => {
+  test('tries to hand over a notice for about five days, at longer and longer waits, then keeps the message as a dead letter', async (t) => {
     t.mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 });
     const [deadLetter, cause, tried] = [new DictStorage(), new Error('away'), []];
     const bounceQueue = {
