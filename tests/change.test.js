@@ -261,7 +261,7 @@ test('a host that cannot close says so to who closes the storage', async () => {
   await failure(() => storage.close(), { name: 'QueueError', code: 'host', cause: trouble });
 });
 
-test('an error says which change was refused when its message has gone', async () => {
+test('a change of a message that is not there is a KeyError that names it, and has no cause', async () => {
   const { storage } = asyncSubjects[0].open();
   const error = await keyError(() => storage.change(NOBODY, null, {}), NOBODY);
   assert.equal(error.cause, undefined);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { describe, test } from 'node:test';
 import { EML, made, mail, project, put, run, start } from './support/cli.js';
+import { gate } from './support/queues.js';
 import { startSmtp } from './support/smtp.js';
 
 const LEVEL = ['--level', 'q'];
@@ -24,8 +25,8 @@ async function queued(...messages) {
 }
 
 /** An SMTP server that ends with the test. */
-async function smtp(test, rules) {
-  const server = await startSmtp(rules);
+async function smtp(test, rules, options) {
+  const server = await startSmtp(rules, options);
   test.after(() => server.stop());
   return { ...server, option: ['--smtp', `smtp://127.0.0.1:${server.port}`] };
 }
@@ -89,16 +90,26 @@ describe('flush', { concurrency: 2 }, () => {
     assert.match(lines[0], new RegExp(`^${id}  deferred +in \\d+[sm] +1  450 4\\.4\\.2 connect ECONNREFUSED`));
   });
 
-  test('after ctrl-c no attempt begins, and the one under way ends as it does', async (t) => {
-    const { folder } = await queued(['a@example.com']);
-    let asked = () => {};
-    const begun = new Promise((resolve) => (asked = () => resolve(undefined)));
-    const { mails, option } = await smtp(t, { from: () => void asked() });
+  test('after ctrl-c no attempt begins, and those under way end as they do', async (t) => {
+    const AT_ONCE = 100;
+    const folder = await made((storage) => (
+      Promise.all(Array.from({ length: 150 }, (_, i) => storage.write(mail([`${i}@example.com`]), i)))));
+    const [full, interrupted] = [gate(), gate()];
+    let begun = 0;
+    const { mails, option } = await smtp(t, {}, {
+      onMailFrom(_address, _session, callback) {
+        if (++begun === AT_ONCE) full.open();
+        interrupted.opened.then(() => callback());
+      },
+    });
     const { child, ended } = start(folder, ['flush', ...LEVEL, ...option]);
-    await begun;
+    await full.opened;
     child.kill('SIGINT');
+    interrupted.open();
     const { code, lines } = await ended;
-    assert.deepEqual([code, lines.at(-2), mails.length], [0, 'attempted 1: delivered 1, deferred 0, failed 0', 1]);
+    assert.deepEqual([code, lines.at(-2)], [0, `attempted ${AT_ONCE}: delivered ${AT_ONCE}, deferred 0, failed 0`]);
+    assert.match(lines.at(-1), /^left 50, next /);
+    assert.deepEqual([begun, mails.length], [AT_ONCE, AT_ONCE]);
   });
 
   test('ends with 1 and names the message where a record cannot be read, and sends the others', async (t) => {

@@ -35,7 +35,7 @@ describe('hosts that are broken on purpose', { concurrency: false }, () => {
     test(`one that ${what} is caught by: ${caught}`, async () => {
       const run = collect(() => new Store(), hostOn).get(caught);
       assert.ok(run, `the suite has no test of this name: ${caught}`);
-      const { failed, error } = await outcome(run);
+      const { failed, error } = await outcome(run, 60_000); // the suite waits for ten seconds and more for some things
       assert.ok(failed, 'the test has found nothing');
       assert.ok(error instanceof Error && error.message.length > 10, String(error));
     });

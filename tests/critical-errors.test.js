@@ -31,6 +31,11 @@ function fallWith(call) {
   fall(0, deepest - 400);
 }
 
+/** Lets everything happen that waits for no timer. */
+async function turns() {
+  for (let i = 0; i < 30; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 test('where the stack of a caller has ended calls work again, however often it does', () => {
   const storage = new DictStorage();
   const id = storage.write(anEnvelope(), 1);
@@ -250,6 +255,7 @@ for (const [what, begin, end] of /** @type {[string, (queue: Queue) => unknown, 
     answer();
     await until('delivered', (event) => event.id === id);
     await ended;
+    await turns();
     assert.deepEqual([relayed, storage.getInfo().metaSize], [['a'], 1]);
     await queue.stop();
   });
@@ -299,7 +305,7 @@ test('a critical error does not end the pause of a queue', async () => {
   queue.pause();
   assert.throws(() => fallWith(() => storage.getInfo()), RangeError);
   await queue.enqueue(message(['a@example.com']));
-  await new Promise((resolve) => setImmediate(resolve));
+  await turns();
   assert.equal(relayed.size, 0);
   queue.resume();
   await until('attempt');

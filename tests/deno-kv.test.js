@@ -109,7 +109,8 @@ describe('programs', { skip }, () => {
     const stopped = start('live', file, '100000');
     const acknowledged = new Map();
     let count = 0;
-    const counted = new Promise((resolve) => {
+    const counted = new Promise((resolve, reject) => {
+      stopped.ended.then((end) => reject(new Error(`it ended with ${end} before it was stopped`)));
       stopped.lines.on('line', (line) => {
         const [number, step] = line.split(' ').map(Number);
         acknowledged.set(number, step);

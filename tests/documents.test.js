@@ -11,8 +11,6 @@ import { skip as noRedis, startRedis } from './support/redis.js';
 import { startSmtp } from './support/smtp.js';
 
 const REPOSITORY = 'https://github.com/slimta/slimta-queue-dict/blob/main/';
-/** Documents that others are writing. */
-const AWAITED = ['docs/command-line.md'];
 const manifest = JSON.parse(readFileSync(join(ROOT, 'pkg/manifest.json'), 'utf8'));
 const database = join(ROOT, 'node_modules/fake-indexeddb/auto/index.mjs');
 const IDB = `import '${database}';\n`;
@@ -36,7 +34,6 @@ describe('links', () => {
         if (/^(https?|mailto):/.test(address) && !isOurs) continue;
         const [file, anchor] = (isOurs ? address.slice(REPOSITORY.length) : address).split('#');
         const target = file === '' ? path : isOurs ? file : normalize(join(dirname(path), file));
-        if (AWAITED.includes(target) && !existsSync(join(ROOT, target))) continue;
         assert.ok(existsSync(join(ROOT, target)), address);
         if (anchor !== undefined) assert.ok(anchorsOf(textOf(target)).includes(anchor), address);
       }
@@ -393,11 +390,12 @@ describe('the recipes', () => {
       await queue.run();
       console.log(await registry.metrics());`);
     for (const line of [
-      /^mail_messages\{state="waiting"\} 2$/m, /^mail_oldest_due_seconds [45]\.\d+$/m, /^mail_messages\{state="waiting"\} 0$/m,
+      /^mail_messages\{state="waiting"\} 2$/m, /^mail_messages\{state="waiting"\} 0$/m,
       /^mail_recipients_total\{outcome="delivered"\} 3$/m, /^mail_errors_total 0$/m,
     ]) {
       assert.match(output, line);
     }
+    assert.ok(Number(/^mail_oldest_due_seconds (.+)$/m.exec(output)?.[1]) >= 5, output);
   });
 
   test('OpenTelemetry sees outcomes and states', async () => {

@@ -203,8 +203,10 @@ describe('a Worker that takes mail', () => {
   });
 
   test('what it accepted is there when it is started again', async () => {
-    const before = await queue();
-    assert.equal(before.length, 4);
+    const response = await post('from=me@example.com&to=you@example.com', 'Subject: Kept\r\n\r\nHi!');
+    const { id } = /** @type {any} */ (await response.json());
+    const before = /** @type {any} */ (await queue());
+    assert.ok(before.some((row) => row.id === id));
     await miniflare.dispose();
     begin();
     assert.deepEqual(await queue(), before);

@@ -143,7 +143,7 @@ describe('a database that comes and goes', () => {
   test('a database that another process has open is blocked, and free when that has ended', async () => {
     const folder = temporary();
     const program = start('hold', 'level', folder);
-    await new Promise((resolve) => program.lines.once('line', resolve));
+    await program.line();
     const { db, storage } = await opened(folder);
     for (const call of [() => storage.getInfo(), () => storage.write(anEnvelope(), 1), () => all(storage.load())]) {
       await queueError(call, 'blocked');

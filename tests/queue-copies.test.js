@@ -97,43 +97,4 @@ onEachStorage('A queue', (scene) => {
     const recipients = await Promise.all(ids.map(async (id) => (await scene.storage.get(id))[0].recipients));
     assert.deepEqual(recipients, [['a'], ['b'], ['c'], ['d']]);
   });
-
-  test('a queue that is stopped without any patience ends what its relay has, and the message waits again', async () => {
-    const signals = [];
-    const { queue, until } = scene.make({ attempt: (_, __, { signal }) => new Promise(() => void signals.push(signal)) });
-    queue.start();
-    await queue.enqueue(message(['a']));
-    await until('attempt');
-    await queue.stop({ timeout: 0 });
-    assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
-    assert.equal((await until('deferred')).recipients[0], 'a');
-    await assert.rejects(queue.stop({ timeout: -1 }), { name: 'RangeError', message: /^options\.timeout: / });
-  });
-
-  test('an answer counts that comes at once after the signal of its attempt, and a later one does not', async () => {
-    let isLate = false;
-    const relay = {
-      attempt: (_, __, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => {
-        if (isLate) setTimeout(resolve, 50, null);
-        else resolve(null);
-      })),
-    };
-    for (const outcome of ['delivered', 'deferred']) {
-      const { queue, until } = scene.make(relay);
-      queue.start();
-      await queue.enqueue(message(['a']));
-      await until('attempt');
-      await queue.stop({ timeout: 0 });
-      await until(outcome);
-      isLate = true;
-    }
-  });
-
-  test('a started queue attempts at once what is written beside it on the same storage', { timeout: 30_000 }, async () => {
-    const { queue, until } = scene.make({ attempt: () => null });
-    queue.start();
-    await queue.run(); // its first look has ended
-    await scene.storage.write(message(['a']), Date.now());
-    await until('delivered');
-  });
 });

@@ -52,6 +52,34 @@ onEachStorage('A queue', (scene) => {
     assert.equal(await scene.left(), 0);
   });
 
+  test('tries to hand over a notice for about five days, at longer and longer waits, then keeps the message as a dead letter', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 });
+    const [deadLetter, cause, tried] = [new DictStorage(), new Error('away'), []];
+    const bounceQueue = {
+      enqueue() {
+        tried.push(Date.now());
+        return Promise.reject(cause);
+      },
+    };
+    const { queue, events } = scene.make({ attempt: () => refused }, { bounceQueue, deadLetter });
+    const [[, id]] = await queue.enqueue(message(['a', 'b']));
+    for (;;) {
+      const { left, nextDue } = await queue.run();
+      if (left === 0) break;
+      t.mock.timers.tick(nextDue - Date.now());
+    }
+    // Each wait is up to a tenth longer or shorter.
+    const minutes = tried.slice(1).map((time, i) => (time - tried[i]) / 60_000);
+    for (const [i, usual] of [1, 5, 15, 30, 60, 120, ...minutes.slice(6).map(() => 240)].entries()) {
+      assert.ok(minutes[i] > usual * 0.89 && minutes[i] < usual * 1.11, `${i}: ${minutes}`);
+    }
+    const days = (tried.at(-1) - tried[0]) / 86_400_000;
+    assert.ok(days > 4.5 && days < 5.5, `${days} days`);
+    const errors = events.filter(({ type }) => type === 'error');
+    assert.deepEqual(errors.map((one) => [one.id, one.error]), tried.map(() => [id, cause]));
+    assert.deepEqual([deadLetter.get(id)[0].recipients, await scene.left()], [['a', 'b'], 0]);
+  });
+
   test('marks a notice and its message in their records, so that older versions of the package leave both alone', async () => {
     const { queue } = scene.make({ attempt: () => refused });
     await queue.enqueue(message(['a']));

@@ -59,6 +59,17 @@ onEachStorage('A queue', (scene) => {
     await until('delivered', ({ recipients }) => recipients[0] === '1');
   });
 
+  test('what is written beside a started queue is attempted at once: the storage tells of it', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] }); // so it does not look through everything again
+    const relay = relayOf();
+    const { queue } = make(relay);
+    queue.start();
+    await queue.run(); // its first look has ended
+    await scene.storage.write(message(['a']), Date.now());
+    for (let turns = 0; turns < 100 && relay.calls.length === 0; turns++) await new Promise(setImmediate);
+    assert.equal(relay.calls.length, 1);
+  });
+
   test('each recipient has its own outcome, by position, and its original index in a second attempt', async () => {
     const relay = relayOf((envelope, attempts) => (attempts ? null : [null, later, refused, later]));
     const { queue, events, until } = make(relay, { backoff: () => 1 });
@@ -168,6 +179,24 @@ onEachStorage('A queue', (scene) => {
     while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
+  test('a backoff function hears when the first attempt was made, and how many were made because they were due', async (t) => {
+    const NOW = 1_700_000_000_000;
+    t.mock.timers.enable({ apis: ['Date'], now: NOW });
+    const asked = [];
+    const backoff = (_, attempts, __, patience) => {
+      asked.push([attempts, patience]);
+      return 60_000;
+    };
+    const { queue } = make(relayOf(() => later), { backoff });
+    await queue.enqueue(message(['a']));
+    await queue.run();
+    t.mock.timers.tick(1_000);
+    await queue.flush();
+    t.mock.timers.tick(60_000);
+    await queue.run();
+    assert.deepEqual(asked, [[1, 1], [2, 1], [3, 2]].map(([attempts, scheduled]) => [attempts, { since: NOW, scheduled }]));
+  });
+
   test('no attempt is made before the other side asked to be left alone, for a day at most', async () => {
     const outcomes = [
       [{ ...later, retryAfter: 600_000 }, 600_000],
@@ -243,6 +272,37 @@ onEachStorage('A queue', (scene) => {
     await until('delivered', ({ recipients }) => recipients[0] === 'b');
   });
 
+  test('a stop without any patience ends what the relay has, and the message waits again', async () => {
+    const signals = [];
+    const { queue, until } = make({ attempt: (_, __, { signal }) => new Promise(() => void signals.push(signal)) });
+    queue.start();
+    await queue.enqueue(message(['a']));
+    await until('attempt');
+    await queue.stop({ timeout: 0 });
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+    assert.equal((await until('deferred')).recipients[0], 'a');
+    await assert.rejects(queue.stop({ timeout: -1 }), { name: 'RangeError', message: /^options\.timeout: / });
+  });
+
+  test('an answer counts that comes at once after the signal of its attempt, and a later one does not', async () => {
+    let isLate = false;
+    const relay = {
+      attempt: (_, __, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => {
+        if (isLate) setTimeout(resolve, 50, null);
+        else resolve(null);
+      })),
+    };
+    for (const outcome of ['delivered', 'deferred']) {
+      const { queue, until } = make(relay);
+      queue.start();
+      await queue.enqueue(message(['a']));
+      await until('attempt');
+      await queue.stop({ timeout: 0 });
+      await until(outcome);
+      isLate = true;
+    }
+  });
+
   test('at most as many attempts are under way as the relay pool has room for', async () => {
     let now = 0;
     let most = 0;
@@ -281,6 +341,19 @@ onEachStorage('A queue', (scene) => {
     const { bounceId } = await until('bounced');
     assert.equal((await other.until('queued')).id, bounceId);
     assert.equal(await left(), 0);
+  });
+
+  test('a bounce factory hears whom one attempt gave up, the first reply, and the reply to each', async () => {
+    const [first, second] = [refused, { code: 552, message: '5.2.2 Mailbox full' }];
+    const heard = [];
+    const bounceFactory = ({ recipients }, ...rest) => {
+      heard.push([recipients, ...rest]);
+      return null;
+    };
+    const { queue } = make(relayOf(() => [null, first, later, second]), { bounceFactory });
+    await queue.enqueue(message(['a', 'b', 'c', 'd']));
+    await queue.flush();
+    assert.deepEqual(heard, [[['b', 'd'], first, [first, second]]]);
   });
 
   test('each policy is applied once, and one may take its time', async () => {

@@ -230,7 +230,7 @@ describe('the host', { skip }, () => {
     const place = `${server.port}/${prefix}`;
     const programs = ['redis', 'ioredis'].map((kind) => start('count', kind, place, '5000'));
     await Promise.all(programs.map(async (program) => {
-      await new Promise((resolve) => program.lines.once('line', resolve));
+      await program.line();
       program.end();
       await program.ended;
     }));

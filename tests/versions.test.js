@@ -1,4 +1,5 @@
 /** This version of the package and the one before, on one Redis server, as while a new one is rolled out. */
+import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { redisHost } from '../pkg/hosts/redis.js';
 import * as current from '../pkg/load/inline.js';
@@ -7,6 +8,18 @@ import { client, endAll, endings, newPlace } from './support/redis-storage.js';
 import { skip, startRedis } from './support/redis.js';
 import { judgeMeeting, judgeTurns, judgeWork } from './support/versions-judge.js';
 import { attemptByTurns, emptied, meetNewerRecord, work } from './support/versions.js';
+
+test('a storage of another copy of the package is none, for a queue and for its dead letters, and the error says so', () => {
+  const relay = { attempt: () => null };
+  for (const other of [new earlier.DictStorage(), new earlier.AsyncDictStorage()]) {
+    for (const [option, make] of /** @type {const} */ ([
+      ['storage', () => new current.Queue(/** @type {any} */ (other), relay)],
+      ['options.deadLetter', () => new current.Queue(new current.DictStorage(), relay, { deadLetter: /** @type {any} */ (other) })],
+    ])) {
+      assert.throws(make, { name: 'TypeError', message: new RegExp(`^${option}: .* of this copy of the package`) });
+    }
+  }
+});
 
 describe('This version and the one before on one Redis server', { skip, timeout: 60_000 }, () => {
   let server;

@@ -2,10 +2,21 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { AsyncDictStorage } from '../pkg/load/inline.js';
-import { anEnvelope, idOf, outcome, queueError } from './support/calls.js';
+import { NOBODY, anEnvelope, idOf, ids, outcome, queueError } from './support/calls.js';
 import { SlowDict } from './support/dicts.js';
 import { MemoryHost, Store } from './support/host.js';
 import { asyncSubjects } from './support/subjects.js';
+
+/** Stops all clocks: time goes as `t.mock.timers.tick` says. */
+function stopClocks(t) {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+  t.mock.method(performance, 'now', () => Date.now());
+}
+
+/** Lets everything happen that waits for no timer. */
+async function turns() {
+  for (let i = 0; i < 30; i++) await turn();
+}
 
 /** The next message of somebody who waits, which must come. */
 async function next(waiting) {
@@ -235,6 +246,27 @@ describe('others', () => {
     await storage.close();
   });
 
+  for (const [what, silent, period] of [['who hears nothing of others', true, 5_000], ['who hears of others', false, 60_000]]) {
+    test(`unless told otherwise, ${what} looks through everything every ${period / 1_000} seconds`, async (t) => {
+      stopClocks(t);
+      const host = new MemoryHost(new Store(), { silent });
+      const looks = t.mock.method(host, 'page').mock;
+      const storage = new AsyncDictStorage(host);
+      const asked = storage.wait().next();
+      await turns();
+      for (let look = 1; look < 4; look++) {
+        assert.equal(looks.callCount(), look);
+        t.mock.timers.tick(period - 1);
+        await turns();
+        assert.equal(looks.callCount(), look);
+        t.mock.timers.tick(1);
+        await turns();
+      }
+      await storage.close();
+      assert.equal((await asked).done, true);
+    });
+  }
+
   test('what somebody else does to plain dictionaries is found', async () => {
     const [envelopes, meta] = [new Map(), new Map()];
     const storage = new AsyncDictStorage(new SlowDict(envelopes), new SlowDict(meta), { poll: 2 });
@@ -313,6 +345,22 @@ describe('a failing host', () => {
     await storage.close();
   });
 
+  test('unless told otherwise, a call on a host that answers nothing ends after 30 seconds', async (t) => {
+    stopClocks(t);
+    const host = new MemoryHost();
+    host.read = () => new Promise(() => {});
+    const storage = new AsyncDictStorage(host);
+    let error;
+    storage.get(NOBODY).catch((reason) => (error = reason));
+    await turns();
+    t.mock.timers.tick(29_999);
+    await turns();
+    assert.equal(error, undefined);
+    t.mock.timers.tick(1);
+    await turns();
+    assert.equal(error.code, 'timeout');
+  });
+
   test('a storage that is closed does not subscribe', async () => {
     const host = new MemoryHost();
     let subscriptions = 0;
@@ -331,9 +379,9 @@ describe('a failing host', () => {
     const cause = new Error('no channel');
     host.subscribe = () => { throw cause; };
     const storage = new AsyncDictStorage(host);
-    const { failed, error } = await outcome(() => storage.wait().next(), 300).catch(() => ({ failed: false }));
-    if (failed) assert.ok(error === cause || (error.name === 'QueueError' && error.cause === cause), String(error));
+    for (let i = 0; i < 2; i++) await queueError(() => storage.wait().next(), 'host', { cause });
     await storage.write(anEnvelope(), 5, { id: idOf(1) });
+    assert.deepEqual(await ids(storage), [idOf(1)]);
     await storage.close();
   });
 

@@ -303,11 +303,9 @@ inEngines('A connection', (scene, engine) => {
     const found = await scene.tabs[0].evaluate(async (name) => {
       const indexedDB = faultyFactory({ open: ['silent'] });
       const host = indexedDBHost(name, { indexedDB });
-      const hasty = new AsyncDictStorage(host, { deadline: 200 });
-      const codes = [];
-      for (const call of [() => hasty.getInfo(), () => hasty.get(idOf(1))]) {
-        codes.push((await call().catch((error) => error)).code);
-      }
+      // At once, and soon: after a second the host would open the database anew.
+      const hasty = new AsyncDictStorage(host, { deadline: 50 });
+      const codes = await Promise.all([hasty.getInfo(), hasty.get(idOf(1))].map((call) => call.catch(({ code }) => code)));
       const patient = new AsyncDictStorage(host);
       await patient.write(envelope(), 1, { id: idOf(1) });
       return [codes, (await patient.get(idOf(1)))[1]];

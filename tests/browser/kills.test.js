@@ -57,14 +57,16 @@ describe('Kills of Chromium in the middle of a record', { skip: chromium.skip },
     assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
   });
 
-  test('it is there, too, when the browser did nothing but read in between', { timeout: 300_000 }, async () => {
+  test('what is acknowledged after such a kill is there after the next ones, where the browser did nothing but read', {
+    timeout: 300_000,
+  }, async () => {
     const plan = { engine: chromium, times: 4, most: 20, reads: (number) => number % 2 === 1 };
     const ledger = await crash({ ...plan, random: new Random(SEED), disk: new TornLog() });
     assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
   });
 
   for (const [context, what] of Object.entries({ page: 'a page', service: 'a service worker' })) {
-    test(`so is what ${what} writes, when the kill comes 0 to 10 seconds after its first change`, async () => {
+    test(`what is acknowledged to ${what} is there after a kill that comes 0 to 10 seconds after its first change`, async () => {
       const plan = { engine: chromium, times: 3, most: 1, delay: 10_000, context };
       const ledger = await crash({ ...plan, random: new Random(SEED), disk: new TornLog() });
       assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);
@@ -72,7 +74,9 @@ describe('Kills of Chromium in the middle of a record', { skip: chromium.skip },
     });
   }
 
-  test('so is the first change, however long the engine takes to write out its log', { skip: skipSlow }, async () => {
+  test('the first change is there once it is acknowledged, however long the engine takes to write out its log', {
+    skip: skipSlow,
+  }, async () => {
     const disk = new TornLog(await slow('ldb'));
     const ledger = await crash({ engine: chromium, random: new Random(SEED), times: 3, most: 1, disk });
     assert.deepEqual(ledger.differences, [], `SEED=${SEED}`);

@@ -1,6 +1,6 @@
 /** Hosts that are broken on purpose, each in one way. All work on the store that they are given. */
+import { isDeepStrictEqual } from 'node:util';
 import { QueueError } from '../../pkg/load/inline.js';
-import { sameMeta } from '../../pkg/hosts/shared/same-meta.js';
 import { MemoryHost } from './host.js';
 
 const pause = () => Promise.resolve();
@@ -15,7 +15,7 @@ class ComparingHost extends MemoryHost {
   #store;
   #same;
 
-  constructor(store, same = sameMeta) {
+  constructor(store, same = isDeepStrictEqual) {
     super(store);
     this.#store = store;
     this.#same = same;

@@ -121,7 +121,7 @@ export function startProgram([path, ...args], { env = {}, folder }) {
     printed: (pattern) => new Promise((resolve, reject) => {
       const look = () => {
         const found = pattern.exec(output);
-        if (!found && child.exitCode === null) return;
+        if (!found && child.exitCode === null && child.signalCode === null) return;
         lookers.delete(look);
         if (found) resolve(found);
         else reject(new Error(`it ended without ${pattern}:\n${output}`));

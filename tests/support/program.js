@@ -14,7 +14,15 @@ export function start(...args) {
   const child = spawn(process.execPath, [SCRIPT, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
-  return { child, lines, ended, end: () => child.stdin.end() };
+  return {
+    child, lines, ended,
+    /** The next line of it; rejects if it ends without one. */
+    line: () => new Promise((resolve, reject) => {
+      lines.once('line', resolve);
+      ended.then((end) => reject(new Error(`it ended with ${end} before it said anything`)));
+    }),
+    end: () => child.stdin.end(),
+  };
 }
 
 /**

@@ -1,10 +1,10 @@
 /** Redis servers of one's own: each on a free port, in a folder of its own, ended when it is told. */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { onFreePorts } from './ports.js';
 
 /** What to say of a test that needs Redis: `false`, or why it is skipped. */
 export const skip = isThere() ? false : 'redis-server is not installed';
@@ -14,11 +14,19 @@ if (skip) console.log(`skipped: ${skip}`);
  * @param {string[]} settings of the server, as on its command line
  * @param {{ folder?: string, port?: number }} [where] that of an earlier one
  */
-export async function startRedis(settings = [], { folder, port } = {}) {
-  const place = folder ?? mkdtempSync(join(tmpdir(), 'redis-'));
-  const address = port ?? await freePort();
+export function startRedis(settings = [], { folder = mkdtempSync(join(tmpdir(), 'redis-')), port } = {}) {
+  const startOn = (/** @type {number} */ address) => startServer(settings, folder, address);
+  return port === undefined ? onFreePorts(startOn) : startOn(port);
+}
+
+/**
+ * @param {string[]} settings
+ * @param {string} folder
+ * @param {number} port
+ */
+async function startServer(settings, folder, port) {
   const child = spawn('redis-server', [
-    '--port', String(address), '--bind', '127.0.0.1', '--dir', place, '--save', '', '--loglevel', 'notice', ...settings,
+    '--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--loglevel', 'notice', ...settings,
   ], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   let log = '';
@@ -30,7 +38,7 @@ export async function startRedis(settings = [], { folder, port } = {}) {
     ended.then(() => reject(new Error(`redis-server did not start:\n${log}`)));
   });
   return {
-    port: address, folder: place, pid: child.pid, ended,
+    port, folder, pid: child.pid, ended,
     signal: (name) => child.kill(name),
     async kill() {
       child.kill('SIGKILL');
@@ -40,7 +48,7 @@ export async function startRedis(settings = [], { folder, port } = {}) {
       child.kill('SIGCONT');
       child.kill('SIGKILL');
       await ended;
-      rmSync(place, { recursive: true, force: true, maxRetries: 3 });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
 }
@@ -64,16 +72,6 @@ export async function startCluster() {
  */
 export function ask(port, ...command) {
   return execFileSync('redis-cli', ['-p', String(port), ...command], { encoding: 'utf8' }).trim();
-}
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function isThere() {

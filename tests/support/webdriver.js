@@ -1,10 +1,10 @@
 /** A browser by the W3C WebDriver protocol, https://www.w3.org/TR/webdriver2/: what tests need of it, by fetch. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { onFreePorts } from './ports.js';
 
 // Browsers end with the tests, whatever ends these: 'exit' is not told of a signal that nobody listens to.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
@@ -25,40 +25,60 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
  */
 export async function openSession({ driver, args, capabilities, env, closing }) {
   const folder = mkdtempSync(join(tmpdir(), 'browser-'));
-  const [port, other] = await Promise.all([freePort(), freePort()]);
+  let kill = async () => {};
+  const end = async () => {
+    await kill();
+    await closing?.();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  };
+  try {
+    const started = await onFreePorts((port, other) => (
+      startDriver(driver, args(port, other), { ...process.env, ...env, TMPDIR: folder }, `http://127.0.0.1:${port}`)));
+    ({ kill } = started);
+    const always = { ...capabilities, timeouts: { script: 120_000, pageLoad: 60_000 } };
+    const { sessionId } = await command(`${started.base}/session`, { capabilities: { alwaysMatch: always } });
+    return new Session(`${started.base}/session/${sessionId}`, end);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/**
+ * Starts the program that speaks WebDriver at an address.
+ *
+ * @param {string} driver
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} base
+ */
+async function startDriver(driver, args, env, base) {
   // A process group of its own, so that whatever it has started ends with it.
-  const child = spawn(driver, args(port, other), {
-    detached: true, stdio: 'ignore', env: { ...process.env, ...env, TMPDIR: folder },
-  });
+  const child = spawn(driver, args, { detached: true, stdio: 'ignore', env });
   const exited = new Promise((resolve) => {
     child.once('error', resolve);
     child.once('exit', (code, signal) => resolve(new Error(`${driver} has ended: ${code ?? signal}`)));
   });
-  const kill = () => {
+  const killGroup = () => {
     try {
       if (child.pid) process.kill(-child.pid, 'SIGKILL');
     } catch {
       // It has ended by itself.
     }
   };
-  process.once('exit', kill);
-  const end = async () => {
-    process.off('exit', kill);
-    kill();
+  process.once('exit', killGroup);
+  const kill = async () => {
+    process.off('exit', killGroup);
+    killGroup();
     await exited;
-    await closing?.();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   };
-  const base = `http://127.0.0.1:${port}`;
   try {
     await isReady(base, exited);
-    const always = { ...capabilities, timeouts: { script: 120_000, pageLoad: 60_000 } };
-    const { sessionId } = await command(`${base}/session`, { capabilities: { alwaysMatch: always } });
-    return new Session(`${base}/session/${sessionId}`, end);
   } catch (error) {
-    await end();
+    await kill();
     throw error;
   }
+  return { base, kill };
 }
 
 class Session {
@@ -184,13 +204,4 @@ async function isReady(base, exited) {
     if (gone) throw gone;
     await pause(20);
   }
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject).listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,6 +1,7 @@
 /** The page in several tabs at once. */
 import assert from 'node:assert/strict';
 import { arrived, eventually } from '../../support/page.js';
+import { gate } from '../../support/queues.js';
 
 const MANY = 200;
 
@@ -8,13 +9,14 @@ const MANY = 200;
 export function tabs(pageTest) {
   pageTest('shows what another tab sends, and sends it within seconds when that tab is closed', async ({ server, open }) => {
     const first = await open();
-    server.arrivals.turn({ slow: 10_000 });
+    const { opened: arrives, open: letArrive } = gate();
+    server.arrivals.takeTime = () => arrives;
     await first.write({ to: 'ana@example.org', subject: 'Half way' });
     await first.is('Half way', 'sending');
     const other = await open();
     await other.says('.badge', 'Sending in another tab');
     await first.tab.close();
-    server.arrivals.turn({ slow: 0 });
+    letArrive(undefined);
     await other.is('Half way', 'delivered');
     assert.deepEqual(arrived(server), { 'Half way to ana@example.org': 1 });
   });
