@@ -187,7 +187,8 @@ pub trait Host: MaybeSend + MaybeSync {
     /// What the host throws.
     type Error: Clone + Debug + MaybeSend + MaybeSync;
 
-    /// Reads a meta record; `None` when there is none.
+    /// Reads a meta record; `None` when there is none. The error of this call, and of any other that reads, reaches the
+    /// caller as [`Error::Host`](crate::Error::Host).
     fn read_meta(&self, id: Id)
     -> impl Future<Output = Result<Option<Record<Self::Version>>, Self::Error>> + MaybeSend;
 
@@ -199,7 +200,9 @@ pub trait Host: MaybeSend + MaybeSync {
     ) -> impl Future<Output = Result<Option<Stored<Self::Envelope>>, Self::Error>> + MaybeSend;
 
     /// Makes all writes of a batch if all its checks hold, and tells whether it did. When it
-    /// answers, the writes are as durable as the host makes them.
+    /// answers, the writes are as durable as the host makes them. An error says that nothing was written, unless
+    /// [`Host::is_unknown_outcome`] says otherwise of it. A host that cannot write all or nothing makes the writes in
+    /// their order.
     fn commit(&self, batch: BatchOf<Self>) -> impl Future<Output = Result<bool, Self::Error>> + MaybeSend;
 
     /// Reads the next entries of a dictionary, `None` beginning at the first, in an order that
@@ -281,7 +284,7 @@ pub trait Host: MaybeSend + MaybeSync {
     }
 
     /// Gives back what the host holds. Called after the last other call has ended: once, and again where that call was
-    /// given up before it had answered.
+    /// given up before it had answered. Its error reaches whoever closes the storage.
     fn close(&self) -> impl Future<Output = Result<(), Self::Error>> + MaybeSend {
         std::future::ready(Ok(()))
     }

@@ -61,8 +61,9 @@ impl<H: Host> DictStorage<H> {
     }
 
     /// Clears orphan envelopes that this storage knew as orphans `min_age` ago, and orphan meta
-    /// records; gives the messages to `requeue` a fresh meta record. Returns what it cleared. Never
-    /// deletes what is corrupt or of a newer format.
+    /// records; gives the messages to `requeue` a fresh meta record. Returns what it cleared, and the messages to `requeue`
+    /// as corrupt. Never deletes what is corrupt or of a newer format. Each message is a commit of its own: after an error,
+    /// what was cleared stays cleared.
     ///
     /// # Errors
     /// Those of [`DictStorage::check`], [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).

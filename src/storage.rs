@@ -112,7 +112,9 @@ impl<H: Host> DictStorage<H> {
     }
 
     /// The same storage, each of whose calls ends within this time: with [`Error::Timeout`] when
-    /// nothing was handed to the host, with [`Error::UnknownOutcome`] when something was.
+    /// nothing was handed to the host, with [`Error::UnknownOutcome`] when something was, with [`Error::Conflict`] when
+    /// others changed the message each time. Without one, a change is tried until it is made: 16 times on a host that
+    /// answers at once.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
@@ -132,7 +134,8 @@ impl<H: Host> DictStorage<H> {
     /// # Errors
     /// [`Error::Invalid`] for a timestamp that is not finite or an envelope that could not be sent
     /// as it stands; nothing was written then. [`Error::Random`], [`Error::Host`],
-    /// [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`].
+    /// [`Error::UnknownOutcome`], [`Error::Timeout`], [`Error::Closed`]; [`Error::Conflict`] where a host refuses every id,
+    /// or others write the same one until the deadline.
     pub async fn write(&self, envelope: H::Envelope, timestamp: impl Into<Timestamp>, id: Option<Id>) -> Result<Id, H> {
         self.write_with(envelope, Meta::new(timestamp.into().as_millis()), id).await
     }

@@ -85,7 +85,8 @@ impl<C> Wait<C> {
     ///
     /// # Errors
     /// [`Error::Host`](crate::Error::Host) and [`Error::Timeout`](crate::Error::Timeout); the next
-    /// call goes on, with a new scan.
+    /// call goes on, with a new scan. [`Error::Closed`](crate::Error::Closed) where the storage is closed while this looks
+    /// through it.
     pub async fn next<H: Host<Cursor = C>>(&mut self, storage: &DictStorage<H>) -> Result<Option<(f64, Id)>, H> {
         let next = self.step(storage).await;
         if next.is_err() {

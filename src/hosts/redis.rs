@@ -102,6 +102,9 @@ impl RedisHost {
     ///
     /// # Errors
     /// [`RedisError::Failed`] when it is not there, [`RedisError::Evicts`] when it may throw mail away.
+    ///
+    /// # Panics
+    /// Outside of a runtime of tokio.
     pub async fn connect(url: &str) -> Result<Self, RedisError> {
         Self::over(Connection::to_server(url).await?).await
     }
@@ -110,6 +113,9 @@ impl RedisHost {
     ///
     /// # Errors
     /// As for [`RedisHost::connect`].
+    ///
+    /// # Panics
+    /// Outside of a runtime of tokio.
     pub async fn connect_cluster(urls: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, RedisError> {
         Self::over(Connection::to_cluster(urls.into_iter().map(Into::into).collect()).await?).await
     }

@@ -26,7 +26,8 @@ mod kinds {
     /// notification is sent.
     pub type BounceFactory<E> =
         dyn Fn(&E, &Reply, &[Arc<Reply>]) -> BoxFuture<'static, Result<Option<E>, BoxError>> + Send + Sync;
-    /// Changes an envelope before it is stored, or replaces it by several.
+    /// Changes an envelope before it is stored, or replaces it by several; by none, and it is dropped. An error is that of
+    /// `enqueue`, which stores nothing then; a notice is tried again after it.
     pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>> + Send + Sync;
     /// Names the destination of an address. After an error it is the usual one.
     pub type DestinationOf = dyn Fn(&str) -> Result<String, BoxError> + Send + Sync;
@@ -48,7 +49,8 @@ mod kinds {
     /// the first reply, and by that of each recipient. Nothing for no bounce. After an error the usual
     /// notification is sent.
     pub type BounceFactory<E> = dyn Fn(&E, &Reply, &[Arc<Reply>]) -> BoxFuture<'static, Result<Option<E>, BoxError>>;
-    /// Changes an envelope before it is stored, or replaces it by several.
+    /// Changes an envelope before it is stored, or replaces it by several; by none, and it is dropped. An error is that of
+    /// `enqueue`, which stores nothing then; a notice is tried again after it.
     pub type Policy<E> = dyn Fn(E) -> BoxFuture<'static, Result<Vec<E>, BoxError>>;
     /// Names the destination of an address. After an error it is the usual one.
     pub type DestinationOf = dyn Fn(&str) -> Result<String, BoxError>;

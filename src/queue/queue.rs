@@ -288,7 +288,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
 
     /// Queues a message again that was given up and kept, under another id, or lets one that waits be due now. Returns
     /// the id under which it is queued: of a message that waits its own, of one that several attempts have given up
-    /// that for the recipients of the first.
+    /// that for the recipients of the first. Each of these is a message of its own then: after an error some may be queued,
+    /// and a repeat queues only what is missing.
     ///
     /// # Errors
     /// [`Error::NoSuchMessage`] for any other id, and those of a storage.
