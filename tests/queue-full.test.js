@@ -167,7 +167,7 @@ describe('A queue on a LevelDB whose disk is full', () => {
   after(() => disk?.remove());
 
   test('attempts each message once, though LevelDB has to be opened again, which it cannot be before there is room', {
-    skip: disk ? false : 'nothing can be mounted here', timeout: 60_000,
+    skip: disk ? false : 'nothing can be mounted here', timeout: 300_000,
   }, async () => {
     const db = new ClassicLevel(join(disk.folder, 'db'));
     const storage = new AsyncDictStorage(levelHost(db));

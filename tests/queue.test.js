@@ -606,7 +606,7 @@ describe('A queue', () => {
       await queue.stop();
       console.log('stopped');
     `;
-    const { stdout } = await execute(process.execPath, ['--input-type=module', '--eval', program], { timeout: 60_000 });
+    const { stdout } = await execute(process.execPath, ['--input-type=module', '--eval', program], { timeout: 300_000 });
     assert.equal(stdout, 'stopped\n');
   });
 });

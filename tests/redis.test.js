@@ -272,7 +272,7 @@ describe('the host', { skip }, () => {
           ${work}
           await endAll();
         `;
-        await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { timeout: 20_000 });
+        await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { timeout: 120_000 });
       });
     }
   }

@@ -110,7 +110,7 @@ const names = (what, count) => Array.from({ length: count }, (_, i) => `${what}-
 
 inEngines('A tab that is left', (scene, engine) => {
   test('gives what it was sending to another one within seconds, and when it comes back sends nothing twice', {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async (t) => {
     const [, other] = scene.tabs;
     const { name } = scene;
@@ -151,7 +151,7 @@ inEngines('A tab that is left', (scene, engine) => {
 
 inEngines('A frozen tab', (scene) => {
   test('gives what waits to another one at once, what it was sending when its lease ends, and sends nothing of it afterwards', {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     const [, other] = scene.tabs;
     const how = { name: scene.name, lease: 4_000 };

@@ -65,7 +65,7 @@ inEngines('Queues', (scene) => {
     await close(one);
   });
 
-  test('what a worker was sending when it ended is sent by another context as soon as that is known', { timeout: 60_000 }, async () => {
+  test('what a worker was sending when it ended is sent by another context as soon as that is known', { timeout: 300_000 }, async () => {
     const [tab] = scene.tabs;
     const attempts = await tab.evaluate(async ([name, url]) => {
       const source = `import { AsyncDictStorage, Queue } from '${url}load/inline.js';

@@ -10,7 +10,7 @@ inEngines('A new page and an old service worker', (scene) => {
   /** Runs a function in the page with the support of two versions. */
   const inPage = (work) => scene.tabs[0].evaluate(work, [scene.name]);
 
-  test('deliver everything once, and tell each sender once', { timeout: 60_000 }, async () => {
+  test('deliver everything once, and tell each sender once', { timeout: 300_000 }, async () => {
     judgeWork(await inPage(async ([name]) => {
       const [{ emptied, work }, { serviceWorker }, current] = await Promise.all([
         import('/support/versions.js'), import('/support/service-worker.js'), import('/load/inline.js'),
