@@ -73,7 +73,7 @@ export class Queue extends Target {
     // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
     this.#owner = new Owner(reach(), place);
     const own = this.#own = {
-      ...numbers, owner: this.#owner.name, scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
+      ...numbers, owner: /** @type {string | undefined} */ (undefined), scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
       hasBounceQueue: Boolean(bounceQueue), hasDestinationOf: Boolean(destinationOf),
     };
     const functions = {
@@ -83,6 +83,7 @@ export class Queue extends Target {
       dispatch: (/** @type {string} */ type, /** @type {object} */ detail) => this.#dispatch(type, detail),
     };
     this.#wasm = new WasmHalf((now) => {
+      own.owner ??= this.#owner.name;
       const callbacks = new Callbacks(functions, now.gate);
       const queue = now.glue.Queue.open(wasm.in(now), deadLetters?.in(now).share(), callbacks, own);
       if (queue instanceof Failed) return queue;
@@ -103,8 +104,8 @@ export class Queue extends Target {
     // Every function has an `apply`, which would change nothing.
     if (typeof policy === 'function') throw new TypeError('policy: expected an object with a method apply, got a function');
     having('policy', 'a policy', policy, ['apply']);
-    this.#wasm.call((queue) => queue.addPolicy(this.#policies.length));
-    this.#policies.push(policy); // last: a half that is made for the call above adds those that are here already
+    if (this.#wasm.isMade) this.#wasm.call((queue) => queue.addPolicy(this.#policies.length));
+    this.#policies.push(policy); // last: a half that is made adds those that are here already
   }
 
   /**
@@ -393,6 +394,7 @@ export class Queue extends Target {
   /** Claims under the name whose lock is held, and may claim. */
   #takeName() {
     const { name } = this.#owner;
+    this.#own.owner ??= name;
     if (this.#own.owner === name) return;
     this.#own.owner = name;
     this.#wasm.call((queue) => queue.rename(name));

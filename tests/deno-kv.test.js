@@ -95,6 +95,10 @@ describe('large messages', { skip }, () => {
   });
 });
 
+test('a message is written once although Deno sends its commit again', { skip }, async () => {
+  assert.deepEqual(await work('again'), { size: 2, metaSize: 2 });
+});
+
 describe('programs', { skip }, () => {
   test(`two that count attempts ${INCREMENTS} times each lose none`, async () => {
     const file = newFile();

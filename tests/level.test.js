@@ -1,6 +1,6 @@
 /** The LevelDB host, on LevelDB itself, on its double in memory, and on a part of either. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -282,6 +282,20 @@ test(`of ${KILLS} programs that are killed while they write, none loses or tears
   await db.close();
 });
 
+/** Copies a folder as it is at one moment: again where files have come or gone meanwhile. */
+function copyAtOnce(from, to) {
+  for (;;) {
+    const names = readdirSync(from).join();
+    rmSync(to, { recursive: true, force: true });
+    try {
+      cpSync(from, to, { recursive: true });
+      if (readdirSync(from).join() === names) return;
+    } catch (error) {
+      if (error.code !== 'ENOENT') throw error;
+    }
+  }
+}
+
 describe('a full disk', () => {
   const disk = smallDisk();
   after(() => disk?.remove());
@@ -311,7 +325,7 @@ describe('a full disk', () => {
     }
     // As a power cut would leave it, but for what the disk itself forgets.
     const remains = temporary();
-    cpSync(join(disk.folder, 'db'), remains, { recursive: true });
+    copyAtOnce(join(disk.folder, 'db'), remains);
     const after = await opened(remains);
     for (const each of [storage, after.storage]) {
       const found = await ids(each);

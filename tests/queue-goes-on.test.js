@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/inline.js';
+import { MemoryHost } from './support/host.js';
 import { gate, message, watch } from './support/queues.js';
 
 const refused = { code: 550, message: '5.1.1 no such user' };
@@ -122,6 +123,15 @@ test('what was said of a recipient is in a record that could be stored at the se
   await queue.stop();
   assert.ok(failed);
   assert.deepEqual(meta.get(id).replies.map(({ reply }) => reply), [later]);
+});
+
+test('a queue draws no random numbers before its first use', async (t) => {
+  const drawn = t.mock.method(crypto, 'getRandomValues');
+  const queue = new Queue(new AsyncDictStorage(new MemoryHost()), { attempt: () => null });
+  queue.addPolicy({ apply() {} });
+  assert.equal(drawn.mock.callCount(), 0);
+  await queue.enqueue(message(['a']));
+  assert.equal((await queue.run()).delivered, 1);
 });
 
 test('a queue that only stores remembers ten thousand messages, and attempts all of them once it begins', async () => {

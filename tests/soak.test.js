@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { AsyncDictStorage } from '../pkg/load/inline.js';
+import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/inline.js';
 import { all, anEnvelope, idOf, outcome } from './support/calls.js';
 import { MemoryHost } from './support/host.js';
 import { subjects } from './support/subjects.js';
@@ -53,6 +53,28 @@ for (const { name, open } of subjects) {
     }
   });
 }
+
+test('a queue that nobody has any more is let go, and so is what it was given', async () => {
+  /** @type {WeakRef<object>[]} */
+  const given = [];
+  const use = async () => {
+    const storage = new DictStorage();
+    const relay = { attempt: () => null };
+    const queue = new Queue(storage, relay);
+    queue.addEventListener('delivered', () => {});
+    queue.start();
+    await queue.enqueue(anEnvelope());
+    await queue.run();
+    await queue.stop();
+    given.push(...[queue, relay, storage.metaDb].map((value) => new WeakRef(value)));
+  };
+  for (let i = 0; i < 20; i++) await use();
+  for (let i = 0; i < 100 && given.some((value) => value.deref()); i++) {
+    await turn();
+    collect();
+  }
+  assert.equal(given.filter((value) => value.deref()).length, 0);
+});
 
 test('what calls at once were given is not kept when they have ended', async () => {
   const host = new MemoryHost();

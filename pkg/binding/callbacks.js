@@ -38,9 +38,16 @@ function envelopesOf(made) {
   throw refused('policy.apply', 'a list of envelopes, or nothing, as what it returns', made);
 }
 
+/** What is called for a queue that nobody has any more. */
+const NOBODY = Object.freeze({
+  relay: undefined, place: undefined, backoff: undefined, bounceFactory: undefined, destinationOf: undefined,
+  enqueueBounce: undefined, policies: [], listenedTypes: new Set(), dispatch() {}, relayed: new Map(),
+});
+
 /** The functions of a queue as the core calls them: none throws, and each answers with inert values. */
 export class Callbacks {
-  #functions;
+  /** @type {{ deref(): Functions | undefined }} */
+  #held;
   #gate;
 
   /**
@@ -48,8 +55,13 @@ export class Callbacks {
    * @param {Gate} gate
    */
   constructor(functions, gate) {
-    this.#functions = functions;
+    // The core keeps this as long as the queue: were the queue kept by it, neither would ever be let go.
+    this.#held = typeof WeakRef === 'undefined' ? { deref: () => functions } : new WeakRef(functions);
     this.#gate = gate;
+  }
+
+  get #functions() {
+    return this.#held.deref() ?? NOBODY;
   }
 
   /**

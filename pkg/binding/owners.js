@@ -31,9 +31,19 @@ function queuesAt(place) {
   return names;
 }
 
+/**
+ * Those whose end somebody waits for, by name: each run of each queue asks again.
+ *
+ * @type {Map<string, Promise<void>>}
+ */
+const awaited = new Map();
+
 /** Whoever claims messages. */
 export class Owner {
-  name;
+  #reach;
+  #place;
+  /** @type {string | undefined} */
+  #name;
   /**
    * Hears that the page is put aside, and that it has come back and holds the lock of another name.
    *
@@ -50,8 +60,17 @@ export class Owner {
    * @param {object} [place] as its host has it
    */
   constructor(reach, place) {
-    this.name = generateName(reach);
-    if (reach === 'here') queuesAt(place).add(this.name);
+    this.#reach = reach;
+    this.#place = place;
+  }
+
+  /** It is drawn at the first use: some platforms have no random numbers before the first request. */
+  get name() {
+    if (this.#name === undefined) {
+      this.#name = generateName(this.#reach);
+      if (this.#reach === 'here') queuesAt(this.#place).add(this.#name);
+    }
+    return this.#name;
   }
 
   /**
@@ -73,7 +92,7 @@ export class Owner {
    * another name for what is claimed when somebody comes back.
    */
   putAside() {
-    this.name = generateName('lock');
+    this.#name = generateName('lock');
     this.#wait();
     this.#release();
     this.onAside?.(true);
@@ -122,7 +141,13 @@ function generateName(reach) {
 export function whenGone(name, place) {
   if (name.startsWith('here:')) return queuesAt(place).has(name) ? undefined : Promise.resolve();
   const held = name.startsWith('lock:') ? locks() : undefined;
-  return held && released(held, lockOf(name));
+  if (!held) return undefined;
+  let gone = awaited.get(name);
+  if (!gone) {
+    gone = released(held, lockOf(name)).finally(() => awaited.delete(name));
+    awaited.set(name, gone);
+  }
+  return gone;
 }
 
 /**

@@ -43,6 +43,11 @@ export class WasmHalf {
     return result instanceof Promise ? now.track(result, id) : result;
   }
 
+  /** Whether there is a half, and an instance for it. */
+  get isMade() {
+    return this.#half !== undefined && this.#instance?.isAlive === true;
+  }
+
   /**
    * The half in an instance.
    *

@@ -11,6 +11,8 @@ export class Output {
   #stream;
   #isColourful;
   #isGone = false;
+  /** @type {Promise<void> | undefined} resolves when there is room for more */
+  #room;
   /** Why what was written has come nowhere, unless it is that nobody reads on. @type {Error | undefined} */
   failure;
 
@@ -44,9 +46,16 @@ export class Output {
    */
   async write(text) {
     if (this.#isGone || this.#stream.write(text)) return;
-    await new Promise((resolve) => {
-      for (const event of ['drain', 'error', 'close']) this.#stream.once(event, resolve);
+    this.#room ??= new Promise((resolve) => {
+      const events = ['drain', 'error', 'close'];
+      const go = () => {
+        for (const event of events) this.#stream.off(event, go);
+        this.#room = undefined;
+        resolve();
+      };
+      for (const event of events) this.#stream.on(event, go);
     });
+    await this.#room;
   }
 
   /** @param {string} text */

@@ -6,7 +6,7 @@ import { describe } from '../errors.js';
 import { optionsOf } from '../options.js';
 import { Database } from './deno-kv/database.js';
 import { decodeManifest, encodeManifest, join, split } from './shared/chunks.js';
-import { decodeMeta, encodeMeta, refuseTooMany } from './shared/codec.js';
+import { decodeMeta, encodeMeta, refuseTooMany, sameBytes } from './shared/codec.js';
 import { refuseTooLarge, unknownOutcome } from './shared/failures.js';
 import { countPages, pageOf } from './shared/pages.js';
 
@@ -101,6 +101,8 @@ class DenoKvHost {
       if (envelope) this.#set(atomic, ['envelope', id], packed && encodeManifest(packed.manifest));
       if (packed && !ahead) packed.chunks.forEach((chunk, i) => this.#set(atomic, ['piece', id, '', i], chunk));
       const done = await this.#make(atomic, id);
+      // Over a network Deno sends a commit again whose answer was lost, and the second one finds what the first has made.
+      if (!done && fresh && packed && record && await this.#isThere(id, encodeManifest(packed.manifest), record)) return true;
       // What is left of chunks does no harm, and is found where it stays.
       if (done ? old && before?.upload !== '' : mark) await this.#sweep(id).catch(() => {});
       if (done || !(old || mark) || !(await this.#hold(checks))) return done;
@@ -232,6 +234,18 @@ class DenoKvHost {
       if (code !== 'host') throw error;
       throw unknownOutcome('the commit failed', cause, id);
     }
+  }
+
+  /**
+   * Whether a message is as it was to be written.
+   *
+   * @param {string} id
+   * @param {Uint8Array} manifest
+   * @param {Uint8Array} record
+   */
+  async #isThere(id, manifest, record) {
+    const [envelope, meta] = await this.#db.get([['envelope', id], ['meta', id]]);
+    return Boolean(envelope.value && meta.value) && sameBytes(envelope.value, manifest) && sameBytes(meta.value, record);
   }
 
   /** @param {Check[]} checks */

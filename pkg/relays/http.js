@@ -156,9 +156,26 @@ class HttpRelay {
         const { cause = error } = /** @type {any} */ (error ?? {}); // Node tells the reason there
         throw new TransientRelayError(`4.4.1 The request failed: ${line(cause)}`);
       }
-      const own = await this.#options.outcome?.(response, envelope);
-      return spread(own === undefined ? await answerOfResponse(response, envelope.recipients) : own, envelope.recipients);
+      try {
+        const own = await this.#options.outcome?.(response, envelope);
+        return spread(own === undefined ? await answerOfResponse(response, envelope.recipients) : own, envelope.recipients);
+      } finally {
+        drop(response);
+      }
     });
+  }
+}
+
+/**
+ * Lets go of a body that nobody reads: it keeps its connection.
+ *
+ * @param {any} response
+ */
+function drop(response) {
+  try {
+    if (response?.bodyUsed === false) response.body?.cancel()?.catch(() => {});
+  } catch {
+    // It is no response.
   }
 }
 

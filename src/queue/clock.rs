@@ -12,23 +12,39 @@ pub(super) struct Clock {
     steady: f64,
     now: f64,
     began: bool,
+    /// Since when both went on alike.
+    since: Reading,
 }
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    wall: f64,
+    steady: f64,
+    now: f64,
+}
+
+/// How far the two clocks may be apart and still go on alike, in milliseconds: that of JavaScript on the wall shows whole
+/// ones. Were each look to take whichever went further, the schedule of a busy queue would be twice as fast.
+const APART: f64 = 100.0;
 
 impl Clock {
     /// Reads both clocks, in milliseconds, and returns the time of the schedule.
     pub(super) fn tick(&mut self, wall: f64, steady: f64) -> f64 {
-        let passed = forward(self.steady, steady);
-        if !self.began && wall.is_finite() {
-            (self.began, self.now, self.wall) = (true, wall, wall);
-        } else if wall.is_finite() {
-            self.now += passed.max(forward(self.wall, wall));
-            self.wall = wall;
+        let begins = !self.began && wall.is_finite();
+        // What one would say if it said anything.
+        let steady = if steady.is_finite() { steady } else { self.steady + forward(self.wall, wall) };
+        let wall = if wall.is_finite() { wall } else { self.wall + forward(self.steady, steady) };
+        let (by_wall, by_steady) = (wall - self.since.wall, steady - self.since.steady);
+        if begins {
+            (self.began, self.now) = (true, wall);
+        } else if (by_wall - by_steady).abs() <= APART {
+            self.now = self.now.max(self.since.now + by_wall.max(by_steady));
         } else {
-            self.now += passed;
-            self.wall += passed; // what it would say if it said anything
+            self.now += forward(self.steady, steady).max(forward(self.wall, wall));
         }
-        if steady.is_finite() {
-            self.steady = steady;
+        (self.wall, self.steady) = (wall, steady);
+        if begins || (by_wall - by_steady).abs() > APART {
+            self.since = Reading { wall, steady, now: self.now };
         }
         self.now
     }
@@ -67,6 +83,17 @@ mod tests {
         assert!(clock.now() < due);
         clock.tick(2_250.0, 550.0);
         assert!(clock.now() >= due);
+    }
+
+    #[test]
+    fn it_is_no_faster_than_the_clocks_however_often_they_are_read() {
+        let mut clock = Clock::default();
+        clock.tick(1_000.0, 0.0);
+        for tenths in 1..100_000_u32 {
+            let steady = f64::from(tenths) / 10.0;
+            clock.tick(1_000.0 + steady.floor(), steady);
+        }
+        assert!((clock.now() - 11_000.0).abs() <= 1.0, "{}", clock.now());
     }
 
     #[test]

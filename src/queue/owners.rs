@@ -44,6 +44,11 @@ impl Owners {
         (self.is_gone, self.met) = (HashMap::new(), Vec::new());
     }
 
+    /// Whoever is not known to be gone is to be asked about again: nobody waits for them any more.
+    pub(super) fn ask_again(&mut self) {
+        self.met = self.is_gone.iter().filter(|(_, is_gone)| !**is_gone).map(|(owner, _)| owner.clone()).collect();
+    }
+
     /// Those that were met since the last call.
     pub(super) fn take_met(&mut self) -> Vec<String> {
         std::mem::take(&mut self.met)

@@ -41,6 +41,7 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
     pub(super) async fn watch(&self) {
         let subscriber = self.storage.subscribe();
         let mut leaving = FuturesUnordered::new();
+        self.shared.lock().owners.ask_again();
         let leave = |owner: String| async move {
             self.until_gone(&owner).await;
             owner

@@ -59,8 +59,12 @@ class Watcher {
       if (values.all) await this.#write(message);
       this.#known.set(message.id, JSON.stringify(message));
     }
-    const failed = this.#hear(coming);
-    failed.catch(() => {}); // whoever waits for it is told
+    /** @type {{ error: unknown } | undefined} */
+    let failure;
+    this.#hear(coming).catch((error) => {
+      failure = { error };
+      this.#wake();
+    });
     while (!signal.aborted) {
       for (const id of this.#changed) {
         if (signal.aborted) return;
@@ -68,7 +72,8 @@ class Watcher {
         await this.#look(id);
       }
       const woken = new Promise((resolve) => (this.#wake = () => resolve(undefined)));
-      if (this.#changed.size === 0 && !signal.aborted) await Promise.race([woken, failed]);
+      if (failure) throw failure.error;
+      if (this.#changed.size === 0 && !signal.aborted) await woken;
     }
   }
 

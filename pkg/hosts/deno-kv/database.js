@@ -131,5 +131,5 @@ async function patiently(work) {
  */
 function failure(cause, reason) {
   if (/disk is full|quota/i.test(reason)) return nothingWritten('full', 'the database has no space', cause);
-  return /BadResource|closed/i.test(reason) ? closed('database', cause) : new QueueError('host', `host: ${reason}`, { cause });
+  return /\bBadResource\b|database is closed/i.test(reason) ? closed('database', cause) : new QueueError('host', `host: ${reason}`, { cause });
 }

@@ -139,7 +139,11 @@ export class Store {
    * @param {unknown} cause
    */
   async #settle(values, cause) {
-    if (this.#db.status !== 'open') throw closed('database', cause);
+    if (this.#db.status !== 'open') {
+      // One that was closed meanwhile may have had the batch in its log.
+      const wasRefused = /** @type {any} */ (cause)?.code === 'LEVEL_DATABASE_NOT_OPEN';
+      throw wasRefused ? closed('database', cause) : unknownOutcome('the batch failed', cause);
+    }
     try {
       await (this.#reopening = this.#reopen());
       const found = await this.#db.getMany([...values.keys()], ENCODINGS);
