@@ -125,7 +125,7 @@ const WORK = {
       },
     });
     const over = new AsyncDictStorage(denoKvHost(sending));
-    for (const length of [10, 1_500_000]) await over.write(big(length), 1);
+    for (const length of [10, 500_000]) await over.write(big(length), 1);
     say(await storage.getInfo());
   },
 
