@@ -133,7 +133,7 @@ test('node-service: it reads no file, and delivers to the addresses beside names
   const file = join(ROOT, 'package.json');
   for (const wrong of [
     { text: { path: file } }, { html: { href: url } }, { subject: { path: file } }, { text: [{ path: file }] },
-    { from: '' }, { from: undefined }, { to: '' }, { to: undefined },
+    { from: '' }, { from: undefined }, { to: '' }, { to: undefined }, { to: ['you@example.com', 'nobody'] },
   ]) {
     const { status, error } = await post(url, { ...MAIL, ...wrong });
     assert.equal(status, 400, JSON.stringify(wrong));

@@ -30,7 +30,7 @@ export class Outbox extends DurableObject {
       if (nextDue !== null) await this.wake(Math.max(nextDue, Date.now() + 1_000));
     } catch (error) {
       console.error(error);
-      await this.wake(Date.now() + 60_000); // the platform gives up an alarm that throws seven times
+      await this.wake(Date.now() + 60_000); // the platform repeats an alarm that throws, and stops after six times
     }
   }
 

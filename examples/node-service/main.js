@@ -2,6 +2,7 @@
 import { ClassicLevel } from 'classic-level';
 import Fastify from 'fastify';
 import nodemailer from 'nodemailer';
+import addressparser from 'nodemailer/lib/addressparser/index.js';
 import MailComposer from 'nodemailer/lib/mail-composer/index.js';
 import { AsyncDictStorage, Queue, QueueError, parseMessage } from 'slimta-queue-dict';
 import { levelHost } from 'slimta-queue-dict/level';
@@ -36,7 +37,9 @@ service.post('/mail', async (request, response) => {
     }).compile();
     const { from: sender, to: recipients } = composed.getEnvelope(); // addresses without the names beside them
     if (!sender) return refuse('from: expected an address');
-    if (recipients.length === 0) return refuse('to: expected the addresses of recipients');
+    const asked = addressparser([to].flat().join(', '), { flatten: true });
+    // Where one of several is no address, nodemailer leaves it out and says nothing.
+    if (recipients.length === 0 || asked.some(({ address }) => !address.includes('@'))) return refuse('to: expected the addresses of recipients');
     const key = request.headers['idempotency-key'];
     const [[, id]] = await queue.enqueue(
       { sender, recipients, ...parseMessage(await composed.build()) },

@@ -5,7 +5,7 @@ const CACHE = 'page';
 
 self.addEventListener('install', (event) => {
   self.skipWaiting();
-  event.waitUntil(keepPage());
+  event.waitUntil(keepPage().catch((error) => console.warn(error))); // without a kept page it sends all the same
 });
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 
