@@ -329,19 +329,31 @@ describe('the recipes', () => {
       globalThis.location = { href: 'https://example.com/' };
       const registered = [];
       Object.defineProperty(globalThis, 'navigator', { value: {
-        serviceWorker: { ready: { sync: { register: async (tag) => registered.push(tag) } } },
+        serviceWorker: {
+          ready: { then: (...of) => ready.then(...of) },
+          register: async (url) => registered.push(url),
+        },
       } });
+      let ready = new Promise(() => {}); // no worker yet
       ${inBody(page)}
       await send('me@example.com', 'you@example.com', 'Hello');
       console.log(registered.join(), queue.getInfo().size);
+      ready = Promise.resolve({ sync: { register: async (tag) => {
+        registered.push(tag);
+        throw new Error('no permission');
+      } } });
+      await send('me@example.com', 'you@example.com', 'Hello');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      console.log(registered.join(), queue.getInfo().size);
       process.exit();`);
-    assert.equal(output, 'outbox 1\n');
+    assert.equal(output, './sw.js 1\n./sw.js,outbox 2\n');
   });
 
   test('the service worker of the offline form rejects while something is due, unless it is the last chance', async () => {
     const output = await run(`${IDB}${takes(1)}
       let sync;
       globalThis.self = { addEventListener: (type, listener) => { sync = listener; } };
+      globalThis.location = { href: 'https://example.com/sw.js' };
       ${inBody(codeWith('docs/recipes/offline-form.md', 'lastChance'))}
       const ask = async (lastChance) => {
         let promise;
@@ -363,8 +375,12 @@ describe('the recipes', () => {
       console.log(alarm <= Date.now());
       alarm = null; // as the runtime does before it calls
       await outbox.alarm();
-      console.log(alarm > Date.now() + 30_000, [...map.keys()].filter((key) => key.startsWith('meta:')).length);`);
-    assert.equal(output, 'true\ntrue 1\n');
+      console.log(alarm > Date.now() + 30_000, [...map.keys()].filter((key) => key.startsWith('meta:')).length);
+      alarm = null;
+      outbox.queue.run = async () => { throw new Error('the storage is broken'); };
+      await outbox.alarm();
+      console.log('again', alarm > Date.now() + 50_000);`);
+    assert.match(output, /^true\ntrue 1\n[^]*the storage is broken[^]*again true\n/m);
   });
 
   test('a service that is told to end lets its attempts end, and leaves no claim', async () => {

@@ -61,6 +61,9 @@ test('rust-mailer: without an SMTP server it says so and takes mail, a repeat as
   await first.printed(new RegExp(`${id}: deferred: 450 .*onnect`));
   const [{ state, attempts, ...listed }, ...others] = await (await fetch(url)).json();
   assert.deepEqual([listed.id, state, attempts, others], [id, 'deferred', 1, []]);
+  const another = await post(url, { ...MAIL, from: 'them@example.com' }, key);
+  assert.notDeepEqual(await another.json(), [id], 'the key of one sender is not that of another');
+  assert.equal((await post(url, MAIL, { 'Idempotency-Key': '' })).status, 400);
 
   const second = start(folder, '127.0.0.1:1');
   assert.equal(await second.ended, 1);

@@ -1,8 +1,9 @@
 /** The examples, each started as its page says, from beginning to end. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -121,6 +122,34 @@ test('node-service: without an SMTP server it says so and takes mail, and sends 
   assert.equal(await third.end(), 0, third.output());
 });
 
+test('node-service: it reads no file, and delivers to the addresses beside names, whatever key another sender has', async (t) => {
+  const smtp = await startSmtp();
+  t.after(() => smtp.stop());
+  const service = startProgram([process.execPath, 'main.js'], {
+    folder: copyOf('node-service'), env: { PORT: '0', SMTP_URL: `smtp://127.0.0.1:${smtp.port}` },
+  });
+  t.after(() => service.end());
+  const [, url] = await service.printed(ADDRESS);
+  const file = join(ROOT, 'package.json');
+  for (const wrong of [
+    { text: { path: file } }, { html: { href: url } }, { subject: { path: file } }, { text: [{ path: file }] },
+    { from: '' }, { from: undefined }, { to: '' }, { to: undefined }, { to: ['you@example.com', 'nobody'] },
+  ]) {
+    const { status, error } = await post(url, { ...MAIL, ...wrong });
+    assert.equal(status, 400, JSON.stringify(wrong));
+    assert.match(error, new RegExp(`^${Object.keys(wrong)[0]}: expected `));
+  }
+  const key = { 'Idempotency-Key': 'order 17' };
+  const named = { ...MAIL, from: 'Me <me@example.com>', to: 'You <you@example.com>, them@example.com' };
+  const { id } = await post(url, named, key);
+  assert.equal((await post(url, MAIL, key)).id, id);
+  assert.notEqual((await post(url, { ...MAIL, from: 'other@example.com' }, key)).id, id);
+  await until(() => smtp.mails.length === 2);
+  const sent = smtp.mails.map(({ from, to }) => [from.address, ...to.map(({ address }) => address)].join());
+  assert.deepEqual(sent.sort(), ['me@example.com,you@example.com,them@example.com', 'other@example.com,you@example.com']);
+  assert.equal(await service.end(), 0, service.output());
+});
+
 test('redis-workers: three processes send each message once', { skip: noRedis }, async (t) => {
   const folder = copyOf('redis-workers');
   const [redis, smtp] = await Promise.all([startRedis(), startSmtp()]);
@@ -188,6 +217,27 @@ test('deno-kv: it sends what it takes, and without SEND_URL it says so', { skip:
   assert.equal(await main.end(), 0, main.output());
 });
 
+test('offline-form: its server goes on whatever is sent, and takes each request without a key', async (t) => {
+  const folder = copyOf('offline-form');
+  mkdirSync(join(folder, 'dist'));
+  const server = startProgram([process.execPath, 'server.js'], { folder, env: { PORT: '0' } });
+  t.after(() => server.end());
+  const [, url] = await server.printed(/the form is at (\S+)/);
+  const send = async (/** @type {string} */ body, headers = {}) => (await fetch(`${url}send`, { method: 'POST', body, headers })).status;
+  const ask = (/** @type {object} */ options) => request({ port: new URL(url).port, host: '127.0.0.1', ...options });
+  const [strange] = await once(ask({ path: '//' }).end(), 'response');
+  assert.equal(strange.resume().statusCode, 400);
+  const aborted = ask({ path: '/send', method: 'POST', headers: { 'Content-Length': '100' } });
+  aborted.on('error', () => {}).write('The beginning', () => aborted.destroy());
+  await new Promise((resolve) => aborted.once('close', resolve));
+  assert.equal(await send('x'.repeat(5_000_000)), 413);
+  for (const headers of [{}, {}, { 'Idempotency-Key': 'one' }, { 'Idempotency-Key': 'one' }]) {
+    assert.equal(await send('Hello', headers), 202);
+  }
+  assert.equal(server.output().split('Hello').length - 1, 3);
+  assert.equal(await server.end(), 0, server.output());
+});
+
 test('offline-form: what is sent offline is kept, and goes out once when there is a network', { skip: noChromium }, async (t) => {
   const folder = copyOf('offline-form');
   const bare = startProgram([process.execPath, 'server.js'], { folder, env: { PORT: '0' } });
@@ -203,12 +253,11 @@ test('offline-form: what is sent offline is kept, and goes out once when there i
   const page = await context.newPage();
   await page.goto(url);
   await page.evaluate('navigator.serviceWorker.ready.then(() => {})');
-  await page.reload();
   await context.setOffline(true);
-  await page.reload(); // from the cache
+  await page.reload(); // from the cache, after one visit
   await page.fill('input', 'me@example.com');
   await page.fill('textarea', 'From far away');
-  await page.click('button');
+  await page.dblclick('button'); // one message all the same
   await page.locator('[role=status]', { hasText: 'It is kept' }).waitFor();
   await page.locator('li', { hasText: 'From far away' }).waitFor();
   assert.doesNotMatch(server.output(), /From far away/);

@@ -25,8 +25,13 @@ export class Outbox extends DurableObject {
   }
 
   async alarm() {
-    const { nextDue } = await this.queue.run({ until: Date.now() + 600_000 });
-    if (nextDue !== null) await this.wake(Math.max(nextDue, Date.now() + 1_000));
+    try {
+      const { nextDue } = await this.queue.run({ until: Date.now() + 600_000 });
+      if (nextDue !== null) await this.wake(Math.max(nextDue, Date.now() + 1_000));
+    } catch (error) {
+      console.error(error);
+      await this.wake(Date.now() + 60_000); // the platform repeats an alarm that throws, and stops after six times
+    }
   }
 
   async wake(time) {

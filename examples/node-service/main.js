@@ -2,6 +2,7 @@
 import { ClassicLevel } from 'classic-level';
 import Fastify from 'fastify';
 import nodemailer from 'nodemailer';
+import addressparser from 'nodemailer/lib/addressparser/index.js';
 import MailComposer from 'nodemailer/lib/mail-composer/index.js';
 import { AsyncDictStorage, Queue, QueueError, parseMessage } from 'slimta-queue-dict';
 import { levelHost } from 'slimta-queue-dict/level';
@@ -25,24 +26,39 @@ const service = Fastify();
 
 service.post('/mail', async (request, response) => {
   const { from, to, subject, text, html } = request.body ?? {};
+  const refuse = (/** @type {string} */ error) => response.code(400).send({ error });
+  // nodemailer reads a file or asks another server where a part of a message is an object with a path or a URL.
+  for (const [name, value] of Object.entries({ subject, text, html })) {
+    if (typeof (value ?? '') !== 'string') return refuse(`${name}: expected a text`);
+  }
   try {
-    const mail = await new MailComposer({ from, to, subject, text, html }).compile().build();
-    const pairs = await queue.enqueue(
-      { sender: from, recipients: [to].flat(), ...parseMessage(mail) },
-      { key: request.headers['idempotency-key'] },
+    const composed = new MailComposer({
+      from, to, subject, text, html, disableFileAccess: true, disableUrlAccess: true,
+    }).compile();
+    const { from: sender, to: recipients } = composed.getEnvelope(); // addresses without the names beside them
+    if (!sender) return refuse('from: expected an address');
+    const asked = addressparser([to].flat().join(', '), { flatten: true });
+    // Where one of several is no address, nodemailer leaves it out and says nothing.
+    if (recipients.length === 0 || asked.some(({ address }) => !address.includes('@'))) return refuse('to: expected the addresses of recipients');
+    const key = request.headers['idempotency-key'];
+    const [[, id]] = await queue.enqueue(
+      { sender, recipients, ...parseMessage(await composed.build()) },
+      { key: key && `${sender} ${key}` }, // what one client chooses, another one may choose too
     );
-    return response.code(202).send({ id: pairs[0][1] });
+    return response.code(202).send({ id });
   } catch (error) {
-    if (!(error instanceof QueueError)) return response.code(400).send({ error: error.message });
-    console.error(error);
+    if (!(error instanceof QueueError)) return refuse(error.message);
+    console.error(error); // perhaps it is stored: the same key stores it once
     return response.code(503).header('Retry-After', '60').send({ error: error.code });
   }
 });
 
 service.get('/mail', async () => {
   const waiting = [];
-  for await (const { id, state, due, attempts, replies } of queue.list({ limit: 100 })) {
-    if (state !== 'delivered') waiting.push({ id, state, due: new Date(due), attempts, replies });
+  for await (const { id, state, due, attempts, replies } of queue.list()) {
+    if (state === 'delivered') continue; // keepDelivered lets it stay for an hour
+    waiting.push({ id, state, due: new Date(due), attempts, replies });
+    if (waiting.length === 100) break;
   }
   return { counts: await queue.count(), waiting };
 });

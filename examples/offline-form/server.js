@@ -13,21 +13,33 @@ if (!existsSync(dist)) {
   process.exit(1);
 }
 
+/** How much a message may have, in bytes. */
+const LARGEST = 1_000_000;
 /** The keys of the requests that were taken: a repeat is answered and not taken again. */
 const taken = new Set();
 
-const server = http.createServer(async (request, response) => {
+/**
+ * @param {http.IncomingMessage} request
+ * @param {http.ServerResponse} response
+ */
+async function answer(request, response) {
   response.setHeader('Content-Security-Policy', "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'");
   response.setHeader('Cache-Control', 'no-cache');
-  const { pathname } = new URL(request.url, 'http://localhost');
+  const { url = '' } = request;
+  if (!URL.canParse(url, 'http://localhost')) return response.writeHead(400).end();
+  const { pathname } = new URL(url, 'http://localhost');
   if (request.method === 'POST' && pathname === '/send') {
     const pieces = [];
-    for await (const piece of request) pieces.push(piece);
+    let length = 0;
+    for await (const piece of request) {
+      length += piece.length;
+      if (length <= LARGEST) pieces.push(piece); // the rest is read too: who still sends hears no answer
+    }
+    if (length > LARGEST) return response.writeHead(413).end();
     const key = request.headers['idempotency-key'];
-    if (!taken.has(key)) console.log(`${Buffer.concat(pieces)}\n--`);
-    taken.add(key);
-    response.writeHead(202).end();
-    return;
+    if (!key || !taken.has(key)) console.log(`${Buffer.concat(pieces)}\n--`);
+    if (key) taken.add(key);
+    return response.writeHead(202).end();
   }
   const path = join(dist, normalize(pathname === '/' ? '/index.html' : pathname));
   try {
@@ -36,6 +48,10 @@ const server = http.createServer(async (request, response) => {
   } catch {
     response.writeHead(404).end();
   }
+}
+
+const server = http.createServer((request, response) => {
+  answer(request, response).catch(() => response.destroy()); // the client is gone
 });
 server.listen(PORT, '127.0.0.1', () => {
   const address = server.address();

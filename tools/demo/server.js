@@ -57,7 +57,7 @@ export async function serve(port, { path: base = '/', version = '' } = {}) {
       response.writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': bytes.length });
       response.end(method === 'HEAD' ? undefined : bytes);
     } catch (error) {
-      if (error === AWAY) return response.destroy();
+      if (error === AWAY || request.errored) return response.destroy(); // nobody waits for an answer
       console.error(error);
       response.writeHead(500, HEADERS).end();
     }
@@ -84,6 +84,7 @@ export async function serve(port, { path: base = '/', version = '' } = {}) {
   async function answer(method, url, request) {
     // Another name for this machine would make any page on the web one of this origin.
     if (`http://${request.headers.host}` !== origin) return text(421, 'This server has another name.');
+    if (!URL.canParse(url, origin)) return text(400, 'This is no address.');
     const { pathname, searchParams } = new URL(url, origin);
     if (!pathname.startsWith(base)) return text(404, 'There is nothing here.');
     const name = decode(pathname.slice(base.length));
@@ -154,7 +155,8 @@ export async function serve(port, { path: base = '/', version = '' } = {}) {
 const AWAY = new Error('away');
 
 /**
- * What a request sends, or nothing if that is too much.
+ * What a request sends, or nothing if that is too much. It reads to the end all the same: a client that still sends
+ * hears no answer.
  *
  * @param {import('node:http').IncomingMessage} request
  * @param {number} most
@@ -165,10 +167,9 @@ async function read(request, most) {
   let length = 0;
   for await (const chunk of request) {
     length += chunk.length;
-    if (length > most) return undefined;
-    chunks.push(chunk);
+    if (length <= most) chunks.push(chunk);
   }
-  return new Uint8Array(Buffer.concat(chunks));
+  return length > most ? undefined : new Uint8Array(Buffer.concat(chunks));
 }
 
 /** @param {string} name */

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -51,11 +51,16 @@ impl Mail {
 
 /// Answers 202 when the message is on the disk.
 async fn accept(State(queue): State<Mailer>, headers: HeaderMap, Json(mail): Json<Mail>) -> Response {
+    // What one client chooses, another one may choose too: the key begins with the sender.
+    let key = match headers.get("Idempotency-Key").map(HeaderValue::to_str).transpose() {
+        Ok(None) => None,
+        Ok(Some("")) | Err(_) => return (StatusCode::BAD_REQUEST, "Idempotency-Key: expected a text").into_response(),
+        Ok(Some(key)) => Some(format!("{} {key}", mail.from)),
+    };
     let envelope = match mail.envelope() {
         Ok(envelope) => envelope,
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
-    let key = headers.get("Idempotency-Key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     match queue.enqueue_with(envelope, EnqueueOptions { key, ..EnqueueOptions::default() }).await {
         Ok(stored) => {
             let ids: Vec<Id> = stored.into_iter().map(|(_, id)| id).collect();
@@ -63,7 +68,7 @@ async fn accept(State(queue): State<Mailer>, headers: HeaderMap, Json(mail): Jso
         }
         Err(EnqueueError::Invalid(invalid)) => (StatusCode::BAD_REQUEST, invalid.to_string()).into_response(),
         Err(error) => {
-            eprintln!("nothing was accepted: {error}");
+            eprintln!("perhaps stored, and stored once if it comes again with the same key: {error}");
             (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], error.to_string()).into_response()
         }
     }
