@@ -42,7 +42,7 @@ test('a line of blanks among the headers continues the field before it', () => {
 
 test('only the one space after the colon is taken off, and nothing at the end', () => {
   assert.deepEqual(split('A:x\nB: y\nC:  z \nD: a: b\nE: \nF : f\n\n').headers, [
-    ['A', 'x'], ['B', 'y'], ['C', ' z '], ['D', 'a: b'], ['E', ''], ['F ', 'f'],
+    ['A', 'x'], ['B', 'y'], ['C', ' z '], ['D', 'a: b'], ['E', ''], ['F', 'f'],
   ]);
 });
 

@@ -32,11 +32,17 @@ export class Actions {
    * Queues messages. What was queued is queued whatever happens to this page then.
    *
    * @param {Envelope & { origin: Origin }} given
+   * @param {string} [key] a repeat with the same key queues nothing twice
    * @returns {Promise<string>} its key
    */
-  async send(given) {
-    const { id, envelope } = named(given);
-    await this.#outbox.queue.enqueue(envelope, { id });
+  async send(given, key) {
+    const { id, envelope } = named(given, key);
+    const enqueue = () => this.#outbox.queue.enqueue(envelope, { id });
+    await enqueue().catch((error) => {
+      // The message may be stored, or not: with its id, a repeat stores it only if it is missing.
+      if (error?.code !== 'unknown-outcome') throw error;
+      return enqueue();
+    });
     return id;
   }
 
@@ -138,12 +144,23 @@ export class Actions {
     /** @type {[string, Envelope][]} */
     const found = [];
     for await (const [, id] of this.#outbox.notices.load()) {
-      const [envelope] = await this.#outbox.notices.get(id);
+      const envelope = await this.#notice(id);
+      if (!envelope) continue;
       const { message = '' } = envelope;
       // A notice returns the headers of the message that it is about, the key among them.
       if ((typeof message === 'string' ? message : new TextDecoder().decode(message)).includes(key)) found.push([id, envelope]);
     }
     return found;
+  }
+
+  /** @param {string} id @returns {Promise<Envelope | undefined>} nothing for one that another tab has removed meanwhile */
+  async #notice(id) {
+    try {
+      return (await this.#outbox.notices.get(id))[0];
+    } catch (error) {
+      if (!(error instanceof KeyError)) throw error;
+      return undefined;
+    }
   }
 
   /** @param {string} key */

@@ -164,7 +164,7 @@ export function headerValues(headers, name) {
 function header(bytes, { start, colon, end }) {
   // The one space that everybody writes after the colon belongs to neither side.
   const value = bytes[colon + 1] === SPACE && colon + 1 < end ? colon + 2 : colon + 1;
-  return [decode(bytes.subarray(start, colon)), decode(bytes.subarray(value, end))];
+  return [decode(bytes.subarray(start, colon)).trimEnd(), decode(bytes.subarray(value, end))];
 }
 
 /**

@@ -1,9 +1,20 @@
 /** @import { Store } from './store.js' */
 import { EmlError } from './eml.js';
-import { readFile } from './mail.js';
+import { newId, readFile } from './mail.js';
 
 /** How many files are read and written at once: what is in memory is bounded, small files still share a commit. */
 const AT_ONCE = 8;
+
+/**
+ * The keys of the messages of a file that was queued in part, and how many of them are queued: the same file, added again,
+ * goes on from there.
+ *
+ * @type {Map<string, { keys: string[], queued: number }>}
+ */
+const inPart = new Map();
+
+/** @param {File} file */
+const sameFile = ({ name, size, lastModified }) => JSON.stringify([name, size, lastModified]);
 
 /**
  * Queues what is in files.
@@ -22,13 +33,10 @@ export async function takeFiles(store, files, progress) {
     for (const file of left) {
       try {
         const bytes = new Uint8Array(await file.arrayBuffer());
-        for (const envelope of readFile(bytes, file.name)) {
-          await store.actions.send(envelope);
-          queued++;
-        }
+        const problem = await takeMessages(store, sameFile(file), readFile(bytes, file.name), () => queued++);
+        if (problem) problems.push({ file: file.name, problem });
       } catch (error) {
-        const problem = error instanceof EmlError ? error.message : `could not be queued: ${error instanceof Error ? error.message : error}`;
-        problems.push({ file: file.name, problem });
+        problems.push({ file: file.name, problem: error instanceof EmlError ? error.message : `could not be queued: ${textOf(error)}` });
       }
       progress(++done);
     }
@@ -38,8 +46,38 @@ export async function takeFiles(store, files, progress) {
 }
 
 /**
+ * Queues the messages of a file, those that are not queued yet.
+ *
+ * @param {Store} store
+ * @param {string} file
+ * @param {ReturnType<typeof readFile>} envelopes
+ * @param {() => void} tell is called for each message that is queued
+ * @returns {Promise<string | undefined>} what went wrong
+ */
+async function takeMessages(store, file, envelopes, tell) {
+  const known = inPart.get(file);
+  let { keys, queued } = known?.keys.length === envelopes.length ? known : { keys: envelopes.map(() => newId()), queued: 0 };
+  inPart.delete(file);
+  try {
+    for (; queued < envelopes.length; queued++) {
+      await store.actions.send(envelopes[queued], keys[queued]);
+      tell();
+    }
+    return undefined;
+  } catch (error) {
+    inPart.set(file, { keys, queued });
+    if (queued === 0) return `could not be queued: ${textOf(error)}`;
+    return `is queued in part: the first ${queued} of ${envelopes.length} messages are queued, the others are not: ${
+      textOf(error)}. Add the file again to queue the others`;
+  }
+}
+
+/** @param {unknown} error */
+const textOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
  * Takes files that are dropped anywhere: one that is dropped beside a zone would replace the page.
- * *
+ *
  * @param {(files: File[]) => void} take
  */
 export function takeDrops(take) {

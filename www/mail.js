@@ -73,13 +73,15 @@ export function readEnvelope(bytes, file) {
  * says it to whoever counts what arrives.
  *
  * @param {Envelope & { origin: Origin }} envelope
+ * @param {string} [id]
  * @returns {{ id: string, envelope: Envelope & { origin: Origin } }}
  */
-export function named(envelope) {
-  const id = crypto.randomUUID().replaceAll('-', '');
+export function named(envelope, id = newId()) {
   const headers = (envelope.headers ?? []).filter(([name]) => name.toLowerCase() !== KEY_HEADER.toLowerCase());
   return { id, envelope: { ...envelope, headers: [...headers, [KEY_HEADER, id]], origin: { ...envelope.origin, key: id } } };
 }
+
+export const newId = () => crypto.randomUUID().replaceAll('-', '');
 
 /**
  * The subject as people read it.

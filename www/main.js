@@ -4,6 +4,7 @@ import { History } from './history.js';
 import { takeDrops, takeFiles } from './intake.js';
 import { Offline } from './offline.js';
 import { openOutbox } from './outbox.js';
+import { isOpen } from './record.js';
 import { Store } from './store.js';
 import { PAGE, outbox as outboxView } from './view/board.js';
 import { Editor } from './view/editor.js';
@@ -113,11 +114,18 @@ async function take(files) {
   say(`${count(result.queued, 'message')} queued${problems.length > 0 ? `, ${problems.length} not` : ''}`);
 }
 
+/** Has what waits sent in the background, should this page be closed. */
+function wishIfWaiting() {
+  const waits = store.messages.some(({ recipients }) => recipients.some(({ state }) => isOpen(state)));
+  if (store.settings.sending && waits) void offline.wish();
+}
+
 /** Sends, or does not, as the settings say that all tabs share. */
 function obey() {
   if (store.settings.sending) {
     outbox.queue.start();
     outbox.queue.resume();
+    wishIfWaiting();
   } else outbox.queue.pause();
 }
 
@@ -149,6 +157,7 @@ draw();
 void offline.open();
 if (SIMULATED) await offline.controlled(); // the other side is in the service worker
 await store.open();
+wishIfWaiting();
 draw();
 document.getElementById(`m-${looking.open}`)?.scrollIntoView();
 void demo.resume();

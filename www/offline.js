@@ -64,10 +64,14 @@ export class Offline extends EventTarget {
 
   /** Asks to be sent for in the background, should this page be closed. */
   async wish() {
-    const sync = /** @type {any} */ (this.#registration)?.sync;
-    // The page sends by itself anyway.
-    this.#wished ??= sync?.register('outbox').catch(() => {}).finally(() => (this.#wished = undefined));
+    this.#wished ??= this.#register().catch(() => {}).finally(() => (this.#wished = undefined)); // the page sends by itself anyway
     await this.#wished;
+  }
+
+  /** Waits for the service worker: at the first visit mail is queued before there is one. */
+  async #register() {
+    const registration = /** @type {any} */ (await navigator.serviceWorker?.ready);
+    await registration?.sync?.register('outbox');
   }
 
   #look() {

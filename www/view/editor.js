@@ -32,6 +32,9 @@ export class Editor {
     this.#dialog.className = 'editor';
     this.#dialog.setAttribute('aria-labelledby', 'editor-title');
     this.#dialog.addEventListener('close', placeStatus);
+    this.#dialog.addEventListener('cancel', (event) => {
+      if (this.#sending) event.preventDefault();
+    });
     document.body.append(this.#dialog);
   }
 
@@ -41,6 +44,7 @@ export class Editor {
 
   /** Opens the draft that was left. */
   write() {
+    if (this.#sending) return;
     if (this.#instead) this.#files = this.#drafted;
     this.#instead = undefined;
     this.#show({ ...EMPTY, ...JSON.parse(localStorage.getItem(KEPT) ?? '{}') });
@@ -56,6 +60,7 @@ export class Editor {
     if (!envelope) throw new Error('the message is gone');
     const { text, attachments } = await readBody(envelope);
     const { headers = [] } = envelope;
+    if (this.#sending || this.isOpen) return; // something else was opened while this was read
     if (!this.#instead) this.#drafted = this.#files;
     this.#instead = message;
     this.#files = attachments.map(({ content, filename, mimeType }) => new File([/** @type {BlobPart} */ (content)], filename ?? 'unnamed', { type: mimeType }));
@@ -67,6 +72,7 @@ export class Editor {
 
   /** @param {File[]} files */
   attach(files) {
+    if (this.#sending) return;
     this.#files = [...this.#files, ...files];
     this.#draw();
   }
@@ -84,7 +90,7 @@ export class Editor {
     render(html`
       <form id="editor" @submit=${this.#submit} @input=${this.#keep}>
         <header class="editor-head"><h2 id="editor-title">${this.#instead ? 'Edit and send again' : 'Write a mail'}</h2>
-          <button type="button" class="icon-button" aria-label="Close" @click=${() => this.#dialog.close()}>${icon('close')}</button></header>
+          <button type="button" class="icon-button" aria-label="Close" ?disabled=${this.#sending} @click=${() => this.#dialog.close()}>${icon('close')}</button></header>
         <label class="field"><span>From</span><input name="from" type="email" required autocomplete="email"></label>
         <label class="field"><span>To</span><input name="to" type="email" multiple required placeholder="ana@example.org, ben@example.org"></label>
         <div class="field-row">
@@ -98,7 +104,7 @@ export class Editor {
           <button type="button" class="icon-button" aria-label="Remove ${file.name}" @click=${() => this.#remove(file)}>${icon('close')}</button></li>`)}</ul>` : nothing}
         <p class="hint">At the other side of this demo <code>busy@…</code> asks to be tried again and <code>nobody@…</code> does not exist.</p>
         <div class="button-row"><button class="button is-primary" id="send-draft" ?disabled=${this.#sending}>${icon('plane')}Queue it</button>
-          ${this.#instead ? nothing : html`<button type="button" class="button is-quiet" @click=${this.#discard}>Discard the draft</button>`}</div>
+          ${this.#instead ? nothing : html`<button type="button" class="button is-quiet" ?disabled=${this.#sending} @click=${this.#discard}>Discard the draft</button>`}</div>
       </form>`, this.#dialog);
   }
 
@@ -137,14 +143,21 @@ export class Editor {
     event.preventDefault();
     if (this.#sending) return; // a second press while the first one is stored
     this.#sending = true;
+    // Where the browser closes a dialog in spite of its page, another message may be open once this one is stored.
+    const [instead, files] = [this.#instead, this.#files];
+    const { to, cc, bcc, ...draft } = this.#values;
     this.#draw();
     void attempt(async () => {
-      const { to, cc, bcc, ...draft } = this.#values;
       const list = (/** @type {string} */ text) => text.split(',').map((each) => each.trim()).filter(Boolean);
-      await this.#store.actions.send(await compose({ ...draft, to: list(to), cc: list(cc), bcc: list(bcc), files: this.#files }));
-      if (this.#instead) await this.#store.actions.discard(this.#instead);
-      else this.#forget();
+      await this.#store.actions.send(await compose({ ...draft, to: list(to), cc: list(cc), bcc: list(bcc), files }));
+      // From here on the mail is queued: a dialog that stays open would invite to queue it again.
+      if (!instead) this.#forget();
       this.#dialog.close();
+      try {
+        if (instead) await this.#store.actions.discard(instead);
+      } catch (error) {
+        return `Queued. The message that was given up is still there: ${error instanceof Error ? error.message : error}`;
+      }
       return 'Queued';
     }).finally(() => {
       this.#sending = false;

@@ -18,7 +18,11 @@ const WORDS = {
 };
 
 /** What was read of the opened message, as it was at a time: a promise each, so that drawing again reads nothing again. */
-let read = { of: '', parts: /** @type {Map<string, Promise<unknown>>} */ (new Map()) };
+let read = {
+  of: '', key: '', parts: /** @type {Map<string, Promise<unknown>>} */ (new Map()),
+  /** What was read last of each part, to be seen while it is read anew. */
+  last: /** @type {Map<string, unknown>} */ (new Map()),
+};
 
 /**
  * What can be done with a message, and, if it is opened, what has happened to it and what is in it.
@@ -108,10 +112,12 @@ const section = (title, content) => html`<section aria-label=${title}><h3>${titl
  */
 function once(store, message, what, reading) {
   const of = [message.key, message.changed, ...message.letters].join(' ');
-  if (read.of !== of) read = { of, parts: new Map() };
+  if (read.of !== of) read = { of, key: message.key, parts: new Map(), last: read.key === message.key ? read.last : new Map() };
+  const { last } = read;
   const part = read.parts.get(what) ?? reading(store, message).catch((error) => html`<p class="hint">${String(error)}</p>`);
+  if (!read.parts.has(what)) void part.then((content) => last.set(what, content));
   read.parts.set(what, part);
-  return until(part, html`<p class="hint">Reading…</p>`);
+  return until(part, last.get(what) ?? html`<p class="hint">Reading…</p>`);
 }
 
 /** @type {Parameters<typeof once>[3]} */
@@ -127,7 +133,10 @@ async function notice(store, { key }) {
 /** @type {Parameters<typeof once>[3]} */
 async function text(store, message) {
   const envelope = await store.actions.envelope(message);
-  if (!envelope) return html`<p class="hint">Everybody has got it, and the queue keeps no copy.</p>`;
+  if (!envelope) {
+    const delivered = message.recipients.every(({ state }) => state === 'delivered');
+    return html`<p class="hint">${delivered ? 'Everybody has got it, and the queue keeps no copy.' : 'The queue keeps no copy of it.'}</p>`;
+  }
   const { text, attachments } = await readBody(envelope);
   return html`<p class="pre" dir="auto" tabindex="0" role="region" aria-label="Text of the message">${text.slice(0, PREVIEW) || 'This message has no text.'}</p>
     ${attachments.length > 0 ? html`<p class="hint">${icon('clip')} ${attachments.map(({ filename }) => filename ?? 'unnamed').join(', ')}</p>` : nothing}

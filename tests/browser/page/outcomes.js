@@ -115,6 +115,29 @@ export function outcomes(pageTest) {
     assert.deepEqual(arrived(server), { 'Both to ana@example.org': 1, 'Both to carla@example.org': 1 });
   });
 
+  pageTest('an edited message that is stored slowly takes no other one with it, and is not queued twice', async ({ server, open }) => {
+    const page = await open();
+    await page.write({ to: 'nobody@example.org', subject: 'First' });
+    await page.is('First', 'failed');
+    await page.write({ to: 'nobody@example.org', subject: 'Second' });
+    await page.is('Second', 'failed');
+    await page.press('.letter:last-child [data-do=edit]');
+    await page.until(() => document.querySelector('.editor[open] [name=subject]')?.value === 'First');
+    await page.fill('#editor [name=to]', 'carla@example.org');
+    await page.tab.look(() => {
+      const dialog = document.querySelector('.editor');
+      document.querySelector('#editor').requestSubmit();
+      if (dialog.dispatchEvent(new Event('cancel', { cancelable: true }))) document.body.dataset.wrong = 'closed';
+      dialog.close(); // as browsers close a dialog whose page has refused it once
+      document.querySelector('.letter:first-child [data-do=edit]').click();
+    });
+    await page.is('First', 'delivered');
+    await page.says('[data-tab=all]', 'All2');
+    await page.is('Second', 'failed');
+    assert.equal(await page.tab.look(() => document.body.dataset.wrong ?? 'no'), 'no');
+    assert.deepEqual(arrived(server), { 'First to carla@example.org': 1 });
+  });
+
   pageTest('what is attached stays with the draft, and a second press queues nothing twice', async ({ server, open }) => {
     const page = await open();
     await page.press('#write');
