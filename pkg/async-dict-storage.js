@@ -30,8 +30,9 @@ const MINUTE = 60_000;
  * deadline: with `timeout` when nothing was handed to the host, with `unknown-outcome` and the id when something was, with
  * `conflict` when others changed the message each time. Calls reject with a `KeyError` for an unknown id, with `corrupt` or
  * `newer-format` for a record that cannot be read, with `closed` after `close`, and with what the host says (`host`, `full`,
- * `too-large`, `blocked`). Unless the code is `unknown-outcome`, the message is as it was. How durable a change is, once its
- * promise has resolved, is the host's `supports.durable`.
+ * `too-large`, `blocked`). Unless the code is `unknown-outcome`, the message is as it was; of two dictionaries one that
+ * throws in the middle of a `write` or a `remove` may leave half of it. How durable a change is, once its promise has
+ * resolved, is the host's `supports.durable`.
  */
 export class AsyncDictStorage {
   #wasm;

@@ -20,11 +20,11 @@ const NONE = new Uint32Array();
  *
  * Several queues may work on one storage: an attempt claims its message for `lease` milliseconds, and while a claim
  * holds nobody else attempts it. Timestamps are milliseconds since the epoch. Each transition is an event, a
- * `CustomEvent` whose `detail` has `id`, `attempts` and, but for `removed` and `overdue`, `envelope`: `queued`, `attempt`, and then for the recipients
- * whom it is about, with their `indexes` in the original list and their `replies`, `delivered`, `deferred` (with the
- * `timestamp` of the next attempt), `failed`; `bounced` with the `bounce` and its `bounceId`; `error` with the `error`.
- * `removed` says that a message is gone by another hand; `overdue`, of a started queue, with its `timestamp`, that the
- * oldest one is late.
+ * `CustomEvent` whose `detail` has `id`, `attempts` and, but for `removed` and `overdue`, `envelope`: `queued`,
+ * `attempt`, and then for the recipients whom it is about, with their `indexes` in the original list and their
+ * `replies`, `delivered`, `deferred` (with the `timestamp` of the next attempt), `failed`; `bounced` with the `bounce`
+ * and its `bounceId`; `error` with the `error`. `removed` says that a message is gone by another hand; `overdue`, of a
+ * started queue, with its `timestamp`, that the oldest one is late.
  */
 export class Queue extends Target {
   #wasm;
@@ -73,7 +73,8 @@ export class Queue extends Target {
     // A fresh instance goes on under the same name, so that it has at once what the last one has claimed.
     this.#owner = new Owner(reach(), place);
     const own = this.#own = {
-      ...numbers, owner: /** @type {string | undefined} */ (undefined), scan: every, hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
+      ...numbers, owner: /** @type {string | undefined} */ (undefined), scan: every,
+      hasBackoff: Boolean(backoff), hasBounceFactory: Boolean(bounceFactory),
       hasBounceQueue: Boolean(bounceQueue), hasDestinationOf: Boolean(destinationOf),
     };
     const functions = {

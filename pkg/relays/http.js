@@ -51,8 +51,8 @@ const LETTERS = 6_000;
  * - `X-Smtp-Reply: 550; message="5.1.1 No such user"` says it itself: 4xx deferred, 5xx given up (but
  *   503, 530, 534, 535 and 538, which are about the session or a login, and 552 with 5.5.3, which says that there are
  *   too many recipients, deferred), and 2xx delivered if the status is 2xx too.
- * - Without that, a page of HTML comes from a proxy, a firewall or a login rather than from a mail service: deferred, whatever the
- *   status.
+ * - Without that, a page of HTML comes from a proxy, a firewall or a login rather than from a mail service: deferred,
+ *   whatever the status.
  * - 200 to 205: delivered. But in JSON `{"replies": …}` answers for each recipient, by an array in the order of the
  *   request or an object by address, with `{"code": 250, "message": "2.0.0 Ok"}` each; who is missing is deferred.
  *   207 must have it.
