@@ -248,6 +248,15 @@ test('a redirect is not followed, since the message would get lost on the way', 
   }
 });
 
+for (const [what, outcome] of [['answers by itself', () => ({ code: 250, message: '2.0.0 Ok' })], ['throws', () => { throw new Error('no'); }]]) {
+  test(`a body that nobody reads is let go where \`outcome\` ${what}`, async () => {
+    let cancelled = 0;
+    const fetch = async () => new Response(new ReadableStream({ cancel: () => void cancelled++ }));
+    await attempt(httpRelay({ url: 'https://mail.example/', fetch, outcome }));
+    assert.equal(cancelled, 1);
+  });
+}
+
 test('an answer that nobody can read is no delivery', async () => {
   const filtered = (/** @type {string} */ type) => Object.defineProperties(new Response(), {
     type: { value: type }, status: { value: 0 }, ok: { value: false },

@@ -296,6 +296,18 @@ function copyAtOnce(from, to) {
   }
 }
 
+test('a batch that fails while its database is closed has an unknown outcome', async () => {
+  const { db, storage } = await opened();
+  const id = await storage.write(anEnvelope(), 1);
+  const cause = new Error('IO error');
+  db.batch = async () => {
+    await db.close();
+    throw cause;
+  };
+  const { error } = await outcome(() => storage.incrementAttempts(id));
+  assert.deepEqual([error.code, error.cause], ['unknown-outcome', cause]);
+});
+
 describe('a full disk', () => {
   const disk = smallDisk();
   after(() => disk?.remove());

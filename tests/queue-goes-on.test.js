@@ -134,6 +134,25 @@ test('a queue draws no random numbers before its first use', async (t) => {
   assert.equal((await queue.run()).delivered, 1);
 });
 
+test('runs that meet the same claim of another tab wait for its end once', async (t) => {
+  const [requests, ended] = [[], gate()];
+  const request = (name, ...more) => {
+    requests.push([name, more[0]]);
+    return name.includes('another') ? ended.opened : Promise.resolve(more.at(-1)({}));
+  };
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  t.after(() => ended.open()); // its claim is watched until then
+  t.after(() => (before ? Object.defineProperty(globalThis, 'navigator', before) : delete globalThis.navigator));
+  Object.defineProperty(globalThis, 'navigator', { configurable: true, value: { locks: { request } } });
+  const host = Object.assign(new MemoryHost(), { supports: { ...new MemoryHost().supports, sharesLocks: true } });
+  const storage = new AsyncDictStorage(host);
+  const id = await storage.write(message(['a']), 0);
+  await storage.change(id, null, { lease: { until: Date.now() + 3_600_000, owner: 'lock:another' } });
+  const queue = new Queue(storage, { attempt: () => null });
+  for (let i = 0; i < 3; i++) await queue.run();
+  assert.equal(requests.filter(([name, { ifAvailable }]) => name.includes('another') && !ifAvailable).length, 1);
+});
+
 test('a queue that only stores remembers ten thousand messages, and attempts all of them once it begins', async () => {
   const storage = new DictStorage();
   const queue = new Queue(storage, { attempt: () => null });
