@@ -3,7 +3,7 @@ import { MessageList } from './message-list.js';
 import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './options.js';
 import { copyEnqueueOptions, copyId, copyListOptions, copyRunOptions } from './binding/arguments.js';
 import { Callbacks } from './binding/callbacks.js';
-import { asMessage, copyEnvelope, without } from './binding/envelope.js';
+import { asMessage, copyEnvelope, copyEnvelopes } from './binding/envelope.js';
 import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
 import { Owner } from './binding/owners.js';
@@ -12,7 +12,6 @@ import { WasmHalf } from './binding/wasm-half.js';
 import { guardian, withCopies } from './listeners.js';
 
 const Target = /** @type {typeof import('./types.js').QueueEventTarget} */ (/** @type {unknown} */ (EventTarget));
-const NONE = new Uint32Array();
 
 /**
  * Attempts the messages of a storage, tries again, gives up and tells the sender. After slimta's Queue
@@ -111,7 +110,7 @@ export class Queue extends Target {
 
   /**
    * Stores a message, or what the policies make of it. Resolves when everything is stored: with each envelope and its
-   * id.
+   * id. Envelopes that a policy made of one may share their body.
    *
    * Rejects with what a policy threw, with a RangeError for a message without recipients when the policies are done, and
    * with a TypeError for a header name that RFC 5322 does not allow: nothing was stored then. Rejects with the first
@@ -139,10 +138,9 @@ export class Queue extends Target {
     const copy = asMessage(copyEnvelope(envelope));
     /** @type {[missing: string | undefined, stored: [Envelope, string | Failed][]]} */
     const [missing, stored] = await this.#wasm.call((queue) => queue.enqueue(copy, id, at, expires, key));
-    const results = stored.map(([made, id]) => {
-      const shown = this.#policies.length === 0 ? envelope : without(made, NONE);
-      return /** @type {[Envelope, any]} */ ([shown, id instanceof Failed ? id.error : id]);
-    });
+    const shown = this.#policies.length === 0 ? [envelope] : copyEnvelopes(stored.map(([made]) => made));
+    const results = stored.map(([, id], index) => (
+      /** @type {[Envelope, any]} */ ([shown[index], id instanceof Failed ? id.error : id])));
     if (missing === undefined) return results;
     const [, error] = /** @type {[Envelope, any]} */ (results.find(([, id]) => typeof id !== 'string'));
     // Whoever makes JSON of an error must not meet it in its own results.

@@ -71,6 +71,17 @@ test('a split makes an envelope for each recipient, or for each domain', async (
   assert.deepEqual(groups(await applied([splitByDomain(), splitByRecipient()], message(['a@x']))), ['a@x']);
 });
 
+test('however many a split makes, the body is in memory a few times at most', async () => {
+  const MIB = 2 ** 20;
+  const body = new Uint8Array(MIB);
+  const before = process.memoryUsage().arrayBuffers;
+  const stored = await applied([splitByRecipient()], message(Array(300).fill('a@example.com'), { message: body }));
+  const used = process.memoryUsage().arrayBuffers - before;
+  assert.equal(stored.length, 300);
+  assert.deepEqual(stored[299].message, body);
+  assert.ok(used < 30 * MIB, `${used} bytes`);
+});
+
 test('a policy of the package names the field that is wrong, and does without a queue', () => {
   const envelope = { sender: null, recipients: ['a'] };
   addDateHeader().apply(envelope);

@@ -1,7 +1,7 @@
 /** @import { Envelope, Policy, QueueOptions, Relay, Reply } from '../types.js' */
 /** @import { Gate } from './later.js' */
 import { refused } from '../errors.js';
-import { copyEnvelope, copyForeign } from './envelope.js';
+import { copyEnvelope, copyEnvelopes, copyForeign } from './envelope.js';
 import { Unrecognised } from './errors.js';
 import { answerOf, dropPromise, laterIfPromise } from './later.js';
 import { whenGone } from './owners.js';
@@ -98,7 +98,7 @@ export class Callbacks {
   policy(number, envelope) {
     const copy = copyForeign(envelope);
     return this.#answer(() => this.#functions.policies[number].apply(copy), (made) => (
-      Array.from(envelopesOf(made) ?? [copy], copyEnvelope)));
+      copyEnvelopes(envelopesOf(made) ?? [copy])));
   }
 
   /**

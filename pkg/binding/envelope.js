@@ -18,6 +18,18 @@ export function copyEnvelope(value) {
 }
 
 /**
+ * Copies of what was made of one message. A body that several share is copied once: a message to thousands of people
+ * would fill the memory otherwise.
+ *
+ * @param {Iterable<any>} values
+ * @returns {Envelope[]}
+ */
+export function copyEnvelopes(values) {
+  const bodies = new Map();
+  return Array.from(values, (value) => copyOf(value, false, bodies));
+}
+
+/**
  * A copy of an inert copy, for foreign code that may change its own.
  *
  * @param {Envelope} envelope
@@ -59,9 +71,10 @@ export function countRecipients(envelope) {
 /**
  * @param {any} value
  * @param {boolean} stored whether its text was looked through before it was stored
+ * @param {Map<unknown, Envelope['message']>} [bodies] copies of bodies that may be shared
  * @returns {Envelope}
  */
-function copyOf(value, stored) {
+function copyOf(value, stored, bodies) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refused('envelope', 'an object', value);
   }
@@ -72,7 +85,10 @@ function copyOf(value, stored) {
     recipients: copyRecipients(recipients, stored),
   };
   if (headers !== undefined) copy.headers = copyHeaders(headers, stored);
-  if (message !== undefined) copy.message = copyMessage(message, stored);
+  if (message !== undefined) {
+    copy.message = bodies?.get(message) ?? copyMessage(message, stored);
+    bodies?.set(message, copy.message);
+  }
   if (client !== undefined) copy.client = copyClient(client, stored);
   if (receiver !== undefined) {
     copy.receiver = receiver === null ? null : copyText(receiver, 'receiver', 'a string or null', stored);
