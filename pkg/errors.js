@@ -1,12 +1,14 @@
-/**
- * The codes of {@link QueueError}. They are stable; messages are not.
- *
- * @type {ReadonlySet<string>}
- */
-const CODES = new Set([
+const CODES = /** @type {const} */ ([
   'no-such-message', 'conflict', 'unknown-outcome', 'host', 'timeout', 'full', 'too-large', 'closed', 'blocked',
   'corrupt', 'newer-format', 'needs-async', 'lease-lost',
 ]);
+
+/**
+ * The codes of {@link QueueError}. They are stable; messages are not. `docs/errors.md` says of each when it comes,
+ * whether anything was written, and what to do.
+ *
+ * @typedef {typeof CODES[number]} QueueErrorCode
+ */
 
 /**
  * Something went wrong between a storage and its host. `code` says what, `id` of which message if it is about one, and
@@ -14,13 +16,13 @@ const CODES = new Set([
  */
 export class QueueError extends Error {
   /**
-   * @param {string} code one of the stable codes
+   * @param {QueueErrorCode} code
    * @param {string} message a sentence for people
    * @param {{ id?: string, cause?: unknown }} [details]
    */
   constructor(code, message, details = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
-    /** @type {string} */
+    /** @type {QueueErrorCode} */
     this.code = code;
     /** @type {string | undefined} */
     this.id = details.id;
@@ -70,7 +72,7 @@ KeyError.prototype.name = 'KeyError';
 export function isQueueError(error) {
   try {
     return error instanceof Error && /^(Queue|Key)Error$/.test(error.name) &&
-      CODES.has(/** @type {QueueError} */ (error).code);
+      CODES.includes(/** @type {QueueError} */ (error).code);
   } catch {
     return false; // what was thrown throws when it is looked at
   }

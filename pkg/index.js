@@ -30,6 +30,7 @@ export { PermanentRelayError, TransientRelayError } from './replies.js';
 /** @typedef {import('./types.js').Next} Next */
 /** @typedef {import('./types.js').Outcome} Outcome */
 /** @typedef {import('./types.js').Policy} Policy */
+/** @typedef {import('./errors.js').QueueErrorCode} QueueErrorCode */
 /** @typedef {import('./types.js').QueueEventDetails} QueueEventDetails */
 /** @typedef {import('./types.js').QueueInfo} QueueInfo */
 /** @typedef {import('./types.js').QueueOptions} QueueOptions */

@@ -104,7 +104,7 @@ describe('Durable Objects', () => {
       });
       const ended = new Promise((resolve) => child.once('exit', resolve));
       const lines = createInterface({ input: child.stdout });
-      const steps = 100 + Math.floor(Math.random() * 400);
+      const steps = 50 + Math.floor(Math.random() * 200);
       await killAfter({ child, lines, ended }, steps, acknowledged[backend], () => process.kill(-child.pid, 'SIGKILL'));
     }
     const later = workerIn(folder, objectsIn(place));

@@ -1,5 +1,7 @@
 import { KeyError, QueueError, describe, explain, isQueueError, outOfRange, refused } from '../errors.js';
 
+/** @import { QueueErrorCode } from '../errors.js' */
+
 // Errors on their way through wasm, which no exception may cross.
 
 /** Stands in the place of a result on the way through wasm: what was thrown, or is to be thrown. */
@@ -32,7 +34,7 @@ export class Failed {
 /**
  * The error of a call that failed: the host's own where it has said in our terms what went wrong.
  *
- * @param {string} code
+ * @param {QueueErrorCode} code
  * @param {string} reason
  * @param {string | undefined} id
  * @param {Failed | undefined} failed what the host threw

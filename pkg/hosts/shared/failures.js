@@ -1,9 +1,11 @@
 import { QueueError, explain } from '../../errors.js';
 
+/** @import { QueueErrorCode } from '../../errors.js' */
+
 /**
  * What an engine threw of which nothing was written.
  *
- * @param {string} code
+ * @param {QueueErrorCode} code
  * @param {string} reason
  * @param {unknown} cause
  */
