@@ -295,7 +295,8 @@ export class Queue extends Target {
    * Yields the messages of the storage, in the order of the host, then those in `options.deadLetter`, as their records
    * say: every one that is there from start to end, of those that come or go meanwhile, any. Reads a page of records at
    * a time, and an envelope only if it is asked for, or to tell whether all recipients are marked. Throws a TypeError or a
-   * RangeError at once for bad options; the first `next` after a failure of the storage rejects.
+   * RangeError at once for bad options. The first `next` rejects for a text that is no cursor, and after a failure of the
+   * storage.
    *
    * @param {ListOptions} [options]
    * @returns {MessageList}

@@ -339,7 +339,7 @@ export interface Policy {
 /** How a message is queued. */
 export interface EnqueueOptions {
   /**
-   * The id of the message, 32 lower-case hexadecimal digits; drawn unless given. The ids of what policies make of it
+   * The id of the message, 32 lower-case hexadecimal digits; generated unless given. The ids of what policies make of it
    * beside follow from it. What is there already under an id stays as it is.
    */
   id?: string | undefined;

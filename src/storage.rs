@@ -14,7 +14,7 @@ use tokio::sync::RwLock;
 use crate::cache::{Cache, Cached};
 use crate::envelope::EnvelopeHandle;
 use crate::error::{Error, finite};
-use crate::host::{Batch, Host, Sizes, Stored};
+use crate::host::{Alone, Batch, Host, Sizes, Stored};
 use crate::id::Id;
 use crate::locks::{Locks, Progress};
 use crate::meta::{Attempts, Change, Changed, Meta};
@@ -250,20 +250,24 @@ impl<H: Host> DictStorage<H> {
     }
 
     /// Removes a message whose record says what `holds` accepts; false, and nothing removed, if it does
-    /// not or there is none.
+    /// not.
     pub(crate) async fn remove_if(&self, id: Id, holds: impl Fn(&Meta) -> bool) -> Result<bool, H> {
         let (_call, progress) = (self.begin()?, Progress::default());
         let removed = self
             .before_deadline(&progress, async {
-                let mut round = 0;
+                let (mut remembered, mut round) = (self.cache.take(id), 0);
                 loop {
                     let _place = self.enter(id).await;
-                    let Cached { meta, version, .. } = match self.read_record(id).await {
-                        Err(Error::NoSuchMessage(_)) => return Ok(false),
-                        record => record?,
+                    let is_read = remembered.is_none();
+                    let Cached { meta, version, .. } = match remembered.take() {
+                        Some(cached) => cached,
+                        None => self.read_record(id).await?,
                     };
                     if !holds(&meta) {
-                        return Ok(false);
+                        if is_read {
+                            return Ok(false);
+                        }
+                        continue; // a read has to confirm what no commit will check
                     }
                     if self.commit(Batch::remove_unchanged(id, version), &progress).await? {
                         return Ok(true);
@@ -276,6 +280,12 @@ impl<H: Host> DictStorage<H> {
             self.watchers.notify(id, Latest::Gone);
         }
         Ok(removed)
+    }
+
+    /// What the host says of [`Host::attempt_alone`]; nothing if it says nothing in time.
+    pub(crate) async fn attempt_alone(&self, owner: &str) -> Option<Alone> {
+        let asked = async { Ok(self.host.attempt_alone(owner).await) };
+        self.before_deadline(&Progress::default(), asked).await.ok().flatten()
     }
 
     /// Counts the envelopes and the meta records.
@@ -348,7 +358,7 @@ impl<H: Host> DictStorage<H> {
                 return Ok(false);
             }
         }
-        self.remember(id, meta.clone(), Some(envelope.recipient_count()));
+        self.keep_in_cache(id, meta.clone(), Some(envelope.recipient_count()));
         self.watchers.notify(id, Latest::At(meta.timestamp, 0));
         Ok(true)
     }

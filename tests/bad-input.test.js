@@ -37,6 +37,8 @@ const ARGUMENTS = [
   argument('change: next.lease.owner', 'owner', (s, bad) => s.change(ID, null, { lease: { ...LEASE, owner: bad } })),
   ...changed('next', 'delivered', 'somePositions'),
   argument('change: next.delivered[1]', 'position', (s, bad) => s.change(ID, null, { delivered: [0, bad] })),
+  ...changed('next', 'firstAttempt', 'someTimestamp'),
+  ...changed('next', 'scheduled', 'attempts'),
   argument('repair: options', 'options', (s, bad) => s.repair(bad)),
   argument('repair: options.minAge', 'age', (s, bad) => s.repair({ minAge: bad })),
   argument('repair: options.requeue', 'ids', (s, bad) => s.repair({ requeue: bad })),

@@ -107,7 +107,7 @@ describe('conflict', () => {
 });
 
 describe('unknown-outcome and timeout', () => {
-  test('a commit that hangs is an unknown outcome with the id, even of a message whose id was drawn', async () => {
+  test('a commit that hangs is an unknown outcome with the id, even of a message whose id was generated', async () => {
     for (const which of ['set', 'get']) {
       const envelopes = new Map();
       const storage = new AsyncDictStorage(slow(envelopes, { [which]: never }), slow(new Map()), SHORT);

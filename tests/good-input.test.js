@@ -51,10 +51,16 @@ for (const { name, open } of subjects) {
         get sender() { return 'from@example.com'; }
         get recipients() { return this.#to; }
         get message() { return 'text'; }
+        get client() { return new Session(); }
         send() {}
       }
+      class Session {
+        tls = true;
+        get ip() { return '192.0.2.1'; }
+      }
       await comesBack(new Mail(), {
-        sender: 'from@example.com', recipients: ['a@example.com'], message: 'text', extra: 'own',
+        sender: 'from@example.com', recipients: ['a@example.com'], message: 'text', client: { ip: '192.0.2.1', tls: true },
+        extra: 'own',
       });
     });
 

@@ -28,7 +28,7 @@ test('a date is added after the other headers where there is none', async () => 
   }
 });
 
-test('a message id is drawn at the receiver or the domain of the sender where there is none', async () => {
+test('a message id is generated at the receiver or the domain of the sender where there is none', async () => {
   for (const [more, host] of [
     [{ receiver: 'mx.example.org' }, 'mx.example.org'], [{}, 'example.com'], [{ receiver: 'no host' }, 'example.com'],
     [{ sender: 'me' }, 'localhost'], [{ sender: null, receiver: null }, 'localhost'],

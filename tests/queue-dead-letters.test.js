@@ -39,6 +39,22 @@ onEachStorage('A queue', (scene) => {
     await assert.rejects(queue.retry(id), KeyError);
   });
 
+  test('what was queued again while nobody could be told is not kept, sent and told of anew', async () => {
+    const deadLetter = new DictStorage();
+    let good = false;
+    const relay = relayOf(() => (good ? null : refused));
+    const { queue, until } = make(relay, { deadLetter, bounceQueue: { enqueue: () => Promise.reject(new Error('away')) } });
+    const [[, id]] = await queue.enqueue(message(['a']));
+    await queue.flush();
+    await until('error');
+    good = true;
+    await queue.retry(id);
+    await queue.flush();
+    await until('delivered');
+    while (await scene.left() > 0) await queue.flush();
+    assert.deepEqual([deadLetter.getInfo().size, relay.calls.length], [0, 2]);
+  });
+
   test('the storage of a queue is no place for its dead letters', () => {
     assert.throws(() => make(null, { deadLetter: scene.storage }), {
       name: 'TypeError', message: 'options.deadLetter: expected another storage, got that of the queue',

@@ -126,10 +126,10 @@ test('what was said of a recipient is in a record that could be stored at the se
 });
 
 test('a queue draws no random numbers before its first use', async (t) => {
-  const drawn = t.mock.method(crypto, 'getRandomValues');
+  const generated = t.mock.method(crypto, 'getRandomValues');
   const queue = new Queue(new AsyncDictStorage(new MemoryHost()), { attempt: () => null });
   queue.addPolicy({ apply() {} });
-  assert.equal(drawn.mock.callCount(), 0);
+  assert.equal(generated.mock.callCount(), 0);
   await queue.enqueue(message(['a']));
   assert.equal((await queue.run()).delivered, 1);
 });

@@ -241,3 +241,89 @@ fn a_claim_that_holds_is_left_alone_also_after_a_look_that_has_failed() {
     }
     assert!(host.now() >= LEASE, "{}", host.now());
 }
+
+/// Counts what it is asked for, and delivers it.
+fn counting(asked: &Arc<AtomicUsize>) -> Answering<impl Fn(&Envelope, Attempt) -> Answer + use<>> {
+    let asked = asked.clone();
+    Answering(move |_: &Envelope, _| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        Answer::delivered()
+    })
+}
+
+#[test]
+fn an_owner_that_stood_still_between_its_claim_and_its_read_leaves_the_message_to_whoever_has_it() {
+    let (host, asked) = (with_message(), Arc::default());
+    let (options, events) = watched();
+    let queue = on_host(&host, counting(&asked), options);
+    let mut attempting = Box::pin(queue.run());
+    while meta(&host).unwrap().lease.is_none() {
+        assert!(poll_once(attempting.as_mut()).is_pending());
+    }
+    steal(&host);
+    run(attempting).unwrap();
+    assert_eq!((asked.load(Ordering::Relaxed), lost(&events)), (0, 1));
+    assert_eq!(meta(&host).unwrap().lease.unwrap().owner, "another");
+}
+
+#[test]
+fn what_is_claimed_when_the_time_of_a_stop_is_over_is_not_handed_to_the_relay() {
+    let (host, asked) = (with_message(), Arc::default());
+    let queue = on_host(&host, counting(&asked), Options::default());
+    let mut working = Box::pin(queue.start());
+    while meta(&host).unwrap().lease.is_none() {
+        assert!(poll_once(working.as_mut()).is_pending());
+    }
+    let mut stopping = Box::pin(queue.stop_within(Duration::ZERO));
+    while poll_once(stopping.as_mut()).is_pending() {
+        let _ = poll_once(working.as_mut());
+    }
+    let Meta { attempts, lease, .. } = meta(&host).unwrap();
+    assert_eq!((asked.load(Ordering::Relaxed), attempts, lease), (0, 0, None));
+}
+
+#[test]
+fn an_owner_that_stood_still_after_its_record_removes_no_message_that_has_the_id_since() {
+    let host = with_message();
+    let queue = on_host(&host, counting(&Arc::default()), Options::default());
+    let mut attempting = Box::pin(queue.run());
+    while meta(&host).unwrap().delivered.len() < 2 {
+        assert!(poll_once(attempting.as_mut()).is_pending());
+    }
+    let other = DictStorage::new(host.clone());
+    run(other.remove(&id())).unwrap();
+    run(other.write(envelope(1, "the next one"), 1e12, Some(id()))).unwrap();
+    run(attempting).unwrap();
+    assert_eq!(run(other.get(&id())).unwrap().envelope.message, envelope(1, "the next one").message);
+}
+
+#[test]
+fn nobody_takes_back_what_is_being_sent_although_its_claim_has_ended() {
+    let host = with_message();
+    let relay = Held { has_message: Arc::default(), may_answer: Arc::default() };
+    let queue = on_host(&host, relay.clone(), Options::default());
+    let mut attempting = Box::pin(queue.run());
+    while !relay.has_message.load(Ordering::Relaxed) {
+        assert!(poll_once(attempting.as_mut()).is_pending());
+    }
+    host.advance(LEASE + 1_000.0);
+    assert!(!run(queue.cancel(&id())).unwrap());
+    assert!(meta(&host).is_some());
+}
+
+#[test]
+fn a_notice_that_no_storage_takes_is_put_off_like_one_that_is_refused() {
+    let host = with_message();
+    let options = Options {
+        bounce_factory: Some(Box::new(|failed: &Envelope, _, _| {
+            let headers = vec![("Subject".into(), "two\r\nlines".into())];
+            let notice = Envelope { headers, ..failed.clone() };
+            Box::pin(async { Ok(Some(notice)) })
+        })),
+        ..Options::default()
+    };
+    refuse(&host, options, false);
+    let Meta { lease, untold, timestamp, .. } = meta(&host).unwrap();
+    assert_eq!((lease, untold), (None, Some(1)));
+    assert!(timestamp > host.now() + 10_000.0, "{timestamp}");
+}

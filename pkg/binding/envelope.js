@@ -5,6 +5,7 @@ import { copyBytes, copyFields, copyValue, isWellFormed, putField } from './copy
 // Inert copies of envelopes, and what src/wasm/envelope.rs reads of them. The core holds an envelope as a handle.
 
 const WELL_FORMED = 'text without lone surrogates';
+const CLIENT_FIELDS = ['ip', 'host', 'name', 'protocol', 'auth'];
 
 /**
  * A copy of what a caller passed in, which shares nothing with it. Each value is read once, since reading may run the
@@ -14,7 +15,7 @@ const WELL_FORMED = 'text without lone surrogates';
  * @returns {Envelope}
  */
 export function copyEnvelope(value) {
-  return copyOf(value, false);
+  return clone(value, false);
 }
 
 /**
@@ -26,7 +27,7 @@ export function copyEnvelope(value) {
  */
 export function copyEnvelopes(values) {
   const bodies = new Map();
-  return Array.from(values, (value) => copyOf(value, false, bodies));
+  return Array.from(values, (value) => clone(value, false, bodies));
 }
 
 /**
@@ -36,7 +37,7 @@ export function copyEnvelopes(values) {
  * @returns {Envelope}
  */
 export function copyForeign(envelope) {
-  return copyOf(envelope, true);
+  return clone(envelope, true);
 }
 
 /**
@@ -47,7 +48,7 @@ export function copyForeign(envelope) {
  */
 function copyStored(value) {
   try {
-    return copyOf(value, true);
+    return clone(value, true);
   } catch {
     return undefined; // what was thrown is of no use to a reader of the queue
   }
@@ -74,7 +75,7 @@ export function countRecipients(envelope) {
  * @param {Map<unknown, Envelope['message']>} [bodies] copies of bodies that may be shared
  * @returns {Envelope}
  */
-function copyOf(value, stored, bodies) {
+function clone(value, stored, bodies) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refused('envelope', 'an object', value);
   }
@@ -109,15 +110,6 @@ function copyOf(value, stored, bodies) {
 function isField(key) {
   switch (key) {
     case 'sender': case 'recipients': case 'headers': case 'message': case 'client': case 'receiver': case 'timestamp':
-      return true;
-  }
-  return false;
-}
-
-/** @param {string} key */
-function isClientField(key) {
-  switch (key) {
-    case 'ip': case 'host': case 'name': case 'protocol': case 'auth':
       return true;
   }
   return false;
@@ -181,15 +173,14 @@ function copyClient(value, stored) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused('client', 'an object', value);
   /** @type {any} */
   const copy = {};
-  for (const key of Object.keys(value)) {
+  for (const key of CLIENT_FIELDS) {
     const field = value[key];
-    if (!isClientField(key)) {
-      const at = `client.${key}`;
-      putField(copy, copyValue(key, at, stored, 1), copyValue(field, at, stored, 1));
-      continue;
-    }
-    if (field === undefined) continue;
-    copy[key] = copyText(field, `client.${key}`, 'a string', stored);
+    if (field !== undefined) copy[key] = copyText(field, `client.${key}`, 'a string', stored);
+  }
+  for (const key of Object.keys(value)) {
+    if (CLIENT_FIELDS.includes(key)) continue;
+    const at = `client.${key}`;
+    putField(copy, copyValue(key, at, stored, 1), copyValue(value[key], at, stored, 1));
   }
   return copy;
 }

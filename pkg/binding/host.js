@@ -117,16 +117,16 @@ function envelopePageOf(answer) {
 
 /**
  * @param {any} answer
- * @param {(value: unknown) => unknown} copyOf
+ * @param {(value: unknown) => unknown} copy
  */
-function pageOf(answer, copyOf) {
+function pageOf(answer, copy) {
   const entries = answer?.entries;
   if (!Array.isArray(entries)) throw unexpected('page', 'entries', answer);
   return {
     entries: entries.map((entry) => {
       if (!Array.isArray(entry)) throw unexpected('page', 'entries that are arrays', entry);
       const [key, value] = entry;
-      return { key: typeof key === 'string' ? key : describe(key), copy: copyOf(value) };
+      return { key: typeof key === 'string' ? key : describe(key), copy: copy(value) };
     }),
     next: answer.next,
   };

@@ -64,7 +64,7 @@ export class Owner {
     this.#place = place;
   }
 
-  /** It is drawn at the first use: some platforms have no random numbers before the first request. */
+  /** It is generated at the first use: some platforms have no random numbers before the first request. */
   get name() {
     if (this.#name === undefined) {
       this.#name = generateName(this.#reach);
@@ -127,7 +127,7 @@ export class Owner {
 
 /** @param {Reach} reach */
 function generateName(reach) {
-  const generated = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
+  const generated = Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => n.toString(16).padStart(2, '0')).join('');
   return reach ? `${reach}:${generated}` : generated;
 }
 

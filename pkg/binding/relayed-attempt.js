@@ -34,9 +34,9 @@ export class RelayedAttempt {
       this.returned = answer;
       return understood(answer, recipients, () => controller().signal);
     });
-    const copyOf = (/** @type {any} */ found) => (found instanceof Failed
+    const copy = (/** @type {any} */ found) => (found instanceof Failed
       ? copyThrown(found.error, understoodError(found.error, recipients), recipients) : copyAnswer(found, recipients));
-    this.answer = answer instanceof Promise ? answer.then(copyOf) : copyOf(answer);
+    this.answer = answer instanceof Promise ? answer.then(copy) : copy(answer);
   }
 
   abort() {

@@ -4,6 +4,7 @@ use super::list::readable;
 use super::queue::Queue;
 use super::timer::Timer;
 use crate::envelope::EnvelopeHandle;
+use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
 use crate::meta::Meta;
@@ -22,8 +23,14 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let is_left = |meta: &Meta| {
             message.as_ref().is_none_or(|(_, envelope)| !meta.left(envelope.recipient_count()).is_empty())
         };
-        let waits = self.storage.remove_if(*id, |meta| meta.claim(self.timer.wall()).is_none() && is_left(meta));
-        let removed = self.pooled(waits).await?;
+        // A claim may have ended while this machine stood still.
+        let waits = |meta: &Meta| {
+            meta.claim(self.timer.wall()).is_none() && is_left(meta) && !self.shared.lock().scheduler.is_in_attempt(*id)
+        };
+        let removed = match self.pooled(self.storage.remove_if(*id, waits)).await {
+            Err(Error::NoSuchMessage(_)) => false,
+            removed => removed?,
+        };
         if removed {
             self.forget(*id);
         }

@@ -34,28 +34,27 @@ impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
         Ok(())
     }
 
-    /// The dead letters of a message, with their ids.
-    pub(super) async fn of(&self, id: Id) -> Result<Vec<(Id, H::Envelope)>, H> {
+    /// The dead letters of a message, with their ids and records.
+    pub(super) async fn of(&self, id: Id) -> Result<Vec<(Id, Meta, H::Envelope)>, H> {
         let mut letters = Vec::new();
         for number in 0.. {
             let place = place(id, number);
-            let Some((_, envelope)) = find(self.0, place).await? else { break };
-            letters.push((place, envelope));
+            let Some((meta, envelope)) = find(self.0, place).await? else { break };
+            letters.push((place, meta, envelope));
         }
         Ok(letters)
-    }
-
-    /// The id under which a dead letter is queued again, always the same for this one. It is another one than that of the
-    /// message: whoever has refused the message may know its id, and take the next request for a repeat.
-    pub(super) async fn id_to_queue(&self, place: Id) -> Result<Id, H> {
-        let (meta, _) = self.0.get_whole(&place).await?;
-        let name = [&b"again"[..], &meta.timestamp.to_bits().to_be_bytes()].concat();
-        Ok(Id::new_v5(place, &name))
     }
 
     pub(super) async fn remove(&self, place: Id) -> Result<(), H> {
         self.0.remove(&place).await
     }
+}
+
+/// The id under which a dead letter is queued again, always the same for this one. It is another one than that of the
+/// message: whoever has refused the message may know its id, and take the next request for a repeat.
+pub(super) fn id_to_queue(place: Id, letter: &Meta) -> Id {
+    let name = [&b"again"[..], &letter.timestamp.to_bits().to_be_bytes()].concat();
+    Id::new_v5(place, &name)
 }
 
 fn place(id: Id, number: u32) -> Id {

@@ -167,9 +167,10 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 Command::GetOriginal(of) => self.get_meta(&of.id).await,
                 Command::LetGo(of) => self.tell_original(of).await,
                 Command::Remove => {
-                    let removed = self.queue.pooled(self.queue.storage.remove(&self.id())).await;
-                    self.has_record = removed.is_err();
-                    self.input(removed.map(|()| Input::Stored))
+                    let is_done = |meta: &Meta| self.state.is_done_with(meta);
+                    let removed = self.queue.pooled(self.queue.storage.remove_if(self.id(), is_done)).await;
+                    self.has_record = !matches!(removed, Ok(true) | Err(Error::NoSuchMessage(_)));
+                    self.input(removed.map(|removed| if removed { Input::Stored } else { Input::Changed(false) }))
                 }
                 Command::Pause(pause) => self.pause(pause).await,
             };
@@ -210,9 +211,10 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
 
     async fn get_meta(&mut self, id: &Id) -> Input {
         let meta = self.queue.pooled(self.queue.storage.get_meta(id)).await;
-        if let Ok(Some(Stored::Good(Meta { lease: Some(lease), .. }))) = &meta {
-            let is_foreign = lease.owner != self.settings.owner;
-            self.state.owner_is_gone = is_foreign && self.queue.shared.lock().owners.is_gone(&lease.owner);
+        if let Ok(Some(Stored::Good(Meta { lease, .. }))) = &meta {
+            let foreign = lease.as_ref().filter(|lease| lease.owner != self.settings.owner);
+            self.state.owner_is_gone =
+                foreign.is_some_and(|lease| self.queue.shared.lock().owners.is_gone(&lease.owner));
         }
         self.input(meta.map(|stored| match stored {
             None => Input::Meta(None),
@@ -240,7 +242,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let queue = self.queue;
         let is_alone = queue.shared.lock().alone.is_some();
         if !is_alone {
-            let alone = queue.storage.host().attempt_alone(&queue.settings().owner).await;
+            let alone = queue.storage.attempt_alone(&queue.settings().owner).await;
             queue.shared.lock().alone = alone;
         }
         self.unclaimed = Unclaimed::begin(&queue.shared);

@@ -13,7 +13,7 @@ use super::backoff::LONGEST_WAIT;
 use super::boxed::BoxError;
 use super::callback::{Policy, caught, caught_async};
 use super::command::Settings;
-use super::dead_letter::DeadLetters;
+use super::dead_letter::{DeadLetters, id_to_queue};
 use super::destinations::Destinations;
 use super::enqueue_error::{EnqueueError, Results};
 use super::enqueue_options::EnqueueOptions;
@@ -33,7 +33,7 @@ use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
-use crate::meta::{Meta, Notice};
+use crate::meta::{Change, Expect, Meta, Notice};
 use crate::millis;
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
@@ -298,11 +298,11 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         if let Some(dead_letter) = &self.options.dead_letter {
             let dead_letters = DeadLetters(dead_letter);
             // The first one goes last: by it the others are found.
-            for (place, envelope) in dead_letters.of(*id).await?.into_iter().rev() {
-                let again = dead_letters.id_to_queue(place).await?;
+            for (place, letter, envelope) in dead_letters.of(*id).await?.into_iter().rev() {
                 // If this ends before it is taken off, a repeat finds it here.
                 let soon = self.timer.wall() + RETRIED_AFTER;
-                ids.push(self.store(&envelope, again, Meta::new(soon)).await?);
+                ids.push(self.store(&envelope, id_to_queue(place, &letter), Meta::new(soon)).await?);
+                self.tell_no_more(*id, letter.attempts).await?;
                 dead_letters.remove(place).await?;
             }
         }
@@ -318,6 +318,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
         }
         let now = self.timer.wall();
+        if meta.claim(now).is_some() {
+            return Ok(*id);
+        }
         self.pooled(self.storage.set_timestamp(id, now)).await?;
         if meta.attempts > 0 {
             self.shared.update_now(&self.timer, |state| state.scheduler.flush_one(*id, now, meta.timestamp));
@@ -325,6 +328,18 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             self.put(*id, now, None);
         }
         Ok(*id)
+    }
+
+    /// Whom this attempt gave up is queued again, which tells of its own end: where nobody could be told yet, the message
+    /// would be kept and told of again.
+    async fn tell_no_more(&self, id: Id, attempt: u32) -> Result<(), H> {
+        let expect = Expect { untold: Some(Some(attempt)), ..Expect::default() };
+        let change = Change { expect, untold: Some(None), ..Change::default() };
+        match self.pooled(self.storage.change(&id, change)).await {
+            Ok(true) => self.make_due(id).await,
+            Ok(false) | Err(Error::NoSuchMessage(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Stores what the policies make of a message; the ids of all but the first follow from its id.
@@ -386,6 +401,11 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         self.pooled(self.storage.set_timestamp(&id, now)).await?;
         self.put(id, now, None);
         Ok(())
+    }
+
+    /// The time of the schedule.
+    pub(super) fn now(&self) -> f64 {
+        self.shared.lock_now(&self.timer).scheduler.now()
     }
 
     /// Schedules a message that was attempted so often; if that is not given, as often as is known.

@@ -147,6 +147,11 @@ impl Scheduler {
         self.clock.wall()
     }
 
+    /// The time of the schedule.
+    pub(super) fn now(&self) -> f64 {
+        self.clock.now()
+    }
+
     /// Whether attempts may begin.
     pub(super) fn open(&mut self, open: bool) {
         self.open = open;
@@ -155,6 +160,11 @@ impl Scheduler {
     /// How many attempts are under way that do not wait for a destination.
     fn in_attempt(&self) -> usize {
         self.under_way.len().saturating_sub(self.waiting.len())
+    }
+
+    /// Whether an attempt of this message is under way that does not wait for a destination.
+    pub(super) fn is_in_attempt(&self, id: Id) -> bool {
+        self.under_way.contains_key(&id) && self.waiting.get(id).is_none()
     }
 
     /// Whether no attempt of another message may begin before another one ends.

@@ -41,7 +41,7 @@ pub(super) struct State {
     pub(super) attempts_unclaimed: bool,
     /// How many attempts wait for the relay.
     pub(super) relaying: usize,
-    /// When their claims are looked at next, on the steady clock.
+    /// When their claims are looked at next, on the clock of the schedule: leases end while a machine sleeps.
     pub(super) renewal_at: f64,
 }
 

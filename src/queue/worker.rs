@@ -134,12 +134,13 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Queue<H,
     fn next_wake(&self, over: bool, pass: Option<&Pass>) -> f64 {
         let now = self.timer.steady();
         let (at, renews) = {
-            let state = &mut *self.shared.lock();
-            let renews = state.relaying > 0 && state.renewal_at <= now;
+            let state = &mut *self.shared.lock_now(&self.timer);
+            let on_schedule = state.scheduler.now();
+            let renews = state.relaying > 0 && state.renewal_at <= on_schedule;
             if renews {
-                state.renewal_at = now + self.settings().renewal_interval();
+                state.renewal_at = on_schedule + self.settings().renewal_interval();
             }
-            let renewal = if state.relaying > 0 { state.renewal_at } else { f64::INFINITY };
+            let renewal = if state.relaying > 0 { now + (state.renewal_at - on_schedule) } else { f64::INFINITY };
             let idle = state.scheduler.idle();
             let overdue = state.scheduler.overdue_in(self.overdue_after());
             let admits = state.scheduler.admits_in();

@@ -132,7 +132,7 @@ impl<H: Host> DictStorage<H> {
         .await
     }
 
-    pub(super) fn remember(&self, id: Id, meta: Meta, recipients: Option<usize>) {
+    pub(super) fn keep_in_cache(&self, id: Id, meta: Meta, recipients: Option<usize>) {
         if !self.host.is_sync()
             && let Some(version) = self.host.version_of(&meta)
         {

@@ -41,7 +41,7 @@ const write = (id) => (storage) => storage.write(anEnvelope(), 30, { id });
 
 /** @type {Record<string, Operation>} */
 export const OPERATIONS = {
-  'write under a drawn id': { run: (s) => s.write(anEnvelope(), 30), writes: true },
+  'write under a generated id': { run: (s) => s.write(anEnvelope(), 30), writes: true },
   'write under a new id': { run: write(NEW), writes: true, repeatable: true, about: NEW },
   'write under an id cut short': { run: write(CUT), writes: true, repeatable: true, about: CUT },
   'write under an id that is there': { run: write(WHOLE), commits: true, repeatable: true, about: WHOLE },
@@ -75,8 +75,8 @@ export const OPERATIONS = {
 export function listed({ envelope, meta }) {
   const storage = new DictStorage(envelope, meta);
   const messages = [...storage.load()].map(([timestamp, id]) => [id, timestamp, storage.get(id), meta.get(id).lease]);
-  // A drawn id is another one each time.
-  for (const message of messages) if (!/^0{31}/.test(message[0])) message[0] = 'drawn';
+  // A generated id is another one each time.
+  for (const message of messages) if (!/^0{31}/.test(message[0])) message[0] = 'generated';
   return JSON.stringify(messages.sort(([one], [other]) => (one < other ? -1 : 1)), (_, value) => value ?? 'none');
 }
 

@@ -29,6 +29,15 @@ impl AttemptState {
         meta.attempts == self.attempts && meta.lease.as_ref() == Some(&self.held)
     }
 
+    /// Whether this is the record of the message that this attempt is done with: by now another one may have its id.
+    pub(in crate::queue) fn is_done_with(&self, meta: &Meta) -> bool {
+        match (&self.unclaimed, &meta.lease) {
+            (Some(found), lease) => lease == found && meta.attempts == self.message.attempts,
+            (None, Some(lease)) => *lease == self.held,
+            (None, None) => self.next == Some(meta.timestamp) && meta.attempts == self.attempts,
+        }
+    }
+
     /// A change that only the owner can make.
     pub(super) fn fenced(&self) -> Change {
         let expect = match &self.unclaimed {

@@ -7,6 +7,7 @@ use futures_util::future::{Either, select};
 
 use super::Delivery;
 use crate::envelope::{EnvelopeHandle, NoticeOf};
+use crate::error::Error;
 use crate::host::{Host, Stored};
 use crate::id::Id;
 use crate::meta::{Failed, Meta};
@@ -84,7 +85,11 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
                 Input::Bounced(looks_itself)
             }
             Err(cause) => {
-                let input = if matches!(cause, Cause::Storage(_)) { Input::Failed } else { Input::Refused };
+                let input = match cause {
+                    Cause::Storage(Error::Invalid(_)) => Input::Refused, // as a policy or a factory made it
+                    Cause::Storage(_) => Input::Failed,
+                    _ => Input::Refused,
+                };
                 self.queue.emit(Some(self.id()), None, self.state.attempts(), Kind::Error(cause));
                 input
             }

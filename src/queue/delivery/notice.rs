@@ -4,7 +4,7 @@ use super::Delivery;
 use crate::envelope::{EnvelopeHandle, NoticeOf};
 use crate::error::Error;
 use crate::host::Host;
-use crate::meta::{Change, Expect};
+use crate::meta::{Change, Expect, Meta};
 use crate::queue::attempt::telling::SOON;
 use crate::queue::command::Input;
 use crate::queue::envelope::QueueEnvelope;
@@ -44,6 +44,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             let until = queue.timer.wall() + self.settings.keep_delivered;
             return queue.pooled(queue.storage.set_timestamp(&id, until)).await;
         }
-        queue.pooled(queue.storage.remove(&id)).await
+        let is_done = |meta: &Meta| meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty();
+        queue.pooled(queue.storage.remove_if(id, is_done)).await.map(drop)
     }
 }

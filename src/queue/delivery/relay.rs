@@ -25,8 +25,8 @@ const TIMED_OUT: &str = "4.4.7 the attempt took too long";
 
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) async fn relay(&mut self) -> Input {
+        let Some(envelope) = self.envelope.clone().filter(|_| !self.is_out_of_time()) else { return Input::Failed };
         self.report(Kind::Attempt);
-        let Some(envelope) = self.envelope.clone() else { return Input::Failed };
         if !self.state.is_resumed() {
             self.queue.relay.settled(self.id()); // an attempt that was cut off after its record heard of no end
         }
@@ -67,7 +67,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
     /// meanwhile.
     async fn wait_for<F: Future>(&mut self, mut relaying: Pin<&mut F>) -> Option<F::Output> {
         let queue = self.queue;
-        let mut claimed_at = queue.timer.steady();
+        let mut claimed_at = queue.now();
         let _relaying = self.begin_relaying(claimed_at);
         let mut out_of_time = pin!(async {
             match queue.options.attempt_timeout {
@@ -78,7 +78,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         loop {
             let mut notified = pin!(queue.shared.at_relay.notified());
             notified.as_mut().enable();
-            if queue.shared.lock().aborted > self.stops {
+            if self.is_out_of_time() {
                 return None;
             }
             let next = poll_fn(|cx| {
@@ -93,10 +93,10 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             if let Some(answered) = next.await {
                 return answered;
             }
-            if queue.timer.steady() - claimed_at < self.settings.renewal_interval() {
+            if queue.now() - claimed_at < self.settings.renewal_interval() {
                 continue;
             }
-            claimed_at = queue.timer.steady();
+            claimed_at = queue.now();
             let moment = self.moment();
             let Some(change) = self.state.renew(&self.settings, moment) else { continue };
             // A renewal under way ends before the outcome is stored.
@@ -119,6 +119,11 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 return answered;
             }
         }
+    }
+
+    /// Whether the queue was stopped, and waits for this attempt no more.
+    fn is_out_of_time(&self) -> bool {
+        self.queue.shared.lock().aborted > self.stops
     }
 
     /// Counts an attempt that waits for its relay from now on, until what this returns is dropped.
