@@ -1,7 +1,7 @@
 import { html, nothing, render } from 'lit-html';
 import { Demo } from './demo.js';
 import { History } from './history.js';
-import { takeDrops, takeFiles } from './intake.js';
+import { problemsAfter, takeDrops, takeFiles } from './intake.js';
 import { Offline } from './offline.js';
 import { openOutbox } from './outbox.js';
 import { isOpen } from './record.js';
@@ -15,6 +15,7 @@ import { inbox as inboxView } from './view/inbox.js';
 import { intro, stage } from './view/intro.js';
 import { attempt, icon, say } from './view/parts.js';
 
+/** @import { Problem } from './intake.js' */
 /** @import { Looking } from './view/board.js' */
 
 /** How often “in 5 s” is worded anew, in milliseconds. */
@@ -32,7 +33,7 @@ const editor = new Editor(store);
 
 /** @type {Looking} */
 let looking = { tab: 'all', words: '', shown: PAGE, open: linked() };
-/** @type {{ file: string, problem: string }[]} */
+/** @type {Problem[]} */
 let problems = [];
 let progress = '';
 let charted = false;
@@ -103,15 +104,15 @@ function linked() {
 /** @param {File[]} files */
 async function take(files) {
   if (files.length === 0) return;
-  const result = await takeFiles(store, files, (done) => {
+  const { queued, problems: found } = await takeFiles(store, files, (done) => {
     progress = `Queuing: ${done} of ${count(files.length, 'file')}`;
     changed();
   });
   progress = '';
-  problems = result.problems;
+  problems = problemsAfter(problems, files, found);
   changed();
   void offline.wish();
-  say(`${count(result.queued, 'message')} queued${problems.length > 0 ? `, ${problems.length} not` : ''}`);
+  say(`${count(queued, 'message')} queued${found.length > 0 ? `, ${count(found.length, 'file')} not` : ''}`);
 }
 
 /** Has what waits sent in the background, should this page be closed. */
