@@ -135,14 +135,6 @@ input.addEventListener('change', () => {
   input.value = ''; // the same file may be chosen again
 });
 takeDrops((files) => (editor.isOpen ? editor.attach(files) : void take(files)));
-document.addEventListener('keydown', (event) => {
-  const { key, target, ctrlKey, metaKey, altKey } = event;
-  const typing = target instanceof Element && target.closest('input, textarea, select, dialog');
-  if (typing || ctrlKey || metaKey || altKey || !['c', '/'].includes(key)) return;
-  event.preventDefault();
-  if (key === 'c') editor.write();
-  else document.getElementById('search')?.focus();
-});
 addEventListener('hashchange', () => look({ open: linked() }));
 outbox.queue.addEventListener('queued', () => void offline.wish());
 store.addEventListener('settings', obey);

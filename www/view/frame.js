@@ -35,6 +35,5 @@ export function footer(store, offlineState) {
         ${space && !space.persisted && persistAnswer === undefined ? html`<button type="button" id="persist" class="button is-small is-quiet"
           @click=${() => attempt(() => store.persist())}>Ask it to keep them</button>` : nothing}</p>
       <p id="offline-state">${offlineState}</p>
-      <p>Keys: <kbd>c</kbd> writes a mail, <kbd>/</kbd> searches.</p>
     </footer>`;
 }

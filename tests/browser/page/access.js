@@ -74,6 +74,18 @@ export function access(pageTest) {
     await page.says('.timeline', 'Delivered');
     assert.ok(await tab.look(() => document.activeElement?.matches('.letter-open')));
   });
+
+  // Such a key would also act on a word that is spoken to the browser, and on a slip (WCAG 2.1.4).
+  pageTest('no single key does anything where nobody types', async ({ open }) => {
+    const page = await open();
+    await page.until(() => document.querySelector('#write') && document.querySelector('#search'));
+    const found = await page.tab.look(() => [...'abcdefghijklmnopqrstuvwxyz0123456789/?.,'].filter((key) => {
+      const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+      document.body.dispatchEvent(event);
+      return event.defaultPrevented || document.activeElement !== document.body || document.querySelector('dialog[open]');
+    }));
+    assert.deepEqual(found, []);
+  });
 }
 
 /** @type {Record<string, object>} */
