@@ -135,6 +135,10 @@ input.addEventListener('change', () => {
   input.value = ''; // the same file may be chosen again
 });
 takeDrops((files) => (editor.isOpen ? editor.attach(files) : void take(files)));
+document.querySelector('.skip')?.addEventListener('click', (event) => {
+  event.preventDefault(); // the address of the page goes on naming the opened message
+  document.getElementById('outbox-title')?.focus();
+});
 addEventListener('hashchange', () => look({ open: linked() }));
 outbox.queue.addEventListener('queued', () => void offline.wish());
 store.addEventListener('settings', obey);
