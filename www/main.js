@@ -9,6 +9,7 @@ import { Store } from './store.js';
 import { PAGE, outbox as outboxView } from './view/board.js';
 import { Editor } from './view/editor.js';
 import { chart } from './view/chart.js';
+import { keepFocus } from './view/focus.js';
 import { count } from './view/format.js';
 import { footer, notices } from './view/frame.js';
 import { inbox as inboxView } from './view/inbox.js';
@@ -53,7 +54,7 @@ function changed() {
   drawn = false;
   setTimeout(() => {
     drawn = true;
-    draw();
+    keepFocus(app, draw);
   }, FRAME);
 }
 

@@ -28,7 +28,7 @@ export function footer(store, offlineState) {
   const { space, persistAnswer } = store;
   return html`
     <footer class="page-footer">
-      <h2 class="visually-hidden">This browser</h2>
+      <h2 class="visually-hidden" tabindex="-1">This browser</h2>
       <p id="space">${space?.usage === undefined ? nothing : `${fileSize(space.usage)} are kept in this browser. `}${
         space?.persisted ? 'The browser keeps them until you remove them.' : 'The browser may clear them when space runs out.'}
         ${persistAnswer === false ? html`<strong>The browser was asked to keep them, and has refused.</strong>` : nothing}
