@@ -53,6 +53,15 @@ export const STEPS = /** @type {[Step, string, string][]} */ ([
 ]);
 const KEPT = 'outbox-demo';
 
+/** What this tab has kept of a demo; nothing where the browser lets the page keep no data. @returns {State | undefined} */
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? 'null') ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Runs the demo; a reload of the page is a part of it. Events: `change`. */
 export class Demo extends EventTarget {
   #store;
@@ -72,8 +81,7 @@ export class Demo extends EventTarget {
     super();
     this.#store = store;
     this.#flush = flush;
-    const kept = sessionStorage.getItem(KEPT);
-    if (kept) this.state = JSON.parse(kept);
+    this.state = kept();
     // A page that was reloaded before its time goes on only from where a reload belongs.
     if (this.state && !['reload', 'done', 'stopped'].includes(this.state.step)) [this.#left, this.state] = [this.state, undefined];
   }

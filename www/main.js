@@ -11,7 +11,7 @@ import { Editor } from './view/editor.js';
 import { chart } from './view/chart.js';
 import { keepFocus } from './view/focus.js';
 import { count } from './view/format.js';
-import { footer, notices } from './view/frame.js';
+import { footer, notices, unusable } from './view/frame.js';
 import { inbox as inboxView } from './view/inbox.js';
 import { intro, stage } from './view/intro.js';
 import { attempt, icon, say } from './view/parts.js';
@@ -61,26 +61,29 @@ function changed() {
 function draw() {
   render(html`
     ${notices(store, { waiting: offline.waiting, take: offline.take })}
-    <header>${intro(demo, () => editor.write())}</header>
-    <main>
-      ${stage(demo)}
-      ${progress ? html`<p class="notice-line" role="status">${progress}</p>` : nothing}
-      ${problems.length > 0 ? html`<section class="problems" role="alert" aria-labelledby="problems-title">
-        <h2 id="problems-title">${count(problems.length, 'file')} could not be queued</h2>
-        <ul id="problem-list">${problems.map(({ file, problem }) => html`<li>${icon('warning')}<span><strong>${file}</strong> ${problem}.</span></li>`)}</ul>
-        <button type="button" class="button is-small" @click=${dismiss}>Dismiss</button></section>` : nothing}
-      <div class="board">
-        <div class="column">${outboxView(store, looking, {
-          look, choose: () => input.click(), edit: (message) => attempt(() => editor.edit(message)),
-        })}
-        ${chart(store, charted, (opened) => {
-          charted = opened;
-          changed();
-        })}</div>
-        ${inboxView(store.otherSide)}
-      </div>
-    </main>
+    <header>${intro(demo, { write: () => editor.write(), unusable: store.unusable })}</header>
+    <main>${store.unusable ? unusable(store) : lists()}</main>
     ${footer(store, offline.state)}`, app);
+}
+
+function lists() {
+  return html`
+    ${stage(demo)}
+    ${progress ? html`<p class="notice-line" role="status">${progress}</p>` : nothing}
+    ${problems.length > 0 ? html`<section class="problems" role="alert" aria-labelledby="problems-title">
+      <h2 id="problems-title">${count(problems.length, 'file')} could not be queued</h2>
+      <ul id="problem-list">${problems.map(({ file, problem }) => html`<li>${icon('warning')}<span><strong>${file}</strong> ${problem}.</span></li>`)}</ul>
+      <button type="button" class="button is-small" @click=${dismiss}>Dismiss</button></section>` : nothing}
+    <div class="board">
+      <div class="column">${outboxView(store, looking, {
+        look, choose: () => input.click(), edit: (message) => attempt(() => editor.edit(message)),
+      })}
+      ${chart(store, charted, (opened) => {
+        charted = opened;
+        changed();
+      })}</div>
+      ${inboxView(store.otherSide)}
+    </div>`;
 }
 
 /** @param {Partial<Looking>} changes */
@@ -104,7 +107,7 @@ function linked() {
 
 /** @param {File[]} files */
 async function take(files) {
-  if (files.length === 0) return;
+  if (files.length === 0 || store.unusable) return;
   const { queued, problems: found } = await takeFiles(store, files, (done) => {
     progress = `Queuing: ${done} of ${count(files.length, 'file')}`;
     changed();
@@ -158,4 +161,4 @@ await store.open();
 wishIfWaiting();
 draw();
 document.getElementById(`m-${looking.open}`)?.scrollIntoView();
-void demo.resume();
+if (!store.unusable) void demo.resume();

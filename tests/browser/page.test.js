@@ -1,5 +1,6 @@
 import { onPage } from '../support/page.js';
 import { access } from './page/access.js';
+import { data } from './page/data.js';
 import { focus } from './page/focus.js';
 import { offline } from './page/offline.js';
 import { outcomes } from './page/outcomes.js';
@@ -11,6 +12,7 @@ onPage('The page', (pageTest, engine) => {
   outcomes(pageTest);
   tabs(pageTest);
   focus(pageTest);
+  data(pageTest);
   offline(pageTest);
   if (engine !== 'Chromium') return; // nothing of these hangs on the engine, or they need its devtools
   site(pageTest);
