@@ -1,4 +1,5 @@
 import { html, nothing, render } from 'lit-html';
+import { BeforeDemo } from './before-demo.js';
 import { Demo } from './demo.js';
 import { History } from './history.js';
 import { problemsAfter, takeDrops, takeFiles } from './intake.js';
@@ -28,7 +29,7 @@ const outbox = openOutbox();
 const history = new History('tab');
 history.follow(outbox.queue);
 const store = new Store(outbox, history);
-const demo = new Demo(store, () => outbox.queue.flush());
+const demo = new Demo(store, new BeforeDemo(history), () => outbox.queue.flush());
 const offline = new Offline();
 const editor = new Editor(store);
 
