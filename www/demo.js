@@ -1,3 +1,4 @@
+/** @import { BeforeDemo } from './before-demo.js' */
 /** @import { Store } from './store.js' */
 import { compose } from './compose.js';
 import { isOpen } from './record.js';
@@ -37,9 +38,7 @@ const SLOW = 900;
  *
  * @typedef {{ lost: number, twice: number, people: number, arrived: number, refused: number }} Verdict
  *
- * `sending` is whether mail was sent before.
- *
- * @typedef {{ step: Step, keys: string[], sending: boolean, verdict?: Verdict, problem?: string }} State
+ * @typedef {{ step: Step, keys: string[], verdict?: Verdict, problem?: string }} State
  */
 
 export const STEPS = /** @type {[Step, string, string][]} */ ([
@@ -53,49 +52,59 @@ export const STEPS = /** @type {[Step, string, string][]} */ ([
 ]);
 const KEPT = 'outbox-demo';
 
+/** What this tab has kept of a demo; nothing where the browser lets the page keep no data. @returns {State | undefined} */
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? 'null') ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Runs the demo; a reload of the page is a part of it. Events: `change`. */
 export class Demo extends EventTarget {
   #store;
+  #before;
   #flush;
   /** @type {Worker | undefined} */
   #worker;
   /** @type {State | undefined} */
   state;
-  /** What was begun, and then left in the middle. @type {State | undefined} */
-  #left;
 
   /**
    * @param {Store} store
+   * @param {BeforeDemo} before
    * @param {() => Promise<unknown>} flush lets everything that was deferred be tried at once
    */
-  constructor(store, flush) {
+  constructor(store, before, flush) {
     super();
     this.#store = store;
+    this.#before = before;
     this.#flush = flush;
-    const kept = sessionStorage.getItem(KEPT);
-    if (kept) this.state = JSON.parse(kept);
+    this.state = kept();
     // A page that was reloaded before its time goes on only from where a reload belongs.
-    if (this.state && !['reload', 'done', 'stopped'].includes(this.state.step)) [this.#left, this.state] = [this.state, undefined];
+    if (this.state && !['reload', 'done', 'stopped'].includes(this.state.step)) this.state = undefined;
   }
 
   get running() {
     return this.state !== undefined && !['done', 'stopped'].includes(this.state.step);
   }
 
-  /** Goes on after the reload that is a part of the demo; after any other one, nothing stays as the demo has set it. */
+  /** Goes on after the reload that is a part of the demo; otherwise nothing stays as a demo has set it. */
   async resume() {
-    if (this.#left) await this.#restore(this.#left);
     if (this.state?.step === 'reload') await this.#guard(() => this.#afterReload());
+    else await this.#before.inherit();
   }
 
   async run() {
-    if (!this.running) await this.#guard(() => this.#beforeReload());
+    if (this.running) return;
+    this.#go({ step: 'send', keys: [] });
+    await this.#guard(() => this.#beforeReload());
   }
 
   async #beforeReload() {
     const store = this.#store;
-    const { sending } = store.settings;
-    this.#go({ step: 'send', keys: [], sending });
+    await this.#before.note();
     await store.set({ sending: false });
     await clearInbox();
     await setDials({ slow: SLOW });
@@ -122,6 +131,7 @@ export class Demo extends EventTarget {
     this.#go({ ...this.#now, keys });
     await this.#until(() => store.message(keys[3])?.state === 'deferred');
 
+    await this.#before.note({ reloads: true });
     this.#go({ ...this.#now, step: 'reload' });
     location.reload();
   }
@@ -129,8 +139,10 @@ export class Demo extends EventTarget {
   async #afterReload() {
     const { keys } = this.#now;
     const store = this.#store;
+    await this.#before.note();
     await this.#until(() => store.message(keys[3]) !== undefined);
     this.#go({ ...this.#now, step: 'back' });
+    await store.set({ sending: true }); // where the reload took long, another tab has put this back
     await setDials({ away: false });
     await this.#until(() => {
       if (this.#isSettled(keys)) return true;
@@ -138,14 +150,8 @@ export class Demo extends EventTarget {
       return false;
     });
     const verdict = await this.#count(keys);
-    await this.#restore(this.#now);
+    await this.#before.putBack();
     this.#go({ ...this.#now, step: 'done', verdict });
-  }
-
-  /** @param {State} state */
-  async #restore({ sending }) {
-    await this.#store.set({ sending }).catch(() => {});
-    await setDials({ slow: 0, away: false }).catch(() => {});
   }
 
   /** @param {string[]} keys */
@@ -178,13 +184,15 @@ export class Demo extends EventTarget {
 
   /** @param {() => Promise<void>} work */
   async #guard(work) {
-    try {
-      await work();
-    } catch (error) {
-      this.#worker?.terminate();
-      await this.#restore(this.#now);
-      this.#go({ ...this.#now, step: 'stopped', keys: [], problem: error instanceof Error ? error.message : String(error) });
-    }
+    await this.#before.hold(async () => {
+      try {
+        await work();
+      } catch (error) {
+        this.#worker?.terminate();
+        await this.#before.putBack().catch(() => {}); // the note stays for the next page
+        this.#go({ ...this.#now, step: 'stopped', keys: [], problem: error instanceof Error ? error.message : String(error) });
+      }
+    });
   }
 
   get #now() {

@@ -19,12 +19,7 @@ const TYPES = /** @type {const} */ (['queued', 'attempt', 'delivered', 'deferred
  * history, or `settings`.
  */
 export class History extends EventTarget {
-  #db = openDB('outbox-history', 1, {
-    upgrade(db) {
-      db.createObjectStore('records', { keyPath: 'key' });
-      db.createObjectStore('settings');
-    },
-  });
+  #db = openDatabase();
   #channel = new BroadcastChannel('outbox-history');
   /** @type {Who} */
   who;
@@ -40,6 +35,11 @@ export class History extends EventTarget {
     // The lock ends with its tab: so others know whose claims nobody will end.
     void navigator.locks?.request(lockOf(this.who), () => new Promise(() => {}));
     this.#channel.addEventListener('message', ({ data }) => this.#tell(data));
+  }
+
+  /** Rejects where the browser opens no database. */
+  async open() {
+    await this.#db;
   }
 
   /**
@@ -205,3 +205,13 @@ export class History extends EventTarget {
 
 /** @param {Who} who */
 export const lockOf = ({ name }) => `outbox-page:${name}`;
+
+/** Some browsers throw at once where a site may keep nothing: here that is a rejection too. */
+async function openDatabase() {
+  return openDB('outbox-history', 1, {
+    upgrade(db) {
+      db.createObjectStore('records', { keyPath: 'key' });
+      db.createObjectStore('settings');
+    },
+  });
+}

@@ -13,8 +13,27 @@ const AT_ONCE = 8;
  */
 const inPart = new Map();
 
+/**
+ * A file that could not be queued, or only in part. `same` is the same text when the same file is added again.
+ *
+ * @typedef {{ file: string, same: string, problem: string }} Problem
+ */
+
 /** @param {File} file */
 const sameFile = ({ name, size, lastModified }) => JSON.stringify([name, size, lastModified]);
+
+/**
+ * The problems that nobody has dismissed yet, and those of files that were added then. Of a file that was added again only
+ * the new one is left.
+ *
+ * @param {Problem[]} unread
+ * @param {File[]} files
+ * @param {Problem[]} problems
+ */
+export function problemsAfter(unread, files, problems) {
+  const again = new Set(files.map(sameFile));
+  return [...unread.filter(({ same }) => !again.has(same)), ...problems];
+}
 
 /**
  * Queues what is in files.
@@ -22,21 +41,22 @@ const sameFile = ({ name, size, lastModified }) => JSON.stringify([name, size, l
  * @param {Store} store
  * @param {File[]} files
  * @param {(done: number) => void} progress
- * @returns {Promise<{ queued: number, problems: { file: string, problem: string }[] }>}
+ * @returns {Promise<{ queued: number, problems: Problem[] }>}
  */
 export async function takeFiles(store, files, progress) {
-  /** @type {{ file: string, problem: string }[]} */
+  /** @type {Problem[]} */
   const problems = [];
   const left = files.values();
   let [done, queued] = [0, 0];
   const work = async () => {
     for (const file of left) {
+      const add = (/** @type {string} */ problem) => problems.push({ file: file.name, same: sameFile(file), problem });
       try {
         const bytes = new Uint8Array(await file.arrayBuffer());
         const problem = await takeMessages(store, sameFile(file), readFile(bytes, file.name), () => queued++);
-        if (problem) problems.push({ file: file.name, problem });
+        if (problem) add(problem);
       } catch (error) {
-        problems.push({ file: file.name, problem: error instanceof EmlError ? error.message : `could not be queued: ${textOf(error)}` });
+        add(error instanceof EmlError ? error.message : `could not be queued: ${textOf(error)}`);
       }
       progress(++done);
     }

@@ -1,7 +1,8 @@
 import { html, nothing, render } from 'lit-html';
+import { BeforeDemo } from './before-demo.js';
 import { Demo } from './demo.js';
 import { History } from './history.js';
-import { takeDrops, takeFiles } from './intake.js';
+import { problemsAfter, takeDrops, takeFiles } from './intake.js';
 import { Offline } from './offline.js';
 import { openOutbox } from './outbox.js';
 import { isOpen } from './record.js';
@@ -9,12 +10,14 @@ import { Store } from './store.js';
 import { PAGE, outbox as outboxView } from './view/board.js';
 import { Editor } from './view/editor.js';
 import { chart } from './view/chart.js';
+import { keepFocus } from './view/focus.js';
 import { count } from './view/format.js';
-import { footer, notices } from './view/frame.js';
+import { footer, notices, unusable } from './view/frame.js';
 import { inbox as inboxView } from './view/inbox.js';
 import { intro, stage } from './view/intro.js';
 import { attempt, icon, say } from './view/parts.js';
 
+/** @import { Problem } from './intake.js' */
 /** @import { Looking } from './view/board.js' */
 
 /** How often “in 5 s” is worded anew, in milliseconds. */
@@ -26,13 +29,13 @@ const outbox = openOutbox();
 const history = new History('tab');
 history.follow(outbox.queue);
 const store = new Store(outbox, history);
-const demo = new Demo(store, () => outbox.queue.flush());
+const demo = new Demo(store, new BeforeDemo(history), () => outbox.queue.flush());
 const offline = new Offline();
 const editor = new Editor(store);
 
 /** @type {Looking} */
 let looking = { tab: 'all', words: '', shown: PAGE, open: linked() };
-/** @type {{ file: string, problem: string }[]} */
+/** @type {Problem[]} */
 let problems = [];
 let progress = '';
 let charted = false;
@@ -52,33 +55,36 @@ function changed() {
   drawn = false;
   setTimeout(() => {
     drawn = true;
-    draw();
+    keepFocus(app, draw);
   }, FRAME);
 }
 
 function draw() {
   render(html`
     ${notices(store, { waiting: offline.waiting, take: offline.take })}
-    <header>${intro(demo, () => editor.write())}</header>
-    <main>
-      ${stage(demo)}
-      ${progress ? html`<p class="notice-line" role="status">${progress}</p>` : nothing}
-      ${problems.length > 0 ? html`<section class="problems" role="alert" aria-labelledby="problems-title">
-        <h2 id="problems-title">${count(problems.length, 'file')} could not be queued</h2>
-        <ul id="problem-list">${problems.map(({ file, problem }) => html`<li>${icon('warning')}<span><strong>${file}</strong> ${problem}.</span></li>`)}</ul>
-        <button type="button" class="button is-small" @click=${dismiss}>Dismiss</button></section>` : nothing}
-      <div class="board">
-        <div class="column">${outboxView(store, looking, {
-          look, choose: () => input.click(), edit: (message) => attempt(() => editor.edit(message)),
-        })}
-        ${chart(store, charted, (opened) => {
-          charted = opened;
-          changed();
-        })}</div>
-        ${inboxView(store.otherSide)}
-      </div>
-    </main>
+    <header>${intro(demo, { write: () => editor.write(), unusable: store.unusable })}</header>
+    <main>${store.unusable ? unusable(store) : lists()}</main>
     ${footer(store, offline.state)}`, app);
+}
+
+function lists() {
+  return html`
+    ${stage(demo)}
+    ${progress ? html`<p class="notice-line" role="status">${progress}</p>` : nothing}
+    ${problems.length > 0 ? html`<section class="problems" role="alert" aria-labelledby="problems-title">
+      <h2 id="problems-title">${count(problems.length, 'file')} could not be queued</h2>
+      <ul id="problem-list">${problems.map(({ file, problem }) => html`<li>${icon('warning')}<span><strong>${file}</strong> ${problem}.</span></li>`)}</ul>
+      <button type="button" class="button is-small" @click=${dismiss}>Dismiss</button></section>` : nothing}
+    <div class="board">
+      <div class="column">${outboxView(store, looking, {
+        look, choose: () => input.click(), edit: (message) => attempt(() => editor.edit(message)),
+      })}
+      ${chart(store, charted, (opened) => {
+        charted = opened;
+        changed();
+      })}</div>
+      ${inboxView(store.otherSide)}
+    </div>`;
 }
 
 /** @param {Partial<Looking>} changes */
@@ -102,16 +108,16 @@ function linked() {
 
 /** @param {File[]} files */
 async function take(files) {
-  if (files.length === 0) return;
-  const result = await takeFiles(store, files, (done) => {
+  if (files.length === 0 || store.unusable) return;
+  const { queued, problems: found } = await takeFiles(store, files, (done) => {
     progress = `Queuing: ${done} of ${count(files.length, 'file')}`;
     changed();
   });
   progress = '';
-  problems = result.problems;
+  problems = problemsAfter(problems, files, found);
   changed();
   void offline.wish();
-  say(`${count(result.queued, 'message')} queued${problems.length > 0 ? `, ${problems.length} not` : ''}`);
+  say(`${count(queued, 'message')} queued${found.length > 0 ? `, ${count(found.length, 'file')} not` : ''}`);
 }
 
 /** Has what waits sent in the background, should this page be closed. */
@@ -134,13 +140,9 @@ input.addEventListener('change', () => {
   input.value = ''; // the same file may be chosen again
 });
 takeDrops((files) => (editor.isOpen ? editor.attach(files) : void take(files)));
-document.addEventListener('keydown', (event) => {
-  const { key, target, ctrlKey, metaKey, altKey } = event;
-  const typing = target instanceof Element && target.closest('input, textarea, select, dialog');
-  if (typing || ctrlKey || metaKey || altKey || !['c', '/'].includes(key)) return;
-  event.preventDefault();
-  if (key === 'c') editor.write();
-  else document.getElementById('search')?.focus();
+document.querySelector('.skip')?.addEventListener('click', (event) => {
+  event.preventDefault(); // the address of the page goes on naming the opened message
+  document.getElementById('outbox-title')?.focus();
 });
 addEventListener('hashchange', () => look({ open: linked() }));
 outbox.queue.addEventListener('queued', () => void offline.wish());
@@ -160,4 +162,4 @@ await store.open();
 wishIfWaiting();
 draw();
 document.getElementById(`m-${looking.open}`)?.scrollIntoView();
-void demo.resume();
+if (!store.unusable) void demo.resume();

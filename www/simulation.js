@@ -70,11 +70,13 @@ export class Simulation {
     return json(200, {});
   }
 
-  /** Those who ask while it is saved share the next time. */
+  /** Those who ask while it is saved share the next time. Whoever comes after a save that has failed saves again. */
   async #save() {
     this.#next ??= this.#saved.then(() => {
       this.#next = undefined;
-      return (this.#saved = this.#put());
+      const put = this.#put();
+      this.#saved = put.catch(() => {}); // those who wait for this one hear of it
+      return put;
     });
     return this.#next;
   }

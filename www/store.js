@@ -1,18 +1,17 @@
 /** @import { Envelope } from 'slimta-queue-dict' */
 /** @import { History, Settings } from './history.js' */
-/** @import { Recipient, Record } from './record.js' */
+/** @import { MessageState } from './message-state.js' */
+/** @import { Record } from './record.js' */
 import { Actions } from './actions.js';
 import { lockOf } from './history.js';
 import { originOf } from './mail.js';
+import { stateOf, tabOf } from './message-state.js';
 import { OtherSide } from './other-side.js';
 import { isOpen, newRecord } from './record.js';
 import { Records } from './records.js';
+import { whyClosed, whyUnread } from './trouble.js';
 
 /**
- * What became of a message as a whole; `elsewhere` is one that another tab or worker sends.
- *
- * @typedef {'waiting' | 'sending' | 'elsewhere' | 'deferred' | 'failed' | 'delivered' | 'cancelled' | 'unseen'} MessageState
- *
  * A record, and what the queue says of it now.
  *
  * @typedef {Record & { state: MessageState, letters: string[] }} Message
@@ -25,7 +24,7 @@ import { Records } from './records.js';
  * @property {string} id
  */
 
-/** How long to wait before everything is listed again while others send, in milliseconds. */
+/** How long to wait before everything is listed again while others send, or it could not be, in milliseconds. */
 const AGAIN = 2_000;
 /** The least time from the end of a list to the beginning of the next one, in milliseconds. */
 const REST = 250;
@@ -66,7 +65,10 @@ export class Store extends EventTarget {
   space;
   /** What the browser said when it was asked to keep the data. @type {boolean | undefined} */
   persistAnswer;
+  /** What goes wrong, in words for people. */
   trouble = '';
+  /** Whether nothing works before the page is loaded anew. */
+  unusable = false;
 
   /**
    * @param {ReturnType<import('./outbox.js').openOutbox>} outbox
@@ -80,6 +82,17 @@ export class Store extends EventTarget {
   }
 
   async open() {
+    try {
+      await this.#open();
+    } catch (error) {
+      this.unusable = true;
+      this.trouble = whyClosed(error);
+    }
+    this.changed();
+  }
+
+  async #open() {
+    await this.#history.open();
     this.#history.addEventListener('change', (event) => {
       const { keys = [], records, settings } = /** @type {CustomEvent} */ (event).detail;
       void this.#read(keys, records);
@@ -103,7 +116,6 @@ export class Store extends EventTarget {
     await this.#readSettings();
     await this.#list();
     this.ready = true;
-    this.changed();
     this.otherSide.open();
     void this.#readSpace();
   }
@@ -159,6 +171,7 @@ export class Store extends EventTarget {
   }
 
   async #list() {
+    if (this.unusable) return;
     this.#listing = true;
     this.#listAgain = false;
     const began = Date.now();
@@ -181,7 +194,7 @@ export class Store extends EventTarget {
       this.#alive = await this.#history.alive();
       for (const key of new Set([...this.#records.keys(), ...listed.keys()])) this.#merge(key);
     } catch (error) {
-      this.trouble = `The queue cannot be read: ${error instanceof Error ? error.message : error}`;
+      this.trouble = whyUnread(error);
     }
     this.#listing = false;
     this.#listEnded = Date.now();
@@ -192,7 +205,7 @@ export class Store extends EventTarget {
       this.#merged.get(key)?.state === 'waiting' && all.some(({ state }) => state === 'sending')));
     if (abandoned) this.dispatchEvent(new Event('abandoned'));
     const others = [...this.#merged.values()].some(({ state }) => state === 'elsewhere' || state === 'unseen');
-    if (others || abandoned) this.#listIn(AGAIN);
+    if (others || abandoned || this.trouble) this.#listIn(AGAIN);
   }
 
   /**
@@ -271,21 +284,8 @@ export class Store extends EventTarget {
         if (!held) sending = undefined;
       }
     }
-    const state = this.#stateOf(recipients, sending);
+    const state = stateOf(recipients, sending, this.#history.who);
     this.#merged.set(key, { ...record, recipients, due, attempts, sending, letters, state });
-  }
-
-  /**
-   * @param {Recipient[]} recipients
-   * @param {Record['sending']} sending
-   * @returns {MessageState}
-   */
-  #stateOf(recipients, sending) {
-    const states = new Set(recipients.map(({ state }) => state));
-    if (states.has('trying')) return sending?.name === this.#history.who.name ? 'sending' : 'elsewhere';
-    if (states.has('failed')) return 'failed';
-    for (const state of /** @type {const} */ (['deferred', 'waiting', 'unseen', 'cancelled'])) if (states.has(state)) return state;
-    return 'delivered';
   }
 
   async #readSettings() {
@@ -297,14 +297,5 @@ export class Store extends EventTarget {
   async #readSpace() {
     this.space = await this.#outbox.host.estimate();
     this.changed();
-  }
-}
-
-/** Under which tab a message is. @param {MessageState} state */
-export function tabOf(state) {
-  switch (state) {
-    case 'elsewhere': return 'sending';
-    case 'unseen': case 'cancelled': return 'all';
-    default: return state;
   }
 }

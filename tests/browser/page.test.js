@@ -1,5 +1,7 @@
 import { onPage } from '../support/page.js';
 import { access } from './page/access.js';
+import { data } from './page/data.js';
+import { focus } from './page/focus.js';
 import { offline } from './page/offline.js';
 import { outcomes } from './page/outcomes.js';
 import { pictures } from './page/pictures.js';
@@ -9,6 +11,8 @@ import { tabs } from './page/tabs.js';
 onPage('The page', (pageTest, engine) => {
   outcomes(pageTest);
   tabs(pageTest);
+  focus(pageTest);
+  data(pageTest);
   offline(pageTest);
   if (engine !== 'Chromium') return; // nothing of these hangs on the engine, or they need its devtools
   site(pageTest);

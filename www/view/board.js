@@ -2,7 +2,7 @@
 import { html, nothing } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import { live } from 'lit-html/directives/live.js';
-import { tabOf } from '../store.js';
+import { tabOf } from '../message-state.js';
 import { count, fromNow, shortDate } from './format.js';
 import { details } from './message.js';
 import { STATES, badge, icon } from './parts.js';
@@ -62,7 +62,7 @@ export function outbox(store, looking, doings) {
         <label class="search"><span class="visually-hidden">Search</span><input type="search" id="search" placeholder="Search"
           .value=${live(looking.words)} @input=${(/** @type {any} */ { target }) => doings.look({ words: target.value, shown: PAGE })}></label>
       </div>
-      ${found.length === 0 ? html`<p class="empty">${store.ready ? emptyText(store, looking) : 'The queue is being read…'}</p>` : nothing}
+      ${found.length === 0 ? html`<p class="empty">${emptyText(store, looking)}</p>` : nothing}
       <ul class="letters" id="letters">${repeat(shown, ({ key }) => key, (message) => letter(store, message, looking, doings))}</ul>
       ${found.length > shown.length ? html`<button type="button" class="button show-more"
         @click=${() => doings.look({ shown: looking.shown + PAGE })}>Show more (${(found.length - shown.length).toLocaleString('en')} left)</button>` : nothing}
@@ -159,6 +159,8 @@ function matches({ subject, author, recipients }, words) {
  * @param {Looking} looking
  */
 function emptyText(store, looking) {
+  if (store.trouble) return 'The queue cannot be read.';
+  if (!store.ready) return 'The queue is being read…';
   if (looking.words) return 'No message has these words.';
   if (store.messages.length > 0) return 'No message is in this state.';
   return 'Write a mail, drop .eml files anywhere on this page, or run the demo. What is here stays when this page is closed.';

@@ -8,6 +8,13 @@ const KINDS = /** @type {const} */ ([['delivered', 'Delivered'], ['failed', 'Fai
 /** How many times of the history are drawn. */
 const POINTS = 40;
 const [WIDTH, HEIGHT] = [600, 140];
+/** Areas differ by their patterns too: not everybody sees their colours, and forced colours are all the same. */
+const FILLS = { delivered: 'currentcolor', failed: 'url(#stripes)', waiting: 'url(#lines)' };
+const PATTERNS = svg`<defs>
+  <pattern id="stripes" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+    <rect class="is-failed" width="5" height="8"></rect></pattern>
+  <pattern id="lines" width="8" height="4" patternUnits="userSpaceOnUse"><rect class="is-waiting" width="8" height="2"></rect></pattern>
+</defs>`;
 
 /** @typedef {{ time: number, waiting: number, delivered: number, failed: number }} Point people in each state at a time */
 
@@ -36,17 +43,21 @@ function drawing(points) {
     const below = points.map(({ time }, place) => `${x(time)},${y(floor[place])}`);
     points.forEach((point, place) => (floor[place] += point[kind]));
     const above = points.map(({ time }, place) => `${x(time)},${y(floor[place])}`);
-    return svg`<polygon class="is-${kind}" points=${[...above, ...below.reverse()].join(' ')}></polygon>`;
+    return svg`<polygon class="is-${kind}" fill=${FILLS[kind]} points=${[...above, ...below.reverse()].join(' ')}></polygon>`;
   });
   return html`
-    <svg class="drawing" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">${areas}</svg>
-    <p class="legend hint" aria-hidden="true"><span>${time.format(first)}</span>${KINDS.map(([kind, word]) => html`<span class="key is-${kind}">${word}</span>`)}<span>${time.format(last)}</span></p>
+    <svg class="drawing" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">${PATTERNS}${areas}</svg>
+    <p class="legend hint" aria-hidden="true"><span>${time.format(first)}</span>${KINDS.map(keyOf)}<span>${time.format(last)}</span></p>
     <div class="visually-hidden"><table>
       <caption>People by state over time</caption>
       <thead><tr><th scope="col">Time</th>${KINDS.map(([, word]) => html`<th scope="col">${word}</th>`)}</tr></thead>
       <tbody>${points.map((point) => html`<tr><th scope="row">${time.format(point.time)}</th>${KINDS.map(([kind]) => html`<td>${point[kind]}</td>`)}</tr>`)}</tbody>
     </table></div>`;
 }
+
+/** @param {typeof KINDS[number]} kind */
+const keyOf = ([kind, word]) => html`<span class="key">
+  <svg><rect class="is-${kind}" fill=${FILLS[kind]} width="100%" height="100%"></rect></svg>${word}</span>`;
 
 /**
  * @param {Message[]} messages

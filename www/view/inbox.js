@@ -27,7 +27,7 @@ export function inbox(otherSide) {
     <section class="inbox" aria-labelledby="inbox-title">
       <div class="section-head">
         <div>
-          <h2 id="inbox-title">Inbox</h2>
+          <h2 id="inbox-title" tabindex="-1">Inbox</h2>
           <p class="hint">What arrived at the other side${otherSide.inbox?.server ? html`, by SMTP at ${otherSide.inbox.server}` : nothing}.</p>
         </div>
         <dl class="figures">

@@ -12,9 +12,9 @@ const CODE = source.slice(source.indexOf('  const host ='), source.lastIndexOf('
  * Name, promise, how to install it, and the code that this page runs on.
  *
  * @param {Demo} demo
- * @param {() => void} write
+ * @param {{ write: () => void, unusable: boolean }} page
  */
-export const intro = (demo, write) => html`
+export const intro = (demo, { write, unusable }) => html`
   <section class="intro" aria-labelledby="promise">
     <div class="pitch">
       <p class="name">slimta-queue-dict</p>
@@ -24,9 +24,9 @@ export const intro = (demo, write) => html`
       <p class="install"><code>${INSTALL}</code><button type="button" class="icon-button" aria-label="Copy the command"
         @click=${copy}>${icon('copy')}</button></p>
       <div class="button-row">
-        <button type="button" id="run-demo" class="button is-primary is-large" ?disabled=${demo.running}
+        <button type="button" id="run-demo" class="button is-primary is-large" ?disabled=${demo.running || unusable}
           @click=${() => demo.run()}>${icon('play')}${demo.running ? 'The demo runs' : demo.state ? 'Run the demo again' : 'Run the demo'}</button>
-        <button type="button" id="write" class="button is-large" @click=${write}>${icon('pen')}Write a mail</button>
+        <button type="button" id="write" class="button is-large" ?disabled=${unusable} @click=${write}>${icon('pen')}Write a mail</button>
       </div>
     </div>
     <figure class="code">

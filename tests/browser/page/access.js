@@ -74,6 +74,39 @@ export function access(pageTest) {
     await page.says('.timeline', 'Delivered');
     assert.ok(await tab.look(() => document.activeElement?.matches('.letter-open')));
   });
+
+  pageTest('what was delivered, failed and waits differs in the chart by its pattern, also where colours are forced', async ({ open }) => {
+    const page = await open();
+    await page.write({ to: 'ana@example.org', subject: 'Drawn' });
+    await page.is('Drawn', 'delivered');
+    await page.press('#chart summary');
+    await page.until(() => document.querySelector('.drawing'));
+    const looks = (/** @type {string} */ selector) => page.tab.look((/** @type {string} */ selector) => (
+      [...document.querySelectorAll(selector)].map((area) => {
+        const { fill, color } = getComputedStyle(area);
+        return fill === color ? 'plain' : fill;
+      })), selector);
+    const areas = await looks('.drawing polygon');
+    assert.equal(new Set(areas).size, 3, areas.join());
+    assert.deepEqual(await looks('.key rect'), areas);
+    await page.tab.devtools('Emulation.setEmulatedMedia', { features: [{ name: 'forced-colors', value: 'active' }] });
+    assert.deepEqual(await looks('.key rect'), areas);
+    const colours = await page.tab.look(() => [...document.querySelectorAll('body, .drawing polygon, .key rect')].map((each) => getComputedStyle(each).color));
+    assert.equal(new Set(colours).size, 1, colours.join());
+    await page.tab.devtools('Emulation.setEmulatedMedia', { features: [] });
+  });
+
+  // Such a key would also act on a word that is spoken to the browser, and on a slip (WCAG 2.1.4).
+  pageTest('no single key does anything where nobody types', async ({ open }) => {
+    const page = await open();
+    await page.until(() => document.querySelector('#write') && document.querySelector('#search'));
+    const found = await page.tab.look(() => [...'abcdefghijklmnopqrstuvwxyz0123456789/?.,'].filter((key) => {
+      const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+      document.body.dispatchEvent(event);
+      return event.defaultPrevented || document.activeElement !== document.body || document.querySelector('dialog[open]');
+    }));
+    assert.deepEqual(found, []);
+  });
 }
 
 /** @type {Record<string, object>} */

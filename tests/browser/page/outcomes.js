@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { arrived, eventually } from '../../support/page.js';
 
+/** @import { PageTab } from '../../support/page.js' */
+
 /** @param {import('../../support/page.js').PageTest} pageTest */
 export function outcomes(pageTest) {
   pageTest('the demo ends its sender, reloads the page, and counts nobody lost and nobody twice', async ({ server, open }) => {
@@ -184,7 +186,38 @@ export function outcomes(pageTest) {
     await page.until(() => document.querySelectorAll('.letter').length === 3);
     await page.reload();
     await page.until(() => document.querySelector('#sending').checked);
-    await eventually(() => Object.keys(arrived(server)).length === 4);
-    assert.equal(server.arrivals.dials.slow, 0);
+    await eventually(() => Object.keys(arrived(server)).length === 4 && server.arrivals.dials.slow === 0);
   });
+
+  pageTest('files that cannot be queued stay in their list, each once, until somebody dismisses it', async ({ open }) => {
+    const page = await open();
+    await choose(page, { 'first.eml': 'Subject: To nobody\n\nText' });
+    await page.says('#problem-list', 'first.eml');
+    await choose(page, { 'second.eml': 'Subject: To nobody\n\nText', 'good.eml': 'To: ana@example.org\nSubject: Good\n\nText' });
+    await page.says('#problem-list', 'second.eml');
+    await page.is('Good', 'delivered');
+    await choose(page, { 'first.eml': 'Subject: To nobody\n\nText' });
+    await page.until(() => document.querySelector('#problem-list li:last-child strong')?.textContent === 'first.eml');
+    await page.says('#problems-title', '2 files could not be queued');
+    await page.press('.problems .button');
+    await page.until(() => !document.querySelector('.problems'));
+  });
+}
+
+/**
+ * Chooses files, as somebody does in the dialog of the browser.
+ *
+ * @param {PageTab} page
+ * @param {Record<string, string>} files their texts by their names
+ */
+async function choose(page, files) {
+  await page.until((files) => {
+    const input = document.querySelector('#file-input');
+    if (!input) return false;
+    const transfer = new DataTransfer();
+    for (const [name, text] of Object.entries(files)) transfer.items.add(new File([text], name, { lastModified: 1 }));
+    input.files = transfer.files;
+    input.dispatchEvent(new Event('change'));
+    return true;
+  }, files);
 }

@@ -30,4 +30,34 @@ export function site(pageTest) {
       await page.leave();
     }
   });
+
+  pageTest('where the service worker cannot save what has arrived, the mail is sent again, and arrives once', async ({ browser }) => {
+    const files = new Map(await freshFiles({ simulated: true }));
+    files.set('sw.js', `(${failOnce})();\n${Buffer.from(files.get('sw.js') ?? '')}`);
+    const { url, close } = await servedFiles(files);
+    const page = new PageTab(await browser.open(url), url);
+    try {
+      await page.opened();
+      await page.write({ to: 'ana@example.org', subject: 'Saved later' });
+      await page.is('Saved later', 'delivered');
+      await page.says('#arrived', '1');
+      assert.equal(await page.text('#twice'), '0');
+      await page.press('.letter-open');
+      await page.says('.timeline', 'Deferred');
+    } finally {
+      await close();
+      await page.leave();
+    }
+  });
+}
+
+/** Lets the first save of the other side fail, as where there is no room. */
+function failOnce() {
+  const { put } = IDBObjectStore.prototype;
+  let failed = false;
+  IDBObjectStore.prototype.put = function (...given) {
+    if (this.transaction.db.name !== 'outbox-simulation' || failed) return put.apply(this, given);
+    failed = true;
+    throw new DOMException('no room', 'QuotaExceededError');
+  };
 }

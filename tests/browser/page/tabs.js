@@ -21,6 +21,30 @@ export function tabs(pageTest) {
     assert.deepEqual(arrived(server), { 'Half way to ana@example.org': 1 });
   });
 
+  pageTest('the mail of a demo whose tab is closed in the middle is sent by another tab', async ({ server, open }) => {
+    const [one, other] = [await open(), await open()];
+    await one.press('#run-demo');
+    await other.until(() => document.querySelectorAll('.letter').length >= 3);
+    await one.tab.close();
+    await other.until(() => Number(document.querySelector('#arrived').textContent) >= 4);
+    await other.until(() => document.querySelector('#sending').checked);
+    await eventually(() => server.arrivals.dials.slow === 0);
+  });
+
+  pageTest('what was switched off before a demo is off again when its tab is left in the middle', async ({ server, open }) => {
+    const [one, other] = [await open(), await open()];
+    const { opened: arrives, open: letArrive } = gate();
+    server.arrivals.takeTime = () => arrives;
+    await other.fill('#sending', false);
+    await one.until(() => !document.querySelector('#sending').checked);
+    await one.press('#run-demo');
+    await other.until(() => document.querySelector('#sending').checked);
+    await one.leave();
+    await other.until(() => !document.querySelector('#sending').checked);
+    await eventually(() => server.arrivals.dials.slow === 0);
+    letArrive(undefined);
+  });
+
   pageTest(`two tabs and a worker send ${MANY} mails, each of them once, and show what arrived`, async ({ server, open }) => {
     const [one, other] = [await open(), await open()];
     await one.fill('#sending', false);
