@@ -415,6 +415,7 @@ export class Queue extends Target {
    */
   static async #enqueueBounce(queue, notice, id) {
     const stored = queue instanceof Queue ? await queue.#enqueue(notice, { id }) : await queue.enqueue(notice);
-    for (const [, id] of stored ?? []) if (id instanceof Error) throw id;
+    if (!Array.isArray(stored)) return; // another kind of queue may answer anything
+    for (const entry of stored) if (entry?.[1] instanceof Error) throw entry[1];
   }
 }

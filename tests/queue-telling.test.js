@@ -28,6 +28,23 @@ onEachStorage('A queue', (scene) => {
     });
   }
 
+  test('tells once, whatever another kind of queue answers that has taken the notice', async () => {
+    for (const answer of [{ name: 'job 1' }, true, 7, [1], [null], undefined]) {
+      let told = 0;
+      const bounceQueue = {
+        async enqueue() {
+          told++;
+          return answer;
+        },
+      };
+      const { queue, events } = scene.make({ attempt: () => refused }, { bounceQueue });
+      await queue.enqueue(message(['a']));
+      await queue.flush();
+      await queue.flush();
+      assert.deepEqual([told, await scene.left(), events.filter(({ type }) => type === 'error').length], [1, 0, 0], String(answer));
+    }
+  });
+
   test('tries to tell of a failure with each flush, which puts the next try off no longer and ends nothing', async () => {
     let isAway = true;
     const told = [];

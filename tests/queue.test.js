@@ -470,12 +470,19 @@ onEachStorage('A queue', (scene) => {
 });
 
 describe('A queue', () => {
-  test('reports a message that cannot be read, and leaves it there', async () => {
-    for (const envelope of [undefined, 'text', { sender: 'a' }, { get sender() { throw new Error('no'); } }]) {
+  const unreadable = [
+    undefined, 'text', { sender: 'a' }, { get sender() { throw new Error('no'); } },
+    { get sender() { throw new Error('no'); }, recipients: ['a'] },
+    { sender: 'a', recipients: ['a'], get noticeOf() { throw new Error('no'); } },
+    { sender: 'a', recipients: ['a'], headers: null }, { sender: 'a', recipients: [5] },
+  ];
+  for (const destination of [undefined, { pool: 1 }]) test(`reports a message that cannot be read, and leaves it there${
+    destination ? ', where destinations have limits' : ''}`, async () => {
+    for (const envelope of unreadable) {
       const envelopes = new Map();
       const storage = new DictStorage(envelopes, new Map());
       const relay = relayOf();
-      const queue = new Queue(storage, relay);
+      const queue = new Queue(storage, relay, { destination });
       const { until } = watch(queue);
       const [[, id]] = await queue.enqueue(message(['a']));
       if (envelope === undefined) envelopes.delete(id);

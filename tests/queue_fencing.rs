@@ -243,7 +243,7 @@ fn a_claim_that_holds_is_left_alone_also_after_a_look_that_has_failed() {
 }
 
 /// Counts what it is asked for, and delivers it.
-fn counting(asked: &Arc<AtomicUsize>) -> Answering<impl Fn(&Envelope, Attempt) -> Answer + use<>> {
+fn counting(asked: &Arc<AtomicUsize>) -> Answering<impl Fn(&Envelope, u32) -> Answer + use<>> {
     let asked = asked.clone();
     Answering(move |_: &Envelope, _| {
         asked.fetch_add(1, Ordering::Relaxed);

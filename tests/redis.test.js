@@ -88,9 +88,11 @@ describe('a cluster', { skip }, () => {
     await storage.close();
   });
 
-  test('a client of ioredis that lets no command wait is used from the first call on', async () => {
+  test('a client of ioredis that lets no command wait, and has options of its own, is used from the first call on', async () => {
     const nodes = cluster.ports.map((port) => ({ port, host: '127.0.0.1' }));
-    const hasty = new Cluster(nodes, { enableOfflineQueue: false });
+    const hasty = new Cluster(nodes, {
+      enableOfflineQueue: false, enableAutoPipelining: true, redisOptions: { stringNumbers: true },
+    });
     clients.push(hasty);
     await new Promise((resolve) => hasty.once('ready', resolve));
     const storage = new AsyncDictStorage(redisHost(hasty, { prefix: 'hasty' }));
@@ -104,6 +106,15 @@ describe('the host', { skip }, () => {
   before(async () => (server = await startRedis()));
   after(() => server.stop());
   afterEach(endAll);
+
+  test('a client of ioredis that gathers its commands and takes numbers for texts is used as any other', async () => {
+    const client = new Redis({ port: server.port, enableAutoPipelining: true, stringNumbers: true });
+    clients.push(client);
+    const storage = new AsyncDictStorage(redisHost(client, { prefix: 'options' }));
+    const id = await storage.write(anEnvelope(), 1);
+    assert.equal(await storage.incrementAttempts(id), 1);
+    await storage.close();
+  });
 
   test('its script has the digest by which it calls it', () => {
     assert.equal(COMMIT.digest, createHash('sha1').update(COMMIT.text).digest('hex'));

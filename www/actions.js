@@ -60,7 +60,7 @@ export class Actions {
   }
 
   /** Lets a message that waits be due now. @param {Message} message */
-  async hurry({ ids }) {
+  async sendNow({ ids }) {
     for await (const [id] of this.#queued(ids)) await this.#outbox.queue.retry(id);
   }
 

@@ -212,10 +212,14 @@ export function texts({ sender, recipients, headers = [] }) {
 /**
  * Whether there is an address, be it empty, that bounces go to.
  *
- * @param {Envelope} envelope
+ * @param {Envelope} envelope stored, or a copy
  */
-export function hasSender({ sender }) {
-  return sender !== null;
+export function hasSender(envelope) {
+  try {
+    return envelope.sender !== null;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -281,18 +285,34 @@ export function asMessage(envelope) {
 /**
  * What an envelope tells of.
  *
- * @param {Envelope} envelope a copy
+ * @param {Envelope} envelope stored, or a copy
  * @returns {{ id: string, attempt: number } | undefined}
  */
-export function noticeOf({ noticeOf: of }) {
-  return typeof of?.id === 'string' && Number.isInteger(of.attempt) ? of : undefined;
+export function noticeOf(envelope) {
+  try {
+    const of = envelope.noticeOf;
+    return typeof of?.id === 'string' && Number.isInteger(of.attempt) ? of : undefined;
+  } catch {
+    return undefined; // it tells of nothing
+  }
 }
 
 /**
- * What a notification of a failure takes from an envelope.
+ * What a notification of a failure, and the choice of destinations, take from an envelope. Of one that cannot be read, as
+ * another program may have stored it, it is nobody.
  *
- * @param {Envelope} envelope a copy
+ * @param {Envelope} envelope stored, or a copy
  */
-export function partsOf({ sender, recipients, headers = [], receiver = null }) {
-  return { sender, recipients, names: headers.map(([name]) => name), values: headers.map(([, value]) => value), receiver };
+export function partsOf(envelope) {
+  try {
+    const { sender, recipients, headers, receiver } = envelope;
+    const head = clone({ sender, recipients, headers, receiver }, true);
+    const { headers: pairs = [] } = head;
+    return {
+      sender: head.sender, recipients: head.recipients, names: pairs.map(([name]) => name), values: pairs.map(([, value]) => value),
+      receiver: head.receiver ?? null,
+    };
+  } catch {
+    return { sender: null, recipients: [], names: [], values: [], receiver: null };
+  }
 }

@@ -66,7 +66,7 @@ function actions(store, message, doings) {
       })}>${icon('again')}Retry</button>
       <button type="button" class="button is-small" data-do="edit" @click=${() => doings.edit(message)}>${icon('pen')}Edit</button>` : nothing}
     ${waits ? html`
-      <button type="button" class="button is-small" data-do="hurry" @click=${() => attempt(() => store.actions.hurry(message))}>${icon('plane')}Send now</button>` : nothing}
+      <button type="button" class="button is-small" data-do="send-now" @click=${() => attempt(() => store.actions.sendNow(message))}>${icon('plane')}Send now</button>` : nothing}
     ${open ? html`
       <button type="button" class="button is-small" data-do="cancel" @click=${() => attempt(async () => (
         await store.actions.cancel(message) ? 'Taken back' : 'It is being sent, or was: it cannot be taken back'))}>Take back</button>` : nothing}

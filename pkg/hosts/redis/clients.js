@@ -134,10 +134,12 @@ class IoConnection {
 
   get #connection() {
     if ((this.#own?.status ?? 'end') === 'end') {
-      // It is asked before it is connected.
+      // It is asked before it is connected, and answers as the script does, whatever the client is set to.
+      const own = { enableOfflineQueue: true, enableAutoPipelining: false };
+      const redisOptions = { ...this.#client.options?.redisOptions, stringNumbers: false };
       this.#own = this.isCluster
-        ? this.#client.duplicate([], { retryDelayOnFailover: 0, enableOfflineQueue: true })
-        : this.#client.duplicate({ maxRetriesPerRequest: 0, enableOfflineQueue: true });
+        ? this.#client.duplicate([], { ...own, retryDelayOnFailover: 0, redisOptions })
+        : this.#client.duplicate({ ...own, maxRetriesPerRequest: 0, stringNumbers: false });
       this.#own.on('error', () => {}); // whoever asks is told
     }
     return this.#own;
