@@ -14,7 +14,7 @@ use tokio::sync::RwLock;
 use crate::cache::{Cache, Cached};
 use crate::envelope::EnvelopeHandle;
 use crate::error::{Error, finite};
-use crate::host::{Alone, Batch, Host, Sizes, Stored};
+use crate::host::{Batch, Host, Sizes, Stored};
 use crate::id::Id;
 use crate::locks::{Locks, Progress};
 use crate::meta::{Attempts, Change, Changed, Meta};
@@ -27,6 +27,13 @@ const MOST_IDS: u32 = 16;
 
 /// What a call on a storage over `H` returns.
 pub type Result<T, H> = std::result::Result<T, Error<<H as Host>::Error>>;
+
+/// What says of a record whether its message is the one to be removed.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) type Judge<'a> = dyn Fn(&Meta) -> bool + Send + Sync + 'a;
+/// What says of a record whether its message is the one to be removed.
+#[cfg(target_family = "wasm")]
+pub(crate) type Judge<'a> = dyn Fn(&Meta) -> bool + 'a;
 
 /// A mail queue's storage over two dictionaries, after slimta's
 /// [`QueueStorage`](https://slimta.org/en/latest/api/slimta.queue.html): each message is an envelope
@@ -251,24 +258,23 @@ impl<H: Host> DictStorage<H> {
 
     /// Removes a message whose record says what `holds` accepts; false, and nothing removed, if it does
     /// not.
-    pub(crate) async fn remove_if(&self, id: Id, holds: impl Fn(&Meta) -> bool) -> Result<bool, H> {
+    pub(crate) async fn remove_if(&self, id: Id, holds: &Judge<'_>) -> Result<bool, H> {
         let (_call, progress) = (self.begin()?, Progress::default());
         let removed = self
             .before_deadline(&progress, async {
-                let (mut remembered, mut round) = (self.cache.take(id), 0);
+                let mut round = 0;
                 loop {
                     let _place = self.enter(id).await;
-                    let is_read = remembered.is_none();
-                    let Cached { meta, version, .. } = match remembered.take() {
-                        Some(cached) => cached,
-                        None => self.read_record(id).await?,
-                    };
-                    if !holds(&meta) {
-                        if is_read {
-                            return Ok(false);
+                    let version = match self.cache.take(id).filter(|cached| holds(&cached.meta)) {
+                        Some(cached) => cached.version,
+                        None => {
+                            let Cached { meta, version, .. } = self.read_record(id).await?;
+                            if !holds(&meta) {
+                                return Ok(false);
+                            }
+                            version
                         }
-                        continue; // a read has to confirm what no commit will check
-                    }
+                    };
                     if self.commit(Batch::remove_unchanged(id, version), &progress).await? {
                         return Ok(true);
                     }
@@ -280,12 +286,6 @@ impl<H: Host> DictStorage<H> {
             self.watchers.notify(id, Latest::Gone);
         }
         Ok(removed)
-    }
-
-    /// What the host says of [`Host::attempt_alone`]; nothing if it says nothing in time.
-    pub(crate) async fn attempt_alone(&self, owner: &str) -> Option<Alone> {
-        let asked = async { Ok(self.host.attempt_alone(owner).await) };
-        self.before_deadline(&Progress::default(), asked).await.ok().flatten()
     }
 
     /// Counts the envelopes and the meta records.

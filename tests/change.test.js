@@ -75,20 +75,12 @@ for (const { name, open } of subjects) {
       const before = text();
       for (const [code, indexes, wrong] of [
         [1_000, [0], /next\.replies\[0\]\.reply\.code/], [450.5, [0], /next\.replies\[0\]\.reply\.code/],
-        [450, [2 ** 28], /replies.*268435456/],
+        [450, [2 ** 28], /next\.replies\[0\]\.indexes\[0\]/],
       ]) {
         const replies = [{ reply: { code, message: 'x' }, indexes }];
         await assert.rejects(async () => storage.change(id, null, { replies }), { name: 'RangeError', message: wrong });
       }
       assert.equal(text(), before);
-    });
-
-    test('a record with a large number of a later version in it is as good as any', async () => {
-      const { storage, meta } = open();
-      const id = await storage.write(anEnvelope(), 10);
-      meta.set(id, { timestamp: 10, attempts: 0, later: 2n ** 60n });
-      assert.equal(await storage.incrementAttempts(id), 1);
-      assert.equal(Number(meta.get(id).later), 2 ** 60);
     });
   });
 

@@ -1,5 +1,6 @@
 //! An owner whose claim was lost records whom it delivered to, hears of it, and changes nothing else.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -251,15 +252,21 @@ fn counting(asked: &Arc<AtomicUsize>) -> Answering<impl Fn(&Envelope, u32) -> An
     })
 }
 
+/// Lets an owner go on until a commit of its own is made, whose answer is long in coming.
+fn stand_still_after_a_commit<F: Future + ?Sized>(host: &FaultHost, mut owner: Pin<&mut F>, made: fn(&Meta) -> bool) {
+    host.fault_once(Step::Commit, Fault::After(Trouble::Late(10_000)));
+    while !made(&meta(host).unwrap()) {
+        assert!(poll_once(owner.as_mut()).is_pending());
+    }
+}
+
 #[test]
 fn an_owner_that_stood_still_between_its_claim_and_its_read_leaves_the_message_to_whoever_has_it() {
     let (host, asked) = (with_message(), Arc::default());
     let (options, events) = watched();
     let queue = on_host(&host, counting(&asked), options);
     let mut attempting = Box::pin(queue.run());
-    while meta(&host).unwrap().lease.is_none() {
-        assert!(poll_once(attempting.as_mut()).is_pending());
-    }
+    stand_still_after_a_commit(&host, attempting.as_mut(), |meta| meta.lease.is_some());
     steal(&host);
     run(attempting).unwrap();
     assert_eq!((asked.load(Ordering::Relaxed), lost(&events)), (0, 1));
@@ -271,9 +278,7 @@ fn what_is_claimed_when_the_time_of_a_stop_is_over_is_not_handed_to_the_relay() 
     let (host, asked) = (with_message(), Arc::default());
     let queue = on_host(&host, counting(&asked), Options::default());
     let mut working = Box::pin(queue.start());
-    while meta(&host).unwrap().lease.is_none() {
-        assert!(poll_once(working.as_mut()).is_pending());
-    }
+    stand_still_after_a_commit(&host, working.as_mut(), |meta| meta.lease.is_some());
     let mut stopping = Box::pin(queue.stop_within(Duration::ZERO));
     while poll_once(stopping.as_mut()).is_pending() {
         let _ = poll_once(working.as_mut());
@@ -287,28 +292,13 @@ fn an_owner_that_stood_still_after_its_record_removes_no_message_that_has_the_id
     let host = with_message();
     let queue = on_host(&host, counting(&Arc::default()), Options::default());
     let mut attempting = Box::pin(queue.run());
-    while meta(&host).unwrap().delivered.len() < 2 {
-        assert!(poll_once(attempting.as_mut()).is_pending());
-    }
+    stand_still_after_a_commit(&host, attempting.as_mut(), |meta| meta.lease.is_some());
+    stand_still_after_a_commit(&host, attempting.as_mut(), |meta| meta.delivered.len() == 2);
     let other = DictStorage::new(host.clone());
     run(other.remove(&id())).unwrap();
     run(other.write(envelope(1, "the next one"), 1e12, Some(id()))).unwrap();
     run(attempting).unwrap();
     assert_eq!(run(other.get(&id())).unwrap().envelope.message, envelope(1, "the next one").message);
-}
-
-#[test]
-fn nobody_takes_back_what_is_being_sent_although_its_claim_has_ended() {
-    let host = with_message();
-    let relay = Held { has_message: Arc::default(), may_answer: Arc::default() };
-    let queue = on_host(&host, relay.clone(), Options::default());
-    let mut attempting = Box::pin(queue.run());
-    while !relay.has_message.load(Ordering::Relaxed) {
-        assert!(poll_once(attempting.as_mut()).is_pending());
-    }
-    host.advance(LEASE + 1_000.0);
-    assert!(!run(queue.cancel(&id())).unwrap());
-    assert!(meta(&host).is_some());
 }
 
 #[test]

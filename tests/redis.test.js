@@ -107,9 +107,9 @@ describe('the host', { skip }, () => {
   after(() => server.stop());
   afterEach(endAll);
 
-  test('a client of ioredis that gathers its commands and takes numbers for texts is used as any other', async () => {
+  test('a client of ioredis that gathers its commands and takes numbers for texts is used as any other', async (t) => {
     const client = new Redis({ port: server.port, enableAutoPipelining: true, stringNumbers: true });
-    clients.push(client);
+    t.after(() => client.disconnect());
     const storage = new AsyncDictStorage(redisHost(client, { prefix: 'options' }));
     const id = await storage.write(anEnvelope(), 1);
     assert.equal(await storage.incrementAttempts(id), 1);

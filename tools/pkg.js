@@ -52,11 +52,11 @@ function optimise() {
 
 /** Bundlers move a file away from the module that would read it: most runtimes get the wasm as text in a module. */
 function inline() {
-  const { text, letters, order, size } = encode(readFileSync(WASM));
+  const { text, order, size } = encode(readFileSync(WASM));
   writeFileSync('pkg/wasm/inline.js', `import { decode } from '../load/decode.js';
 
 /** @returns {Uint8Array<ArrayBuffer>} the bytes of the module */
-export const wasm = () => decode('${text}', '${letters}', [${order}], ${size});
+export const wasm = () => decode('${text}', [${order}], ${size});
 `);
 }
 

@@ -11,6 +11,8 @@ const POSITION = 'a position in the original list of recipients';
 /** The states of messages, as `list` takes them. */
 export const STATES = ['waiting', 'sending', 'deferred', 'failed', 'delivered'];
 const MOST_INDEXES = 1 << 24;
+/** No message has more of them: the core holds a record that names one beyond for corrupt. */
+const MOST_RECIPIENTS = 2 ** 28;
 
 /**
  * A property of an object that may be missing as a whole.
@@ -79,7 +81,7 @@ export function copyIndexes(path, value) {
   const list = [];
   for (const index of value) {
     if (typeof index !== 'number') throw refused(`${path}[${list.length}]`, POSITION, index);
-    if (!isUint32(index)) throw outOfRange(`${path}[${list.length}]`, POSITION, index);
+    if (!isUint32(index) || index >= MOST_RECIPIENTS) throw outOfRange(`${path}[${list.length}]`, POSITION, index);
     if (list.length === MOST_INDEXES) throw new RangeError(`${path}: expected at most ${MOST_INDEXES} positions`);
     list.push(index);
   }
@@ -151,9 +153,8 @@ function copyQueueFields(next) {
 function copyLastReply(path, entry) {
   const reply = field(entry, path, 'reply') ?? null;
   const code = field(reply, `${path}.reply`, 'code');
-  if (typeof code !== 'number') throw refused(`${path}.reply.code`, 'a number', code);
   if (!Number.isInteger(code) || code < 0 || code > 999) {
-    throw outOfRange(`${path}.reply.code`, 'a code of a reply', code);
+    throw (typeof code === 'number' ? outOfRange : refused)(`${path}.reply.code`, 'a code of a reply', code);
   }
   const message = copyText(`${path}.reply.message`, field(reply, `${path}.reply`, 'message'));
   const indexes = copyIndexes(`${path}.indexes`, field(entry, path, 'indexes'));

@@ -5,6 +5,7 @@ import { copyBytes, copyFields, copyValue, isWellFormed, putField } from './copy
 // Inert copies of envelopes, and what src/wasm/envelope.rs reads of them. The core holds an envelope as a handle.
 
 const WELL_FORMED = 'text without lone surrogates';
+const FIELDS = ['sender', 'recipients', 'headers', 'message', 'client', 'receiver', 'timestamp'];
 const CLIENT_FIELDS = ['ip', 'host', 'name', 'protocol', 'auth'];
 
 /**
@@ -47,10 +48,21 @@ export function copyForeign(envelope) {
  * @returns {Envelope | undefined}
  */
 function copyStored(value) {
+  return reading(() => clone(value, true), undefined);
+}
+
+/**
+ * What somebody reads who may run the code of another program: what that throws is of no use to a reader of the queue.
+ *
+ * @template T
+ * @param {() => T} read
+ * @param {T} otherwise
+ */
+function reading(read, otherwise) {
   try {
-    return clone(value, true);
+    return read();
   } catch {
-    return undefined; // what was thrown is of no use to a reader of the queue
+    return otherwise;
   }
 }
 
@@ -61,12 +73,10 @@ function copyStored(value) {
  * @returns {number}
  */
 export function countRecipients(envelope) {
-  try {
+  return reading(() => {
     const recipients = typeof envelope === 'object' ? envelope.recipients : undefined;
     return Array.isArray(recipients) ? recipients.length : -1;
-  } catch {
-    return -1;
-  }
+  }, -1);
 }
 
 /**
@@ -102,17 +112,8 @@ function clone(value, stored, bodies) {
     copy.timestamp = timestamp;
   }
   let extras;
-  for (const key of Object.keys(value)) if (!isField(key)) (extras ??= []).push(key);
+  for (const key of Object.keys(value)) if (!FIELDS.includes(key)) (extras ??= []).push(key);
   return extras ? copyFields(copy, value, extras, '', stored, 0) : copy;
-}
-
-/** @param {string} key */
-function isField(key) {
-  switch (key) {
-    case 'sender': case 'recipients': case 'headers': case 'message': case 'client': case 'receiver': case 'timestamp':
-      return true;
-  }
-  return false;
 }
 
 /**
@@ -215,11 +216,7 @@ export function texts({ sender, recipients, headers = [] }) {
  * @param {Envelope} envelope stored, or a copy
  */
 export function hasSender(envelope) {
-  try {
-    return envelope.sender !== null;
-  } catch {
-    return false;
-  }
+  return reading(() => envelope.sender !== null, false);
 }
 
 /**
@@ -289,12 +286,10 @@ export function asMessage(envelope) {
  * @returns {{ id: string, attempt: number } | undefined}
  */
 export function noticeOf(envelope) {
-  try {
+  return reading(() => {
     const of = envelope.noticeOf;
     return typeof of?.id === 'string' && Number.isInteger(of.attempt) ? of : undefined;
-  } catch {
-    return undefined; // it tells of nothing
-  }
+  }, undefined);
 }
 
 /**
@@ -304,15 +299,9 @@ export function noticeOf(envelope) {
  * @param {Envelope} envelope stored, or a copy
  */
 export function partsOf(envelope) {
-  try {
+  const { sender, recipients, headers = [], receiver = null } = reading(() => {
     const { sender, recipients, headers, receiver } = envelope;
-    const head = clone({ sender, recipients, headers, receiver }, true);
-    const { headers: pairs = [] } = head;
-    return {
-      sender: head.sender, recipients: head.recipients, names: pairs.map(([name]) => name), values: pairs.map(([, value]) => value),
-      receiver: head.receiver ?? null,
-    };
-  } catch {
-    return { sender: null, recipients: [], names: [], values: [], receiver: null };
-  }
+    return clone({ sender, recipients, headers, receiver }, true);
+  }, { sender: null, recipients: [] });
+  return { sender, recipients, names: headers.map(([name]) => name), values: headers.map(([, value]) => value), receiver };
 }

@@ -64,18 +64,8 @@ function read(record) {
   }
   Object.assign(copy, packed(queueFields));
   const others = Object.keys(record).filter((key) => !KNOWN.has(key));
-  if (others.length > 0) copy.unknown = JSON.stringify(Object.fromEntries(others.map((key) => [key, record[key]])), plain);
+  if (others.length > 0) copy.unknown = JSON.stringify(Object.fromEntries(others.map((key) => [key, record[key]])));
   return copy;
-}
-
-/**
- * JSON has no bigint, as which some hosts show large numbers.
- *
- * @param {string} _
- * @param {unknown} value
- */
-function plain(_, value) {
-  return typeof value === 'bigint' ? Number(value) : value;
 }
 
 /** @param {unknown} value */

@@ -23,11 +23,9 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let is_left = |meta: &Meta| {
             message.as_ref().is_none_or(|(_, envelope)| !meta.left(envelope.recipient_count()).is_empty())
         };
-        // A claim may have ended while this machine stood still.
-        let waits = |meta: &Meta| {
-            meta.claim(self.timer.wall()).is_none() && is_left(meta) && !self.shared.lock().scheduler.is_in_attempt(*id)
-        };
-        let removed = match self.pooled(self.storage.remove_if(*id, waits)).await {
+        let timer = &self.timer;
+        let waits = |meta: &Meta| meta.claim(timer.wall()).is_none() && is_left(meta);
+        let removed = match self.pooled(self.storage.remove_if(*id, &waits)).await {
             Err(Error::NoSuchMessage(_)) => false,
             removed => removed?,
         };

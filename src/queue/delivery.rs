@@ -168,7 +168,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 Command::LetGo(of) => self.tell_original(of).await,
                 Command::Remove => {
                     let is_done = |meta: &Meta| self.state.is_done_with(meta);
-                    let removed = self.queue.pooled(self.queue.storage.remove_if(self.id(), is_done)).await;
+                    let removed = self.queue.pooled(self.queue.storage.remove_if(self.id(), &is_done)).await;
                     self.has_record = !matches!(removed, Ok(true) | Err(Error::NoSuchMessage(_)));
                     self.input(removed.map(|removed| if removed { Input::Stored } else { Input::Changed(false) }))
                 }
@@ -242,7 +242,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let queue = self.queue;
         let is_alone = queue.shared.lock().alone.is_some();
         if !is_alone {
-            let alone = queue.storage.attempt_alone(&queue.settings().owner).await;
+            let alone = queue.storage.host().attempt_alone(&queue.settings().owner).await;
             queue.shared.lock().alone = alone;
         }
         self.unclaimed = Unclaimed::begin(&queue.shared);

@@ -294,7 +294,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
     /// # Errors
     /// [`Error::NoSuchMessage`] for any other id, and those of a storage.
     pub async fn retry(&self, id: &Id) -> Result<Id, H> {
-        let mut ids = Vec::new();
+        let (mut ids, mut due) = (Vec::new(), Vec::new());
         if let Some(dead_letter) = &self.options.dead_letter {
             let dead_letters = DeadLetters(dead_letter);
             // The first one goes last: by it the others are found.
@@ -302,11 +302,14 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
                 // If this ends before it is taken off, a repeat finds it here.
                 let soon = self.timer.wall() + RETRIED_AFTER;
                 ids.push(self.store(&envelope, id_to_queue(place, &letter), Meta::new(soon)).await?);
-                self.tell_no_more(*id, letter.attempts).await?;
+                // What is queued again tells of its own end. Where nobody could be told yet, it would be kept and told of again.
+                if self.tell_no_more(id, letter.attempts).await.is_ok_and(|was_untold| was_untold) {
+                    due.push(*id);
+                }
                 dead_letters.remove(place).await?;
             }
         }
-        for id in &ids {
+        for id in ids.iter().chain(&due) {
             // It is queued, and due soon whatever comes of this.
             let _ = self.make_due(*id).await;
         }
@@ -328,18 +331,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             self.put(*id, now, None);
         }
         Ok(*id)
-    }
-
-    /// Whom this attempt gave up is queued again, which tells of its own end: where nobody could be told yet, the message
-    /// would be kept and told of again.
-    async fn tell_no_more(&self, id: Id, attempt: u32) -> Result<(), H> {
-        let expect = Expect { untold: Some(Some(attempt)), ..Expect::default() };
-        let change = Change { expect, untold: Some(None), ..Change::default() };
-        match self.pooled(self.storage.change(&id, change)).await {
-            Ok(true) => self.make_due(id).await,
-            Ok(false) | Err(Error::NoSuchMessage(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Stores what the policies make of a message; the ids of all but the first follow from its id.
@@ -401,6 +392,12 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         self.pooled(self.storage.set_timestamp(&id, now)).await?;
         self.put(id, now, None);
         Ok(())
+    }
+
+    /// The record says no more that nobody was told whom this attempt gave up, if it does.
+    pub(super) async fn tell_no_more(&self, id: &Id, attempt: u32) -> Result<bool, H> {
+        let expect = Expect { untold: Some(Some(attempt)), ..Expect::default() };
+        self.pooled(self.storage.change(id, Change { expect, untold: Some(None), ..Change::default() })).await
     }
 
     /// The time of the schedule.

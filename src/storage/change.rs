@@ -8,7 +8,7 @@ use crate::error::{Error, Got, Invalid, finite};
 use crate::host::{Batch, Host};
 use crate::id::Id;
 use crate::locks::{Progress, Role};
-use crate::meta::{Change, Changed, Lease, MOST_RECIPIENTS, Meta};
+use crate::meta::{Change, Changed, Lease, Meta};
 use crate::watch::Latest;
 
 impl<H: Host> DictStorage<H> {
@@ -23,8 +23,6 @@ impl<H: Host> DictStorage<H> {
         if let Some(Some(Lease { until, .. })) = &change.lease {
             finite("lease.until", *until)?;
         }
-        let replies = change.replies.iter().flatten().flat_map(|last| &last.indexes);
-        in_range("replies", replies, usize::try_from(MOST_RECIPIENTS).unwrap_or(usize::MAX))?;
         let _call = self.begin()?;
         if self.host.is_sync() {
             let mut results = self.change_together(id, &[change], &Progress::default()).await?;
@@ -98,22 +96,18 @@ fn apply_all<E>(
     let results = changes
         .iter()
         .map(|change| {
-            in_range("rcptIndexes", change.marks(), recipients)?;
+            in_range(change.marks(), recipients)?;
             Ok(Changed { applied: change.apply(&mut next), attempts: next.attempts })
         })
         .collect();
     (next, results)
 }
 
-fn in_range<'a>(
-    argument: &'static str,
-    indexes: impl Iterator<Item = &'a u32>,
-    recipients: usize,
-) -> std::result::Result<(), Invalid> {
+fn in_range<'a>(indexes: impl Iterator<Item = &'a u32>, recipients: usize) -> std::result::Result<(), Invalid> {
     for (position, index) in indexes.enumerate() {
         if !usize::try_from(*index).is_ok_and(|index| index < recipients) {
             return Err(Invalid {
-                argument,
+                argument: "rcptIndexes",
                 index: Some(position),
                 part: None,
                 expected: "a position in the original list of recipients",

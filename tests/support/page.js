@@ -167,6 +167,19 @@ export class PageTab {
     }, selector).then(() => {});
   }
 
+  /** Takes back what is shown, as somebody who presses again where it was being sent: nobody can take it back then. */
+  takeBack() {
+    return this.until(() => {
+      if ([...document.querySelectorAll('.recipient')].some(({ textContent }) => textContent?.includes('Taken back'))) return true;
+      const button = document.querySelector('[data-do=cancel]');
+      const { dataset } = document.body;
+      if (!button || Date.now() - Number(dataset.pressed ?? 0) < 2_000) return false;
+      dataset.pressed = String(Date.now());
+      button.click();
+      return false;
+    });
+  }
+
   /**
    * Gives a field a value, as somebody who types it.
    *

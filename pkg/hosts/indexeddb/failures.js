@@ -1,6 +1,8 @@
 import { isQueueError } from '../../errors.js';
 import { nothingWritten } from '../shared/failures.js';
 
+/** @import { QueueErrorCode } from '../../errors.js' */
+
 /** How engines say that a connection is no more: what nothing came of is asked again on a new one. */
 const LOSSES = new Set(['AbortError', 'InvalidStateError', 'TransactionInactiveError', 'UnknownError']);
 
@@ -34,9 +36,11 @@ export function lost() {
  */
 export function failure(cause) {
   if (isQueueError(cause)) return cause;
-  const [code, reason] = {
+  /** @type {Record<string, [QueueErrorCode, string]>} */
+  const known = {
     QuotaExceededError: ['full', 'there is no space left'],
     VersionError: ['newer-format', 'a newer version made the database'],
-  }[String(/** @type {any} */ (cause)?.name)] ?? ['host', 'IndexedDB refuses'];
+  };
+  const [code, reason] = known[/** @type {any} */ (cause)?.name] ?? ['host', 'IndexedDB refuses'];
   return nothingWritten(code, reason, cause);
 }

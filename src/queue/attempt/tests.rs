@@ -21,7 +21,8 @@ fn begun() -> (AttemptState, Settings, Command) {
 }
 
 fn got() -> Input {
-    Input::Got { meta: Box::default(), indexes: vec![0, 1], has_sender: true, notice_of: None }
+    let claimed = Meta { lease: Some(Lease { until: 1_050.0, owner: "me".into() }), ..Meta::default() };
+    Input::Got { meta: Box::new(claimed), indexes: vec![0, 1], has_sender: true, notice_of: None }
 }
 
 fn delivered() -> Input {

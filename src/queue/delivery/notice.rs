@@ -4,7 +4,7 @@ use super::Delivery;
 use crate::envelope::{EnvelopeHandle, NoticeOf};
 use crate::error::Error;
 use crate::host::Host;
-use crate::meta::{Change, Expect, Meta};
+use crate::meta::Meta;
 use crate::queue::attempt::telling::SOON;
 use crate::queue::command::Input;
 use crate::queue::envelope::QueueEnvelope;
@@ -23,12 +23,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
     /// The original is told of; if it needs nothing else, it goes.
     async fn let_go(&self, NoticeOf { id, attempt }: NoticeOf) -> Result<(), H> {
         let queue = self.queue;
-        let change = Change {
-            expect: Expect { untold: Some(Some(attempt)), ..Expect::default() },
-            untold: Some(None),
-            ..Change::default()
-        };
-        if !queue.pooled(queue.storage.change(&id, change)).await? {
+        if !queue.tell_no_more(&id, attempt).await? {
             return Ok(()); // an earlier attempt of this notice has done it
         }
         let (meta, envelope) = queue.pooled(queue.storage.get_whole(&id)).await?;
@@ -45,6 +40,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             return queue.pooled(queue.storage.set_timestamp(&id, until)).await;
         }
         let is_done = |meta: &Meta| meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty();
-        queue.pooled(queue.storage.remove_if(id, is_done)).await.map(drop)
+        queue.pooled(queue.storage.remove_if(id, &is_done)).await.map(drop)
     }
 }

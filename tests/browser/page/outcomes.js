@@ -69,7 +69,7 @@ export function outcomes(pageTest) {
     assert.match((await page.is('Later', 'deferred'))[0], /Deferred\s?451 4\.3\.2/);
     await page.says('.letter-facts', 'next in');
     await page.press('.letter-open');
-    await page.press('[data-do=cancel]');
+    await page.takeBack();
     await page.is('Later', 'cancelled');
     assert.deepEqual(arrived(server), {});
     await page.says('#counts', '1 taken back');
@@ -92,7 +92,7 @@ export function outcomes(pageTest) {
       await page.until((attempts) => document.querySelectorAll('.timeline .is-failed').length === attempts, attempts);
       if (attempts === 1) await page.press('[data-do=retry]');
     }
-    await page.press('[data-do=cancel]');
+    await page.takeBack();
     await page.says('.recipient', 'ana@example.org Taken back');
     await page.says('.recipient', 'nobody@example.org Failed');
     assert.deepEqual(JSON.parse(await page.kept()).metas, []);
