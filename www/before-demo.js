@@ -39,8 +39,8 @@ export class BeforeDemo {
    *
    * @param {() => Promise<void>} work
    */
-  hold(work) {
-    return navigator.locks.request(LOCK, work);
+  async hold(work) {
+    await navigator.locks.request(LOCK, work);
   }
 
   /**
