@@ -69,17 +69,13 @@ for (const { name, open } of subjects) {
       assert.deepEqual((await storage.get(id))[2], [1]);
     });
 
-    test('a reply that nobody can have given is refused, and the record stays whole', async () => {
+    test('a reply to nobody who can be there is refused, and the record stays whole', async () => {
       const { storage, text } = open();
       const id = await storage.write(anEnvelope(), 10);
       const before = text();
-      for (const [code, indexes, wrong] of [
-        [1_000, [0], /next\.replies\[0\]\.reply\.code/], [450.5, [0], /next\.replies\[0\]\.reply\.code/],
-        [450, [2 ** 28], /next\.replies\[0\]\.indexes\[0\]/],
-      ]) {
-        const replies = [{ reply: { code, message: 'x' }, indexes }];
-        await assert.rejects(async () => storage.change(id, null, { replies }), { name: 'RangeError', message: wrong });
-      }
+      const replies = [{ reply: { code: 450, message: 'x' }, indexes: [2 ** 28] }];
+      const wrong = { name: 'RangeError', message: /^next\.replies\[0\]\.indexes\[0\]: expected / };
+      await assert.rejects(async () => storage.change(id, null, { replies }), wrong);
       assert.equal(text(), before);
     });
   });

@@ -153,9 +153,7 @@ function copyQueueFields(next) {
 function copyLastReply(path, entry) {
   const reply = field(entry, path, 'reply') ?? null;
   const code = field(reply, `${path}.reply`, 'code');
-  if (!Number.isInteger(code) || code < 0 || code > 999) {
-    throw (typeof code === 'number' ? outOfRange : refused)(`${path}.reply.code`, 'a code of a reply', code);
-  }
+  if (!Number.isInteger(code) || code < 0 || code > 999) throw refused(`${path}.reply.code`, 'a code of a reply', code);
   const message = copyText(`${path}.reply.message`, field(reply, `${path}.reply`, 'message'));
   const indexes = copyIndexes(`${path}.indexes`, field(entry, path, 'indexes'));
   return { reply: { code, message }, indexes: [...new Set(indexes)].sort((a, b) => a - b) };

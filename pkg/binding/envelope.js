@@ -213,10 +213,10 @@ export function texts({ sender, recipients, headers = [] }) {
 /**
  * Whether there is an address, be it empty, that bounces go to.
  *
- * @param {Envelope} envelope stored, or a copy
+ * @param {Envelope} envelope
  */
-export function hasSender(envelope) {
-  return reading(() => envelope.sender !== null, false);
+export function hasSender({ sender }) {
+  return sender !== null;
 }
 
 /**

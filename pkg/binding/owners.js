@@ -127,7 +127,7 @@ export class Owner {
 
 /** @param {Reach} reach */
 function generateName(reach) {
-  const generated = Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => n.toString(16).padStart(2, '0')).join('');
+  const generated = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-');
   return reach ? `${reach}:${generated}` : generated;
 }
 

@@ -256,11 +256,12 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             got = Err(Error::Corrupt(id)); // a record without an envelope: `check` finds it
         }
         let got = got.and_then(|(meta, envelope)| {
-            let (has_sender, notice_of) = (envelope.has_sender(), envelope.notice_of());
             let indexes = meta.left(envelope.recipient_count());
             // Who is told of is marked already.
             let left_out = if meta.untold.is_some() { &[][..] } else { &meta.delivered };
-            self.envelope = Some(Arc::new(envelope.without(left_out).map_err(|_| Error::Corrupt(id))?));
+            let envelope = envelope.without(left_out).map_err(|_| Error::Corrupt(id))?;
+            let (has_sender, notice_of) = (envelope.has_sender(), envelope.notice_of());
+            self.envelope = Some(Arc::new(envelope));
             Ok(Input::Got { meta: Box::new(meta), indexes, has_sender, notice_of })
         });
         self.input(got)

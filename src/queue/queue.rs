@@ -321,9 +321,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
         }
         let now = self.timer.wall();
-        if meta.claim(now).is_some() {
-            return Ok(*id);
-        }
         self.pooled(self.storage.set_timestamp(id, now)).await?;
         if meta.attempts > 0 {
             self.shared.update_now(&self.timer, |state| state.scheduler.flush_one(*id, now, meta.timestamp));

@@ -90,6 +90,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             let kind = Kind::Error(Cause::Callback(error));
             self.queue.emit(Some(id), Some(&envelope), meta.attempts, kind);
         }
-        Ok(Some((names, meta.expires)))
+        Ok(Some((names, meta.expires)).filter(|(names, _)| !names.is_empty()))
     }
 }
