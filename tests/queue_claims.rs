@@ -112,6 +112,10 @@ async fn a_queue_that_takes_the_name_of_one_that_is_no_more_takes_what_that_had_
     let named = || Options { owner: Some("me".into()), ..Options::default() };
     let first = queue_on(&host, Slow(100), named());
     let mut flush = Box::pin(first.flush());
+    while first.get_info().in_attempt == 0 {
+        assert!(poll_once(flush.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
     for _ in 0..4 {
         assert!(poll_once(flush.as_mut()).is_pending());
     }
