@@ -60,7 +60,7 @@ function mute(tx, ...types) {
   for (const type of types) tx.addEventListener(type, (event) => event.stopImmediatePropagation());
 }
 
-describe('a connection', { timeout: 300_000 }, () => {
+describe('a connection', { timeout: 1_500_000 }, () => {
   test('an open that says nothing is followed by another one after a second, and one connection is kept', async (t) => {
     const held = [];
     const opened = [];
@@ -155,7 +155,7 @@ describe('a connection', { timeout: 300_000 }, () => {
   });
 });
 
-describe('a transaction', { timeout: 300_000 }, () => {
+describe('a transaction', { timeout: 1_500_000 }, () => {
   test('one that says nothing is aborted after twenty seconds, writes nothing, and the next one works', async (t) => {
     const indexedDB = transactions(beneath, 'readwrite', (tx) => {
       tx.objectStore('meta').get(idOf(1)).onsuccess = function again() {
@@ -250,7 +250,7 @@ describe('a transaction', { timeout: 300_000 }, () => {
   });
 });
 
-describe('news', { timeout: 300_000 }, () => {
+describe('news', { timeout: 1_500_000 }, () => {
   /** What a host tells, until it has told of that id. */
   const heard = (plain, last) => new Promise((resolve) => {
     const list = [];

@@ -264,7 +264,7 @@ describe('the database', () => {
   });
 });
 
-describe('other tabs', { timeout: 300_000 }, () => {
+describe('other tabs', { timeout: 1_500_000 }, () => {
   test('hear of each message that changes, of commits that follow each other together', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const plain = indexedDBHost('together', { indexedDB: factory });
@@ -306,7 +306,7 @@ describe('other tabs', { timeout: 300_000 }, () => {
   });
 });
 
-describe('connections', { timeout: 300_000 }, () => {
+describe('connections', { timeout: 1_500_000 }, () => {
   test('a connection lets another one upgrade, and later calls say that the format is newer', async () => {
     const made = storage();
     await made.write(anEnvelope(), 1);

@@ -9,7 +9,7 @@ const LEASE = 100;
 const later = { code: 450, message: '4.2.0 later' };
 const refused = { code: 550, message: '5.1.1 no such user' };
 
-describe('An owner that stood still for longer than its lease', { timeout: 300_000 }, () => {
+describe('An owner that stood still for longer than its lease', { timeout: 1_500_000 }, () => {
   const ends = [];
   afterEach(async () => {
     for (const end of ends.splice(0)) await end();

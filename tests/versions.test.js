@@ -21,7 +21,7 @@ test('a storage of another copy of the package is none, for a queue and for its 
   }
 });
 
-describe('This version and the one before on one Redis server', { skip, timeout: 300_000 }, () => {
+describe('This version and the one before on one Redis server', { skip, timeout: 1_500_000 }, () => {
   let server;
   before(async () => (server = await startRedis()));
   after(() => server.stop());

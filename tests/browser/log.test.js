@@ -9,7 +9,7 @@ import { openSite } from '../support/site.js';
 
 const LOCK = 'slimta-queue-dict';
 
-describe('The log of Chromium', { skip, timeout: 300_000 }, () => {
+describe('The log of Chromium', { skip, timeout: 1_500_000 }, () => {
   let site;
   let browser;
   /** A tab where `change(name, options)` writes a message: whether that began a log, and asked for a lock. */

@@ -17,7 +17,7 @@ const NOTHING = { orphanEnvelopes: [], orphanMeta: [], corrupt: [] };
 /** Tests in one browser that was asked for this; `open` gives a page of it. */
 function inBrowser(subject, engine, wishes, define) {
   const { skip, start } = ENGINES[engine];
-  describe(`${subject} in ${engine}`, { skip, timeout: 300_000 }, () => {
+  describe(`${subject} in ${engine}`, { skip, timeout: 1_500_000 }, () => {
     let site;
     let browser;
     before(async () => {

@@ -25,7 +25,7 @@ const script = `
 
 const LEFT = 'not everything is sent yet';
 
-describe('The sync handler of the documents in Chromium', { skip, timeout: 300_000 }, () => {
+describe('The sync handler of the documents in Chromium', { skip, timeout: 1_500_000 }, () => {
   let site;
   let browser;
   let page;

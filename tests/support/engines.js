@@ -87,7 +87,7 @@ for (const [name, { skip }] of Object.entries(ENGINES)) if (skip) console.log(`s
 export function inEngines(subject, define, { only = Object.keys(ENGINES), host } = {}) {
   for (const engine of only) {
     const { skip, start } = ENGINES[engine];
-    describe(`${subject} in ${engine}`, { skip, timeout: 300_000 }, () => {
+    describe(`${subject} in ${engine}`, { skip, timeout: 1_500_000 }, () => {
       let site;
       let browser;
       let number = 0;

@@ -29,7 +29,7 @@ import { ENGINES } from './engines.js';
 export function onPage(subject, define, { only = Object.keys(ENGINES) } = {}) {
   for (const engine of only) {
     const { skip, start } = ENGINES[engine];
-    describe(`${subject} in ${engine}`, { skip, timeout: 300_000 }, () => {
+    describe(`${subject} in ${engine}`, { skip, timeout: 1_500_000 }, () => {
       /** @type {any} */
       let browser;
       before(async () => {
