@@ -4,7 +4,7 @@ import { conformance } from 'slimta-queue-dict/conformance';
 import {
   addDateHeader, addMessageIdHeader, addReceivedHeader, splitByDomain, splitByRecipient,
 } from 'slimta-queue-dict/policies';
-import type { AsyncDict, DictHost, DictName, Envelope, Meta, Policy, SyncDict, Version } from 'slimta-queue-dict';
+import type { AsyncDict, DictHost, DictName, Envelope, Meta, Policy, SyncDict, Version, QueueErrorCode } from 'slimta-queue-dict';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
 declare function holds<_Claim extends true>(): void;
@@ -169,7 +169,7 @@ export function explain(error: unknown): string {
   }
   return String(error);
 }
-holds<Same<QueueError['code'], string>>();
+holds<Same<QueueError['code'], QueueErrorCode>>();
 holds<Same<KeyError['id'], string>>();
 
 // ---- a host of one's own ----
