@@ -7,8 +7,7 @@ use std::collections::BinaryHeap;
 #[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
 pub(crate) const FORMAT_QUEUE: u32 = 2;
 /// No message has more recipients: a record that names one beyond would take the memory of as many.
-#[cfg(any(feature = "redb", feature = "redis", target_family = "wasm"))]
-const MOST_RECIPIENTS: u32 = 1 << 28;
+pub(crate) const MOST_RECIPIENTS: u32 = 1 << 28;
 /// Up to here a list of positions takes a kibibyte at most.
 const APART: u32 = 4_096;
 

@@ -99,6 +99,10 @@ test('a message is written once although Deno sends its commit again', { skip },
   assert.deepEqual(await work('again'), { size: 2, metaSize: 2 });
 });
 
+test('where nothing says which of both commits of Deno was made, the outcome is unknown', { skip }, async () => {
+  assert.deepEqual(await work('unsaid'), { code: 'unknown-outcome', isThere: true });
+});
+
 describe('programs', { skip }, () => {
   test(`two that count attempts ${INCREMENTS} times each lose none`, async () => {
     const file = newFile();

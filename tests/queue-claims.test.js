@@ -47,6 +47,16 @@ onEachStorage('Queues', (scene) => {
     assert.equal(await left(), 0);
   });
 
+  test('a retry of a message that is being sent leaves it as it is', async () => {
+    const id = await scene.storage.write(message(['a']), 0);
+    const until = Date.now() + 3_600_000;
+    await scene.storage.change(id, null, { lease: { until, owner: 'another' }, attempts: 1, timestamp: until });
+    const { queue } = make(relayOf());
+    await queue.retry(id);
+    const [{ due, state }] = await all(queue.list());
+    assert.deepEqual([due, state], [until, 'sending']);
+  });
+
   test('what a queue held that has ended with its process is attempted at once, where one process alone can have it', async () => {
     for (const way of ['start', 'run']) {
       const id = await scene.storage.write(message(['a']), 0);

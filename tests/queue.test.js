@@ -476,23 +476,24 @@ describe('A queue', () => {
     { sender: 'a', recipients: ['a'], get noticeOf() { throw new Error('no'); } },
     { sender: 'a', recipients: ['a'], headers: null }, { sender: 'a', recipients: [5] },
   ];
-  for (const destination of [undefined, { pool: 1 }]) test(`reports a message that cannot be read, and leaves it there${
-    destination ? ', where destinations have limits' : ''}`, async () => {
-    for (const envelope of unreadable) {
-      const envelopes = new Map();
-      const storage = new DictStorage(envelopes, new Map());
-      const relay = relayOf();
-      const queue = new Queue(storage, relay, { destination });
-      const { until } = watch(queue);
-      const [[, id]] = await queue.enqueue(message(['a']));
-      if (envelope === undefined) envelopes.delete(id);
-      else envelopes.set(id, envelope);
-      await queue.flush();
-      if (envelope !== undefined) assert.equal((await until('error')).error.code, 'corrupt');
-      assert.equal(relay.calls.length, 0);
-      await queue.stop();
-    }
-  });
+  for (const [where, options] of /** @type {const} */ ([['', {}], [', where destinations have limits', { destination: { pool: 1 } }]])) {
+    test(`reports a message that cannot be read, and leaves it there${where}`, async () => {
+      for (const envelope of unreadable) {
+        const envelopes = new Map();
+        const storage = new DictStorage(envelopes, new Map());
+        const relay = relayOf();
+        const queue = new Queue(storage, relay, options);
+        const { until } = watch(queue);
+        const [[, id]] = await queue.enqueue(message(['a']));
+        if (envelope === undefined) envelopes.delete(id);
+        else envelopes.set(id, envelope);
+        await queue.flush();
+        if (envelope !== undefined) assert.equal((await until('error')).error.code, 'corrupt');
+        assert.equal(relay.calls.length, 0);
+        await queue.stop();
+      }
+    });
+  }
 
   test('says with a QueueError why a message was not stored', async () => {
     const cause = new Error('disk');

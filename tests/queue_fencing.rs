@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::support::queues::{Answering, Events, HostTimer, later, no_user, watched};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run, yields};
 use slimta_queue_dict::host::Stored;
-use slimta_queue_dict::queue::{Answer, Attempt, BounceQueue, BoxError, BoxFuture, Options, Queue, Relay, Verdict};
+use slimta_queue_dict::queue::{
+    Answer, Attempt, BounceQueue, BoxError, BoxFuture, Options, Queue, Relay, Timer, Verdict,
+};
 use slimta_queue_dict::{Attempts, Change, DictStorage, Envelope, Host, Id, Lease, Meta};
 
 const LEASE: f64 = 20_000.0;
@@ -302,6 +304,20 @@ fn an_owner_that_stood_still_after_its_record_removes_no_message_that_has_the_id
 }
 
 #[test]
+fn nobody_takes_back_what_is_being_sent_although_its_claim_has_ended() {
+    let host = with_message();
+    let relay = Held { has_message: Arc::default(), may_answer: Arc::default() };
+    let queue = on_host(&host, relay.clone(), Options::default());
+    let mut attempting = Box::pin(queue.run());
+    while !relay.has_message.load(Ordering::Relaxed) {
+        assert!(poll_once(attempting.as_mut()).is_pending());
+    }
+    host.advance(LEASE + 1_000.0);
+    assert!(!run(queue.cancel(&id())).unwrap());
+    assert!(meta(&host).is_some());
+}
+
+#[test]
 fn a_notice_that_no_storage_takes_is_put_off_like_one_that_is_refused() {
     let host = with_message();
     let options = Options {
@@ -316,4 +332,49 @@ fn a_notice_that_no_storage_takes_is_put_off_like_one_that_is_refused() {
     let Meta { lease, untold, timestamp, .. } = meta(&host).unwrap();
     assert_eq!((lease, untold), (None, Some(1)));
     assert!(timestamp > host.now() + 10_000.0, "{timestamp}");
+}
+
+/// The clock of a machine that sleeps: the wall goes on, the steady clock stands still.
+struct Asleep {
+    host: FaultHost,
+    slept: Arc<AtomicUsize>,
+}
+
+impl Timer for Asleep {
+    fn wall(&self) -> f64 {
+        self.host.now() + self.slept.load(Ordering::Relaxed) as f64
+    }
+
+    fn steady(&self) -> f64 {
+        self.host.now()
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.host.sleep(time).await;
+    }
+}
+
+#[test]
+fn a_claim_is_renewed_as_soon_as_something_happens_after_a_sleep_of_the_machine() {
+    let (host, slept) = (with_message(), Arc::<AtomicUsize>::default());
+    let timer = Asleep { host: host.clone(), slept: slept.clone() };
+    let relay = Held { has_message: Arc::default(), may_answer: Arc::default() };
+    let options = Options { lease: Duration::from_secs_f64(LEASE / 1_000.0), ..Options::default() };
+    let queue = Queue::with_timer(DictStorage::new(host.clone()), relay.clone(), options, timer).unwrap();
+    let mut working = Box::pin(queue.start());
+    while !relay.has_message.load(Ordering::Relaxed) {
+        assert!(poll_once(working.as_mut()).is_pending());
+    }
+    let until = |host| meta(host).unwrap().lease.unwrap().until;
+    let claimed = until(&host);
+    slept.store(15_000, Ordering::Relaxed);
+    queue.wake();
+    while until(&host) == claimed {
+        assert!(host.now() < LEASE / 5.0, "it waits for the steady clock");
+        assert!(poll_once(working.as_mut()).is_pending());
+    }
 }

@@ -10,7 +10,7 @@ export function whyClosed(error) {
     return 'A newer version of this page has changed what is kept here. Close all tabs of the page, and open it again.';
   }
   return `This browser lets the page keep no data, so mail can neither be shown nor queued. Allow this site to keep data or
-    cookies, leave the private window, or make room on the disk. Then reload the page. The browser says: ${textOf(error)}`;
+    cookies, leave a private window, or make room on the disk. Then reload the page. The browser says: ${textOf(error)}.`;
 }
 
 /**

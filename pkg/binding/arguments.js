@@ -11,8 +11,6 @@ const POSITION = 'a position in the original list of recipients';
 /** The states of messages, as `list` takes them. */
 export const STATES = ['waiting', 'sending', 'deferred', 'failed', 'delivered'];
 const MOST_INDEXES = 1 << 24;
-/** No message has more of them: the core holds a record that names one beyond for corrupt. */
-const MOST_RECIPIENTS = 2 ** 28;
 
 /**
  * A property of an object that may be missing as a whole.
@@ -81,7 +79,7 @@ export function copyIndexes(path, value) {
   const list = [];
   for (const index of value) {
     if (typeof index !== 'number') throw refused(`${path}[${list.length}]`, POSITION, index);
-    if (!isUint32(index) || index >= MOST_RECIPIENTS) throw outOfRange(`${path}[${list.length}]`, POSITION, index);
+    if (!isUint32(index)) throw outOfRange(`${path}[${list.length}]`, POSITION, index);
     if (list.length === MOST_INDEXES) throw new RangeError(`${path}: expected at most ${MOST_INDEXES} positions`);
     list.push(index);
   }

@@ -48,21 +48,10 @@ export function copyForeign(envelope) {
  * @returns {Envelope | undefined}
  */
 function copyStored(value) {
-  return reading(() => clone(value, true), undefined);
-}
-
-/**
- * What somebody reads who may run the code of another program: what that throws is of no use to a reader of the queue.
- *
- * @template T
- * @param {() => T} read
- * @param {T} otherwise
- */
-function reading(read, otherwise) {
   try {
-    return read();
+    return clone(value, true);
   } catch {
-    return otherwise;
+    return undefined; // what was thrown is of no use to a reader of the queue
   }
 }
 
@@ -73,10 +62,12 @@ function reading(read, otherwise) {
  * @returns {number}
  */
 export function countRecipients(envelope) {
-  return reading(() => {
+  try {
     const recipients = typeof envelope === 'object' ? envelope.recipients : undefined;
     return Array.isArray(recipients) ? recipients.length : -1;
-  }, -1);
+  } catch {
+    return -1;
+  }
 }
 
 /**
@@ -282,26 +273,18 @@ export function asMessage(envelope) {
 /**
  * What an envelope tells of.
  *
- * @param {Envelope} envelope stored, or a copy
+ * @param {Envelope} envelope a copy
  * @returns {{ id: string, attempt: number } | undefined}
  */
-export function noticeOf(envelope) {
-  return reading(() => {
-    const of = envelope.noticeOf;
-    return typeof of?.id === 'string' && Number.isInteger(of.attempt) ? of : undefined;
-  }, undefined);
+export function noticeOf({ noticeOf: of }) {
+  return typeof of?.id === 'string' && Number.isInteger(of.attempt) ? of : undefined;
 }
 
 /**
- * What a notification of a failure, and the choice of destinations, take from an envelope. Of one that cannot be read, as
- * another program may have stored it, it is nobody.
+ * What a notification of a failure takes from an envelope.
  *
- * @param {Envelope} envelope stored, or a copy
+ * @param {Envelope} envelope a copy
  */
-export function partsOf(envelope) {
-  const { sender, recipients, headers = [], receiver = null } = reading(() => {
-    const { sender, recipients, headers, receiver } = envelope;
-    return clone({ sender, recipients, headers, receiver }, true);
-  }, { sender: null, recipients: [] });
+export function partsOf({ sender, recipients, headers = [], receiver = null }) {
   return { sender, recipients, names: headers.map(([name]) => name), values: headers.map(([, value]) => value), receiver };
 }

@@ -23,8 +23,10 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let is_left = |meta: &Meta| {
             message.as_ref().is_none_or(|(_, envelope)| !meta.left(envelope.recipient_count()).is_empty())
         };
-        let timer = &self.timer;
-        let waits = |meta: &Meta| meta.claim(timer.wall()).is_none() && is_left(meta);
+        let (timer, shared) = (&self.timer, &self.shared);
+        // A claim may have ended while this machine stood still.
+        let is_sent = || shared.lock().scheduler.is_in_attempt(*id);
+        let waits = |meta: &Meta| meta.claim(timer.wall()).is_none() && is_left(meta) && !is_sent();
         let removed = match self.pooled(self.storage.remove_if(*id, &waits)).await {
             Err(Error::NoSuchMessage(_)) => false,
             removed => removed?,

@@ -4,6 +4,7 @@
 //! message, then under ids that follow from it.
 
 use super::envelope::QueueEnvelope;
+use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
@@ -64,7 +65,7 @@ fn place(id: Id, number: u32) -> Id {
 /// The record and the envelope of a message, if it is there.
 async fn find<H: Host>(storage: &DictStorage<H>, id: Id) -> Result<Option<(Meta, H::Envelope)>, H> {
     match storage.get_whole(&id).await {
-        Ok(found) => Ok(Some(found)),
+        Ok((meta, envelope)) => Ok(Some((meta, envelope.without(&[]).map_err(|_| Error::Corrupt(id))?))),
         Err(Error::NoSuchMessage(_)) => Ok(None),
         Err(error) => Err(error),
     }

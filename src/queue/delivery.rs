@@ -211,10 +211,9 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
 
     async fn get_meta(&mut self, id: &Id) -> Input {
         let meta = self.queue.pooled(self.queue.storage.get_meta(id)).await;
-        if let Ok(Some(Stored::Good(Meta { lease, .. }))) = &meta {
-            let foreign = lease.as_ref().filter(|lease| lease.owner != self.settings.owner);
-            self.state.owner_is_gone =
-                foreign.is_some_and(|lease| self.queue.shared.lock().owners.is_gone(&lease.owner));
+        if let Ok(Some(Stored::Good(Meta { lease: Some(lease), .. }))) = &meta {
+            let is_foreign = lease.owner != self.settings.owner;
+            self.state.owner_is_gone = is_foreign && self.queue.shared.lock().owners.is_gone(&lease.owner);
         }
         self.input(meta.map(|stored| match stored {
             None => Input::Meta(None),

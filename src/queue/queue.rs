@@ -294,7 +294,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
     /// # Errors
     /// [`Error::NoSuchMessage`] for any other id, and those of a storage.
     pub async fn retry(&self, id: &Id) -> Result<Id, H> {
-        let (mut ids, mut due) = (Vec::new(), Vec::new());
+        let (mut ids, mut was_untold) = (Vec::new(), false);
         if let Some(dead_letter) = &self.options.dead_letter {
             let dead_letters = DeadLetters(dead_letter);
             // The first one goes last: by it the others are found.
@@ -303,13 +303,11 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
                 let soon = self.timer.wall() + RETRIED_AFTER;
                 ids.push(self.store(&envelope, id_to_queue(place, &letter), Meta::new(soon)).await?);
                 // What is queued again tells of its own end. Where nobody could be told yet, it would be kept and told of again.
-                if self.tell_no_more(id, letter.attempts).await.is_ok_and(|was_untold| was_untold) {
-                    due.push(*id);
-                }
+                was_untold |= self.tell_no_more(id, letter.attempts).await.unwrap_or_default();
                 dead_letters.remove(place).await?;
             }
         }
-        for id in ids.iter().chain(&due) {
+        for id in ids.iter().chain(was_untold.then_some(id)) {
             // It is queued, and due soon whatever comes of this.
             let _ = self.make_due(*id).await;
         }
@@ -321,6 +319,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
             return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
         }
         let now = self.timer.wall();
+        if meta.claim(now).is_some() {
+            return Ok(*id); // it is being sent
+        }
         self.pooled(self.storage.set_timestamp(id, now)).await?;
         if meta.attempts > 0 {
             self.shared.update_now(&self.timer, |state| state.scheduler.flush_one(*id, now, meta.timestamp));

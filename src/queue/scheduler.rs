@@ -162,6 +162,11 @@ impl Scheduler {
         self.under_way.len().saturating_sub(self.waiting.len())
     }
 
+    /// Whether an attempt of this message is under way that does not wait for a destination.
+    pub(super) fn is_in_attempt(&self, id: Id) -> bool {
+        self.under_way.contains_key(&id) && self.waiting.get(id).is_none()
+    }
+
     /// Whether no attempt of another message may begin before another one ends.
     pub(super) fn is_full(&self) -> bool {
         self.in_attempt() >= self.limit || self.waiting.len() >= MOST_WAITING

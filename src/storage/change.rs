@@ -8,7 +8,7 @@ use crate::error::{Error, Got, Invalid, finite};
 use crate::host::{Batch, Host};
 use crate::id::Id;
 use crate::locks::{Progress, Role};
-use crate::meta::{Change, Changed, Lease, Meta};
+use crate::meta::{Change, Changed, Lease, MOST_RECIPIENTS, Meta};
 use crate::watch::Latest;
 
 impl<H: Host> DictStorage<H> {
@@ -23,6 +23,8 @@ impl<H: Host> DictStorage<H> {
         if let Some(Some(Lease { until, .. })) = &change.lease {
             finite("lease.until", *until)?;
         }
+        // A record that names somebody beyond would be corrupt, or take the memory of as many.
+        in_range("replies", change.replies.iter().flatten().flat_map(|last| &last.indexes), MOST_RECIPIENTS)?;
         let _call = self.begin()?;
         if self.host.is_sync() {
             let mut results = self.change_together(id, &[change], &Progress::default()).await?;
@@ -96,18 +98,23 @@ fn apply_all<E>(
     let results = changes
         .iter()
         .map(|change| {
-            in_range(change.marks(), recipients)?;
+            in_range("rcptIndexes", change.marks(), u32::try_from(recipients).unwrap_or(u32::MAX))?;
             Ok(Changed { applied: change.apply(&mut next), attempts: next.attempts })
         })
         .collect();
     (next, results)
 }
 
-fn in_range<'a>(indexes: impl Iterator<Item = &'a u32>, recipients: usize) -> std::result::Result<(), Invalid> {
+/// Whether each position is that of one of so many recipients.
+fn in_range<'a>(
+    argument: &'static str,
+    indexes: impl Iterator<Item = &'a u32>,
+    recipients: u32,
+) -> std::result::Result<(), Invalid> {
     for (position, index) in indexes.enumerate() {
-        if !usize::try_from(*index).is_ok_and(|index| index < recipients) {
+        if *index >= recipients {
             return Err(Invalid {
-                argument: "rcptIndexes",
+                argument,
                 index: Some(position),
                 part: None,
                 expected: "a position in the original list of recipients",

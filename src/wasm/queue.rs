@@ -38,34 +38,8 @@ extern "C" {
     /// The inert copy of what a queue is told; the functions stay in JavaScript. Times are in
     /// milliseconds.
     pub type OptionsCopy;
-    #[wasm_bindgen(method, getter)]
-    fn owner(this: &OptionsCopy) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn lease(this: &OptionsCopy) -> f64;
-    #[wasm_bindgen(method, getter, js_name = relayPool)]
-    fn relay_pool(this: &OptionsCopy) -> f64;
-    #[wasm_bindgen(method, getter, js_name = hasDestinationOf)]
-    fn has_destination_of(this: &OptionsCopy) -> bool;
-    #[wasm_bindgen(method, getter, js_name = destinationPool)]
-    fn destination_pool(this: &OptionsCopy) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = destinationPerSecond)]
-    fn destination_per_second(this: &OptionsCopy) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = storePool)]
-    fn store_pool(this: &OptionsCopy) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = attemptTimeout)]
-    fn attempt_timeout(this: &OptionsCopy) -> Option<f64>;
-    #[wasm_bindgen(method, getter, js_name = keepDelivered)]
-    fn keep_delivered(this: &OptionsCopy) -> f64;
-    #[wasm_bindgen(method, getter, js_name = overdueAfter)]
-    fn overdue_after(this: &OptionsCopy) -> f64;
-    #[wasm_bindgen(method, getter, js_name = hasBackoff)]
-    fn has_backoff(this: &OptionsCopy) -> bool;
-    #[wasm_bindgen(method, getter, js_name = hasBounceFactory)]
-    fn has_bounce_factory(this: &OptionsCopy) -> bool;
-    #[wasm_bindgen(method, getter, js_name = hasBounceQueue)]
-    fn has_bounce_queue(this: &OptionsCopy) -> bool;
-    #[wasm_bindgen(method, getter)]
-    fn scan(this: &OptionsCopy) -> Option<f64>;
+    #[wasm_bindgen(method, structural, indexing_getter)]
+    fn field(this: &OptionsCopy, name: &str) -> JsValue;
 }
 
 /// A queue over a storage. Its functions are called through `Callbacks`.
@@ -284,24 +258,27 @@ fn options_of(
     dead_letter: Option<Arc<crate::storage::DictStorage<JsHost>>>,
     callbacks: &Callbacks,
 ) -> Options<JsHost> {
+    let number = |name| given.field(name).as_f64();
+    let time = |name| number(name).map(duration);
+    let has = |name| given.field(name).is_truthy();
     let mut options = Options::<JsHost> {
-        owner: Some(given.owner()),
-        lease: duration(given.lease()),
-        relay_pool: given.relay_pool() as usize,
+        owner: given.field("owner").as_string(),
+        lease: time("lease").unwrap_or_default(),
+        relay_pool: number("relayPool").unwrap_or_default() as usize,
         destination: Destination {
             of: None,
-            pool: given.destination_pool().map(|size| size as usize),
-            per_second: given.destination_per_second(),
+            pool: number("destinationPool").map(|size| size as usize),
+            per_second: number("destinationPerSecond"),
         },
-        store_pool: given.store_pool().map(|size| size as usize),
-        attempt_timeout: given.attempt_timeout().map(duration),
-        keep_delivered: duration(given.keep_delivered()),
+        store_pool: number("storePool").map(|size| size as usize),
+        attempt_timeout: time("attemptTimeout"),
+        keep_delivered: time("keepDelivered").unwrap_or_default(),
         dead_letter,
-        scan: given.scan().map_or(Duration::MAX, duration),
-        overdue_after: duration(given.overdue_after()),
+        scan: time("scan").unwrap_or(Duration::MAX),
+        overdue_after: time("overdueAfter").unwrap_or_default(),
         ..Options::default()
     };
-    if given.has_backoff() {
+    if has("hasBackoff") {
         let callbacks = callbacks.clone();
         options.backoff = Some(Box::new(move |envelope: &JsEnvelope, attempts, replies: &[Arc<Reply>], patience| {
             let patience = JsPatience { since: patience.since.as_millis(), scheduled: patience.scheduled };
@@ -315,17 +292,17 @@ fn options_of(
             }
         }));
     }
-    if given.has_destination_of() {
+    if has("hasDestinationOf") {
         let callbacks = callbacks.clone();
         options.destination.of = Some(Box::new(move |address| destination_of(&callbacks, address)));
     }
-    if given.has_bounce_factory() {
+    if has("hasBounceFactory") {
         let callbacks = callbacks.clone();
         options.bounce_factory = Some(Box::new(move |envelope: &JsEnvelope, _, replies| {
             Box::pin(make_bounce(callbacks.clone(), envelope.clone(), replies_to_js(replies)))
         }));
     }
-    if given.has_bounce_queue() {
+    if has("hasBounceQueue") {
         options.bounce_queue = Some(Box::new(JsBounceQueue(callbacks.clone())));
     }
     let asked = callbacks.clone();

@@ -29,14 +29,14 @@ import { ENGINES } from './engines.js';
 export function onPage(subject, define, { only = Object.keys(ENGINES) } = {}) {
   for (const engine of only) {
     const { skip, start } = ENGINES[engine];
-    describe(`${subject} in ${engine}`, { skip, timeout: 1_500_000 }, () => {
+    describe(`${subject} in ${engine}`, { skip }, () => {
       /** @type {any} */
       let browser;
       before(async () => {
         browser = await start();
       });
       after(() => browser?.close());
-      define((name, run, options) => test(name, async () => {
+      define((name, run, options) => test(name, { timeout: 300_000 }, async () => {
         const server = await serve(0, options);
         /** @type {PageTab[]} */
         const tabs = [];

@@ -75,3 +75,13 @@ fn a_message_whose_settling_is_in_doubt_stays_while_its_record_says_that_nobody_
     let command = attempt.answer(Input::Meta(Some(untold)), &settings, MOMENT);
     assert!(matches!(command, Command::Done(End::Rescheduled { .. })), "{command:?}");
 }
+
+#[test]
+fn a_message_that_its_owner_has_let_go_before_it_was_gone_waits_for_its_time() {
+    let (mut attempt, settings, _) = begun();
+    attempt.owner_is_gone = true;
+    attempt.answer(Input::Changed(false), &settings, MOMENT);
+    let planned = Meta { timestamp: 1e12, attempts: 1, ..Meta::default() };
+    let command = attempt.answer(Input::Meta(Some(planned)), &settings, MOMENT);
+    assert_eq!(command, Command::Done(End::Rescheduled { due: Some(1e12), timestamp: 1e12, attempts: 1 }));
+}

@@ -63,6 +63,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             Err(error) => return Err(error),
         };
         let left = meta.left(envelope.recipient_count());
+        let Ok(envelope) = envelope.without(&[]) else { return Ok(None) };
         let is_expired = meta.expires.is_some_and(|expires| expires <= self.queue.timer.wall());
         // A notice lets its original go first, whose other recipients wait for that.
         let is_undecided = envelope.notice_of().is_some() && meta.notice != Some(Notice::Confirmed);
@@ -90,6 +91,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             let kind = Kind::Error(Cause::Callback(error));
             self.queue.emit(Some(id), Some(&envelope), meta.attempts, kind);
         }
-        Ok(Some((names, meta.expires)).filter(|(names, _)| !names.is_empty()))
+        Ok(Some((names, meta.expires)))
     }
 }

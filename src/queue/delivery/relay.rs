@@ -25,7 +25,10 @@ const TIMED_OUT: &str = "4.4.7 the attempt took too long";
 
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) async fn relay(&mut self) -> Input {
-        let Some(envelope) = self.envelope.clone().filter(|_| !self.is_out_of_time()) else { return Input::Failed };
+        let Some(envelope) = self.envelope.clone() else { return Input::Failed };
+        if self.is_out_of_time() {
+            return Input::Failed;
+        }
         self.report(Kind::Attempt);
         if !self.state.is_resumed() {
             self.queue.relay.settled(self.id()); // an attempt that was cut off after its record heard of no end

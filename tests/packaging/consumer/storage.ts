@@ -4,7 +4,9 @@ import { conformance } from 'slimta-queue-dict/conformance';
 import {
   addDateHeader, addMessageIdHeader, addReceivedHeader, splitByDomain, splitByRecipient,
 } from 'slimta-queue-dict/policies';
-import type { AsyncDict, DictHost, DictName, Envelope, Meta, Policy, SyncDict, Version, QueueErrorCode } from 'slimta-queue-dict';
+import type {
+  AsyncDict, DictHost, DictName, Envelope, Meta, Policy, QueueErrorCode, SyncDict, Version,
+} from 'slimta-queue-dict';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
 declare function holds<_Claim extends true>(): void;

@@ -105,28 +105,19 @@ const WORK = {
     say({ pieces, length: message.length, left: (await keys()).length });
   },
 
-  /** Writes through a database that makes each commit twice, as Deno does over a network that has lost an answer. */
   async again() {
-    const twice = () => {
-      const calls = [];
-      const commit = () => calls.reduce((atomic, [name, args]) => atomic[name](...args), kv.atomic()).commit();
-      const recorded = (name) => (...args) => (calls.push([name, args]), recorder);
-      const recorder = {
-        check: recorded('check'), set: recorded('set'), delete: recorded('delete'),
-        commit: () => commit().then(commit),
-      };
-      return recorder;
-    };
-    const sending = new Proxy(kv, {
-      get(target, name) {
-        const value = target[name];
-        if (name === 'atomic') return twice;
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
-    const over = new AsyncDictStorage(denoKvHost(sending));
+    const over = new AsyncDictStorage(denoKvHost(sendingTwice()));
     for (const length of [10, 500_000]) await over.write(big(length), 1);
     say(await storage.getInfo());
+  },
+
+  /** The network is gone when somebody asks whether the first of both commits was made. */
+  async unsaid() {
+    const over = new AsyncDictStorage(denoKvHost(sendingTwice(() => {
+      throw new Error('away');
+    })));
+    const error = await over.write(big(10), 1).then(() => undefined, (thrown) => thrown);
+    say({ code: error?.code, isThere: (await storage.get(error?.id))[0] !== undefined });
   },
 
   async recipients() {
@@ -179,6 +170,32 @@ const WORK = {
 };
 
 await WORK[what]();
+
+/**
+ * A database that makes each commit twice, as Deno does over a network that has lost an answer. From then on `getMany` is
+ * the one that is given, if any is.
+ */
+function sendingTwice(getMany) {
+  let isSent = false;
+  const atomic = () => {
+    const calls = [];
+    const commit = () => calls.reduce((atomic, [name, args]) => atomic[name](...args), kv.atomic()).commit();
+    const recorded = (name) => (...args) => (calls.push([name, args]), recorder);
+    const recorder = {
+      check: recorded('check'), set: recorded('set'), delete: recorded('delete'),
+      commit: () => commit().then(commit).finally(() => (isSent = true)),
+    };
+    return recorder;
+  };
+  return new Proxy(kv, {
+    get(target, name) {
+      if (name === 'atomic') return atomic;
+      if (name === 'getMany' && isSent && getMany) return getMany;
+      const value = target[name];
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
 
 /** A database that stops for good at one of its commits, before it is made or after. */
 function dyingAt(at, late) {
