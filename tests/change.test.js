@@ -73,8 +73,8 @@ for (const { name, open } of subjects) {
       const { storage, text } = open();
       const id = await storage.write(anEnvelope(), 10);
       const before = text();
-      const replies = [{ reply: { code: 450, message: 'x' }, indexes: [2 ** 28] }];
-      const wrong = { name: 'RangeError', message: /^replies\[0\]: expected a position .*, got the number 268435456$/ };
+      const replies = [[0, 1], [2 ** 28]].map((indexes) => ({ reply: { code: 450, message: 'x' }, indexes }));
+      const wrong = { name: 'RangeError', message: /^replies\[1\]: expected a position .*, got the number 268435456$/ };
       await assert.rejects(async () => storage.change(id, null, { replies }), wrong);
       assert.equal(text(), before);
     });

@@ -100,7 +100,7 @@ test('a message is written once although Deno sends its commit again', { skip },
 });
 
 test('where nothing says which of both commits of Deno was made, the outcome is unknown', { skip }, async () => {
-  assert.deepEqual(await work('unsaid'), { code: 'unknown-outcome', isThere: true });
+  assert.deepEqual(await work('unsaid'), { code: 'unknown-outcome', cause: 'away', isThere: true });
 });
 
 describe('programs', { skip }, () => {

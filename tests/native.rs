@@ -27,6 +27,7 @@ mod queue_fencing;
 mod queue_full;
 mod queue_listing;
 mod queue_options;
+mod queue_retry;
 mod queue_run;
 mod queue_start;
 #[cfg(feature = "redb")]

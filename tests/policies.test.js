@@ -92,6 +92,19 @@ test('a policy of the package names the field that is wrong, and does without a 
   }
 });
 
+test('a policy that makes one envelope after another may use the same bytes for each', async () => {
+  const bytes = new Uint8Array(1);
+  const policy = {
+    * apply({ recipients, ...envelope }) {
+      for (const recipient of recipients) {
+        bytes[0]++;
+        yield { ...envelope, recipients: [recipient], message: bytes };
+      }
+    },
+  };
+  assert.deepEqual((await applied([policy], message(['a', 'b', 'c']))).map((stored) => stored.message[0]), [1, 2, 3]);
+});
+
 onEachStorage('A queue', (scene) => {
   test('a message to nobody and a header name that RFC 5322 does not allow are refused, and nothing is stored', async () => {
     const { queue } = scene.make(null);

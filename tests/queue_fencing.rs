@@ -318,6 +318,59 @@ fn nobody_takes_back_what_is_being_sent_although_its_claim_has_ended() {
 }
 
 #[test]
+fn nobody_takes_back_what_was_delivered_although_no_record_says_so() {
+    let (host, asked) = (with_message(), Arc::<AtomicUsize>::default());
+    let (failing, count) = (host.clone(), asked.clone());
+    let relay = Answering(move |_: &Envelope, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        failing.fault_always(Step::Commit, Fault::Before(Trouble::Fail));
+        Answer::delivered()
+    });
+    let queue = on_host(&host, relay, Options::default());
+    let mut working = Box::pin(queue.start());
+    while asked.load(Ordering::Relaxed) == 0 {
+        assert!(poll_once(working.as_mut()).is_pending());
+    }
+    let mut stopping = Box::pin(queue.stop());
+    while poll_once(stopping.as_mut()).is_pending() {
+        let _ = poll_once(working.as_mut());
+    }
+    host.plan(|_, _| Fault::None);
+    host.advance(LEASE + 1_000.0);
+    assert!(!run(queue.cancel(&id())).unwrap());
+    assert!(meta(&host).unwrap().delivered.is_empty());
+}
+
+/// Has what a queue of the same name was told before it ended.
+struct Kept;
+
+impl Relay<Envelope> for Kept {
+    async fn attempt(&self, _: &Envelope, _: Attempt) -> Result<Answer, BoxError> {
+        Ok(Answer::delivered())
+    }
+
+    fn has(&self, _: Id) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_a_relay_has_answered_already_is_recorded_although_the_time_of_a_stop_is_over() {
+    let host = with_message();
+    let lease = Lease { until: LEASE / 2.0, owner: "me".into() };
+    let claimed = Change { attempts: Some(Attempts::Set(1)), lease: Some(Some(lease)), ..Change::default() };
+    assert!(run(DictStorage::new(host.clone()).change(&id(), claimed)).unwrap());
+    let queue = on_host(&host, Kept, Options { owner: Some("me".into()), ..Options::default() });
+    let mut working = Box::pin(queue.start());
+    stand_still_after_a_commit(&host, working.as_mut(), |meta| meta.timestamp > LEASE / 2.0);
+    let mut stopping = Box::pin(queue.stop_within(Duration::ZERO));
+    while poll_once(stopping.as_mut()).is_pending() {
+        let _ = poll_once(working.as_mut());
+    }
+    assert!(meta(&host).is_none(), "it was delivered");
+}
+
+#[test]
 fn a_notice_that_no_storage_takes_is_put_off_like_one_that_is_refused() {
     let host = with_message();
     let options = Options {

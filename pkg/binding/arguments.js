@@ -123,12 +123,12 @@ export function copyNext(next) {
  * @param {any} next
  */
 function copyQueueFields(next) {
-  /** @type {Next} */
+  /** @type {Record<string, unknown>} */
   const copy = {};
   const { failed, firstAttempt, scheduled, untold, notice, replies } = next;
   if (failed !== undefined) {
     const attempt = copyAttempts('next.failed.attempt', field(failed, 'next.failed', 'attempt'));
-    copy.failed = { attempt, indexes: copyIndexes('next.failed.indexes', field(failed, 'next.failed', 'indexes')) };
+    copy.failed = [{ attempt, indexes: copyIndexes('next.failed.indexes', field(failed, 'next.failed', 'indexes')) }];
   }
   if (firstAttempt !== undefined) copy.firstAttempt = copyTimestamp('next.firstAttempt', firstAttempt);
   if (scheduled !== undefined) copy.scheduled = copyAttempts('next.scheduled', scheduled);

@@ -20,14 +20,14 @@ export function copyEnvelope(value) {
 }
 
 /**
- * Copies of what was made of one message. A body that several share is copied once: a message to thousands of people
- * would fill the memory otherwise.
+ * Copies of what was made of one message. A body that several of a list share is copied once: a message to thousands of
+ * people would fill the memory otherwise. Who makes them one by one may use the same bytes for the next one.
  *
  * @param {Iterable<any>} values
  * @returns {Envelope[]}
  */
 export function copyEnvelopes(values) {
-  const bodies = new Map();
+  const bodies = Array.isArray(values) ? new Map() : undefined;
   return Array.from(values, (value) => clone(value, false, bodies));
 }
 

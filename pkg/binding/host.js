@@ -10,7 +10,7 @@ import { copyMeta } from './meta.js';
 
 /**
  * A host as the core sees it: every method answers with an inert value, with a `Failed` that keeps what the host threw,
- * or with a `Later` of these.
+ * or with a `Later` of these. Versions and cursors are the host's own, and go back to it as they came.
  */
 export class HostAdapter {
   #host;

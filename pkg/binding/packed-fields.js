@@ -4,8 +4,8 @@ import { QUEUE_FIELDS } from '../hosts/shared/queue-fields.js';
 // What a queue keeps in a meta record crosses the boundary as one list of numbers and one of texts, as
 // src/wasm/packed_fields.rs reads and writes them: structured values made what a browser downloads 2 KiB larger.
 
-/** In the place of a number that is not there. */
-const [MISSING, NULL] = [-1, -2];
+/** In the place of a number that is not there, or is null: no record has these, whoever wrote it. */
+const [MISSING, NULL] = [-Infinity, Infinity];
 const NOTICES = /** @type {const} */ (['open', 'confirmed', 'void']);
 
 /**
@@ -14,8 +14,11 @@ const NOTICES = /** @type {const} */ (['open', 'confirmed', 'void']);
  * @property {string[]} [queueTexts] of the replies
  */
 
+/** @type {Packed} */
+const BAD = { queueNumbers: new Float64Array() };
+
 /**
- * The fields of a record, or of a change, which has `failed` of one attempt; nothing if there are none.
+ * The fields of a record, or of a change; nothing if there are none.
  *
  * @param {any} record an inert copy
  * @returns {Packed}
@@ -26,16 +29,18 @@ export function packed(record) {
   /** @type {string[]} */
   const queueTexts = [];
   const numbers = [firstAttempt, expires, scheduled, untold ?? NULL, notice === undefined ? MISSING : NOTICES.indexOf(notice)];
-  if (notice !== undefined && !NOTICES.includes(notice)) return { queueNumbers: new Float64Array() };
-  const lists = [failed === undefined || Array.isArray(failed) ? failed : [failed], replies];
-  for (const list of lists) {
-    if (list !== undefined && !Array.isArray(list)) return { queueNumbers: new Float64Array() };
+  if (notice !== undefined && !NOTICES.includes(notice)) return BAD;
+  for (const list of [failed, replies]) {
+    if (list !== undefined && !Array.isArray(list)) return BAD;
     numbers.push(list ? list.length : MISSING);
     for (const entry of list ?? []) {
-      if (!Array.isArray(entry?.indexes)) return { queueNumbers: new Float64Array() };
+      if (!Array.isArray(entry?.indexes)) return BAD;
       numbers.push(list === replies ? entry.reply?.code : entry.attempt, entry.indexes.length);
       for (const index of entry.indexes) numbers.push(index);
-      if (list === replies) queueTexts.push(String(entry.reply?.message));
+      if (list !== replies) continue;
+      const { message = '' } = entry.reply ?? {};
+      if (typeof message !== 'string') return BAD;
+      queueTexts.push(message);
     }
   }
   // What is no number becomes NaN, which the core refuses.
@@ -54,7 +59,7 @@ export function unpacked(numbers, texts) {
   const fields = {};
   let at = 0;
   const next = () => numbers[at++];
-  const list = () => Array.from({ length: Math.max(next(), 0) }, () => {
+  const list = () => Array.from({ length: next() }, () => {
     const [number, count] = [next(), next()];
     return { number, indexes: Array.from({ length: count }, next) };
   });

@@ -244,7 +244,7 @@ class DenoKvHost {
    * @param {Uint8Array} record
    */
   async #isThere(id, manifest, record) {
-    const [envelope, meta] = await this.#db.get([['envelope', id], ['meta', id]]).catch((cause) => {
+    const [envelope, meta] = await this.#db.get([['envelope', id], ['meta', id]]).catch(({ cause }) => {
       throw unknownOutcome('nothing says whether the commit was made', cause, id);
     });
     return Boolean(envelope.value && meta.value) && sameBytes(envelope.value, manifest) && sameBytes(meta.value, record);

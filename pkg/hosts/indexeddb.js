@@ -31,7 +31,8 @@ import { PendingCommits } from './shared/pending-commits.js';
  *   that, what is acknowledged after a kill of the browser may be gone after the next one. Whoever gives an `indexedDB`
  *   that is not the global one gives its `IDBKeyRange` too
  * @returns {DictHost & Pick<IndexedDBHost, 'persist' | 'estimate'>} whose calls fail with `full` (the quota), `blocked` (a tab
- *   has an older version of the database open), `newer-format`, `unknown-outcome` or `host` (there is no IndexedDB, or it fails)
+ *   has an older version of the database open), `newer-format`, `timeout` (the database does not answer), `unknown-outcome`,
+ *   `closed` or `host` (there is no IndexedDB, or it fails)
  * @throws {TypeError} for a name or an option of the wrong type
  */
 export function indexedDBHost(name, options) {

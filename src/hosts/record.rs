@@ -1,17 +1,17 @@
 //! Records as bytes: the same that the hosts of the npm package keep, so that other programs can
 //! read them.
 //!
-//! A record is a CBOR sequence ([RFC 8742](https://www.rfc-editor.org/rfc/rfc8742)) of two items:
-//! the number of its format, which is 1, and a map of text to values, all of definite length. That
-//! of an envelope has its fields; its message is kept beside it, and in the record `message` is an
-//! array of 0 (for bytes; 1 would be text) and their number. That of a meta record has `timestamp`,
-//! `attempts`, and where there are any `lease`, a map of `until` and `owner`, and
-//! `deliveredIndexes`: bytes, of which bit i, the lowest of each byte first, says whether the
-//! recipient at position i is delivered. Of a queue it has `failed`, `firstAttempt`, `expires`, `scheduled`,
-//! `untold`, `notice` and `replies` where there are any, with positions as the hexadecimal digits of
-//! such bytes. A record with any of these is of format 2: who does not know what they mean would drop them, and
-//! must neither send nor remove the message. Whoever writes a record anew keeps the fields that it does not know, after those
-//! that it knows.
+//! A record is a CBOR sequence ([RFC 8742](https://www.rfc-editor.org/rfc/rfc8742)) of two items: the
+//! number of its format, which is 1 where nothing else is said below, and a map of text to values, all of
+//! definite length. That of an envelope has its fields; its message is kept beside it, and in the record
+//! `message` is an array of 0 (for bytes; 1 would be text) and their number. That of a meta record has
+//! `timestamp`, `attempts`, and where there are any `lease`, a map of `until` and `owner`, and
+//! `deliveredIndexes`: bytes, of which bit i, the lowest of each byte first, says whether the recipient at
+//! position i is delivered. Of a queue it has `failed`, `firstAttempt`, `expires`, `scheduled`, `untold`,
+//! `notice` and `replies` where there are any, with positions as the hexadecimal digits of such bytes. A
+//! record with any of these is of format 2: who does not know what they mean would drop them, and must
+//! neither send nor remove the message. Whoever writes a record anew keeps the fields that it does not
+//! know, after those that it knows.
 
 mod envelope;
 mod meta;

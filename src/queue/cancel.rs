@@ -9,19 +9,23 @@ use crate::host::Host;
 use crate::id::Id;
 use crate::meta::Meta;
 use crate::storage::Result;
+use crate::sync::lock;
 
 impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// Removes a message that waits; false where a claim holds, of this queue or another one, where all
-    /// recipients are marked, and where there is no such message. The host removes it only if its record is still the one that was read,
-    /// so nobody claims it in between.
+    /// recipients are marked or are known to have it, and where there is no such message. The host removes it
+    /// only if its record is still the one that was read, so nobody claims it in between.
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) if others kept changing the message, and those of
     /// [`DictStorage::remove`](crate::DictStorage::remove) and of a record that cannot be read.
     pub async fn cancel(&self, id: &Id) -> Result<bool, H> {
         let message = readable(self.pooled(self.storage.get_whole(id)).await)?;
+        // Who has the message by an outcome that is in no record yet needs no more attempts.
+        let delivered = lock(&self.unrecorded).get(id).map(|of| of.state.delivered()).unwrap_or_default();
         let is_left = |meta: &Meta| {
-            message.as_ref().is_none_or(|(_, envelope)| !meta.left(envelope.recipient_count()).is_empty())
+            let left = |count| meta.left(count).iter().any(|index| delivered.binary_search(index).is_err());
+            message.as_ref().is_none_or(|(_, envelope)| left(envelope.recipient_count()))
         };
         let (timer, shared) = (&self.timer, &self.shared);
         // A claim may have ended while this machine stood still.

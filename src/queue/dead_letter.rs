@@ -21,13 +21,8 @@ impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
         let recipients = envelope.parts().recipients;
         for number in 0.. {
             let place = place(id, number);
-            match find(self.0, place).await? {
-                Some((kept, letter))
-                    if letter.parts().recipients == recipients
-                        && (kept.first_attempt.is_none() || kept.first_attempt == meta.first_attempt) =>
-                {
-                    break;
-                }
+            match self.get(place).await? {
+                Some((kept, letter)) if letter.parts().recipients == recipients && is_of(&kept, &meta) => break,
                 Some(_) => {}
                 None => return self.0.write_with(envelope, meta, Some(place)).await.map(drop),
             }
@@ -35,15 +30,24 @@ impl<H: Host<Envelope: QueueEnvelope>> DeadLetters<'_, H> {
         Ok(())
     }
 
-    /// The dead letters of a message, with their ids and records.
-    pub(super) async fn of(&self, id: Id) -> Result<Vec<(Id, Meta, H::Envelope)>, H> {
+    /// The ids and the records of the dead letters of a message.
+    pub(super) async fn of(&self, id: Id) -> Result<Vec<(Id, Meta)>, H> {
         let mut letters = Vec::new();
         for number in 0.. {
             let place = place(id, number);
-            let Some((meta, envelope)) = find(self.0, place).await? else { break };
-            letters.push((place, meta, envelope));
+            let Some((meta, _)) = self.get(place).await? else { break };
+            letters.push((place, meta));
         }
         Ok(letters)
+    }
+
+    /// A dead letter and its record, unless somebody has taken it off.
+    pub(super) async fn get(&self, place: Id) -> Result<Option<(Meta, H::Envelope)>, H> {
+        match self.0.get_whole(&place).await {
+            Ok((meta, envelope)) => Ok(Some((meta, envelope.without(&[]).map_err(|_| Error::Corrupt(place))?))),
+            Err(Error::NoSuchMessage(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn remove(&self, place: Id) -> Result<(), H> {
@@ -62,11 +66,7 @@ fn place(id: Id, number: u32) -> Id {
     if number == 0 { id } else { Id::new_v5(id, format!("given up {number}").as_bytes()) }
 }
 
-/// The record and the envelope of a message, if it is there.
-async fn find<H: Host>(storage: &DictStorage<H>, id: Id) -> Result<Option<(Meta, H::Envelope)>, H> {
-    match storage.get_whole(&id).await {
-        Ok((meta, envelope)) => Ok(Some((meta, envelope.without(&[]).map_err(|_| Error::Corrupt(id))?))),
-        Err(Error::NoSuchMessage(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
+/// Whether a dead letter is of the message with this record, and not of an earlier one that had its id.
+pub(super) fn is_of(letter: &Meta, message: &Meta) -> bool {
+    letter.first_attempt.is_none() || letter.first_attempt == message.first_attempt
 }

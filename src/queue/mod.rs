@@ -40,6 +40,7 @@ pub mod policies;
 mod queue;
 mod relay;
 mod reply;
+mod retry;
 mod run;
 mod schedule;
 mod scheduler;
@@ -50,6 +51,7 @@ mod timer;
 #[cfg(feature = "tracing")]
 mod trace;
 mod unrecorded;
+mod untold;
 mod watcher;
 mod worker;
 

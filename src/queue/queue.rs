@@ -13,7 +13,6 @@ use super::backoff::LONGEST_WAIT;
 use super::boxed::BoxError;
 use super::callback::{Policy, caught, caught_async};
 use super::command::Settings;
-use super::dead_letter::{DeadLetters, id_to_queue};
 use super::destinations::Destinations;
 use super::enqueue_error::{EnqueueError, Results};
 use super::enqueue_options::EnqueueOptions;
@@ -29,19 +28,14 @@ use super::scheduler::Scheduler;
 use super::state::Shared;
 use super::timer::{Timer, UsualTimer};
 use super::unrecorded::Unrecorded;
-use crate::envelope::EnvelopeHandle;
 use crate::error::Error;
 use crate::host::Host;
 use crate::id::Id;
-use crate::meta::{Change, Expect, Meta, Notice};
+use crate::meta::{Meta, Notice};
 use crate::millis;
 use crate::storage::{DictStorage, Result};
 use crate::sync::{Mutex, lock};
 use crate::timestamp::Timestamp;
-
-/// After so many milliseconds a dead letter is attempted that is queued again, if nobody lets it be due when it is taken
-/// off.
-const RETRIED_AFTER: f64 = 60_000.0;
 
 /// How many messages a queue remembers that it has stored while it attempts nothing: others may attempt them.
 const MOST_UNATTENDED: usize = 10_000;
@@ -286,51 +280,6 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         Ok(results.into_iter().filter_map(|(envelope, stored)| Some((envelope, stored.ok()?))).collect())
     }
 
-    /// Queues a message again that was given up and kept, under another id, or lets one that waits be due now. Returns
-    /// the id under which it is queued: of a message that waits its own, of one that several attempts have given up
-    /// that for the recipients of the first. Each of these is a message of its own then: after an error some may be queued,
-    /// and a repeat queues only what is missing.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchMessage`] for any other id, and those of a storage.
-    pub async fn retry(&self, id: &Id) -> Result<Id, H> {
-        let (mut ids, mut was_untold) = (Vec::new(), false);
-        if let Some(dead_letter) = &self.options.dead_letter {
-            let dead_letters = DeadLetters(dead_letter);
-            // The first one goes last: by it the others are found.
-            for (place, letter, envelope) in dead_letters.of(*id).await?.into_iter().rev() {
-                // If this ends before it is taken off, a repeat finds it here.
-                let soon = self.timer.wall() + RETRIED_AFTER;
-                ids.push(self.store(&envelope, id_to_queue(place, &letter), Meta::new(soon)).await?);
-                // What is queued again tells of its own end. Where nobody could be told yet, it would be kept and told of again.
-                was_untold |= self.tell_no_more(id, letter.attempts).await.unwrap_or_default();
-                dead_letters.remove(place).await?;
-            }
-        }
-        for id in ids.iter().chain(was_untold.then_some(id)) {
-            // It is queued, and due soon whatever comes of this.
-            let _ = self.make_due(*id).await;
-        }
-        if let Some(first) = ids.last() {
-            return Ok(*first);
-        }
-        let (meta, envelope) = self.pooled(self.storage.get_whole(id)).await?;
-        if meta.untold.is_none() && meta.left(envelope.recipient_count()).is_empty() {
-            return Err(Error::NoSuchMessage(*id)); // it was delivered, and is kept until its time
-        }
-        let now = self.timer.wall();
-        if meta.claim(now).is_some() {
-            return Ok(*id); // it is being sent
-        }
-        self.pooled(self.storage.set_timestamp(id, now)).await?;
-        if meta.attempts > 0 {
-            self.shared.update_now(&self.timer, |state| state.scheduler.flush_one(*id, now, meta.timestamp));
-        } else {
-            self.put(*id, now, None);
-        }
-        Ok(*id)
-    }
-
     /// Stores what the policies make of a message; the ids of all but the first follow from its id.
     pub(super) async fn store_all(
         &self,
@@ -352,7 +301,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
     }
 
     /// Stores a message as it is.
-    async fn store(&self, envelope: &H::Envelope, id: Id, meta: Meta) -> Result<Id, H> {
+    pub(super) async fn store(&self, envelope: &H::Envelope, id: Id, meta: Meta) -> Result<Id, H> {
         let at = meta.timestamp;
         let meta = Meta { notice: envelope.notice_of().map(|_| Notice::Open), ..meta };
         let id = self.pooled(self.storage.write_with(envelope.clone(), meta, Some(id))).await?;
@@ -390,12 +339,6 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         self.pooled(self.storage.set_timestamp(&id, now)).await?;
         self.put(id, now, None);
         Ok(())
-    }
-
-    /// The record says no more that nobody was told whom this attempt gave up, if it does.
-    pub(super) async fn tell_no_more(&self, id: &Id, attempt: u32) -> Result<bool, H> {
-        let expect = Expect { untold: Some(Some(attempt)), ..Expect::default() };
-        self.pooled(self.storage.change(id, Change { expect, untold: Some(None), ..Change::default() })).await
     }
 
     /// The time of the schedule.

@@ -24,7 +24,10 @@ impl<H: Host> DictStorage<H> {
             finite("lease.until", *until)?;
         }
         // A record that names somebody beyond would be corrupt, or take the memory of as many.
-        in_range("replies", change.replies.iter().flatten().flat_map(|last| &last.indexes), MOST_RECIPIENTS)?;
+        for (place, last) in change.replies.iter().flatten().enumerate() {
+            let of = |invalid| Invalid { argument: "replies", index: Some(place), ..invalid };
+            in_range(last.indexes.iter(), MOST_RECIPIENTS).map_err(of)?;
+        }
         let _call = self.begin()?;
         if self.host.is_sync() {
             let mut results = self.change_together(id, &[change], &Progress::default()).await?;
@@ -98,7 +101,7 @@ fn apply_all<E>(
     let results = changes
         .iter()
         .map(|change| {
-            in_range("rcptIndexes", change.marks(), u32::try_from(recipients).unwrap_or(u32::MAX))?;
+            in_range(change.marks(), u32::try_from(recipients).unwrap_or(u32::MAX))?;
             Ok(Changed { applied: change.apply(&mut next), attempts: next.attempts })
         })
         .collect();
@@ -106,15 +109,11 @@ fn apply_all<E>(
 }
 
 /// Whether each position is that of one of so many recipients.
-fn in_range<'a>(
-    argument: &'static str,
-    indexes: impl Iterator<Item = &'a u32>,
-    recipients: u32,
-) -> std::result::Result<(), Invalid> {
+fn in_range<'a>(indexes: impl Iterator<Item = &'a u32>, recipients: u32) -> std::result::Result<(), Invalid> {
     for (position, index) in indexes.enumerate() {
         if *index >= recipients {
             return Err(Invalid {
-                argument,
+                argument: "rcptIndexes",
                 index: Some(position),
                 part: None,
                 expected: "a position in the original list of recipients",

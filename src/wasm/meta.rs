@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 
+use super::fields::Fields;
 use super::packed_fields::{change_with_fields, pack, with_fields};
 use crate::host::{Page, Record, Sizes, Stored};
 use crate::id::Id;
@@ -77,34 +78,11 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn copy(this: &EntryCopy) -> Option<MetaCopy>;
 
-    /// How many entries a host has, each a whole number.
-    pub type SizesCopy;
-    #[wasm_bindgen(method, getter)]
-    fn size(this: &SizesCopy) -> f64;
-    #[wasm_bindgen(method, getter, js_name = metaSize)]
-    fn meta_size(this: &SizesCopy) -> f64;
-
-    /// The inert copy of what a change expects of a record.
-    pub type ExpectCopy;
-    #[wasm_bindgen(method, getter)]
-    fn timestamp(this: &ExpectCopy) -> Option<f64>;
-    #[wasm_bindgen(method, getter)]
-    fn attempts(this: &ExpectCopy) -> Option<u32>;
-    /// Null for no lease.
-    #[wasm_bindgen(method, getter)]
-    fn lease(this: &ExpectCopy) -> JsValue;
-
     /// The inert copy of what a change sets.
-    #[wasm_bindgen(extends = ExpectCopy)]
+    #[wasm_bindgen(extends = Fields)]
     pub type NextCopy;
     #[wasm_bindgen(method, getter)]
     fn delivered(this: &NextCopy) -> Option<Vec<u32>>;
-
-    type LeaseCopy;
-    #[wasm_bindgen(method, getter)]
-    fn until(this: &LeaseCopy) -> f64;
-    #[wasm_bindgen(method, getter)]
-    fn owner(this: &LeaseCopy) -> String;
 }
 
 /// A meta record for a host.
@@ -163,21 +141,23 @@ pub fn page(answer: &PageCopy) -> Page<JsValue> {
 }
 
 /// How many entries a host has.
-pub fn sizes(answer: &SizesCopy) -> Sizes {
-    Sizes { size: answer.size() as u64, meta_size: answer.meta_size() as u64 }
+pub fn sizes(answer: &Fields) -> Sizes {
+    let size = |name| answer.number(name).unwrap_or_default() as u64;
+    Sizes { size: size("size"), meta_size: size("metaSize") }
 }
 
 /// The change that the inert copies of `change`'s arguments ask for.
-pub fn change(expect: &ExpectCopy, next: &NextCopy) -> Change {
+pub fn change(expect: &Fields, next: &NextCopy) -> Change {
+    let attempts = |copy: &Fields| copy.number("attempts").and_then(integer);
     let change = Change {
         expect: Expect {
-            timestamp: expect.timestamp(),
-            attempts: expect.attempts(),
+            timestamp: expect.number("timestamp"),
+            attempts: attempts(expect),
             lease: lease(expect),
             untold: None,
         },
-        timestamp: next.timestamp(),
-        attempts: next.attempts().map(Attempts::Set),
+        timestamp: next.number("timestamp"),
+        attempts: attempts(next).map(Attempts::Set),
         lease: lease(next),
         delivered: next.delivered().unwrap_or_default(),
         ..Change::default()
@@ -187,11 +167,12 @@ pub fn change(expect: &ExpectCopy, next: &NextCopy) -> Change {
 }
 
 /// A lease that is null says something else than one that is not there.
-fn lease(copy: &ExpectCopy) -> Option<Option<Lease>> {
-    let lease = copy.lease();
+fn lease(copy: &Fields) -> Option<Option<Lease>> {
+    let lease = copy.get("lease");
     if lease.is_undefined() {
         return None;
     }
-    let given: Option<LeaseCopy> = (!lease.is_null()).then(|| lease.unchecked_into());
-    Some(given.map(|lease| Lease { until: lease.until(), owner: lease.owner() }))
+    let given: &Fields = lease.unchecked_ref();
+    let parts = || given.number("until").zip(given.text("owner"));
+    Some(if lease.is_null() { None } else { parts().map(|(until, owner)| Lease { until, owner }) })
 }

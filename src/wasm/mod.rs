@@ -8,6 +8,7 @@
 mod envelope;
 mod error;
 mod event;
+mod fields;
 mod host;
 mod message;
 mod meta;

@@ -3,8 +3,8 @@
 
 use crate::meta::{Change, Failed, LastReply, Meta, Notice, integer};
 
-const MISSING: f64 = -1.0;
-const NULL: f64 = -2.0;
+const MISSING: f64 = f64::NEG_INFINITY;
+const NULL: f64 = f64::INFINITY;
 
 /// The fields of a record; none if there are none.
 pub(super) fn pack(meta: &Meta) -> (Vec<f64>, Vec<String>) {

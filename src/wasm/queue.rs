@@ -14,6 +14,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::envelope::JsEnvelope;
 use super::error::{Failed, failure, refused};
 use super::event::{JsReply, emit};
+use super::fields::Fields;
 use super::host::JsHost;
 use super::meta::to_js;
 use super::relay::{
@@ -33,15 +34,6 @@ use crate::timestamp::Timestamp;
 
 type Core = CoreQueue<JsHost, JsRelay, JsTimer>;
 
-#[wasm_bindgen]
-extern "C" {
-    /// The inert copy of what a queue is told; the functions stay in JavaScript. Times are in
-    /// milliseconds.
-    pub type OptionsCopy;
-    #[wasm_bindgen(method, structural, indexing_getter)]
-    fn field(this: &OptionsCopy, name: &str) -> JsValue;
-}
-
 /// A queue over a storage. Its functions are called through `Callbacks`.
 #[wasm_bindgen]
 #[allow(missing_debug_implementations)]
@@ -55,12 +47,7 @@ pub struct Queue {
 #[wasm_bindgen]
 impl Queue {
     /// What is returned is a `Queue` or a `Failed`.
-    pub fn open(
-        storage: &Storage,
-        dead_letter: Option<Storage>,
-        callbacks: Callbacks,
-        options: &OptionsCopy,
-    ) -> JsValue {
+    pub fn open(storage: &Storage, dead_letter: Option<Storage>, callbacks: Callbacks, options: &Fields) -> JsValue {
         let dead_letter = dead_letter.map(|storage| Arc::clone(&storage.storage));
         let options = options_of(options, dead_letter, &callbacks);
         match Core::with_timer(Arc::clone(&storage.storage), JsRelay(callbacks.clone()), options, JsTimer) {
@@ -254,15 +241,15 @@ impl List {
 }
 
 fn options_of(
-    given: &OptionsCopy,
+    given: &Fields,
     dead_letter: Option<Arc<crate::storage::DictStorage<JsHost>>>,
     callbacks: &Callbacks,
 ) -> Options<JsHost> {
-    let number = |name| given.field(name).as_f64();
+    let number = |name| given.number(name);
     let time = |name| number(name).map(duration);
-    let has = |name| given.field(name).is_truthy();
+    let has = |name| given.get(name).is_truthy();
     let mut options = Options::<JsHost> {
-        owner: given.field("owner").as_string(),
+        owner: given.text("owner"),
         lease: time("lease").unwrap_or_default(),
         relay_pool: number("relayPool").unwrap_or_default() as usize,
         destination: Destination {

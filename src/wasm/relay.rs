@@ -9,6 +9,7 @@ use wasm_bindgen::prelude::*;
 
 use super::envelope::JsEnvelope;
 use super::error::Failed;
+use super::fields::Fields;
 use super::host::answer_of;
 use crate::id::Id;
 use crate::queue::{Answer, Attempt, BounceQueue, BoxError, BoxFuture, Foreign, Relay, Verdict};
@@ -64,16 +65,6 @@ extern "C" {
     /// The error of a backoff that has answered with what is no number of milliseconds.
     #[wasm_bindgen(js_namespace = binding, js_name = noDelay)]
     pub fn no_delay(delay: f64) -> Failed;
-
-    type ForeignCopy;
-    #[wasm_bindgen(method, getter)]
-    fn name(this: &ForeignCopy) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    fn code(this: &ForeignCopy) -> Option<f64>;
-    #[wasm_bindgen(method, getter)]
-    fn message(this: &ForeignCopy) -> Option<String>;
-    #[wasm_bindgen(method, getter, js_name = retryAfter)]
-    fn retry_after(this: &ForeignCopy) -> Option<f64>;
 }
 
 /// What a function of the caller threw.
@@ -112,8 +103,9 @@ fn verdict(copy: &JsValue) -> Verdict {
     if copy.is_null() {
         return Verdict::Delivered(None);
     }
-    let copy: &ForeignCopy = copy.unchecked_ref();
-    Foreign { name: copy.name(), code: copy.code(), message: copy.message(), retry_after: copy.retry_after() }.into()
+    let copy: &Fields = copy.unchecked_ref();
+    let retry_after = copy.number("retryAfter");
+    Foreign { name: copy.text("name"), code: copy.number("code"), message: copy.text("message"), retry_after }.into()
 }
 
 fn answer(copy: &AnswerCopy) -> Result<Answer, BoxError> {

@@ -13,8 +13,9 @@ use wasm_bindgen_futures::future_to_promise;
 
 use super::envelope::JsEnvelope;
 use super::error::{Failed, failure, needs_async, refused};
+use super::fields::Fields;
 use super::host::{Adapter, JsHost};
-use super::meta::{self, ExpectCopy, NextCopy, to_js};
+use super::meta::{self, NextCopy, to_js};
 use crate::error::{Error, Got, Invalid};
 use crate::id::Id;
 use crate::integrity::Repair;
@@ -128,7 +129,7 @@ impl Storage {
         self.change_one(id, Change { delivered: indexes, ..Change::default() }, |_| JsValue::UNDEFINED)
     }
 
-    pub fn change(&self, id: &str, expect: &ExpectCopy, next: &NextCopy) -> JsValue {
+    pub fn change(&self, id: &str, expect: &Fields, next: &NextCopy) -> JsValue {
         self.change_one(id, meta::change(expect, next), JsValue::from)
     }
 

@@ -75,8 +75,8 @@ export class Connection {
    * @param {readonly DictName[]} stores
    * @param {IDBTransactionMode} mode
    * @param {IDBTransactionOptions} options
-   * @param {(tx: IDBTransaction, watch: Watch) => Promise<T>} work rejects with the error of the transaction if nothing
-   *   was written, with a QueueError if that is not known
+   * @param {(tx: IDBTransaction, watch: Watch) => Promise<T>} work rejects with the error of the transaction, or with
+   *   `timeout`, if nothing was written, with `unknown-outcome` if that is not known
    * @returns {Promise<T>}
    */
   async transaction(stores, mode, options, work) {

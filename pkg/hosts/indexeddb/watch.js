@@ -110,5 +110,5 @@ export function abort(tx) {
 }
 
 function silent() {
-  return new QueueError('timeout', 'timeout: the database does not answer; nothing was written');
+  return new QueueError('timeout', 'timeout: the database does not answer');
 }

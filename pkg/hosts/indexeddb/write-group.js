@@ -10,8 +10,8 @@ import { abort } from './watch.js';
 const STORES = /** @type {const} */ (['envelope', 'meta']);
 
 /**
- * The batches that share one transaction: those that are there when it begins, and those that come before the task ends
- * in which it does. Each is checked and written on its own; they are committed together.
+ * The batches that share one transaction: those that are there when it begins, and those of the microtasks that
+ * wait by then. Each is checked and written on its own; they are committed together.
  *
  * To wait for less one would call `commit()` early, but where a request fails after that (for want of space, say)
  * Firefox 153 completes the transaction without it.

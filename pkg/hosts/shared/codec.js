@@ -1,8 +1,8 @@
 /**
  * Records as bytes, for engines that keep nothing else. Other programs may read and write them:
  *
- * A record is a CBOR sequence (RFC 8742) of two items: the number of its format, which is 1, and a map of text to
- * values, all of definite length.
+ * A record is a CBOR sequence (RFC 8742) of two items: the number of its format, which is 1 where nothing else is said
+ * below, and a map of text to values, all of definite length.
  *
  * An envelope is a map of its fields. Values beyond plain CBOR: a date is tag 1 with seconds, exact to the millisecond;
  * a bigint is tag 2 or 3, always; a Set is tag 258 with an array; a Map, whatever its keys, is tag 259 with a map; any
@@ -26,7 +26,7 @@ const FORMAT = 1;
 const LISTS = ['failed', 'replies'];
 const BYTES = 0;
 const TEXT = 1;
-/** Positions beyond this one are in no list of recipients; as bits they would take megabytes. */
+/** No list of recipients is longer in practice; as bits, positions beyond this one would take megabytes. */
 const LAST_POSITION = 2 ** 24;
 /** What a meta record takes at most besides its positions: the last replies are most of it. */
 const META_BYTES = 1_500;

@@ -187,7 +187,7 @@ fn count(from: &mut Decoder<'_>) -> Result<u32, Error> {
 /// A time that may be missing: what is no number is none.
 fn time(from: &mut Decoder<'_>) -> Result<Option<f64>, Error> {
     match from.datatype()? {
-        Type::F16 | Type::F32 | Type::F64 => Ok(Some(from.f64()?).filter(|time| !time.is_nan())),
+        Type::F16 | Type::F32 | Type::F64 => from.f64().map(Some),
         Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => {
             number(from).map(Some)
         }

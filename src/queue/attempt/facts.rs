@@ -3,7 +3,7 @@
 use super::{AttemptState, Stage};
 use crate::meta::{Failed, LastReply};
 use crate::queue::due::Early;
-use crate::queue::outcome::Outcome;
+use crate::queue::outcome::{Outcome, Status};
 use crate::queue::schedule::QueuedMessage;
 
 impl AttemptState {
@@ -61,6 +61,11 @@ impl AttemptState {
     /// Whom an attempt gave up, of which nobody was told yet.
     pub(in crate::queue) fn untold(&self) -> Option<&Failed> {
         self.untold.as_ref()
+    }
+
+    /// The original positions of those whom it was delivered to.
+    pub(in crate::queue) fn delivered(&self) -> Vec<u32> {
+        self.positions(Status::Delivered)
     }
 
     /// What was said before of the recipient at this original position.

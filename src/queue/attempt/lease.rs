@@ -1,7 +1,7 @@
 //! How an attempt holds its claim, and makes changes that only its owner can make.
 
 use super::{AttemptState, Stage};
-use crate::meta::{Change, Expect, Lease, Meta};
+use crate::meta::{Change, Expect, Meta};
 use crate::queue::command::{Input, Moment, Settings};
 use crate::queue::schedule::QueuedMessage;
 
@@ -12,7 +12,7 @@ impl AttemptState {
         if self.stage != Stage::Relay || self.unclaimed.is_some() {
             return None;
         }
-        let lease = Lease { until: moment.wall + settings.lease, owner: settings.owner.clone() };
+        let lease = settings.claim(moment);
         self.renewing = Some(lease.clone());
         Some(Change { timestamp: Some(lease.until), lease: Some(Some(lease)), ..self.fenced() })
     }

@@ -1,7 +1,7 @@
 //! How an attempt records what it came to.
 
 use super::{AttemptState, LONGEST_PAUSE, Paused, Stage};
-use crate::meta::{Attempts, Change, Failed, Lease};
+use crate::meta::{Attempts, Change, Failed};
 use crate::queue::backoff::Delay;
 use crate::queue::command::{Command, Moment, Settings};
 use crate::queue::last_replies::last_replies;
@@ -34,7 +34,7 @@ impl AttemptState {
         let attempts = self.unclaimed.as_ref().map(|_| Attempts::Set(self.attempts));
         let mut change = Change { attempts, delivered: self.positions(Status::Delivered), ..self.fenced() };
         if tells {
-            let lease = Lease { until: moment.wall + settings.lease, owner: settings.owner.clone() };
+            let lease = settings.claim(moment);
             (change.timestamp, change.lease) = (Some(lease.until), Some(Some(lease.clone())));
             change.untold = Some(Some(self.attempts));
             self.renewing = Some(lease);

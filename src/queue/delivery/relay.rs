@@ -26,7 +26,9 @@ const TIMED_OUT: &str = "4.4.7 the attempt took too long";
 impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery<'q, H, R, T> {
     pub(super) async fn relay(&mut self) -> Input {
         let Some(envelope) = self.envelope.clone() else { return Input::Failed };
-        if self.is_out_of_time() {
+        // What a relay may have answered before a critical error of the queue is asked for.
+        let is_kept = self.state.is_resumed() && self.queue.relay.has(self.id());
+        if self.is_out_of_time() && !is_kept {
             return Input::Failed;
         }
         self.report(Kind::Attempt);

@@ -117,7 +117,7 @@ const WORK = {
       throw new Error('away');
     })));
     const error = await over.write(big(10), 1).then(() => undefined, (thrown) => thrown);
-    say({ code: error?.code, isThere: (await storage.get(error?.id))[0] !== undefined });
+    say({ code: error?.code, cause: error?.cause?.message, isThere: (await storage.get(error?.id))[0] !== undefined });
   },
 
   async recipients() {
