@@ -1,15 +1,15 @@
 //! Runs of a queue: what they attempt, when they end, and what they tell.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::support::queues::{
     Answering, Slow, id_of, later, left, no_user, queue_on, start, stop, tally, watched, with_messages,
 };
-use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once};
+use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, yields};
 use slimta_queue_dict::queue::{
-    AbortSignal, Answer, Attempt, BoxError, EnqueueOptions, Options, Queue, Relay, RunOptions, Verdict,
+    AbortSignal, Answer, Attempt, BoxError, EnqueueOptions, Options, Queue, Relay, RunOptions, Timer, Verdict,
 };
 use tokio::sync::Notify;
 
@@ -230,4 +230,45 @@ async fn a_run_asks_once_whether_the_owner_of_many_claims_is_gone() {
     });
     let result = queue_on(&host, delivering(), options).run().await.unwrap();
     assert_eq!((result.attempted, asked.load(Ordering::Relaxed)), (0, 1));
+}
+
+/// The clock on the wall shows whole milliseconds, as that of JavaScript does. Each look takes a third of one.
+#[derive(Clone, Default)]
+struct Ticking(Arc<AtomicU32>);
+
+impl Timer for Ticking {
+    fn wall(&self) -> f64 {
+        1e6 + self.steady().floor()
+    }
+
+    fn steady(&self) -> f64 {
+        f64::from(self.0.fetch_add(1, Ordering::Relaxed)) / 3.0
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+
+    async fn sleep(&self, _: Duration) {
+        yields(1).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_queued_within_one_millisecond_is_attempted_in_that_order() {
+    let order: Arc<Mutex<Vec<String>>> = Arc::default();
+    let told = order.clone();
+    let relay = Answering(move |envelope: &Envelope, _| {
+        told.lock().unwrap().push(envelope.headers[0].1.clone());
+        Answer::delivered()
+    });
+    let options = Options { relay_pool: 1, ..Options::default() };
+    let storage = DictStorage::new(MemoryHost::new());
+    let queue = Queue::with_timer(storage, relay, options, Ticking::default()).unwrap();
+    let subjects: Vec<String> = (10..99).map(|number| number.to_string()).collect();
+    for subject in &subjects {
+        queue.enqueue(envelope(1, subject)).await.unwrap();
+    }
+    queue.run().await.unwrap();
+    assert_eq!(*order.lock().unwrap(), subjects);
 }

@@ -59,9 +59,10 @@ impl Clock {
         self.wall
     }
 
-    /// When it is, on the clock of the schedule, that the wall says `timestamp`.
+    /// When it is, on the clock of the schedule, that the wall says `timestamp`. As long as both clocks go on alike, this
+    /// is the same whenever it is asked: of messages for one time the first one is first.
     pub(super) fn due(&self, timestamp: f64) -> f64 {
-        self.now + (timestamp - self.wall)
+        self.since.now + (timestamp - self.since.wall)
     }
 }
 
@@ -94,6 +95,16 @@ mod tests {
             clock.tick(1_000.0 + steady.floor(), steady);
         }
         assert!((clock.now() - 11_000.0).abs() <= 1.0, "{}", clock.now());
+    }
+
+    #[test]
+    fn what_is_for_one_time_is_due_at_once_whenever_that_is_asked() {
+        let mut clock = Clock::default();
+        clock.tick(1_000.0, 0.2);
+        clock.tick(1_050.0, 50.9);
+        let due = clock.due(1_050.0);
+        clock.tick(1_051.0, 51.1);
+        assert_eq!(clock.due(1_050.0), due);
     }
 
     #[test]
