@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::support::queues::{Answering, Events, HostTimer, later, no_user, watched};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run, yields};
-use slimta_queue_dict::host::Stored;
 use slimta_queue_dict::queue::{
     Answer, Attempt, BounceQueue, BoxError, BoxFuture, Options, Queue, Relay, Timer, Verdict,
 };
@@ -33,10 +32,7 @@ fn on_host<R>(host: &FaultHost, relay: R, options: Options<FaultHost>) -> Queue<
 }
 
 fn meta(host: &FaultHost) -> Option<Meta> {
-    host.dicts().meta.get(&id()).map(|meta| match meta {
-        Stored::Good(meta) => meta.clone(),
-        _ => panic!("{meta:?}"),
-    })
+    host.record(id())
 }
 
 /// Claims the message as a deliverer does who finds it when its lease has ended.

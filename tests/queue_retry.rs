@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::support::queues::{Answering, HostTimer, later, no_user};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
-use slimta_queue_dict::host::Stored;
 use slimta_queue_dict::queue::{Answer, BounceQueue, BoxError, BoxFuture, Options, Queue, Verdict};
-use slimta_queue_dict::{DictStorage, Envelope, Host, Id, Meta};
+use slimta_queue_dict::{DictStorage, Envelope, Host, Id};
 
 /// No notice can be handed over to it.
 struct Away;
@@ -19,7 +18,7 @@ impl BounceQueue<Envelope> for Away {
     }
 }
 
-/// A queue that keeps dead letters, and tells nobody.
+/// A storage, and one that keeps its dead letters.
 struct Scene {
     host: FaultHost,
     kept: FaultHost,
@@ -29,13 +28,6 @@ struct Scene {
 
 fn id() -> Id {
     Id::from_u128(7)
-}
-
-fn record(host: &FaultHost, id: Id) -> Option<Meta> {
-    host.dicts().meta.get(&id).map(|meta| match meta {
-        Stored::Good(meta) => meta.clone(),
-        _ => panic!("{meta:?}"),
-    })
 }
 
 impl Scene {
@@ -89,13 +81,13 @@ fn a_dead_letter_stays_while_the_record_of_its_message_cannot_say_that_nobody_is
     scene.write(1);
     let queue = scene.queue(away());
     run(queue.run()).unwrap();
-    assert_eq!(record(&scene.host, id()).unwrap().untold, Some(1));
+    assert_eq!(scene.host.record(id()).unwrap().untold, Some(1));
     scene.host.fault_once(Step::Commit, Fault::Before(Trouble::Fail));
     run(queue.retry(&id())).unwrap_err();
     assert_eq!(scene.counts(), (1, 1), "nothing is queued");
     let again = run(queue.retry(&id())).unwrap();
     assert_eq!(scene.counts(), (1, 0), "the message that was given up is gone");
-    assert!(record(&scene.host, again).is_some());
+    assert!(scene.host.record(again).is_some());
 }
 
 #[test]
@@ -104,10 +96,10 @@ fn a_retry_of_some_leaves_those_alone_who_wait_for_a_later_time() {
     scene.write(2);
     let queue = scene.queue(away());
     run(queue.run()).unwrap();
-    let before = record(&scene.host, id()).unwrap();
+    let before = scene.host.record(id()).unwrap();
     assert_eq!((before.untold, before.timestamp > scene.host.now() + 3e6), (Some(1), true));
     run(queue.retry(&id())).unwrap();
-    let after = record(&scene.host, id()).unwrap();
+    let after = scene.host.record(id()).unwrap();
     assert_eq!((after.untold, after.timestamp), (None, before.timestamp));
 }
 
@@ -123,9 +115,9 @@ fn a_retry_of_a_message_clears_nothing_of_a_later_one_with_its_id() {
     scene.kept.fault_always(Step::Commit, Fault::Before(Trouble::Fail));
     run(queue.run()).unwrap();
     scene.kept.plan(|_, _| Fault::None);
-    assert_eq!(record(&scene.host, id()).unwrap().untold, Some(1), "it could not be kept");
+    assert_eq!(scene.host.record(id()).unwrap().untold, Some(1), "it could not be kept");
     run(queue.retry(&id())).unwrap();
-    assert_eq!(record(&scene.host, id()).unwrap().untold, Some(1));
+    assert_eq!(scene.host.record(id()).unwrap().untold, Some(1));
     assert_eq!(scene.kept.dicts().meta.len(), 0);
 }
 

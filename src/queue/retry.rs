@@ -61,8 +61,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
         Ok(*id)
     }
 
-    /// What is queued again tells of its own end. Where nobody could be told yet whom the message of this dead letter has
-    /// given up, they would be kept again, and told of.
+    /// Notes in the record of the message of this dead letter that nobody is to be told of its recipients any more: they are
+    /// queued again, and the queue would keep them and tell of them once more.
     async fn tell_no_more_of(&self, id: Id, letter: &Meta) -> Result<(), H> {
         let told = match self.pooled(self.storage.get_meta(&id)).await? {
             Some(Stored::Good(meta)) if is_of(letter, &meta) => {

@@ -9,8 +9,8 @@ use crate::meta::{Change, Expect, Meta};
 use crate::storage::Result;
 
 impl<H: Host, R, T: Timer> Queue<H, R, T> {
-    /// The record says no more that nobody was told whom this attempt gave up, if it does. If the message needs nothing
-    /// else, it goes.
+    /// Notes in the record that somebody was told of those whom this attempt gave up, if it says that nobody was. A message
+    /// that needs nothing else goes.
     pub(super) async fn tell_no_more(&self, NoticeOf { id, attempt }: NoticeOf) -> Result<(), H> {
         let expect = Expect { untold: Some(Some(attempt)), ..Expect::default() };
         let change = Change { expect, untold: Some(None), ..Change::default() };

@@ -131,6 +131,14 @@ impl FaultHost {
         self.lock().dicts.clone()
     }
 
+    /// The record of a message.
+    pub fn record(&self, id: Id) -> Option<Meta> {
+        self.dicts().meta.get(&id).map(|meta| match meta {
+            Stored::Good(meta) => meta.clone(),
+            _ => panic!("{meta:?}"),
+        })
+    }
+
     /// Changes what is kept behind the back of every storage.
     pub fn edit(&self, edit: impl FnOnce(&mut Dicts)) {
         edit(&mut self.lock().dicts);
