@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { FLAGS, chromiumPath } from './browser.js';
+import { FLAGS_WITHOUT_PLAYWRIGHT, chromiumPath } from './browser.js';
 import { findProgram } from './programs.js';
 
 const firefoxPath = findProgram(['firefox-esr', 'firefox'], ['/Applications/Firefox.app/Contents/MacOS']);
@@ -41,7 +41,7 @@ export const ENGINES = [
     skip: chromiumPath ? false : 'Chromium is not installed',
     writesToTornLog: true,
     start(profile, url, env) {
-      return new BareBrowser(String(chromiumPath), [...FLAGS, `--user-data-dir=${profile}`, url], env);
+      return new BareBrowser(String(chromiumPath), [...FLAGS_WITHOUT_PLAYWRIGHT, `--user-data-dir=${profile}`, url], env);
     },
   },
   {

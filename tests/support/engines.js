@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe } from 'node:test';
-import { FLAGS, chromiumPath } from './browser.js';
+import { FLAGS_WITHOUT_PLAYWRIGHT, chromiumPath } from './browser.js';
 import { findProgram } from './programs.js';
 import { openSite } from './site.js';
 import { openSession } from './webdriver.js';
@@ -33,7 +33,7 @@ export const ENGINES = {
       args: (port) => [`--port=${port}`],
       capabilities: {
         ...proxyOf(proxy),
-        'goog:chromeOptions': { binary: chromiumPath, args: [...FLAGS, ...(inPrivate ? ['--incognito'] : [])] },
+        'goog:chromeOptions': { binary: chromiumPath, args: [...FLAGS_WITHOUT_PLAYWRIGHT, ...(inPrivate ? ['--incognito'] : [])] },
       },
     }),
   },
