@@ -171,12 +171,7 @@ describe('A disk with next to nothing left', { skip: ENGINES.Chromium.skip }, ()
       let context = await start();
       try {
         let page = await open();
-        // A browser that begins with little space may clear what it was not asked to keep.
-        const devtools = await context.newCDPSession(page);
-        const { origin } = new URL(site.url);
-        await devtools.send('Browser.grantPermissions', { origin, permissions: ['durableStorage'] });
         await page.evaluate(async () => {
-          if (!(await navigator.storage.persist())) throw new Error('it may be cleared');
           const storage = new AsyncDictStorage(indexedDBHost('outbox'));
           for (const number of [1, 2, 3]) await storage.write(envelope(), 1, { id: idOf(number) });
           await storage.close();
