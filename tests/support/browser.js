@@ -12,8 +12,8 @@ export const FLAGS = [
 ];
 
 /**
- * The same where Playwright, which has features of its own to leave out, does not start it. The list below the address is
- * a page that nobody sees here: it takes half of the time of a start.
+ * The same for a Chromium that Playwright does not start: Playwright names features of its own to leave out, and the last
+ * list counts. The list below the address is a page that nobody sees here: a start takes half the processor time without it.
  */
 export const FLAGS_WITHOUT_PLAYWRIGHT = [
   ...FLAGS, '--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup',

@@ -33,7 +33,9 @@ export const ENGINES = {
       args: (port) => [`--port=${port}`],
       capabilities: {
         ...proxyOf(proxy),
-        'goog:chromeOptions': { binary: chromiumPath, args: [...FLAGS_WITHOUT_PLAYWRIGHT, ...(inPrivate ? ['--incognito'] : [])] },
+        'goog:chromeOptions': {
+          binary: chromiumPath, args: [...FLAGS_WITHOUT_PLAYWRIGHT, ...(inPrivate ? ['--incognito'] : [])],
+        },
       },
     }),
   },
