@@ -92,7 +92,7 @@ macro_rules! host_conforms {
                 messages everything_that_was_done_to_a_message_is_there_after_a_new_start
                 messages writing_an_id_that_is_there_changes_nothing_and_a_removed_one_can_be_written_again
                 messages an_unknown_id_is_no_such_message_and_removing_it_is_no_error
-                messages ten_thousand_messages_are_listed_once_each_counted_and_found
+                messages three_thousand_messages_are_listed_once_each_counted_and_found
                 messages large_and_odd_messages_come_back_whole_and_go_whole
                 messages a_hundred_thousand_recipients_are_kept_and_marked
                 messages timestamps_are_any_finite_numbers

@@ -10,15 +10,15 @@ const small = { sender: null, recipients: ['a@example.com'] };
  * @type {Record<string, (place: Place) => Promise<void>>}
  */
 export const listing = {
-  async 'ten thousand messages are listed once each, counted, and found'(place) {
+  async 'three thousand messages are listed once each, counted, and found'(place) {
     const storage = await place.storage();
-    await repeat(10_000, 500, (i) => storage.write(small, i, { id: idOf(i) }));
-    const wanted = Array.from({ length: 10_000 }, (_, i) => /** @type {[number, string]} */ ([i, idOf(i)]));
+    await repeat(3_000, 500, (i) => storage.write(small, i, { id: idOf(i) }));
+    const wanted = Array.from({ length: 3_000 }, (_, i) => /** @type {[number, string]} */ ([i, idOf(i)]));
     wanted.sort(([, one], [, other]) => (one < other ? -1 : 1));
     equal(await listed(storage), wanted, 'load');
-    equal(await (await place.storage()).getInfo(), { size: 10_000, metaSize: 10_000 }, 'getInfo');
-    for (const i of [0, 4999, 9999]) equal((await storage.get(idOf(i)))[0], small, `message ${i}`);
-    await repeat(10_000, 500, (i) => (i % 100 ? storage.remove(idOf(i)) : storage.setTimestamp(idOf(i), i + 0.5)));
+    equal(await (await place.storage()).getInfo(), { size: 3_000, metaSize: 3_000 }, 'getInfo');
+    for (const i of [0, 1499, 2999]) equal((await storage.get(idOf(i)))[0], small, `message ${i}`);
+    await repeat(3_000, 500, (i) => (i % 100 ? storage.remove(idOf(i)) : storage.setTimestamp(idOf(i), i + 0.5)));
     const left = wanted.filter(([i]) => i % 100 === 0);
     equal(await listed(storage), left.map(([i, id]) => [i + 0.5, id]), 'load after most were removed');
   },

@@ -7,7 +7,7 @@ import { inEngines } from '../support/engines.js';
 /* global AsyncDictStorage, indexedDBHost, perform, reach */
 
 const MESSAGES = process.env.LONG ? 2_000 : 50;
-const STOPS = process.env.LONG ? 50 : 5;
+const STOPS = process.env.LONG ? 50 : 3;
 const KINDS = {
   tab: 'another tab', dedicated: 'a dedicated worker', shared: 'a shared worker', service: 'a service worker',
 };

@@ -7,7 +7,7 @@ import { openSite } from '../support/site.js';
 // Inside `evaluate` these are globals of the page.
 /* global AsyncDictStorage, Queue, envelope, indexedDBHost, listed */
 
-const TIMES = process.env.LONG ? 100 : 10;
+const TIMES = process.env.LONG ? 100 : 3;
 const SPACE = 4_000_000;
 /** How long a connection is given to take writes again, in milliseconds. */
 const PATIENCE = 20_000;

@@ -16,10 +16,13 @@ const NOT_COPIED = ['.git', 'node_modules', 'target', 'benches/target', 'www/dis
 test('make pkg mends what a plain wasm-pack build does to the package', async () => {
   const copy = copyOfTheRepository();
   const pkg = join(copy, 'pkg');
+  const crates = `${process.env.CARGO_HOME ?? join(homedir(), '.cargo')}/registry/src/`;
   const env = {
     ...process.env, PATH: `${homedir()}/.cache/slimta-queue-dict/bin:${process.env.PATH}`,
     // Not the folder that the repository itself is built in: the two would take each other's results for their own.
     CARGO_TARGET_DIR: join(ROOT, 'target', 'packaging'), MAKEFLAGS: '',
+    // As `make pkg` has it, so that the second build finds what the first one has compiled.
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: `--remap-path-prefix=${crates}=`,
   };
   const before = kept(pkg);
   // As after a `make pkg` that had nothing to complain about: only what wasm-pack changed is a reason to build again.
