@@ -6,7 +6,7 @@ import { inEngines } from '../support/engines.js';
 // Inside `evaluate` these are globals of the page.
 /* global AsyncDictStorage, idOf, indexedDBHost, listing, storage */
 
-const MESSAGES = 100_000;
+const MESSAGES = process.env.LONG ? 100_000 : 30_000;
 
 // The others do not tell how much of their memory is in use.
 inEngines('A long queue', (scene) => {
