@@ -24,9 +24,10 @@ export class QueueError extends Error {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     /** @type {QueueErrorCode} */
     this.code = code;
-    /** @type {string | undefined} */
-    this.id = details.id;
-    if (details.id === undefined) delete this.id;
+    if (details.id !== undefined) {
+      /** @type {string | undefined} */
+      this.id = details.id;
+    }
     /**
      * Of an `enqueue` that did not store everything: each envelope with its id, or with the error that kept it from
      * being stored.

@@ -1,3 +1,4 @@
+/** @import { Instance } from './binding/instance.js' */
 /** @import { ListedMessage } from './types.js' */
 import { WasmHalf } from './binding/wasm-half.js';
 
@@ -15,13 +16,13 @@ export class MessageList {
   #last = Promise.resolve();
 
   /**
-   * @param {(cursor: string | undefined, listed: number) => { next(): any, free(): void }} begin goes on after a cursor, when so many were
-   *   listed
+   * @param {(now: Instance, cursor: string | undefined, listed: number) => any} begin goes on after a cursor, when so many
+   *   were listed
    * @param {string} [cursor]
    */
   constructor(begin, cursor) {
     this.#cursor = cursor;
-    this.#half = new WasmHalf(() => begin(this.#cursor, this.#listed));
+    this.#half = new WasmHalf((now) => begin(now, this.#cursor, this.#listed));
   }
 
   /** Text that goes on after the message that was yielded last, as `options.cursor` of a `list`. */
@@ -44,14 +45,13 @@ export class MessageList {
   async return() {
     this.#ended = true;
     await this.#last;
-    this.#half.free();
-    return { done: true, value: undefined };
+    return this.#end();
   }
 
   /** @returns {Promise<IteratorResult<ListedMessage, undefined>>} */
   async #next() {
     const found = this.#ended ? undefined : await this.#half.call((list) => list.next());
-    if (found === undefined) return this.#ended ? { done: true, value: undefined } : this.#end();
+    if (found === undefined) return this.#end();
     const [value, cursor] = found;
     this.#cursor = cursor;
     this.#listed++;

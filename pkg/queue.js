@@ -1,9 +1,10 @@
+/** @import { Glue } from './wasm/glue.js' */
 /** @import { EnqueueOptions, Envelope, ListOptions, MessageCounts, Policy, QueueEventType, QueueInfo, QueueListener, QueueOptions, QueueStorage, Relay, RunOptions, RunResult } from './types.js' */
 import { MessageList } from './message-list.js';
 import { having, optionsOf, milliseconds, queueOptionsOf, relayOf } from './options.js';
 import { copyEnqueueOptions, copyId, copyListOptions, copyRunOptions } from './binding/arguments.js';
 import { Callbacks } from './binding/callbacks.js';
-import { asMessage, copyEnvelope, copyEnvelopes } from './binding/envelope.js';
+import { copyEnvelope, copyEnvelopes } from './binding/envelope.js';
 import { Failed } from './binding/errors.js';
 import { restarted } from './binding/instance.js';
 import { Owner } from './binding/owners.js';
@@ -85,7 +86,10 @@ export class Queue extends Target {
     this.#wasm = new WasmHalf((now) => {
       own.owner ??= this.#owner.name;
       const callbacks = new Callbacks(functions, now.gate);
-      const queue = now.glue.Queue.open(wasm.in(now), deadLetters?.in(now).share(), callbacks, own);
+      // The half of a storage is never a failure.
+      const half = /** @type {Glue.Storage} */ (wasm.in(now));
+      const kept = /** @type {Glue.Storage | undefined} */ (deadLetters?.in(now))?.share();
+      const queue = now.glue.Queue.open(half, kept, callbacks, own);
       if (queue instanceof Failed) return queue;
       this.#policies.forEach((_, number) => queue.addPolicy(number));
       if (this.#paused || this.#isAside) queue.pause();
@@ -135,9 +139,9 @@ export class Queue extends Target {
    * @returns {Promise<[envelope: Envelope, id: string][]>}
    */
   async #enqueue(envelope, { id, key, at, expires }) {
-    const copy = asMessage(copyEnvelope(envelope));
+    const copy = copyEnvelope(envelope);
     /** @type {[missing: string | undefined, stored: [Envelope, string | Failed][]]} */
-    const [missing, stored] = await this.#wasm.call((queue) => queue.enqueue(copy, id, at, expires, key));
+    const [missing, stored] = await this.#wasm.call((queue) => queue.enqueue(copy, id, at, expires, key), id, key);
     const shown = this.#policies.length === 0 ? [envelope] : copyEnvelopes(stored.map(([made]) => made));
     const results = stored.map(([, id], index) => (
       /** @type {[Envelope, any]} */ ([shown[index], id instanceof Failed ? id.error : id])));
@@ -164,9 +168,8 @@ export class Queue extends Target {
     const held = this.#owner.hold();
     if (held) held.then(() => this.#work());
     else this.#work();
-    const { addEventListener: listen, document } = globalThis;
-    listen?.call(globalThis, 'online', this.#online);
-    document?.addEventListener('visibilitychange', this.#visible);
+    globalThis.addEventListener?.('online', this.#online);
+    globalThis.document?.addEventListener('visibilitychange', this.#visible);
   }
 
   #work() {
@@ -233,9 +236,8 @@ export class Queue extends Target {
     const { timeout } = optionsOf(options, ['timeout']);
     const time = timeout === undefined || timeout === 0 ? timeout : milliseconds('options.timeout', timeout, 0);
     this.#started = this.#works = false;
-    const { removeEventListener: leave, document } = globalThis;
-    leave?.call(globalThis, 'online', this.#online);
-    document?.removeEventListener('visibilitychange', this.#visible);
+    globalThis.removeEventListener?.('online', this.#online);
+    globalThis.document?.removeEventListener('visibilitychange', this.#visible);
     try {
       await this.#wasm.call((queue) => queue.stop(time));
     } catch (error) {
@@ -280,7 +282,7 @@ export class Queue extends Target {
 
   /**
    * Removes a message that waits. Resolves with false where it is being sent, by this queue or another one, where it was
-   * delivered, and where it is gone. The record is checked and removed in one commit; rejects with the errors of a storage's
+   * delivered, where its sender is still to be told of some whom it gave up, and where it is gone. The record is checked and removed in one commit; rejects with the errors of a storage's
    * `change`.
    *
    * @param {string} id
@@ -303,9 +305,10 @@ export class Queue extends Target {
    */
   list(options) {
     const { state, limit, cursor, envelopes } = copyListOptions(options);
-    const begin = (/** @type {string | undefined} */ cursor, /** @type {number} */ listed) => (
-      this.#wasm.call((queue) => queue.list(state, limit === undefined ? limit : limit - listed, cursor, envelopes)));
-    return new MessageList(begin, cursor);
+    return new MessageList((now, cursor, listed) => {
+      const queue = this.#wasm.in(now);
+      return queue instanceof Failed ? queue : queue.list(state, limit === undefined ? limit : limit - listed, cursor, envelopes);
+    }, cursor);
   }
 
   /**

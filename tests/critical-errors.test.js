@@ -124,6 +124,17 @@ test('a critical error ends the calls under way as unknown-outcome, and later on
   assert.deepEqual([(await others.next()).value, (await others.next()).value].sort(), [[1, id], [2, idOf(2)]]);
 });
 
+test('a message under way in a critical error can be queued again by the key that it was given', async () => {
+  const storage = new AsyncDictStorage(new MemoryHost());
+  const queue = new Queue(storage);
+  const underWay = outcome(() => queue.enqueue(message(['a']), { key: 'order 17' }));
+  assert.throws(() => fallWith(() => new DictStorage().getInfo()), RangeError);
+  const { error } = await underWay;
+  assert.deepEqual([error?.code, error?.key], ['unknown-outcome', 'order 17']);
+  await queue.enqueue(message(['a']), { key: error.key });
+  assert.equal((await storage.getInfo()).size, 1);
+});
+
 test('a storage that was closed stays closed after a critical error', async () => {
   const storage = new AsyncDictStorage();
   await storage.close();

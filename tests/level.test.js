@@ -296,6 +296,25 @@ function copyAtOnce(from, to) {
   }
 }
 
+test('after a batch that failed, the other parts of its database go on as well', async () => {
+  const { db } = await opened();
+  const [failing, other] = ['a', 'b'].map((name) => db.sublevel(name));
+  const [one, two, root] = [failing, other, db].map((each) => new AsyncDictStorage(levelHost(each)));
+  const id = idOf(1);
+  for (const storage of [one, two, root]) await storage.write(anEnvelope(), 1, { id });
+  const batch = failing.batch.bind(failing);
+  failing.batch = async () => {
+    failing.batch = batch;
+    throw new Error('No space left on device');
+  };
+  const results = await Promise.all([one, two, root].map((storage) => outcome(() => storage.incrementAttempts(id))));
+  assert.equal(results[0].error?.code, 'full');
+  for (const [i, storage] of [one, two, root].entries()) {
+    assert.equal(await storage.incrementAttempts(id), results[i].failed ? 1 : 2, `${i}: ${results[i].error}`);
+  }
+  await db.close();
+});
+
 test('a batch that fails while its database is closed has an unknown outcome', async () => {
   const { db, storage } = await opened();
   const id = await storage.write(anEnvelope(), 1);

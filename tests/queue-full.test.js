@@ -83,6 +83,18 @@ describe('A queue whose storage is full', () => {
     assert.deepEqual(relay.calls.map(({ recipients }) => recipients), [['a', 'b'], ['b']]);
   });
 
+  test('attempts again what was deferred as a whole, and removes it once it is delivered', async () => {
+    const relay = relayOf(() => (relay.calls.length < 3 ? later : ok));
+    const queue = new Queue(new AsyncDictStorage(host()), relay, { lease: 60_000, backoff: () => 5 });
+    queues.push(queue);
+    const { until } = watch(queue);
+    await queue.enqueue(message(['a']));
+    isFull = true;
+    queue.start();
+    await until('delivered');
+    assert.deepEqual([relay.calls.length, store.meta.size], [3, 0]);
+  });
+
   test('remembers them also when it is stopped and started again before there is room', async () => {
     const answers = [[ok, later], later];
     const relay = relayOf(() => answers[relay.calls.length - 1]);

@@ -170,6 +170,13 @@ onEachStorage('A queue', (scene) => {
     }
     await assert.rejects(queue.list({ cursor: 'x' }).next(), /^TypeError: options\.cursor: expected the cursor of a list/);
   });
+
+  test('a text that is no cursor ends no call but its own', async () => {
+    const { queue } = make(null);
+    const underWay = queue.enqueue(message(['a']));
+    await assert.rejects(queue.list({ cursor: 'x' }).next(), /^TypeError: options\.cursor: expected the cursor of a list/);
+    assert.equal((await underWay).length, 1);
+  });
 });
 
 describe('A list', () => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::queues::{Answering, HostTimer, later, no_user};
 use crate::support::{Fault, FaultHost, Step, Traits, Trouble, envelope, poll_once, run};
 use slimta_queue_dict::queue::{Answer, BounceQueue, BoxError, BoxFuture, Options, Queue, Verdict};
-use slimta_queue_dict::{DictStorage, Envelope, Host, Id};
+use slimta_queue_dict::{DictStorage, Envelope, Host, Id, NoticeOf};
 
 /// No notice can be handed over to it.
 struct Away;
@@ -138,4 +138,45 @@ fn of_two_retries_at_once_the_slower_one_sends_nothing_again() {
     run(slower).unwrap_err();
     run(queue.run()).unwrap();
     assert_eq!((scene.asked.load(Ordering::Relaxed), scene.counts()), (2, (0, 0)));
+}
+
+#[test]
+fn a_message_of_which_nobody_was_told_yet_whom_it_gave_up_cannot_be_cancelled() {
+    let scene = Scene::new();
+    scene.write(2);
+    run(scene.queue(away()).run()).unwrap();
+    assert!(!run(scene.queue(away()).cancel(&id())).unwrap());
+    run(scene.queue(no_notice()).flush()).unwrap();
+    assert_eq!(scene.host.record(id()).unwrap().untold, None);
+    assert!(run(scene.queue(away()).cancel(&id())).unwrap());
+}
+
+#[test]
+fn a_policy_that_keeps_a_notice_from_everybody_lets_the_others_of_its_message_be_attempted() {
+    let scene = Scene::new();
+    scene.write(2);
+    let queue = scene.queue(Options::default());
+    queue.add_policy(Arc::new(|mut envelope: Envelope| {
+        Box::pin(async move {
+            if envelope.sender.as_deref().unwrap_or_default().is_empty() {
+                envelope.recipients.clear();
+            }
+            Ok(vec![envelope])
+        })
+    }));
+    run(queue.run()).unwrap();
+    let record = scene.host.record(id()).unwrap();
+    assert_eq!((scene.counts(), record.untold), ((1, 1), None));
+    assert!(record.timestamp > scene.host.now() + 3e6);
+}
+
+#[test]
+fn a_notice_that_somebody_hands_on_to_a_queue_is_a_message_there() {
+    let scene = Scene::new();
+    scene.is_good.store(true, Ordering::Relaxed);
+    let queue = scene.queue(Options::default());
+    let notice_of = Some(NoticeOf { id: id(), attempt: 1 });
+    run(queue.enqueue(Envelope { notice_of, ..envelope(1, "notice") })).unwrap();
+    assert_eq!(run(queue.run()).unwrap().delivered, 1);
+    assert_eq!(scene.asked.load(Ordering::Relaxed), 1);
 }

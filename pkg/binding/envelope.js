@@ -265,7 +265,6 @@ export function asNotice(envelope, id, attempt) {
  * @returns {Envelope}
  */
 export function asMessage(envelope) {
-  if (envelope.noticeOf === undefined) return envelope;
   const { noticeOf: _, ...message } = envelope;
   return message;
 }

@@ -47,7 +47,7 @@ let lostCalls = new Set();
 let isRestartDue = false;
 let isPauseDue = false;
 
-/** @typedef {{ id: string | undefined, reject: (error: unknown) => void }} Call */
+/** @typedef {{ id?: string, key?: string, reject: (error: unknown) => void }} Call */
 
 /**
  * Says where the compiled module comes from. A loader does this when it is imported; nothing is compiled by it.
@@ -116,7 +116,7 @@ export function loader() {
 /** Again with the next call, where the stack ends in the middle. */
 function endLostCalls() {
   for (const call of lostCalls) {
-    call.reject(lost(call.id));
+    call.reject(lost(call.id, call.key));
     lostCalls.delete(call);
   }
 }
@@ -125,10 +125,11 @@ function endLostCalls() {
  * The error of a call whose instance is gone.
  *
  * @param {string | undefined} id of the message that it speaks of
+ * @param {string | undefined} key that the message was given
  */
-export function lost(id) {
-  const reason = 'the stack or the memory of the program has ended while calls were under way';
-  return new QueueError('unknown-outcome', `unknown-outcome: ${reason}`, { id });
+export function lost(id, key) {
+  const reason = 'the stack or the memory of the program has ended';
+  return Object.assign(new QueueError('unknown-outcome', `unknown-outcome: ${reason}`, { id }), key && { key });
 }
 
 /** Resolves when everything else of the program has run. */
@@ -283,12 +284,12 @@ export class Instance {
    *
    * @template T
    * @param {Promise<T | Failed>} promise
-   * @param {string | undefined} id of the message that it speaks of
+   * @param {{ id?: string, key?: string }} about the message that it speaks of
    * @returns {Promise<T>}
    */
-  track(promise, id) {
+  track(promise, about) {
     return new Promise((resolve, reject) => {
-      const call = { id, reject };
+      const call = { ...about, reject };
       this.calls.add(call);
       promise.then((result) => {
         this.calls.delete(call);

@@ -28,19 +28,20 @@ export class WasmHalf {
    *
    * @param {(half: T) => any} method
    * @param {string} [id] of the message that it speaks of
+   * @param {string} [key] that the message was given
    * @returns {any}
    */
-  call(method, id) {
+  call(method, id, key) {
     const now = instance();
     if (now.isTooDeep) {
       throw new QueueError('conflict', 'conflict: a dictionary calls the storage again and again', { id });
     }
     const half = this.in(now);
-    const result = now.enter(() => method(half));
-    if (!now.isAlive) throw lost(id); // a call within this one has ended the instance
+    const result = half instanceof Failed ? half : now.enter(() => method(half));
+    if (!now.isAlive) throw lost(id, key); // a call within this one has ended the instance
     if (result instanceof Failed) throw result.error;
     if (result === null) throw new KeyError(/** @type {string} */ (id)); // it is no message's
-    return result instanceof Promise ? now.track(result, id) : result;
+    return result instanceof Promise ? now.track(result, { id, key }) : result;
   }
 
   /** Whether there is a half, and an instance for it. */
@@ -49,21 +50,19 @@ export class WasmHalf {
   }
 
   /**
-   * The half in an instance.
+   * The half in an instance, or why there is none: what is thrown where another half is being made would end the instance.
    *
    * @param {Instance} now
-   * @returns {T}
+   * @returns {T | Failed}
    */
   in(now) {
-    let half = this.#half;
-    if (half === undefined || this.#instance !== now) {
+    if (this.#half === undefined || this.#instance !== now) {
       const made = now.enter(() => this.#make(now));
-      if (made instanceof Failed) throw made.error;
-      half = made;
-      this.#half = half;
+      if (made instanceof Failed) return made;
+      this.#half = made;
       this.#instance = now;
     }
-    return half;
+    return this.#half;
   }
 
   /** Gives its memory back; the next call makes it again. */

@@ -55,7 +55,7 @@ const LETTERS = 6_000;
  *   whatever the status.
  * - 200 to 205: delivered. But in JSON `{"replies": …}` answers for each recipient, by an array in the order of the
  *   request or an object by address, with `{"code": 250, "message": "2.0.0 Ok"}` each; who is missing is deferred.
- *   207 must have it.
+ *   207 must have it. What says that it is JSON and is none, or is longer than 2^20 characters, may be a part of that: deferred.
  * - 4xx: given up, except 401, 404, 407, 408, 409, 421, 423, 424, 425, 426 and 429, which say nothing of the message and
  *   are deferred. The reason in JSON (`detail`, `message`, `error` or `title`) goes into the reply.
  * - All else is deferred: 5xx, redirects, an opaque answer, other statuses, no answer in time, no connection.

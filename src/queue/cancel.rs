@@ -13,7 +13,8 @@ use crate::sync::lock;
 
 impl<H: Host, R, T: Timer> Queue<H, R, T> {
     /// Removes a message that waits; false where a claim holds, of this queue or another one, where all
-    /// recipients are marked or are known to have it, and where there is no such message. The host removes it
+    /// recipients are marked or are known to have it, where it has given somebody up of whom nobody was told yet, and
+    /// where there is no such message. The host removes it
     /// only if its record is still the one that was read, so nobody claims it in between.
     ///
     /// # Errors
@@ -30,7 +31,8 @@ impl<H: Host, R, T: Timer> Queue<H, R, T> {
         let (timer, shared) = (&self.timer, &self.shared);
         // A claim may have ended while this machine stood still.
         let is_sent = || shared.lock().scheduler.is_in_attempt(*id);
-        let waits = |meta: &Meta| meta.claim(timer.wall()).is_none() && is_left(meta) && !is_sent();
+        let is_free = |meta: &Meta| meta.claim(timer.wall()).is_none() && meta.untold.is_none();
+        let waits = |meta: &Meta| is_free(meta) && is_left(meta) && !is_sent();
         let removed = match self.pooled(self.storage.remove_if(*id, &waits)).await {
             Err(Error::NoSuchMessage(_)) => false,
             removed => removed?,

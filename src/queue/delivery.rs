@@ -276,6 +276,8 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let error = match result {
             Ok(input) => return input,
             Err(Error::NoSuchMessage(_)) => return Input::Gone,
+            // It has no such recipients: it is another message that has the id by now.
+            Err(Error::Invalid(_)) => return Input::Changed(false),
             Err(error) => error,
         };
         let input = match error {

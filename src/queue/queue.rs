@@ -260,7 +260,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R, T: Timer> Queue<H, R, T> {
     ) -> std::result::Result<Enqueued<H>, EnqueueError<H>> {
         options.check(self.timer.wall()).map_err(|invalid| EnqueueError::Invalid(Box::new(invalid)))?;
         let id = options.first_id().map_err(EnqueueError::Random)?;
-        let envelopes = self.apply_policies(envelope).await.map_err(EnqueueError::Policy)?;
+        // Only a notice of this queue waits for its original.
+        let envelopes = self.apply_policies(envelope.into_message()).await.map_err(EnqueueError::Policy)?;
         for envelope in &envelopes {
             envelope.check_for_sending().map_err(|invalid| EnqueueError::Invalid(Box::new(invalid)))?;
         }

@@ -2,7 +2,7 @@
 /** @import { Findings } from '../../types.js' */
 import { YES } from '../context.js';
 import { PLACE_OPTIONS, whereOf } from '../places/place.js';
-import { aDuration, anId } from '../values.js';
+import { anId } from '../values.js';
 import { KINDS } from './check.js';
 
 /** @type {Command} */
@@ -16,10 +16,6 @@ export const repair = {
   options: {
     ...PLACE_OPTIONS, ...YES,
     requeue: { value: 'ID', help: 'gives a message a fresh record, due now', read: anId, many: true },
-    'min-age': {
-      value: 'TIME', help: 'an envelope that no list shows is cleared once it was seen for so long: 0s unless given',
-      read: aDuration,
-    },
   },
   async run(context) {
     const { values, out, progress } = context;
@@ -34,7 +30,7 @@ export const repair = {
       await context.confirm(`Clear ${orphans} for good, and queue ${requeue.length} again for all their recipients?`);
     }
     // Every host of this program commits a message at once: an envelope alone is no write under way.
-    const cleared = await storage.repair({ minAge: values['min-age'] ?? 0, requeue });
+    const cleared = await storage.repair({ minAge: 0, requeue });
     if (values.json) await out.json(cleared);
     else await write(out, cleared);
     const missing = requeue.filter((id) => !cleared.corrupt.includes(id));

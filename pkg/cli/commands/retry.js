@@ -1,6 +1,7 @@
 /** @import { Command } from '../context.js' */
 import { KeyError } from '../../load/inline.js';
 import { Failure } from '../failures.js';
+import { listed } from '../places/part.js';
 import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf, queueOn } from '../places/place.js';
 import { anId } from '../values.js';
 
@@ -23,10 +24,12 @@ export const retry = {
     queue.addEventListener('queued', ({ detail }) => void queued.push(detail.id));
     return context.each(async (id) => {
       queued.length = 0;
+      const before = await listed(place.host, id);
       await queue.retry(id).catch((error) => {
         if (error instanceof KeyError) throw new Failure(`there is no such message that waits${dead ? ' or was given up' : ''}`);
         throw error;
       });
+      if (before?.state === 'sending' && queued.length === 0) throw new Failure('it is being sent, and stays as it is');
       if (values.json) return out.json({ id, retried: true, ...(queued.length > 0 && { queued }) });
       return out.line(queued.length > 0 ? `${id} is queued again: ${queued.join(', ')}` : `${id} is due now`);
     });

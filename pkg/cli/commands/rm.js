@@ -30,14 +30,21 @@ export const rm = {
 };
 
 /**
+ * Why a message is not removed that is there.
+ *
+ * @type {Record<string, string>}
+ */
+const STAYS = { sending: 'it is being sent, and stays', delivered: 'it was delivered, and is kept for a while' };
+
+/**
  * @param {Place} place
  * @param {string} id
  */
 async function remove({ storage, host }, id) {
   if (await queueOn(storage, undefined).cancel(id)) return;
-  const { state } = (await listed(host, id)) ?? {};
-  throw new Failure(state === 'sending' ? 'it is being sent, and stays'
-    : state === 'delivered' ? 'it was delivered, and is kept for a while' : 'there is no such message');
+  const message = await listed(host, id);
+  throw new Failure(message ? STAYS[message.state] ?? 'its sender is still to be told, and it stays: --force removes it'
+    : 'there is no such message');
 }
 
 /**

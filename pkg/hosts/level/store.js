@@ -139,28 +139,35 @@ export class Store {
    * @param {unknown} cause
    */
   async #settle(values, cause) {
-    if (this.#db.status !== 'open') {
+    if (!this.#reopening && this.#db.status !== 'open') {
       // One that was closed meanwhile may have had the batch in its log.
       const wasRefused = /** @type {any} */ (cause)?.code === 'LEVEL_DATABASE_NOT_OPEN';
       throw wasRefused ? closed('database', cause) : unknownOutcome('the batch failed', cause);
     }
     try {
-      await (this.#reopening = this.#reopen());
-      const found = await this.#db.getMany([...values.keys()], ENCODINGS);
+      if (!this.#reopening) await this.#reopen();
+      const db = await this.open();
+      const found = await db.getMany([...values.keys()], ENCODINGS);
       if ([...values.values()].every((value, i) => isSame(value, found[i]))) return;
     } catch {
       throw unknownOutcome('the batch failed', cause);
-    } finally {
-      this.#reopening = undefined;
     }
     fail(cause);
   }
 
+  /** Closes the whole database and opens it again: the stores of its other parts, which close with it, wait for that. */
   async #reopen() {
-    this.#wasOpen = false; // if it does not open now, the next call tries again
-    await this.#root.close();
-    await this.#root.open();
-    await this.#db.open();
+    const parts = [...(Store.#stores.get(this.#root)?.values() ?? [])].filter((part) => part.#db.status === 'open');
+    const reopening = this.#root.close().then(() => this.#root.open());
+    for (const part of parts) {
+      part.#wasOpen = false; // the next call opens it
+      part.#reopening = reopening;
+    }
+    try {
+      await reopening;
+    } finally {
+      for (const part of parts) part.#reopening = undefined;
+    }
   }
 }
 

@@ -65,6 +65,11 @@ impl AttemptState {
         !self.outcome.has(Status::Deferred) && !self.tells(settings) && settings.keep_delivered == 0.0
     }
 
+    /// Whether anybody needs no more attempts by it.
+    pub(super) fn marks_somebody(&self) -> bool {
+        self.outcome.has(Status::Delivered) || self.outcome.has(Status::Failed)
+    }
+
     /// The original positions of those that came to this.
     pub(super) fn positions(&self, status: Status) -> Vec<u32> {
         self.outcome.places(status).filter_map(|place| self.indexes.get(place).copied()).collect()

@@ -21,7 +21,7 @@ use crate::queue::event::{Cause, Kind, Recipient};
 use crate::queue::last_replies::replies_of;
 use crate::queue::relay::Relay;
 use crate::queue::reply::Reply;
-use crate::queue::timer::Timer;
+use crate::queue::timer::{Timer, milliseconds};
 
 /// What is said of a factory or a queue that answers nothing.
 const SILENT: &str = "there was no answer in time";
@@ -153,6 +153,9 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             return enqueued.map(|()| Some(false)).map_err(Cause::Callback);
         }
         let made = self.answered(self.queue.apply_policies(notice)).await.map_err(Cause::Callback)?;
+        if made.iter().all(|notice| notice.recipient_count() == 0) {
+            return Ok(Some(false)); // the policies keep it from everybody
+        }
         if !self.has_claim().await? {
             return Ok(None);
         }
@@ -165,8 +168,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
         Ok(Some(looks_itself))
     }
 
-    /// What somebody else's code answers, unless that takes longer than an attempt may, or than the claim holds, or the
-    /// queue is stopped meanwhile and waits for no attempt.
+    /// What somebody else's code answers, unless that takes longer than an attempt may, or than a quarter of the lease, or the
+    /// queue is stopped meanwhile and waits for no attempt. The claim holds still when it has taken that long several times.
     async fn answered<V>(
         &self,
         asked: impl Future<Output = std::result::Result<V, BoxError>>,
@@ -180,7 +183,8 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
     /// Is ready when nobody waits for somebody else's code any more.
     async fn patience(&self) {
         let options = &self.queue.options;
-        let longest = options.attempt_timeout.map_or(options.lease, |time| time.min(options.lease));
+        let quarter = milliseconds(self.settings.renewal_interval());
+        let longest = options.attempt_timeout.map_or(quarter, |time| time.min(quarter));
         let out_of_time = pin!(self.queue.timer.sleep(longest));
         let aborted = pin!(self.queue.shared.until(|state| state.aborted > self.stops));
         select(out_of_time, aborted).await;
