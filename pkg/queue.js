@@ -282,8 +282,8 @@ export class Queue extends Target {
 
   /**
    * Removes a message that waits. Resolves with false where it is being sent, by this queue or another one, where it was
-   * delivered, where its sender is still to be told of some whom it gave up, and where it is gone. The record is checked and removed in one commit; rejects with the errors of a storage's
-   * `change`.
+   * delivered, where its sender is still to be told of some whom it gave up, and where it is gone. The record is checked and
+   * removed in one commit; rejects with the errors of a storage's `change`.
    *
    * @param {string} id
    * @returns {Promise<boolean>}

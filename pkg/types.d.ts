@@ -375,7 +375,8 @@ export interface QueueOptions {
   /**
    * What tells the sender of those whom one attempt gave up, who are the recipients of `envelope`, by the first reply
    * and by that of each recipient; `null` for nothing. RFC 3464 unless given, and where it throws,
-   * with an `error` event. What it makes is sent from nobody.
+   * or answers nothing within `attemptTimeout` or a quarter of the `lease`, with an `error` event. What it makes is sent
+   * from nobody.
    */
   bounceFactory?: (envelope: Envelope, reply: Reply, replies: Reply[]) => MaybePromise<Envelope | null>;
   /** Where bounces are queued; here unless given. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ClassicLevel } from 'classic-level';
 import { encodeRecord } from '../pkg/hosts/shared/codec.js';
+import { PermanentRelayError, Queue } from '../pkg/load/inline.js';
 import { EML, PROGRAM, made, mail, project, put, read, run, start } from './support/cli.js';
 
 const ID = 'a'.repeat(32);
@@ -135,6 +136,26 @@ describe('retry and rm', { concurrency: 2 }, () => {
     assert.deepEqual([code, stdout], [1, `${ID} is due now\n`]);
     assert.equal(stderr, `${OTHER}: there is no such message that waits\n`);
     assert.ok((await read(folder, async (storage) => (await storage.load().next()).value[0])) <= Date.now());
+  });
+
+  test('retry leaves what is being sent, and says so', async () => {
+    const folder = await made(async (storage) => {
+      await storage.write(mail(['a@example.com']), 0, { id: ID });
+      await storage.change(ID, null, { lease: { until: Date.now() + 300_000, owner: 'somebody' } });
+    });
+    const { code, stdout, stderr } = await run(folder, ['retry', ...LEVEL, ID]);
+    assert.deepEqual([code, stdout, stderr], [1, '', `${ID}: it is being sent, and stays as it is\n`]);
+  });
+
+  test('rm leaves a message whose sender is still to be told, and says so', async () => {
+    const folder = await made(async (storage) => {
+      await storage.write(mail(['a@example.com']), 0, { id: ID });
+      const relay = { attempt: () => new PermanentRelayError('5.1.1 no such user') };
+      const queue = new Queue(storage, relay, { bounceQueue: { enqueue: () => Promise.reject(new Error('away')) } });
+      await queue.run();
+    });
+    const { code, stderr } = await run(folder, ['rm', ...LEVEL, '--yes', ID]);
+    assert.deepEqual([code, stderr], [1, `${ID}: its sender is still to be told, and it stays: --force removes it\n`]);
   });
 
   test('rm asks for --yes where nobody can be asked, and removes nothing without it', async () => {

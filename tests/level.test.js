@@ -301,7 +301,7 @@ test('after a batch that failed, the other parts of its database go on as well',
   const [failing, other] = ['a', 'b'].map((name) => db.sublevel(name));
   const [one, two, root] = [failing, other, db].map((each) => new AsyncDictStorage(levelHost(each)));
   const id = idOf(1);
-  for (const storage of [one, two, root]) await storage.write(anEnvelope(), 1, { id });
+  await Promise.all([one, two, root].map((storage) => storage.write(anEnvelope(), 1, { id })));
   const batch = failing.batch.bind(failing);
   failing.batch = async () => {
     failing.batch = batch;

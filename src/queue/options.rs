@@ -67,7 +67,8 @@ pub struct Options<H: Host> {
     /// four hours, until five days have passed since the first attempt and six were made that were due.
     pub backoff: Option<Box<Backoff<H::Envelope>>>,
     /// What senders are told; a delivery status notification after
-    /// [RFC 3464](https://www.rfc-editor.org/rfc/rfc3464) unless given.
+    /// [RFC 3464](https://www.rfc-editor.org/rfc/rfc3464) unless given, and where it fails or answers nothing within
+    /// [`attempt_timeout`](Self::attempt_timeout) or a quarter of the [`lease`](Self::lease).
     pub bounce_factory: Option<Box<BounceFactory<H::Envelope>>>,
     /// Where bounces are queued; the queue itself unless given.
     pub bounce_queue: Option<Box<Bounces<H::Envelope>>>,

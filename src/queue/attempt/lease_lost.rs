@@ -9,7 +9,7 @@ impl AttemptState {
     /// The record was not as this owner had left it.
     pub(super) fn reclaim(&mut self, meta: Meta, settings: &Settings, moment: Moment) -> Command {
         let Meta { timestamp, attempts, lease, .. } = meta;
-        let (same, is_claimed) = (attempts == self.attempts, lease.is_some());
+        let same = attempts == self.attempts;
         match &lease {
             Some(lease) if same && lease.owner == self.held.owner => {
                 (self.held, self.unclaimed) = (lease.clone(), None); // a renewal had been made after all
@@ -24,12 +24,11 @@ impl AttemptState {
             }
             _ => {}
         }
-        self.late = !same || is_claimed || !self.in_doubt;
+        self.late = !same || lease.is_some() || !self.in_doubt;
         self.lost = self.late;
         self.after_lease_lost = Some(lease.map_or(timestamp, |lease| lease.until).max(timestamp));
-        if self.unclaimed.is_none() && (attempts < self.attempts || (same && is_claimed)) {
-            // No record forgets an attempt, and every claim counts one: this is another message, which somebody has queued
-            // under the same id.
+        if attempts < self.attempts && self.unclaimed.is_none() {
+            // No record forgets an attempt: this is another message, which somebody has queued under the same id.
             self.recorded = true;
             return self.comes_back(self.after_lease_lost);
         }
