@@ -284,12 +284,13 @@ export class Instance {
    *
    * @template T
    * @param {Promise<T | Failed>} promise
-   * @param {{ id?: string, key?: string }} about the message that it speaks of
+   * @param {string | undefined} id of the message that it speaks of
+   * @param {string | undefined} key that the message was given
    * @returns {Promise<T>}
    */
-  track(promise, about) {
+  track(promise, id, key) {
     return new Promise((resolve, reject) => {
-      const call = { ...about, reject };
+      const call = { id, key, reject }; // no spread: where that is deoptimised in here, Node 20 ends
       this.calls.add(call);
       promise.then((result) => {
         this.calls.delete(call);

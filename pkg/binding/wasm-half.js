@@ -41,7 +41,7 @@ export class WasmHalf {
     if (!now.isAlive) throw lost(id, key); // a call within this one has ended the instance
     if (result instanceof Failed) throw result.error;
     if (result === null) throw new KeyError(/** @type {string} */ (id)); // it is no message's
-    return result instanceof Promise ? now.track(result, { id, key }) : result;
+    return result instanceof Promise ? now.track(result, id, key) : result;
   }
 
   /** Whether there is a half, and an instance for it. */
