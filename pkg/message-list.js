@@ -1,4 +1,3 @@
-/** @import { Instance } from './binding/instance.js' */
 /** @import { ListedMessage } from './types.js' */
 import { WasmHalf } from './binding/wasm-half.js';
 
@@ -16,8 +15,8 @@ export class MessageList {
   #last = Promise.resolve();
 
   /**
-   * @param {(now: Instance, cursor: string | undefined, listed: number) => any} begin goes on after a cursor, when so many
-   *   were listed
+   * @param {(now: any, cursor: string | undefined, listed: number) => any} begin goes on in an instance, whose type would
+   *   ask programs for those of browsers, after a cursor, when so many were listed
    * @param {string} [cursor]
    */
   constructor(begin, cursor) {
