@@ -90,13 +90,12 @@ describe('An owner that stood still for longer than its lease', { timeout: 1_500
         return [[envelope, 'elsewhere']];
       },
     };
-    const { opened: made, open: make } = gate();
     const { opened: begun, open: begin } = gate();
     const first = open(store, () => refused, {
       bounceQueue,
       bounceFactory: async (failed) => {
+        first.freeze();
         begin();
-        await made;
         return { ...failed, sender: '', recipients: ['first@example.com'] };
       },
     });
@@ -107,7 +106,7 @@ describe('An owner that stood still for longer than its lease', { timeout: 1_500
     other.queue.start();
     await other.until('bounced');
     await other.queue.stop();
-    make();
+    first.thaw();
     await attempting;
     assert.deepEqual(told, [['me@example.com']]);
     assert.deepEqual([losses(first), types(first), store.meta.size], [1, ['failed'], 0]);
