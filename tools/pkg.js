@@ -75,7 +75,7 @@ export const COMMIT = { digest: '${digest}', text: ${JSON.stringify(text)} };
  * kept from it.
  */
 function glue() {
-  writeFileSync('pkg/wasm/glue.js', `export function instantiate(binding, Promise, queueMicrotask, setTimeout, clearTimeout, FinalizationRegistry, document) {
+  writeFileSync('pkg/wasm/glue.js', `export function instantiate(binding, WebAssembly, Promise, queueMicrotask, setTimeout, clearTimeout, FinalizationRegistry, document) {
 ${readFileSync(`${MADE}.js`, 'utf8')}
 return wasm_bindgen;
 }
@@ -84,7 +84,7 @@ return wasm_bindgen;
 export { wasm_bindgen as Glue, InitOutput };
 /** Glue without an instance yet: \`initSync\` makes one. */
 export function instantiate(
-  binding: object, Promise: PromiseConstructor, queueMicrotask: (task: () => void) => void, setTimeout: (task: () => void, delay?: number) => any,
+  binding: object, WebAssembly: object, Promise: PromiseConstructor, queueMicrotask: (task: () => void) => void, setTimeout: (task: () => void, delay?: number) => any,
   clearTimeout: (timer: any) => void, FinalizationRegistry: (new (cleanup: (held: any) => void) => object) | undefined, document: undefined,
 ): typeof wasm_bindgen;
 `);

@@ -6,6 +6,7 @@ import {
   asMessage, asNotice, countRecipients, hasSender, headerNames, noticeOf, partsOf, texts, withRecipients, without,
 } from './envelope.js';
 import { Failed, broken, failed, leaseLost, noDelay, refusedNumber, refusedText, unrecognised } from './errors.js';
+import { apart } from './apart.js';
 import { Batch } from './batch.js';
 import { Later } from './later.js';
 import { recordOf } from './meta.js';
@@ -203,6 +204,7 @@ export class Instance {
     const { gate } = this;
     this.glue = instantiate(
       { ...BINDING, soon: () => new Later(soon(), gate) },
+      apart,
       enteringPromise(this),
       (task) => queueMicrotask(/** @type {() => void} */ (gate(task))),
       (task, delay) => {
@@ -290,7 +292,7 @@ export class Instance {
    */
   track(promise, id, key) {
     return new Promise((resolve, reject) => {
-      const call = { id, key, reject }; // no spread: where that is deoptimised in here, Node 20 ends
+      const call = { id, key, reject };
       this.calls.add(call);
       promise.then((result) => {
         this.calls.delete(call);
