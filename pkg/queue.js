@@ -47,6 +47,8 @@ export class Queue extends Target {
   /** @type {Map<string, any>} attempts that the relay has, by message */
   #relayed = new Map();
   #runs = 0;
+  /** How many runs are under way. */
+  #underWay = 0;
   #paused = false;
   /** Whether its page is put aside, and nothing may be claimed. */
   #isAside = false;
@@ -216,10 +218,12 @@ export class Queue extends Target {
     const abort = () => this.#wasm.call((queue) => queue.abort(number));
     signal?.addEventListener('abort', abort);
     this.#beginWork();
+    this.#underWay++;
     try {
       return await this.#wasm.call((queue) => queue.run(number, flush, until, most));
     } finally {
       signal?.removeEventListener('abort', abort);
+      this.#underWay--;
       this.#endWork();
     }
   }
@@ -406,7 +410,7 @@ export class Queue extends Target {
   }
 
   get #isAtWork() {
-    return this.#started || this.#relayed.size > 0;
+    return this.#started || this.#underWay > 0 || this.#relayed.size > 0;
   }
 
   /**

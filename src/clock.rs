@@ -12,8 +12,10 @@ mod script {
     use gloo_timers::future::TimeoutFuture;
     use wasm_bindgen::prelude::*;
 
+    use crate::millis;
+
     /// The longest time that a timer of JavaScript knows, in milliseconds.
-    const LONGEST: u128 = 0x7fff_ffff;
+    const LONGEST: f64 = 2_147_483_647.0;
 
     #[wasm_bindgen]
     extern "C" {
@@ -29,8 +31,7 @@ mod script {
         if time == Duration::MAX {
             return std::future::pending().await;
         }
-        let milliseconds = u32::try_from(time.as_micros().div_ceil(1000).min(LONGEST)).unwrap_or(u32::MAX);
-        TimeoutFuture::new(milliseconds).await;
+        TimeoutFuture::new(millis::of(time).ceil().min(LONGEST) as u32).await;
     }
 }
 

@@ -262,6 +262,12 @@ pub trait Host: MaybeSend + MaybeSync {
         false
     }
 
+    /// Whether the error means that a record is larger than the host takes. Nothing was written then.
+    fn is_too_large(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
     /// Whether the error means that there is no room. Nothing was written then.
     fn is_full(error: &Self::Error) -> bool {
         let _ = error;

@@ -80,10 +80,12 @@ impl Id {
     /// The same, for whoever says nothing of what is no id.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         // `Uuid` also reads hyphens, braces and upper case: other texts for the same id.
-        if text.len() != 32 || text.iter().any(u8::is_ascii_uppercase) {
-            return None;
-        }
-        Uuid::try_parse_ascii(text).map(Self).ok()
+        let digits: &[u8; 32] = text.try_into().ok()?;
+        let number = digits.iter().try_fold(0, |number: u128, &digit| {
+            let digit = char::from(digit).to_digit(16).filter(|_| !digit.is_ascii_uppercase())?;
+            Some(number << 4 | u128::from(digit))
+        });
+        number.map(Self::from_u128)
     }
 
     /// A fresh id: a version 4 UUID.

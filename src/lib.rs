@@ -34,6 +34,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`queue::Queue`] sends what a storage keeps: it attempts what is due by a [`queue::Relay`], tries again, gives up, and
+//! tells the sender.
+//!
 //! To keep messages elsewhere, implement [`Host`]; its module, [`host`], says what it promises.
 //!
 //! Import names one by one: [`Result`] is that of a storage, with its host as the second parameter.

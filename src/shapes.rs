@@ -107,7 +107,8 @@ pub(crate) mod milliseconds {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        let time = |number| millis::checked(number).map_err(D::Error::custom);
+        let time =
+            |number| millis::checked(number).ok_or_else(|| D::Error::custom("expected milliseconds, not below 0"));
         Option::<f64>::deserialize(deserializer)?.map(time).transpose()
     }
 }

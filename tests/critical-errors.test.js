@@ -272,6 +272,24 @@ for (const [what, begin, end] of /** @type {[string, (queue: Queue) => unknown, 
   });
 }
 
+test('a run whose message is at the relay when a critical error comes records the answer, though another run has ended', async () => {
+  const storage = new AsyncDictStorage(new MemoryHost());
+  const { opened: answered, open: answer } = gate();
+  const queue = new Queue(storage, { attempt: () => answered });
+  const { until } = watch(queue);
+  await queue.enqueue(message(['a']));
+  const controller = new AbortController();
+  const runs = [queue.flush().catch(() => {}), queue.run({ limit: 0, signal: controller.signal })];
+  controller.abort();
+  await runs[1]; // before the first one has the message
+  await until('attempt');
+  assert.throws(() => fallWith(() => new DictStorage().getInfo()), RangeError);
+  answer();
+  await until('delivered');
+  await runs[0];
+  await storage.close();
+});
+
 test('a queue whose destinations are asked for when critical errors come delivers each message once', async () => {
   for (const storage of [new DictStorage(), new AsyncDictStorage(new MemoryHost())]) {
     /** @type {string[]} */

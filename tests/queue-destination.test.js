@@ -155,9 +155,10 @@ onEachStorage('The destinations of a queue', (scene) => {
       return relay.attempt(envelope);
     };
     const { queue } = scene.make({ attempt }, { destination: { perSecond: 20 } });
+    const before = performance.now();
     assert.equal((await queue.run()).delivered, 4);
     assert.deepEqual(relay.begun, ['a@one', 'a@two', 'a@one', 'a@one']);
-    assert.ok(times[3] - times[0] >= 90, `${times}`);
+    assert.ok(times[3] - before >= 90, `${before}: ${times}`); // the first one may be late on a busy machine
   });
 
   test('let a run wait for all that it is about, unless its limit, time or signal ends it', async () => {
@@ -175,7 +176,7 @@ onEachStorage('The destinations of a queue', (scene) => {
     assert.deepEqual((({ attempted, left }) => [attempted, left])(await queue.run({ limit: 1 })), [1, 2]);
     const slow = scene.make(relay, { destination: { perSecond: 0.001 } }).queue;
     relay.end('a@one');
-    assert.deepEqual((({ attempted, left }) => [attempted, left])(await slow.run({ until: Date.now() + 500 })), [1, 1]);
+    assert.deepEqual((({ attempted, left }) => [attempted, left])(await slow.run({ until: Date.now() + 3_000 })), [1, 1]);
     relay.end('a@one');
     assert.equal((await queue.run()).left, 0);
   });

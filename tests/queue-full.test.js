@@ -42,8 +42,8 @@ describe('A queue whose storage is full', () => {
     return made;
   }
 
-  function make(relay, made = host()) {
-    const queue = new Queue(new AsyncDictStorage(made), relay, { lease: 60_000 });
+  function make(relay, made = host(), options = {}) {
+    const queue = new Queue(new AsyncDictStorage(made), relay, { lease: 60_000, ...options });
     queues.push(queue);
     return { queue, ...watch(queue) };
   }
@@ -131,6 +131,44 @@ describe('A queue whose storage is full', () => {
     await until('bounced');
     await until('delivered');
     assert.equal(relay.calls.length, 2);
+  });
+
+  for (const [what, options, answer] of /** @type {const} */ ([
+    ['some are delivered to and others wait', {}, [ok, later]],
+    ['is to be kept', { keepDelivered: 3_600_000 }, [ok, ok]],
+  ])) {
+    test(`goes on with other messages where the record of one of which ${what} has no room`, { timeout: 60_000 }, async () => {
+      const relay = relayOf(({ recipients }) => answer.slice(0, recipients.length));
+      const { queue, until } = make(relay, host(), { ...options, relayPool: 1 });
+      await queue.enqueue(message(['a', 'b']));
+      await queue.enqueue(message(['c']));
+      isFull = true;
+      queue.start();
+      await until('attempt', ({ envelope }) => envelope.recipients[0] === 'c');
+      isFull = false;
+      await until('delivered', ({ recipients }) => recipients[0] === 'a');
+      await until('delivered', ({ recipients }) => recipients[0] === 'c');
+      assert.equal(relay.calls.length, 2);
+    });
+  }
+
+  test('leaves whom another queue has given up meanwhile to be told of', { timeout: 60_000 }, async () => {
+    const { opened, open } = gate();
+    const refused = { code: 550, message: '5.1.1 no such user' };
+    const { queue, until } = make(relayOf(({ sender }) => (sender ? opened : ok)));
+    const [[, id]] = await queue.enqueue(message(['a', 'b']));
+    isFull = true;
+    queue.start();
+    await until('attempt');
+    queue.pause(); // or it might send the notice before its answer has come
+    isFull = false;
+    const other = make(relayOf(() => [refused, later]));
+    await other.queue.run({ limit: 1 });
+    assert.equal(store.meta.get(id).untold, 1);
+    open([ok, refused]);
+    await until('delivered');
+    queue.resume();
+    await until('delivered', ({ envelope }) => envelope.sender === null && envelope.message.includes('Final-Recipient: rfc822; a'));
   });
 
   test('leaves that to one queue', async () => {

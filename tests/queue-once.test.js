@@ -44,6 +44,25 @@ test('an answer that comes late says nothing of another message that has the sam
   assert.deepEqual(sent, ['a draft', 'as it should be']);
 });
 
+test('an answer for more recipients than its message has by then ends the attempt, and is told of as a lost lease', async () => {
+  const storage = new DictStorage();
+  const relayed = [];
+  const queue = new Queue(storage, {
+    async attempt({ recipients }, attempts, { id }) {
+      relayed.push(recipients);
+      const envelope = storage.envelopeDb.get(id);
+      storage.envelopeDb.set(id, { ...envelope, recipients: envelope.recipients.slice(0, 1) });
+    },
+  });
+  const { events } = watch(queue);
+  await queue.enqueue(message(['a', 'b', 'c']));
+  queue.start();
+  await queue.run();
+  await queue.stop();
+  assert.deepEqual(relayed, [['a', 'b', 'c']]);
+  assert.deepEqual(events.filter(({ type }) => type === 'error').map(({ error }) => error.code), ['lease-lost']);
+});
+
 test('messages that were given up one after the other under one key are kept each', async () => {
   const deadLetter = new DictStorage();
   const queue = new Queue(new DictStorage(), { attempt: () => refused }, { deadLetter });

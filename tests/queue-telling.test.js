@@ -1,7 +1,7 @@
 /** How a queue tells of those whom it has given up, where that fails at first. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AsyncDictStorage, DictStorage, Queue } from '../pkg/load/inline.js';
+import { AsyncDictStorage, DictStorage, Queue, QueueError } from '../pkg/load/inline.js';
 import { MemoryHost, Store } from './support/host.js';
 import { all, message, onEachStorage, relayOf, watch } from './support/queues.js';
 
@@ -43,6 +43,18 @@ onEachStorage('A queue', (scene) => {
       await queue.flush();
       assert.deepEqual([told, await scene.left(), events.filter(({ type }) => type === 'error').length], [1, 0, 0], String(answer));
     }
+  });
+
+  test('tells the null sender nothing, whatever a queue that keeps dead letters has left to be told of', async () => {
+    const host = Object.assign(new MemoryHost(), { commit: () => Promise.reject(new Error('away')) });
+    const keeping = scene.make({ attempt: () => refused }, { deadLetter: new AsyncDictStorage(host) });
+    const [[, id]] = await keeping.queue.enqueue(message(['a'], { sender: null }));
+    await keeping.queue.flush();
+    assert.equal((await scene.record(id)).untold, 1);
+    const relay = relayOf(() => null);
+    const { queue, types } = scene.make(relay);
+    await queue.flush();
+    assert.deepEqual([relay.calls, types(), await scene.left()], [[], ['removed'], 0]);
   });
 
   test('tries to tell of a failure with each flush, which puts the next try off no longer and ends nothing', async () => {
@@ -107,6 +119,40 @@ onEachStorage('A queue', (scene) => {
       assert.deepEqual([format, untold, notice], untold ? [2, 1, undefined] : [2, undefined, 'open']);
     }
   });
+});
+
+test('a notice that its storage never takes is tried again at longer and longer waits, and in the end nobody is told', { timeout: 60_000 }, async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 });
+  const host = new MemoryHost();
+  const commit = host.commit.bind(host);
+  host.commit = (batch) => {
+    const isNotice = batch.writes.some(({ value }) => value?.sender === null);
+    if (isNotice) throw new QueueError('too-large', 'a record of at most 1 KiB');
+    return commit(batch);
+  };
+  const queue = new Queue(new AsyncDictStorage(host), { attempt: () => refused });
+  const { events } = watch(queue);
+  await queue.enqueue(message(['a']));
+  for (;;) {
+    const { left, nextDue } = await queue.run();
+    if (left === 0) break;
+    t.mock.timers.tick(Math.max(1, nextDue - Date.now()));
+  }
+  const errors = events.filter(({ type }) => type === 'error').length;
+  assert.ok(errors > 20 && errors < 60, `${errors} errors`);
+});
+
+test('a factory of notices that answers nothing is waited for no longer than a quarter of the lease', async () => {
+  const storage = new DictStorage();
+  const relay = relayOf(({ sender }) => (sender ? refused : null));
+  const queue = new Queue(storage, relay, { lease: 200, bounceFactory: () => new Promise(() => {}) });
+  const { until } = watch(queue);
+  await queue.enqueue(message(['a']));
+  queue.start();
+  assert.match((await until('error')).error.message, /no answer in time/);
+  await until('delivered', ({ envelope }) => envelope.sender === null);
+  await queue.stop();
+  assert.equal(relay.calls.length, 2);
 });
 
 test('a record that gives up recipients whom its message has not is told of as far as it goes', async () => {

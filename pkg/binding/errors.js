@@ -16,6 +16,11 @@ export class Failed {
     return this.#hasCode('unknown-outcome');
   }
 
+  /** Whether a host says that a record is larger than it takes. */
+  get isTooLarge() {
+    return this.#hasCode('too-large');
+  }
+
   /** Whether a host says that there is no room. */
   get isFull() {
     return this.#hasCode('full');

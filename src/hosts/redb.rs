@@ -209,6 +209,10 @@ impl Host for RedbHost {
         matches!(error, RedbError::UnknownOutcome(_))
     }
 
+    fn is_too_large(error: &RedbError) -> bool {
+        matches!(error, RedbError::TooLarge(_))
+    }
+
     fn is_full(error: &RedbError) -> bool {
         matches!(error, RedbError::Full(_))
     }

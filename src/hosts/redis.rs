@@ -235,6 +235,10 @@ impl Host for RedisHost {
         self.prefix == other.prefix && own.ok().zip(others.ok()).is_some_and(|(own, other)| Arc::ptr_eq(&own, &other))
     }
 
+    fn is_too_large(error: &RedisError) -> bool {
+        matches!(error, RedisError::TooLarge(_))
+    }
+
     fn is_full(error: &RedisError) -> bool {
         matches!(error, RedisError::Full(_))
     }

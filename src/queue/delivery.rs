@@ -56,6 +56,22 @@ impl Drop for Unclaimed<'_> {
     }
 }
 
+/// An attempt that is held up, until this is dropped: it needs no place in the pool.
+struct HeldUp<'q>(&'q Shared);
+
+impl<'q> HeldUp<'q> {
+    fn begin(shared: &'q Shared) -> Self {
+        shared.update(|state| state.scheduler.hold_up(true));
+        Self(shared)
+    }
+}
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.update(|state| state.scheduler.hold_up(false));
+    }
+}
+
 /// An attempt under way. Its message is released when it is dropped, wherever it was.
 pub(super) struct Delivery<'q, H: Host, R, T> {
     queue: &'q Queue<H, R, T>,
@@ -74,6 +90,8 @@ pub(super) struct Delivery<'q, H: Host, R, T> {
     has_record: bool,
     /// While it is attempted without a claim.
     unclaimed: Option<Unclaimed<'q>>,
+    /// While there is no room for what it came to, or its record cannot be read.
+    held_up: Option<HeldUp<'q>>,
     is_done: bool,
 }
 
@@ -124,6 +142,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
             reported: false,
             has_record: false,
             unclaimed: None,
+            held_up: None,
             is_done: false,
         }
     }
@@ -175,6 +194,13 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
                 Command::Pause(pause) => self.pause(pause).await,
             };
             self.has_record |= input == Input::Changed(true);
+            match input {
+                Input::Full | Input::Unreadable if self.state.has_outcome() => {
+                    self.held_up.get_or_insert_with(|| HeldUp::begin(&queue.shared));
+                }
+                Input::Stored => {} // after a pause
+                _ => self.held_up = None,
+            }
             let moment = self.moment();
             if self.queue.shared.lock().scheduler.note(&input, moment.random) {
                 self.queue.shared.changed.notify_waiters();
@@ -242,7 +268,9 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let is_alone = queue.shared.lock().alone.is_some();
         if !is_alone {
             let alone = queue.storage.host().attempt_alone(&queue.settings().owner).await;
-            queue.shared.lock().alone = alone;
+            // Several ask at once, and what one of them was given holds for all.
+            let before = alone.and_then(|alone| queue.shared.lock().alone.replace(alone));
+            drop(before);
         }
         self.unclaimed = Unclaimed::begin(&queue.shared);
         self.unclaimed.is_some()
@@ -276,8 +304,7 @@ impl<'q, H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Deli
         let error = match result {
             Ok(input) => return input,
             Err(Error::NoSuchMessage(_)) => return Input::Gone,
-            // It has no such recipients: it is another message that has the id by now.
-            Err(Error::Invalid(_)) => return Input::Changed(false),
+            Err(Error::Invalid(_)) => return Input::Another,
             Err(error) => error,
         };
         let input = match error {

@@ -35,7 +35,9 @@ pub(super) struct Scheduler {
     destinations: Destinations,
     /// Those messages under way that wait for a destination.
     waiting: Schedule,
-    /// How many others may be under way.
+    /// How many of the others wait until what they came to can be recorded.
+    held_up: usize,
+    /// How many others may be under way, beside these.
     limit: usize,
     open: bool,
     /// When what was deferred was let be due.
@@ -123,6 +125,7 @@ impl Scheduler {
             reads: Reads::default(),
             destinations,
             waiting: Schedule::default(),
+            held_up: 0,
             limit,
             open: false,
             flushed_at: f64::NEG_INFINITY,
@@ -162,6 +165,17 @@ impl Scheduler {
         self.under_way.len().saturating_sub(self.waiting.len())
     }
 
+    /// Whether those under way have all places.
+    fn has_no_place(&self) -> bool {
+        self.in_attempt().saturating_sub(self.held_up) >= self.limit
+    }
+
+    /// One more attempt is held up by a storage without room, or by a record that cannot be read, or is no more. It needs
+    /// no place meanwhile: others may make room.
+    pub(super) fn hold_up(&mut self, is_held_up: bool) {
+        self.held_up = if is_held_up { self.held_up.saturating_add(1) } else { self.held_up.saturating_sub(1) };
+    }
+
     /// Whether an attempt of this message is under way that does not wait for a destination.
     pub(super) fn is_in_attempt(&self, id: Id) -> bool {
         self.under_way.contains_key(&id) && self.waiting.get(id).is_none()
@@ -169,7 +183,7 @@ impl Scheduler {
 
     /// Whether no attempt of another message may begin before another one ends.
     pub(super) fn is_full(&self) -> bool {
-        self.in_attempt() >= self.limit || self.waiting.len() >= MOST_WAITING
+        self.has_no_place() || self.waiting.len() >= MOST_WAITING
     }
 
     /// Begins an attempt of the message that is due first, if one may begin now. While the storage fails

@@ -13,6 +13,9 @@ extern "C" {
     /// Whether it is a host's word that it does not know what came of a commit.
     #[wasm_bindgen(method, getter, js_name = isUnknownOutcome)]
     pub fn is_unknown_outcome(this: &Failed) -> bool;
+    /// Whether it is a host's word that a record is larger than it takes.
+    #[wasm_bindgen(method, getter, js_name = isTooLarge)]
+    pub fn is_too_large(this: &Failed) -> bool;
     /// Whether it is a host's word that there is no room.
     #[wasm_bindgen(method, getter, js_name = isFull)]
     pub fn is_full(this: &Failed) -> bool;

@@ -174,6 +174,10 @@ impl Host for JsHost {
         self.is_sync
     }
 
+    fn is_too_large(error: &Failed) -> bool {
+        error.is_too_large()
+    }
+
     fn is_full(error: &Failed) -> bool {
         error.is_full()
     }

@@ -48,7 +48,7 @@ impl AttemptState {
             Some(found) => {
                 let QueuedMessage { timestamp, attempts, .. } = self.message;
                 let (timestamp, attempts) = (Some(timestamp), Some(attempts));
-                Expect { timestamp, attempts, lease: Some(found.clone()), untold: None }
+                Expect { timestamp, attempts, lease: Some(found.clone()), untold: Some(None) }
             }
         };
         Change { expect, ..Change::default() }

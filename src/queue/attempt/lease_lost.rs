@@ -8,7 +8,7 @@ use crate::queue::outcome::Status;
 impl AttemptState {
     /// The record was not as this owner had left it.
     pub(super) fn reclaim(&mut self, meta: Meta, settings: &Settings, moment: Moment) -> Command {
-        let Meta { timestamp, attempts, lease, .. } = meta;
+        let Meta { timestamp, attempts, lease, untold, .. } = meta;
         let same = attempts == self.attempts;
         match &lease {
             Some(lease) if same && lease.owner == self.held.owner => {
@@ -16,7 +16,8 @@ impl AttemptState {
                 return self.record(settings, moment);
             }
             None if same && Some(timestamp) == self.next => return self.recorded(settings), // made after all
-            None if self.unclaimed.is_some() => {
+            // Somebody is still to be told of what another attempt came to: see [`Meta::untold`].
+            None if self.unclaimed.is_some() && untold.is_none() => {
                 (self.message.timestamp, self.message.attempts) = (timestamp, attempts);
                 self.attempts = attempts.saturating_add(1);
                 self.unclaimed = Some(None);

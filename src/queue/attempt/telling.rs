@@ -26,14 +26,15 @@ impl AttemptState {
         if settings.has_dead_letter {
             return self.go(Stage::DeadLetter, Command::DeadLetter(failed));
         }
-        self.bounce_now()
+        self.bounce(settings, moment)
     }
 
+    /// Tells the sender. The null sender hears nothing, also where the message was left to be told of by a
+    /// queue that keeps dead letters (RFC 5321, section 6.1).
     pub(super) fn bounce(&mut self, settings: &Settings, moment: Moment) -> Command {
-        if self.has_sender { self.bounce_now() } else { self.told(false, settings, moment) }
-    }
-
-    fn bounce_now(&mut self) -> Command {
+        if !self.has_sender {
+            return self.told(false, settings, moment);
+        }
         self.go(Stage::Bounce, Command::Bounce)
     }
 

@@ -85,3 +85,16 @@ fn a_message_that_its_owner_has_let_go_before_it_was_gone_waits_for_its_time() {
     let command = attempt.answer(Input::Meta(Some(planned)), &settings, MOMENT);
     assert_eq!(command, Command::Done(End::Rescheduled { due: Some(1e12), timestamp: 1e12, attempts: 1 }));
 }
+
+#[test]
+fn an_outcome_for_recipients_whom_the_message_has_not_ends_the_attempt_and_the_other_message_is_due_at_its_time() {
+    let (mut attempt, settings, _) = begun();
+    attempt.answer(Input::Changed(true), &settings, MOMENT);
+    attempt.answer(got(), &settings, MOMENT);
+    attempt.answer(delivered(), &settings, MOMENT);
+    assert_eq!(attempt.answer(Input::Another, &settings, MOMENT), Command::GetMeta);
+    assert!(attempt.is_recorded() && attempt.is_lease_lost());
+    let other = Meta { timestamp: 70.0, ..Meta::default() };
+    let command = attempt.answer(Input::Meta(Some(other)), &settings, MOMENT);
+    assert_eq!(command, Command::Done(End::Rescheduled { due: Some(70.0), timestamp: 70.0, attempts: 0 }));
+}

@@ -87,6 +87,7 @@ impl<H: Host<Envelope: QueueEnvelope>, R: Relay<H::Envelope>, T: Timer> Delivery
             Err(cause) => {
                 let input = match cause {
                     Cause::Storage(Error::Invalid(_)) => Input::Refused, // as a policy or a factory made it
+                    Cause::Storage(Error::Host(ref error)) if H::is_too_large(error) => Input::Refused,
                     Cause::Storage(_) => Input::Failed,
                     _ => Input::Refused,
                 };

@@ -52,7 +52,7 @@ impl Scheduler {
     /// time to time, as with those that [`Scheduler::take`] takes.
     pub(in crate::queue) fn admit(&mut self) {
         let now = self.clock.now();
-        while self.open && self.in_attempt() < self.limit {
+        while self.open && !self.has_no_place() {
             let Some(visit) = self.destinations.next(now, self.not_before() > now) else { return };
             self.waiting.remove(visit.id);
             if self.failing {
@@ -64,7 +64,7 @@ impl Scheduler {
     /// For how many milliseconds nobody begins who waits for a destination, if nobody ends; `None` if
     /// nobody does.
     pub(in crate::queue) fn admits_in(&self) -> Option<f64> {
-        if !self.open || self.in_attempt() >= self.limit {
+        if !self.open || self.has_no_place() {
             return None;
         }
         let next = self.destinations.opens_at().max(self.not_before());
