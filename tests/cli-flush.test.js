@@ -61,6 +61,13 @@ describe('flush', { concurrency: 2 }, () => {
     assert.deepEqual(mails.map(({ to }) => to[0].address), ['a@example.com', 'b@example.com']);
   });
 
+  test('ends when everything is sent, also over connections that are kept for more', { timeout: 60_000 }, async (t) => {
+    const { folder } = await queued(['a@example.com']);
+    const { port } = await smtp(t);
+    const { code, lines } = await run(folder, ['flush', ...LEVEL, '--smtp', `smtp://127.0.0.1:${port}/?pool=true`]);
+    assert.deepEqual([code, lines.at(-1)], [0, 'left 0']);
+  });
+
   test('posts over HTTP, no more messages than --limit says', async (t) => {
     const { folder } = await queued(['a@example.com'], ['b@example.com']);
     const posted = [];

@@ -84,14 +84,16 @@ describe('in a terminal', { skip, concurrency: 2 }, () => {
     }
   });
 
-  test('ctrl-c at a question does nothing, and ends with 1', async () => {
-    const folder = await queued();
-    const asking = start(folder, ['rm', ...LEVEL, ID], inTerminal(100));
-    await asking.said(/\[y\/N\] /);
-    asking.child.stdin.write('\u0003');
-    assert.equal((await asking.ended).code, 1);
-    assert.match((await run(folder, ['ls', ...LEVEL])).stdout, new RegExp(ID));
-  });
+  for (const [key, character] of [['ctrl-c', '\u0003'], ['ctrl-d', '\u0004']]) {
+    test(`${key} at a question does nothing, and ends with 1`, async () => {
+      const folder = await queued();
+      const asking = start(folder, ['rm', ...LEVEL, ID], inTerminal(100));
+      await asking.said(/\[y\/N\] /);
+      asking.child.stdin.write(character);
+      assert.equal((await asking.ended).code, 1);
+      assert.match((await run(folder, ['ls', ...LEVEL])).stdout, new RegExp(ID));
+    });
+  }
 
   test('long work shows how far it is, and takes that away at the end', async () => {
     const { stdout } = await run(await queued(), ['copy', ...LEVEL, '--to-level', 'to'], { ...inTerminal(40), input: undefined });

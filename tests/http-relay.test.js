@@ -211,6 +211,13 @@ test('a service with an interface of its own gets the request that is made for i
   assert.equal(headers['x-envelope-sender'], undefined);
 });
 
+test('a request of the caller may have a stream as its body', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => response.writeHead(204).end());
+  const relay = httpRelay({ url, body: () => ({ body: new Blob(['a ', 'stream']).stream() }) });
+  assert.equal((await attempt(relay))[0].slice(0, 13), 'delivered 250');
+  assert.equal(String(requests[0].body), 'a stream');
+});
+
 test('what a caller does not decide is left to the rules', async () => {
   const undecided = { outcome: () => undefined };
   assert.match((await attempt(answeredBy(() => new Response('', { status: 500 }), undecided)))[0], /^deferred/);

@@ -153,6 +153,20 @@ describe('a connection that is lost', { skip }, () => {
       await third;
     });
   }
+
+  test('who waits by a client of node-redis hears of other programs also where its connection was lost while it subscribed', { timeout: 50_000 }, async (t) => {
+    const proxy = await proxyTo(server.port);
+    t.after(() => proxy.close());
+    const prefix = newPlace();
+    const [storage, other] = [storageOn('node-redis', proxy.port, prefix), storageOn('node-redis', server.port, prefix)];
+    await other.write(anEnvelope(), 1, { id: idOf(1) });
+    proxy.cut(/\bSUBSCRIBE\b/i, true);
+    const waiting = storage.wait();
+    assert.equal((await waiting.next()).value[1], idOf(1));
+    while (!/ sub=1 /.test(ask(server.port, 'CLIENT', 'LIST', 'TYPE', 'pubsub'))) await sleep(10);
+    await other.write(anEnvelope(), 1, { id: idOf(2) });
+    assert.equal((await waiting.next()).value[1], idOf(2)); // nobody looks through everything for the next minute
+  });
 });
 
 test('a client of node-redis that could not connect is used once its user has connected it', { skip }, async (t) => {

@@ -1,5 +1,6 @@
 /** @import { Option, Operands } from './arguments.js' */
 /** @import { Where } from './places/place.js' */
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { Failure, Unanswered, UsageError, isAboutOne, sentenceOf } from './failures.js';
 import { Output, Progress } from './output.js';
@@ -90,8 +91,15 @@ export class Context {
   async open(where, options) {
     const place = await Place.open(where, this.signal, options);
     this.#places.push(place);
-    this.#closings.push(() => place.close());
+    this.atEnd(() => place.close());
     return place;
+  }
+
+  /**
+   * @param {() => unknown} close what is done when the command has ended
+   */
+  atEnd(close) {
+    this.#closings.push(close);
   }
 
   /**
@@ -137,7 +145,9 @@ export class Context {
     this.progress.clear();
     const dialog = createInterface({ input: process.stdin, output: process.stderr });
     dialog.on('SIGINT', () => this.interrupt());
-    const answer = await dialog.question(`${printable(question)} [y/N] `, { signal: this.signal }).catch(() => '');
+    const asked = dialog.question(`${printable(question)} [y/N] `, { signal: this.signal }).catch(() => '');
+    // Where the input ends (ctrl-d), the question itself never does.
+    const answer = await Promise.race([asked, once(dialog, 'close').then(() => '')]);
     dialog.close();
     if (!/^y(es)?$/i.test(answer.trim())) throw new Failure('nothing was done');
   }

@@ -148,10 +148,12 @@ class HttpRelay {
       }
       const more = typeof extra === 'function' ? await extra(envelope) : extra;
       for (const [name, value] of Object.entries(more ?? {})) headers.set(name, value);
+      /** @type {RequestInit & { duplex: 'half' }} a body that is a stream needs `duplex` */
+      const init = { method, headers, body: request.body, duplex: 'half', redirect: 'manual', signal };
       let response;
       try {
-        // To follow one would turn the request into one without a message, or show it to another server.
-        response = await fetch(this.#url, { method, headers, body: request.body, redirect: 'manual', signal });
+        // To follow a redirect would turn the request into one without a message, or show it to another server.
+        response = await fetch(this.#url, init);
       } catch (error) {
         const { cause = error } = /** @type {any} */ (error ?? {}); // Node tells the reason there
         throw new TransientRelayError(`4.4.1 The request failed: ${line(cause)}`);

@@ -39,7 +39,7 @@ export const flush = {
     if ((values.smtp === undefined) === (values.http === undefined)) {
       throw new UsageError('say how to send: --smtp URL or --http URL');
     }
-    const relay = values.http === undefined ? await overSmtp(values.smtp) : httpRelay(values.http);
+    const relay = values.http === undefined ? await overSmtp(context, values.smtp) : httpRelay(values.http);
     const place = await context.open(where);
     const deadLetter = dead && (await context.open(dead, { create: true })).storage;
     const keepDelivered = values['keep-delivered'];
@@ -131,10 +131,13 @@ function write({ out, progress, values }, type, { id, attempts, recipients, repl
 }
 
 /**
+ * @param {Context} context
  * @param {string} url
  * @returns {Promise<Relay>}
  */
-async function overSmtp(url) {
+async function overSmtp(context, url) {
   const { library } = await installed('--smtp', 'nodemailer');
-  return smtpRelay((library.default ?? library).createTransport(url));
+  const transport = (library.default ?? library).createTransport(url);
+  context.atEnd(() => transport.close()); // the connections of a pool
+  return smtpRelay(transport);
 }

@@ -101,9 +101,15 @@ class NodeConnection {
     own.on('error', makes(false)); // it connects again by itself
     own.on('connect', makes(false));
     own.on('reconnecting', makes(true));
-    own.on('ready', begun); // by then it is subscribed again
-    const begin = own.connect().then(() => own.subscribe(channel, heard)).then(begun);
-    begin.catch(() => {}); // whoever looks through everything finds what is not heard of
+    let isHeard = false;
+    // The library subscribes again by itself, before it is ready, to what a server has confirmed once.
+    const hear = () => (isHeard ? begun() : own.subscribe(channel, heard).then(() => {
+      isHeard = true;
+      begun();
+    }, () => {})); // whoever looks through everything finds what is not heard of
+    if (!own.masters) own.on('ready', hear);
+    const begin = own.connect().then(() => own.masters && hear());
+    begin.catch(() => {});
     // A cluster that is still looking for its servers would go on after it was destroyed.
     return own.masters ? () => begin.then(end, end) : end;
   }
