@@ -10,7 +10,7 @@ const page = readFileSync(new URL('../docs/command-line.md', import.meta.url), '
 /** What is written whenever it is written: times, and the blanks that fill their columns, apart. */
 const timeless = (/** @type {string} */ text) => text
   .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/g, 'DATE').replace(/"(due|received)":[\d.]+/g, '"$1":TIME')
-  .replace(/\bin \d+[smhdy]|\b\d+[smhdy] ago|\bnow\b/g, 'WHEN').replace(/ +/g, ' ');
+  .replace(/\bin \d+[smhdy]|\b\d+[smhdy] ago|\bnow\b/g, 'WHEN').replace(/^(due +)\d$/gm, '$1COUNT').replace(/ +/g, ' ');
 
 /** @param {string} text */
 const inOrder = (text) => text.split('\n').sort().join('\n');

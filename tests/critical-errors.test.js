@@ -150,7 +150,7 @@ test('a host whose commits share one makes them also after the stack of a caller
     import { levelHost } from ${module('../pkg/hosts/level.js')};
     import { MemoryLevel } from ${JSON.stringify(import.meta.resolve('memory-level'))};
     process.on('unhandledRejection', () => {});
-    const storage = new AsyncDictStorage(levelHost(new MemoryLevel({ valueEncoding: 'view' })), { deadline: 5_000 });
+    const storage = new AsyncDictStorage(levelHost(new MemoryLevel({ valueEncoding: 'view' })), { deadline: 60_000 });
     const id = await storage.write({ sender: null, recipients: ['a@example.com'] }, 1);
     let deepest = 0;
     const fall = (depth, near) => {

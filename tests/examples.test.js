@@ -118,7 +118,8 @@ test('node-service: without an SMTP server it says so and takes mail, and sends 
   await post(again, MAIL);
   await third.printed(/delivered to you@example\.com/);
   assert.match(String(smtp.mails[0].message), /How are you\?/);
-  assert.equal((await (await fetch(again)).json()).counts.deferred, 1, 'the first one waits for its time');
+  const { counts: later } = await (await fetch(again)).json();
+  if (Date.now() < Date.parse(waiting[0].due)) assert.equal(later.deferred, 1, 'the first one waits for its time');
   assert.equal(await third.end(), 0, third.output());
 });
 
@@ -261,6 +262,7 @@ test('offline-form: what is sent offline is kept, and goes out once when there i
   await page.locator('[role=status]', { hasText: 'It is kept' }).waitFor();
   await page.locator('li', { hasText: 'From far away' }).waitFor();
   assert.doesNotMatch(server.output(), /From far away/);
+  await page.locator('li', { hasText: 'deferred' }).waitFor(); // an attempt under way would keep the worker waiting
   // As if the page was closed before there was a network: the worker alone sends.
   await page.close();
   await context.setOffline(false);

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 
 const host = (options) => indexedDBHost('outbox', { indexedDB: factory, ...options });
-const storage = (options) => new AsyncDictStorage(host(options), { deadline: 20_000 });
+const storage = (options) => new AsyncDictStorage(host(options), { deadline: 300_000 });
 
 /** A factory over the one of the test that hands each new connection to `connected` before anybody else has it. */
 function watched(connected) {
@@ -79,7 +79,7 @@ describe('behaviours', () => {
         opened.push(storage());
         return opened.at(-1);
       };
-      const { failed, error } = await outcome(() => behaviour(open));
+      const { failed, error } = await outcome(() => behaviour(open), 300_000);
       if (failed) throw error;
       for (const each of opened) await each.close();
     });

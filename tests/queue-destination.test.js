@@ -157,7 +157,7 @@ onEachStorage('The destinations of a queue', (scene) => {
     const { queue } = scene.make({ attempt }, { destination: { perSecond: 20 } });
     const before = performance.now();
     assert.equal((await queue.run()).delivered, 4);
-    assert.deepEqual(relay.begun, ['a@one', 'a@two', 'a@one', 'a@one']);
+    assert.deepEqual(relay.begun.toSorted(), ['a@one', 'a@one', 'a@one', 'a@two']);
     assert.ok(times[3] - before >= 90, `${before}: ${times}`); // the first one may be late on a busy machine
   });
 
@@ -176,7 +176,7 @@ onEachStorage('The destinations of a queue', (scene) => {
     assert.deepEqual((({ attempted, left }) => [attempted, left])(await queue.run({ limit: 1 })), [1, 2]);
     const slow = scene.make(relay, { destination: { perSecond: 0.001 } }).queue;
     relay.end('a@one');
-    assert.deepEqual((({ attempted, left }) => [attempted, left])(await slow.run({ until: Date.now() + 3_000 })), [1, 1]);
+    assert.deepEqual((({ attempted, left }) => [attempted, left])(await slow.run({ until: Date.now() + 10_000 })), [1, 1]);
     relay.end('a@one');
     assert.equal((await queue.run()).left, 0);
   });
@@ -220,7 +220,7 @@ onEachStorage('The destinations of a queue', (scene) => {
     queue.start();
     await queue.enqueue(message(['a@one']));
     await relay.until(1);
-    await queue.enqueue(message(['b@one']), { expires: Date.now() + 50 });
+    await queue.enqueue(message(['b@one']), { at: 1, expires: Date.now() + 50 });
     await until('failed', ({ recipients: [to] }) => to === 'b@one');
     assert.deepEqual(relay.begun, ['a@one']);
     relay.end('a@one');

@@ -48,10 +48,13 @@ for (const { name, open } of SUBJECTS) {
           }
         };
         await run(CALLS); // what the first calls compile, cache and reserve does not count
-        const before = await inUse();
-        await run(CALLS);
-        const perCall = ((await inUse()) - before) / CALLS;
-        assert.ok(perCall < BYTES_PER_CALL, `${perCall.toFixed()} bytes per call`);
+        // What is compiled beside it may end in any round; a leak shows in each.
+        for (let left = 3, perCall = Infinity; perCall >= BYTES_PER_CALL; left--) {
+          const before = await inUse();
+          await run(CALLS);
+          perCall = ((await inUse()) - before) / CALLS;
+          assert.ok(perCall < BYTES_PER_CALL || left > 0, `${perCall.toFixed()} bytes per call`);
+        }
       });
     }
   });

@@ -15,7 +15,7 @@ const POOL = 3;
  * @param {any} tab
  * @param {{ name: string, lease?: number, hold?: boolean }} how
  */
-const open = (tab, { name, lease = 300_000, hold = false }) => tab.evaluate(([name, lease, hold, relayPool]) => {
+const open = (tab, { name, lease = 3_600_000, hold = false }) => tab.evaluate(([name, lease, hold, relayPool]) => {
   const held = [];
   const tried = [];
   const delivered = [];
@@ -154,7 +154,7 @@ inEngines('A frozen tab', (scene) => {
     timeout: 300_000,
   }, async () => {
     const [, other] = scene.tabs;
-    const how = { name: scene.name, lease: 4_000 };
+    const how = { name: scene.name, lease: 20_000 };
     const frozen = await scene.tab();
     await open(frozen, { ...how, hold: true });
     await frozen.evaluate(() => document.addEventListener('freeze', () => {
@@ -164,7 +164,7 @@ inEngines('A frozen tab', (scene) => {
     await begun(frozen, POOL);
     await renewed(frozen); // nothing is under way in the database, which would keep the other tab waiting
     await frozen.devtools('Page.setWebLifecycleState', { state: 'frozen' });
-    await open(other, how);
+    await open(other, { name: scene.name });
     await emptied(other);
     await frozen.devtools('Page.setWebLifecycleState', { state: 'active' });
     assert.equal(await frozen.evaluate(() => globalThis.wasFrozen), true);

@@ -41,6 +41,7 @@ export async function openBrowser(options = {}) {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: chromiumPath, args: FLAGS, headless: true, ...options,
   });
+  context.setDefaultTimeout(180_000);
   /** @type {string[]} */
   const complaints = [];
   /** @param {Page} page */
@@ -55,7 +56,7 @@ export async function openBrowser(options = {}) {
     complaints,
     async close() {
       await context.close();
-      rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     },
   };
 }

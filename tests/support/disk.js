@@ -23,7 +23,7 @@ export function smallDisk(megabytes = 12) {
     /** By as much as it was at first. */
     enlarge: () => void execFileSync('mount', ['-o', `remount,size=${(size += megabytes)}m`, folder]),
     remove() {
-      execFileSync('umount', [folder]);
+      execFileSync('umount', ['-l', folder]); // a browser that ends may still have files open
       rmSync(folder, { recursive: true });
     },
   };

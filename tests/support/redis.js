@@ -55,7 +55,7 @@ async function startServer(settings, folder, port) {
 
 /** Three servers that share the slots of one cluster. */
 export async function startCluster() {
-  const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000', '--appendonly', 'yes'];
+  const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '60000', '--appendonly', 'yes'];
   const servers = await Promise.all([0, 1, 2].map(() => startRedis(settings)));
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
   execFileSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'], { stdio: 'ignore' });

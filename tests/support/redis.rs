@@ -1,5 +1,6 @@
 //! Redis servers of one's own: each on a free port, in a folder of its own, ended with this program.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -21,10 +22,21 @@ pub struct Server {
     child: Option<Child>,
 }
 
+/// A free port below those that the system gives to connections, with another one 10,000 above it, which a server of a
+/// cluster takes too.
+fn free_port() -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let port = 10_000 + u16::try_from(RandomState::new().hash_one(()) % 12_000).unwrap();
+        if is_free(port) && is_free(port + 10_000) {
+            return port;
+        }
+    }
+}
+
 impl Server {
     pub fn start(settings: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { port, folder: tempfile::tempdir().unwrap(), child: None };
+        let mut server = Self { port: free_port(), folder: tempfile::tempdir().unwrap(), child: None };
         server.restart(settings);
         server
     }

@@ -29,13 +29,13 @@ export async function openSession({ driver, args, capabilities, env, closing }) 
   const end = async () => {
     await kill();
     await closing?.();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   };
   try {
     const started = await onFreePorts((port, other) => (
       startDriver(driver, args(port, other), { ...process.env, ...env, TMPDIR: folder }, `http://127.0.0.1:${port}`)));
     ({ kill } = started);
-    const always = { ...capabilities, timeouts: { script: 120_000, pageLoad: 60_000 } };
+    const always = { ...capabilities, timeouts: { script: 600_000, pageLoad: 60_000 } };
     const { sessionId } = await command(`${started.base}/session`, { capabilities: { alwaysMatch: always } });
     return new Session(`${started.base}/session/${sessionId}`, end);
   } catch (error) {
@@ -182,7 +182,7 @@ class Tab {
   }
 }
 
-async function command(url, body, method = body ? 'POST' : 'GET', patience = 150_000) {
+async function command(url, body, method = body ? 'POST' : 'GET', patience = 630_000) {
   const response = await fetch(url, {
     method,
     headers: { 'content-type': 'application/json; charset=utf-8' },
