@@ -170,8 +170,8 @@ impl Scheduler {
         self.in_attempt().saturating_sub(self.held_up) >= self.limit
     }
 
-    /// One more attempt is held up by a storage without room, or by a record that cannot be read, or is no more. It needs
-    /// no place meanwhile: others may make room.
+    /// An attempt begins or ends to be held up, by a storage without room or by a record that cannot be read. It needs no
+    /// place meanwhile: others may make room.
     pub(super) fn hold_up(&mut self, is_held_up: bool) {
         self.held_up = if is_held_up { self.held_up.saturating_add(1) } else { self.held_up.saturating_sub(1) };
     }

@@ -167,7 +167,8 @@ function open(indexedDB) {
 
 /**
  * Whether there is half as much again on the disk. LevelDB does not survive a disk that is full, and what the browser
- * says of its space is not about the disk, so it is tried with a file, of which nothing is kept.
+ * says of its space is not about the disk, so it is tried with a file, of which nothing is kept. On a disk that is full for
+ * that moment Chromium may clear the site, as wherever else a write finds no room.
  */
 async function isRoom() {
   const folder = await globalThis.navigator.storage?.getDirectory?.();
