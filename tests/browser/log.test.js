@@ -8,13 +8,16 @@ import { openSite } from '../support/site.js';
 /* global AsyncDictStorage, change, envelope, indexedDBHost */
 
 const LOCK = 'slimta-queue-dict';
+/** The file of the site that tries whether the disk has room. */
+const FILE = 'slimta-queue-dict';
 
 describe('The log of Chromium', { skip, timeout: 1_500_000 }, () => {
   let site;
   let browser;
   /** A tab where `change(name, options)` writes a message: whether that began a log, and asked for a lock. */
-  const open = async () => {
+  const open = async (prepare = async () => {}) => {
     const tab = await browser.context.newPage();
+    await prepare(tab);
     await tab.goto(site.url);
     await tab.evaluate(async () => {
       await globalThis.ready;
@@ -40,6 +43,17 @@ describe('The log of Chromium', { skip, timeout: 1_500_000 }, () => {
     return tab;
   };
   const changed = (tab, name, options) => tab.evaluate((args) => change(...args), [name, options]);
+  /** How many transactions the first change makes beside its own: they fill the log of the last run. */
+  const filling = (tab) => tab.evaluate(async () => {
+    const { transaction } = IDBDatabase.prototype;
+    let transactions = 0;
+    IDBDatabase.prototype.transaction = function (...all) {
+      if (this.name !== 'outbox') transactions++;
+      return transaction.apply(this, all);
+    };
+    const { begun } = await change('outbox');
+    return { begun, transactions };
+  });
   before(async () => {
     site = await openSite();
     browser = await openBrowser();
@@ -100,22 +114,36 @@ describe('The log of Chromium', { skip, timeout: 1_500_000 }, () => {
     assert.deepEqual(await changed(tab, 'outbox'), { begun: false, asked: false });
   });
 
-  test('a site whose files are damaged has its log filled all the same', async () => {
+  test('the first change fills the log of the last run', async () => {
+    const { begun, transactions } = await filling(await open());
+    assert.ok(begun && transactions > 10, `${transactions} transactions`);
+  });
+
+  test('a site whose file cannot be had has its log filled all the same', async () => {
     const tab = await open();
-    const filled = await tab.evaluate(async () => {
-      FileSystemDirectoryHandle.prototype.getFileHandle = async () => {
-        throw new DOMException('the state had changed', 'InvalidStateError');
+    await tab.evaluate((name) => new Promise((resolve, reject) => {
+      const hold = async () => {
+        const file = await (await navigator.storage.getDirectory()).getFileHandle(name, { create: true });
+        globalThis.held = await file.createSyncAccessHandle();
+        postMessage('held');
       };
-      const { transaction } = IDBDatabase.prototype;
-      let count = 0;
-      IDBDatabase.prototype.transaction = function (...all) {
-        if (this.name !== 'outbox') count++;
-        return transaction.apply(this, all);
-      };
-      await change('outbox');
-      return count;
+      const worker = new Worker(URL.createObjectURL(new Blob([`const name = '${name}'; (${hold})();`])));
+      worker.onmessage = resolve;
+      worker.onerror = reject;
+    }), FILE);
+    const { begun, transactions } = await filling(tab);
+    assert.ok(begun && transactions > 10, `${transactions} transactions`);
+  });
+
+  test('a page whose policy refuses the worker that tries the disk has its log begun and not filled', async () => {
+    const tab = await open(async (tab) => {
+      await tab.route(site.url, async (route) => {
+        const response = await route.fetch();
+        const headers = { ...response.headers(), 'content-security-policy': "worker-src 'self'" };
+        await route.fulfill({ response, headers });
+      });
     });
-    assert.ok(filled > 10, `${filled} transactions`);
+    assert.deepEqual(await filling(tab), { begun: true, transactions: 0 });
   });
 
   test('freshLog: false leaves the log and the lock alone', async () => {

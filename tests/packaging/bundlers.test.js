@@ -10,7 +10,7 @@ import { EXPECTED } from './exercise.js';
 import { NAME, pack, project, text } from './pack.js';
 
 const APP = ['index.html', 'page.js', 'worker.js', 'sw.js', 'use.js'];
-const POLICY = "script-src 'self' 'wasm-unsafe-eval'";
+const POLICY = "worker-src 'self' blob:; script-src 'self' 'wasm-unsafe-eval'";
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json' };
 const home = project({
   ...Object.fromEntries(APP.map((name) => [name, text(`app/${name}`)])),

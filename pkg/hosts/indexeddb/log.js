@@ -2,17 +2,33 @@ import { within } from './within.js';
 
 /** The lock of a site. Every context holds it that has changed something: as long as one does, the log is a new one. */
 const LOCK = 'slimta-queue-dict';
-/** How long to wait, in milliseconds, for another context that begins the log: it may stand still. */
+/** How long to wait, in milliseconds, for another context that begins the log: it may stand still. A trial has twice that. */
 const PATIENCE = 5_000;
 /** A database that is there for a moment only, and its one store. */
 const NAME = 'slimta-queue-dict: begins a log';
-/** An empty file, which stays: who removes it gets in the way of other tabs. */
-const FILE = 'slimta-queue-dict';
 /**
  * What fills a log twice: LevelDB begins a new one after 4 MiB at most. Values of 64 KiB and more are not in it, and
  * transactions of 1 MiB and more are written in another way.
  */
 const [TRANSACTIONS, VALUES, SIZE] = [11, 15, 60_000];
+/**
+ * The script of a worker that tries whether a file has room. Nothing is kept of it but its name: who removes it gets in
+ * the way of other tabs. A file that cannot be had says nothing about room, as where a power cut has left the site's
+ * files damaged: there a log that is not filled may be torn.
+ */
+const TRIAL = `(async () => {
+let isRoom = true, file;
+try {
+file = await (await navigator.storage.getDirectory()).getFileHandle('slimta-queue-dict', { create: true });
+file = await file.createSyncAccessHandle();
+isRoom = false;
+isRoom = file.write(new Uint8Array(15e6)) === 15e6;
+} catch {}
+file?.truncate?.(0);
+file?.close?.();
+postMessage(isRoom);
+close();
+})()`;
 
 /**
  * Chromium's log of all the databases of a site, which is begun anew once in the browser's life: what is written from
@@ -60,7 +76,7 @@ export class Log {
 
   /** Has the browser begin another log soon, unless it was asked for one already. */
   begin() {
-    if (!this.#ended) this.#begun ??= beginLog(this.#indexedDB);
+    if (!this.#ended) this.#begun ??= beginLog(this.#indexedDB).catch(() => {}); // a change finds out what is wrong
   }
 
   /**
@@ -117,7 +133,7 @@ export class Log {
    */
   async #fill() {
     try {
-      this.#isRoom &&= await isRoom().catch(isOtherThanFull);
+      this.#isRoom &&= await isRoom().catch(() => false);
       await beginLog(this.#indexedDB); // not before: a log that is being begun while the disk is tried finds it full
       if (!this.#isRoom) return;
       const db = await open(this.#indexedDB);
@@ -138,15 +154,10 @@ export class Log {
  * comes before.
  *
  * @param {IDBFactory} indexedDB
- * @returns {Promise<void>} fulfilled also where that cannot be done
  */
 async function beginLog(indexedDB) {
-  try {
-    (await open(indexedDB)).close();
-    await end(indexedDB.deleteDatabase(NAME));
-  } catch {
-    // Whoever waits for this finds out what is wrong.
-  }
+  (await open(indexedDB)).close();
+  await end(indexedDB.deleteDatabase(NAME));
 }
 
 /** @param {IDBFactory} indexedDB */
@@ -166,31 +177,21 @@ function open(indexedDB) {
 }
 
 /**
- * Whether there is half as much again on the disk. LevelDB does not survive a disk that is full, and what the browser
- * says of its space is not about the disk, so it is tried with a file, of which nothing is kept. On a disk that is full for
- * that moment Chromium may clear the site, as wherever else a write finds no room.
+ * Whether there is half as much again on the disk, which is tried with a file: what the browser says of its space is not
+ * about the disk. It takes a worker. Where any other interface of Chromium finds a disk full, the browser makes room,
+ * and deletes the databases of the site.
+ *
+ * @returns {Promise<boolean>} `false` also where there is no such worker, and the disk cannot be tried
  */
 async function isRoom() {
-  const folder = await globalThis.navigator.storage?.getDirectory?.();
-  if (!folder) return true;
-  const file = await folder.getFileHandle(FILE, { create: true });
-  const writable = await file.createWritable();
-  try {
-    for (let i = 0; i < 1.5 * TRANSACTIONS; i++) await writable.write(new Uint8Array(VALUES * SIZE));
-    return true;
-  } finally {
-    await writable.abort().catch(() => {});
-  }
-}
-
-/**
- * Whether an error says something else than that there is no room. A file that cannot be made says nothing about room,
- * as where a power cut has left the site's files damaged, and a log that is not filled may be torn.
- *
- * @param {unknown} error
- */
-function isOtherThanFull(error) {
-  return /** @type {any} */ (error)?.name !== 'QuotaExceededError';
+  const url = URL.createObjectURL(new Blob([TRIAL]));
+  const worker = new Worker(url);
+  const isRoom = await within(2 * PATIENCE, new Promise((resolve) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = resolve;
+  }));
+  URL.revokeObjectURL(url);
+  return isRoom === true;
 }
 
 /**
@@ -201,7 +202,7 @@ function fill(db) {
   return new Promise((resolve, reject) => {
     const tx = db.transaction(NAME, 'readwrite', { durability: 'relaxed' });
     tx.oncomplete = resolve;
-    tx.onabort = () => reject(tx.error);
+    tx.onabort = reject;
     for (let key = 0; key < VALUES; key++) tx.objectStore(NAME).put(new Uint8Array(SIZE), key);
   });
 }
@@ -213,6 +214,6 @@ function fill(db) {
 function end(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+    request.onerror = reject;
   });
 }
