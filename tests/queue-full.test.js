@@ -152,6 +152,25 @@ describe('A queue whose storage is full', () => {
     });
   }
 
+  test('goes on with other messages where the record of one that was attempted cannot be read', { timeout: 60_000 }, async () => {
+    const { opened, open } = gate();
+    const relay = relayOf(({ recipients }) => (recipients.length > 1 ? opened : ok));
+    const { queue, until } = make(relay, host(), { relayPool: 1 });
+    const [[, id]] = await queue.enqueue(message(['a', 'b']));
+    await queue.enqueue(message(['c']));
+    queue.start();
+    await until('attempt');
+    const record = store.meta.get(id);
+    store.meta.set(id, { ...record, format: 99 });
+    open([ok, later]);
+    assert.equal((await until('error')).error.code, 'newer-format');
+    await until('delivered', ({ recipients }) => recipients[0] === 'c');
+    store.meta.set(id, record);
+    await until('deferred');
+    assert.deepEqual(store.meta.get(id).deliveredIndexes, [0]);
+    assert.equal(relay.calls.length, 2);
+  });
+
   test('leaves whom another queue has given up meanwhile to be told of', { timeout: 60_000 }, async () => {
     const { opened, open } = gate();
     const refused = { code: 550, message: '5.1.1 no such user' };

@@ -12,6 +12,7 @@ use slimta_queue_dict::{Envelope, Id};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
 
 use crate::support::in_repository;
 
@@ -177,6 +178,33 @@ async fn an_attempt_that_is_aborted_ends_at_once() {
     let Answer::Each(each) = relay.attempt(&envelope, attempt).await.unwrap() else { panic!("an answer for each") };
     let [Verdict::Deferred(reply)] = &each[..] else { panic!("{each:?}") };
     assert_eq!(reply.message, "4.4.7 The attempt was ended before there was an answer");
+}
+
+/// A server that takes one message, and then says nothing.
+async fn never_parts(listener: TcpListener) -> std::io::Result<()> {
+    let (reading, mut writing) = listener.accept().await?.0.into_split();
+    let mut lines = BufReader::new(reading).lines();
+    writing.write_all(b"220 here\r\n").await?;
+    while let Some(line) = lines.next_line().await? {
+        match line.split([' ', ':']).next() {
+            Some("EHLO" | "MAIL" | "RCPT") => writing.write_all(b"250 2.0.0 Ok\r\n").await?,
+            Some("DATA") => writing.write_all(b"354 Go on\r\n").await?,
+            Some(".") => writing.write_all(b"250 2.6.0 Taken\r\n").await?,
+            _ => {} // the message, and QUIT
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_quit_keeps_no_outcome_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let relay = SmtpRelay::new("127.0.0.1", listener.local_addr().unwrap().port());
+    let server = tokio::spawn(never_parts(listener));
+    let envelope = envelope(&["a"]);
+    let outcomes = timeout(Duration::from_secs(120), outcomes(&relay, &envelope)).await;
+    assert_eq!(outcomes.expect("an outcome long before the ten minutes of a reply"), ["delivered 250 2.6.0 Taken"]);
+    server.await.unwrap().unwrap();
 }
 
 #[tokio::test]
