@@ -106,8 +106,8 @@ for (const setting of SETTINGS) {
           const store = await cut(setting, aStore(), run, at, true);
           const before = listed(store);
           const second = await callsOf(setting, store, recover);
-          // Every third point, another one each time: all of them are for the long run.
-          for (let again = process.env.LONG ? 0 : at % 3; again < second; again += process.env.LONG ? 1 : 3) {
+          // Every sixth point, another one each time: all of them are for the long run.
+          for (let again = process.env.LONG ? 0 : at % 6; again < second; again += process.env.LONG ? 1 : 6) {
             await assertRepaired(setting, await cut(setting, store, recover, again, again % 2 === 0), before);
           }
         }

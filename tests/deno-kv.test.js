@@ -20,7 +20,7 @@ const skip = deno ? false : 'Deno is not installed';
 if (skip) console.log(`skipped: ${skip}`);
 
 const LONG = Boolean(process.env.LONG);
-const KILLS = LONG ? 50 : 5;
+const KILLS = LONG ? 50 : 3;
 const STOPPED = LONG ? 30_000 : 1_500;
 const INCREMENTS = LONG ? 5_000 : 500;
 const ARGS = ['run', '--no-prompt', '--no-remote', '--quiet', '--unstable-kv', '-A'];

@@ -11,7 +11,7 @@ import { smallDisk } from './support/disk.js';
 import { killAfter } from './support/program.js';
 import { ask, bundled, memoryFor, objectsIn, runtimes, workerIn } from './support/workerd.js';
 
-const KILLS = process.env.LONG ? 50 : 6;
+const KILLS = process.env.LONG ? 50 : 4;
 const INCREMENTS = process.env.LONG ? 5_000 : 1_000;
 const LARGE = 25_000_000;
 const BACKENDS = { SQLITE: 'SQLite', KEY_VALUE: 'keys and values' };

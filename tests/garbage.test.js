@@ -66,8 +66,8 @@ for (const setting of SETTINGS) {
       for (const [what, operation] of Object.entries(OPERATIONS)) {
         const { calls } = await rehearse(setting, operation.run);
         for (const [at, call] of calls.entries()) {
-          // Every third, others at the next call: all of them are for the long run.
-          for (let i = process.env.LONG ? 0 : at % 3; i < GARBAGE.length; i += process.env.LONG ? 1 : 3) {
+          // Every fifth, others at the next call: all of them are for the long run.
+          for (let i = process.env.LONG ? 0 : at % 5; i < GARBAGE.length; i += process.env.LONG ? 1 : 5) {
             const [name, make] = GARBAGE[i];
             cases++;
             await answered(setting, operation, at, make).catch((error) => {

@@ -14,7 +14,7 @@ import { smallDisk } from './support/disk.js';
 import { judge } from './support/lives.js';
 import { killAfter, start } from './support/program.js';
 
-const KILLS = process.env.LONG ? 50 : 5;
+const KILLS = process.env.LONG ? 50 : 3;
 const folders = [];
 after(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true, maxRetries: 3 })));
 

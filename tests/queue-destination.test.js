@@ -72,8 +72,8 @@ onEachStorage('The destinations of a queue', (scene) => {
     for (let i = 0; i < 10; i++) relay.end('a@slow');
   });
 
-  test('let 3,000 messages that are due for a slow one wait, and one for another one go', async () => {
-    for (let i = 0; i < 3000; i++) await scene.storage.write(message(['a@slow']), 1);
+  test('let 1,500 messages that are due for a slow one wait, and one for another one go', async () => {
+    for (let i = 0; i < 1500; i++) await scene.storage.write(message(['a@slow']), 1);
     await write('a@fast');
     await scene.storage.setTimestamp((await write('b@fast'))[0], 2);
     const relay = slowRelay();
@@ -81,8 +81,8 @@ onEachStorage('The destinations of a queue', (scene) => {
     const run = queue.run();
     while (!relay.begun.includes('b@fast')) await relay.until(relay.begun.length + 1);
     assert.equal(relay.begun.length, 4);
-    for (const recipients of ['a@fast', 'b@fast', ...Array(3000).fill('a@slow')]) relay.end(recipients);
-    assert.equal((await run).delivered, 3002);
+    for (const recipients of ['a@fast', 'b@fast', ...Array(1500).fill('a@slow')]) relay.end(recipients);
+    assert.equal((await run).delivered, 1502);
     assert.equal(relay.most('slow'), 2);
   });
 

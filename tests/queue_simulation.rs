@@ -336,7 +336,7 @@ fn nothing_is_lost_stuck_or_delivered_after_its_mark_whatever_goes_wrong() {
         live(seed).unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
         return;
     }
-    let seeds = if std::env::var_os("LONG").is_some() && !cfg!(debug_assertions) { 1_000_000 } else { 10_000 };
+    let seeds = if std::env::var_os("LONG").is_some() && !cfg!(debug_assertions) { 1_000_000 } else { 5_000 };
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     let work: Vec<_> = (0..threads)
         .map(|first| {

@@ -409,7 +409,7 @@ fn start(path: &Path, first: u128) -> Child {
 #[tokio::test]
 async fn of_programs_that_are_killed_while_they_write_none_loses_or_tears_what_was_acknowledged() {
     let file = File::new();
-    let kills = if std::env::var_os("LONG").is_some() { 50 } else { 5 };
+    let kills = if std::env::var_os("LONG").is_some() { 50 } else { 3 };
     let mut acknowledged = BTreeMap::new();
     for kill in 0..kills {
         let mut program = start(&file.path, kill * 100_000);

@@ -21,7 +21,7 @@ async function untilDone(call) {
   while ((await outcome(call)).failed);
 }
 
-const KILLS = process.env.LONG ? 50 : 5;
+const KILLS = process.env.LONG ? 50 : 3;
 const STOPPED = process.env.LONG ? 30_000 : 1_500;
 
 describe('a connection that is lost', { skip }, () => {

@@ -9,7 +9,7 @@ import { Folder, crash } from '../support/crashes.js';
 import { skip as skipSlow, slow } from '../support/powercut.js';
 import { Random } from '../support/random.js';
 
-const KILLS = Number(process.env.KILLS ?? (process.env.LONG ? 200 : 5));
+const KILLS = Number(process.env.KILLS ?? (process.env.LONG ? 200 : 3));
 /** Acknowledged changes between two kills, at most. */
 const MOST = process.env.LONG ? 400 : 100;
 const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 32);
