@@ -119,7 +119,25 @@ describe('The log of Chromium', { skip, timeout: 1_500_000 }, () => {
     assert.ok(begun && transactions > 10, `${transactions} transactions`);
   });
 
-  test('a site whose file cannot be had has its log filled all the same', async () => {
+  test('a site whose files are damaged has its log filled all the same', async () => {
+    const tab = await open();
+    await tab.evaluate(() => {
+      // As a worker finds them after a power cut.
+      const damage = `FileSystemDirectoryHandle.prototype.getFileHandle = async () => {
+        throw new DOMException('the state had changed', 'InvalidStateError');
+      };`;
+      const { Blob } = globalThis;
+      globalThis.Blob = class extends Blob {
+        constructor(parts) {
+          super([damage, ...parts]);
+        }
+      };
+    });
+    const { begun, transactions } = await filling(tab);
+    assert.ok(begun && transactions > 10, `${transactions} transactions`);
+  });
+
+  test('where the disk is being tried already the log is begun and not filled', async () => {
     const tab = await open();
     await tab.evaluate((name) => new Promise((resolve, reject) => {
       const hold = async () => {
@@ -131,7 +149,26 @@ describe('The log of Chromium', { skip, timeout: 1_500_000 }, () => {
       worker.onmessage = resolve;
       worker.onerror = reject;
     }), FILE);
-    const { begun, transactions } = await filling(tab);
+    assert.deepEqual(await filling(tab), { begun: true, transactions: 0 });
+  });
+
+  test('a tab that is closed while it begins the log leaves that to the one that waits', async () => {
+    const [one, other] = [await open(), await open()];
+    await one.evaluate(() => new Promise((resolve) => {
+      globalThis.Worker = class {
+        constructor() {
+          resolve(); // and never says whether there is room
+        }
+      };
+      change('outbox');
+    }));
+    const changing = filling(other);
+    await other.evaluate(async (lock) => {
+      const isWaiting = async () => (await navigator.locks.query()).pending.some(({ name }) => name.startsWith(lock));
+      while (!(await isWaiting()));
+    }, LOCK);
+    await one.close();
+    const { begun, transactions } = await changing;
     assert.ok(begun && transactions > 10, `${transactions} transactions`);
   });
 

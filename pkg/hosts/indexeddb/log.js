@@ -2,9 +2,9 @@ import { within } from './within.js';
 
 /** The lock of a site. Every context holds it that has changed something: as long as one does, the log is a new one. */
 const LOCK = 'slimta-queue-dict';
-/** How long to wait, in milliseconds, for another context that begins the log: it may stand still. A trial has twice that. */
+/** How long to wait, in milliseconds, for a lock that another version of the package has. A trial has twice that. */
 const PATIENCE = 5_000;
-/** A database that is there for a moment only, and its one store. */
+/** A database that is there for a moment only, its one store, and the lock of the context that may begin a log. */
 const NAME = 'slimta-queue-dict: begins a log';
 /**
  * What fills a log twice: LevelDB begins a new one after 4 MiB at most. Values of 64 KiB and more are not in it, and
@@ -13,15 +13,15 @@ const NAME = 'slimta-queue-dict: begins a log';
 const [TRANSACTIONS, VALUES, SIZE] = [11, 15, 60_000];
 /**
  * The script of a worker that tries whether a file has room. Nothing is kept of it but its name: who removes it gets in
- * the way of other tabs. A file that cannot be had says nothing about room, as where a power cut has left the site's
- * files damaged: there a log that is not filled may be torn.
+ * the way of other tabs. Where a power cut has left the site's files damaged there is none: that says nothing about room,
+ * and a log that is not filled may be torn. Where somebody else has it open the disk is being tried, and may be full.
  */
 const TRIAL = `(async () => {
 let isRoom = true, file;
 try {
 file = await (await navigator.storage.getDirectory()).getFileHandle('slimta-queue-dict', { create: true });
-file = await file.createSyncAccessHandle();
 isRoom = false;
+file = await file.createSyncAccessHandle();
 isRoom = file.write(new Uint8Array(15e6)) === 15e6;
 } catch {}
 file?.truncate?.(0);
@@ -46,7 +46,7 @@ export class Log {
   #indexedDB;
   /** @type {Promise<void> | undefined} the request for another log, of a context that has only read so far */
   #begun;
-  /** @type {Promise<void> | undefined} the end of the log before */
+  /** @type {Promise<unknown> | undefined} the end of the log before */
   #ended;
   /** Whether the lock tells all that may have happened to the log. */
   #isKnown = true;
@@ -97,7 +97,7 @@ export class Log {
     this.isFresh = this.#isKnown = false;
   }
 
-  /** @returns {Promise<void>} */
+  /** @returns {Promise<unknown>} */
   #end() {
     // The lock is about the log of this factory, and about what has happened to it before this context was there.
     const { locks } = globalThis.navigator;
@@ -106,24 +106,24 @@ export class Log {
   }
 
   /**
-   * Takes the lock for good, and fills the logs before if nobody else has it. Changes of other contexts wait meanwhile.
+   * Takes the lock for good, and fills the logs before if nobody has it. One context at a time does so: if it ends before
+   * the logs are full, the next one finds that nobody has the lock, and fills them. Where it stands still, the change that
+   * waits ends, and the next one begins a log by itself.
    *
    * @param {LockManager} locks
-   * @returns {Promise<void>}
+   * @returns {Promise<unknown>}
    */
-  async #enter(locks) {
-    return new Promise((resolve) => {
-      locks.request(LOCK, { ifAvailable: true }, async (lock) => {
-        const entered = new Promise((enter) => {
-          locks.request(LOCK, { mode: 'shared' }, () => {
-            enter(true);
-            return new Promise(() => {});
-          }).catch(() => {}); // as if it did not come
-        });
-        if (lock || !(await within(PATIENCE, entered))) await this.#fill();
-        resolve();
-      }).catch(() => resolve(this.#fill())); // where a context may have no locks
-    });
+  #enter(locks) {
+    return locks.request(NAME, async () => {
+      if (!(await locks.query()).held?.some(({ name }) => name === LOCK)) await this.#fill();
+      const entered = new Promise((enter, reject) => {
+        locks.request(LOCK, { mode: 'shared' }, () => {
+          enter(true);
+          return new Promise(() => {});
+        }).catch(reject);
+      });
+      if (!(await within(PATIENCE, entered))) await this.#fill();
+    }).catch(() => this.#fill()); // where a context may have no locks
   }
 
   /**
@@ -163,7 +163,7 @@ async function beginLog(indexedDB) {
 /** @param {IDBFactory} indexedDB */
 function isChromium(indexedDB) {
   const { IDBFactory, navigator } = globalThis;
-  return Boolean(IDBFactory) && indexedDB instanceof IDBFactory && /Chrom(e|ium)\//.test(navigator?.userAgent ?? '');
+  return Boolean(IDBFactory) && indexedDB instanceof IDBFactory && /Chrom/.test(navigator?.userAgent ?? '');
 }
 
 /**
@@ -202,7 +202,7 @@ function fill(db) {
   return new Promise((resolve, reject) => {
     const tx = db.transaction(NAME, 'readwrite', { durability: 'relaxed' });
     tx.oncomplete = resolve;
-    tx.onabort = reject;
+    tx.onabort = db.onclose = reject;
     for (let key = 0; key < VALUES; key++) tx.objectStore(NAME).put(new Uint8Array(SIZE), key);
   });
 }
