@@ -1,7 +1,7 @@
 /** The command line queues messages from files. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { EML, project, put, read, run } from './support/cli.js';
+import { EML, project, put, read, run, start } from './support/cli.js';
 
 const LEVEL = ['--level', 'q'];
 
@@ -41,6 +41,18 @@ describe('add', { concurrency: 2 }, () => {
     const [[timestamp], [envelope]] = await read(folder, async (storage) => [(await storage.load().next()).value, await storage.get(id)]);
     assert.deepEqual([envelope.sender, envelope.recipients], ['', ['x@example.com', '"a b"@example.com']]);
     assert.equal(timestamp, Date.UTC(2030, 0, 31, 8));
+  });
+
+  test('queues nothing of a message that ctrl-c has cut short', async () => {
+    const folder = project();
+    const { child, ended } = start(folder, ['add', ...LEVEL, '-']);
+    child.stdin.on('error', () => {}); // nobody reads on
+    // More than a pipe holds: the command is reading once it is gone.
+    await new Promise((resolve) => child.stdin.write(EML + 'x'.repeat(1e6), resolve));
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await ended;
+    assert.deepEqual([code, stdout, stderr], [1, '', '-: interrupted: it was not queued\n']);
+    assert.equal((await read(folder, (storage) => storage.getInfo())).metaSize, 0);
   });
 
   test('every recipient of a list is in the envelope: brackets in a name or in a comment are text', async () => {

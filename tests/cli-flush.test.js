@@ -113,8 +113,9 @@ describe('flush', { concurrency: 2 }, () => {
     await full.opened;
     child.kill('SIGINT');
     interrupted.open();
-    const { code, lines } = await ended;
-    assert.deepEqual([code, lines.at(-2)], [0, `attempted ${AT_ONCE}: delivered ${AT_ONCE}, deferred 0, failed 0`]);
+    const { code, lines, stderr } = await ended;
+    assert.equal(stderr.trim(), 'interrupted: what is due was not all attempted');
+    assert.deepEqual([code, lines.at(-2)], [1, `attempted ${AT_ONCE}: delivered ${AT_ONCE}, deferred 0, failed 0`]);
     assert.match(lines.at(-1), /^left 50, next /);
     assert.deepEqual([begun, mails.length], [AT_ONCE, AT_ONCE]);
   });

@@ -48,6 +48,16 @@ describe('on Redis', { skip }, () => {
       assert.match(stderr, /^there is no Redis that answers at 127\.0\.0\.1:9: .*ECONNREFUSED.*\n$/);
     });
 
+    test(`through ${library}, a database that the server has not got ends the command, and nothing is in another one`, async () => {
+      const folder = project([library]);
+      const prefix = newPlace();
+      put(folder, { 'a.eml': EML });
+      const { code, stdout, stderr } = await run(folder, ['add', '--redis', url('/99'), '--prefix', prefix, 'a.eml']);
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /^there is no Redis that answers at .*: .*DB index is out of range\n$/);
+      assert.equal((await run(folder, ['ls', ...on(prefix)])).stdout, '');
+    });
+
     test(`through ${library}, SIGTERM ends a command at once whose server accepts and does not answer`, async (t) => {
       const sockets = new Set();
       const silent = createServer((socket) => void sockets.add(socket)).listen(0, '127.0.0.1');

@@ -108,6 +108,8 @@ describe('what is called in a wrong way is said in a line, and ends with 2', { c
   isWrong('a sender that is no address', ['add', '--level', 'q', '--from', 'me', 'a.eml'], /--from: expected an address/);
   isWrong('flush without a relay', ['flush', '--level', 'q'], /say how to send: --smtp URL or --http URL/);
   isWrong('flush with two relays', ['flush', '--level', 'q', '--smtp', 'smtp://a', '--http', 'http://a'], /say how to send/);
+  isWrong('a database that is no number', ['ls', '--redis', 'redis://localhost/mail'], /--redis: expected a URL whose path is the number of a database or nothing/);
+  isWrong('who was given up, without a dead letter', ['ls', '--level', 'q', '--state', 'failed'], /--state failed lists a dead letter: name it with --dead-letter/);
   isWrong('flush by something else', ['flush', '--level', 'q', '--smtp', 'ftp://a'], /--smtp: expected a URL that begins with smtp:\/\/ or smtps/);
   isWrong('a time to keep that is none', ['flush', '--level', 'q', '--keep-delivered', '5'], /--keep-delivered: expected a time such as 90s/);
   isWrong('repair with an id that is none', ['repair', '--level', 'q', '--requeue', 'x'], /--requeue: expected the id/);

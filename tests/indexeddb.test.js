@@ -87,7 +87,8 @@ describe('behaviours', () => {
 });
 
 describe('the database', () => {
-  test('nothing is opened before the first call', async () => {
+  test('nothing is opened before the first call', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] }); // an open that takes a second is made again
     let opened = 0;
     const indexedDB = watched(() => opened++);
     const lazy = new AsyncDictStorage(host({ indexedDB }));
@@ -97,7 +98,8 @@ describe('the database', () => {
     assert.equal(opened, 1);
   });
 
-  test('one connection serves calls that begin together', async () => {
+  test('one connection serves calls that begin together', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
     let opened = 0;
     const one = new AsyncDictStorage(host({ indexedDB: watched(() => opened++) }));
     await Promise.all([one.getInfo(), all(one.load()), one.write(anEnvelope(), 1), one.remove(idOf(1))]);

@@ -196,6 +196,25 @@ fn a_file_of_a_later_format_is_left_alone_and_one_that_is_no_queue_is_refused() 
     assert!(matches!(RedbHost::open(file.path.join("below")), Err(RedbError::Failed(_))));
 }
 
+#[test]
+fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+    const OTHERS: redb::TableDefinition<'static, u64, u64> = redb::TableDefinition::new("theirs");
+    let file = File::new();
+    drop(Database::create(&file.path).unwrap());
+    file.edit(|to| drop(to.open_table(OTHERS).unwrap().insert(1, 2).unwrap()));
+    let Err(RedbError::Failed(source)) = RedbHost::open(&file.path) else { panic!("it was taken") };
+    assert!(source.to_string().ends_with("it is a database of another program"), "{source}");
+    file.edit(|to| assert_eq!(to.list_tables().unwrap().count(), 1));
+}
+
+#[test]
+fn a_file_that_was_begun_and_not_finished_is_taken() {
+    let file = File::new();
+    drop(Database::create(&file.path).unwrap());
+    drop(file.open());
+    assert_eq!(file.about("format"), 1);
+}
+
 #[tokio::test]
 async fn records_that_cannot_be_read_are_named_left_and_replaced_when_it_is_asked_for() {
     let file = File::new();

@@ -299,6 +299,28 @@ async fn where_a_name_leads_to_another_server_after_a_failover_a_commit_fails_an
     assert_eq!(storage.get(&id).await.unwrap().attempts, 1);
 }
 
+#[tokio::test]
+async fn where_a_lost_connection_is_refused_later_calls_make_it_again() {
+    let server = Server::start(&["--requirepass", "one"]);
+    let url = format!("redis://:one@127.0.0.1:{}/", server.port);
+    let storage = DictStorage::new(RedisHost::connect(&url).await.unwrap());
+    let id = storage.write(envelope(1, "text"), 1.0, None).await.unwrap();
+    server.ask(&["-a", "one", "CONFIG", "SET", "requirepass", "other"]);
+    server.ask(&["-a", "other", "CLIENT", "KILL", "TYPE", "normal"]);
+    let refused = loop {
+        // The first calls may find that the connection is gone.
+        let failed = storage.increment_attempts(&id).await.unwrap_err().to_string();
+        if failed.contains("WRONGPASS") || failed.contains("uthentication") {
+            break failed;
+        }
+    };
+    assert!(!refused.contains(":one@"), "{refused}");
+    server.ask(&["-a", "other", "CONFIG", "SET", "requirepass", "one"]);
+    let again = async { while storage.increment_attempts(&id).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(60), again).await.unwrap();
+    assert_eq!(storage.get(&id).await.unwrap().attempts, 1);
+}
+
 /// The timer of each connection to a port: `02` is that of a probe, `00` none.
 #[cfg(target_os = "linux")]
 fn timers(port: u16) -> Vec<String> {

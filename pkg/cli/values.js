@@ -77,6 +77,9 @@ export function aUrl(...schemes) {
     if (!url || !schemes.includes(url.protocol.slice(0, -1)) || !url.hostname) {
       throw new TypeError(`a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`);
     }
+    if (/^redis/.test(url.protocol) && !/^\/?\d*$/.test(url.pathname)) {
+      throw new TypeError('a URL whose path is the number of a database or nothing');
+    }
     if (/^http/.test(url.protocol) && url.username + url.password) throw new TypeError('a URL without user name and password');
     return text;
   };

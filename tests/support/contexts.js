@@ -31,6 +31,7 @@ const METHODS = {
   estimate: ({ host }) => host.estimate(),
   /** Begins to wait for messages. */
   async listen(here) {
+    here.since = performance.now();
     (async () => {
       for await (const [timestamp] of here.storage.wait()) {
         here.heard.add(timestamp);
@@ -38,9 +39,10 @@ const METHODS = {
       }
     })();
   },
-  /** Has heard of all these timestamps; how often everything was looked through for that. */
+  /** Has heard of all these timestamps; how often everything was looked through for that, but for once a minute. */
   heard: (here, timestamps) => new Promise((resolve) => {
-    const check = () => timestamps.every((each) => here.heard.has(each)) && (resolve(here.scans), true);
+    const scans = () => here.scans - Math.floor((performance.now() - here.since) / 60_000);
+    const check = () => timestamps.every((each) => here.heard.has(each)) && (resolve(scans()), true);
     if (!check()) here.asked.push(check);
   }),
   /** Writes so many messages, and moves each of them once. */

@@ -1,6 +1,7 @@
 /** @import { Command, Context } from '../context.js' */
 /** @import { Envelope } from '../../types.js' */
 import { readFile } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { parseMessage } from '../../load/inline.js';
 import { recipientsOf, senderOf } from '../addresses.js';
@@ -34,6 +35,8 @@ export const add = {
     const queue = queueOn((await context.open(where, { create: true })).storage, undefined);
     return context.each(async (file) => {
       const envelope = await read(file, context);
+      // The program that wrote it has ended in the middle, perhaps.
+      if (context.signal.aborted) throw new Failure('interrupted: it was not queued');
       const [[, id]] = await queue.enqueue(envelope, { at, key }).catch((error) => {
         throw error instanceof TypeError || error instanceof RangeError ? new Failure(error.message) : error;
       });
@@ -48,8 +51,8 @@ export const add = {
  * @param {Context} context
  * @returns {Promise<Envelope>}
  */
-async function read(file, { values: { from, to } }) {
-  const { headers, message } = parseMessage(await bytesOf(file));
+async function read(file, { values: { from, to }, signal }) {
+  const { headers, message } = parseMessage(await bytesOf(file, signal));
   if (headers.length === 0) throw new Failure('is no message: it begins with no header');
   return {
     sender: from ?? senderOf(headers), recipients: to ?? recipientsOf(headers),
@@ -59,12 +62,16 @@ async function read(file, { values: { from, to } }) {
   };
 }
 
-/** @param {string} file */
-async function bytesOf(file) {
+/**
+ * @param {string} file
+ * @param {AbortSignal} signal
+ */
+async function bytesOf(file, signal) {
   try {
-    return file === '-' ? await buffer(process.stdin) : await readFile(file);
+    return file === '-' ? await buffer(addAbortSignal(signal, process.stdin)) : await readFile(file);
   } catch (error) {
     const { code, message } = /** @type {any} */ (error);
+    if (code === 'ABORT_ERR') throw new Failure('interrupted: it was not queued');
     throw new Failure(code === 'ENOENT' ? 'there is no such file' : `cannot be read: ${message}`);
   }
 }

@@ -79,7 +79,8 @@ export const flush = {
       await out.line(`attempted ${attempted}: delivered ${delivered}, deferred ${deferred}, failed ${failed}`);
       await out.line(`left ${left}${nextDue === null ? '' : `, next ${asDate(nextDue)}`}`);
     }
-    return result.deferred + result.failed + wrong.size > 0 ? 1 : 0;
+    if (context.isInterrupted) context.tell('interrupted: what is due was not all attempted');
+    return context.isInterrupted || result.deferred + result.failed + wrong.size > 0 ? 1 : 0;
   },
 };
 

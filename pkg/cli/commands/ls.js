@@ -2,7 +2,7 @@
 /** @import { Envelope, ListedMessage } from '../../types.js' */
 /** @import { Output } from '../output.js' */
 /** @import { Place } from '../places/place.js' */
-import { Failure } from '../failures.js';
+import { Failure, UsageError } from '../failures.js';
 import { DEAD_LETTER_OPTIONS, PLACE_OPTIONS, placesOf, queueOn } from '../places/place.js';
 import { printable } from '../printable.js';
 import { writeHead, writeRow } from '../row.js';
@@ -28,6 +28,7 @@ export const ls = {
   async run(context) {
     const { values, out, signal } = context;
     const { where, dead } = placesOf(values);
+    if (values.state === 'failed' && !dead) throw new UsageError('--state failed lists a dead letter: name it with --dead-letter');
     const place = await context.open(where);
     const deadLetter = dead && (await context.open(dead));
     const { state, limit, long = false } = values;

@@ -1,6 +1,7 @@
 /** @import { Command } from '../context.js' */
 /** @import { Findings } from '../../types.js' */
 import { YES } from '../context.js';
+import { Failure } from '../failures.js';
 import { PLACE_OPTIONS, whereOf } from '../places/place.js';
 import { anId } from '../values.js';
 import { KINDS } from './check.js';
@@ -29,6 +30,7 @@ export const repair = {
     if (orphans + requeue.length > 0) {
       await context.confirm(`Clear ${orphans} for good, and queue ${requeue.length} again for all their recipients?`);
     }
+    if (context.signal.aborted) throw new Failure('interrupted: nothing was cleared');
     // Every host of this program commits a message at once: an envelope alone is no write under way.
     const cleared = await storage.repair({ minAge: 0, requeue });
     if (values.json) await out.json(cleared);

@@ -5,7 +5,10 @@ import { asDate, fromNow } from '../times.js';
 /** @type {Command} */
 export const stats = {
   summary: 'Counts the messages by state',
-  about: ['due counts those of waiting and deferred whose time has come. It looks through the whole queue.'],
+  about: [
+    'due counts those of waiting and deferred whose time has come. messages counts also what is kept as delivered and what '
+      + 'cannot be read. It looks through the whole queue.',
+  ],
   options: { ...PLACE_OPTIONS, ...DEAD_LETTER_OPTIONS },
   async run(context) {
     const { values, out, progress } = context;
@@ -16,8 +19,10 @@ export const stats = {
     progress.show(() => `counting ${metaSize} messages`);
     const counts = await queue.count();
     progress.clear();
-    if (values.json) return out.json({ ...counts, messages: metaSize });
-    const { waiting, deferred, due, sending, failed, oldestDue } = counts;
+    const { failed, ...others } = counts;
+    const known = dead ? counts : others; // how many were given up is known of a dead letter alone
+    if (values.json) return out.json({ ...known, messages: metaSize });
+    const { waiting, deferred, due, sending, oldestDue } = counts;
     const shown = { messages: metaSize, waiting, deferred, due, sending, ...(dead && { failed }) };
     const digits = String(metaSize).length;
     for (const [name, count] of Object.entries(shown)) await out.line(`${name.padEnd(10)}${String(count).padStart(digits)}`);

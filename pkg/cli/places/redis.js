@@ -84,7 +84,8 @@ function connected(client) {
     client.on('error', (/** @type {unknown} */ error) => {
       last = error;
     });
-    client.once('ready', resolve);
+    // A client that is refused its database is ready for another one.
+    client.once('ready', () => (last ? reject(last) : resolve(undefined)));
     client.once('end', () => reject(last));
   });
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use redb::{
@@ -73,20 +73,27 @@ impl RedbFile {
     }
 
     fn open_at(path: &Path) -> Result<Self, RedbError> {
+        let path = path::absolute(path).map_err(RedbError::failed)?; // the program may go to another folder
         let is_new = !path.exists();
         let db = caught(|| {
-            let db = Database::create(path)?;
+            let db = Database::create(&path)?;
             match format_of(&db)? {
+                None if has_tables(&db)? => {
+                    let text = "it is a database of another program";
+                    return Err(Failure::Now(RedbError::failed(io::Error::new(ErrorKind::InvalidData, text))));
+                }
                 None => begin(&db)?,
                 Some(format) if format > FORMAT => return Err(Failure::Now(RedbError::NewerFormat(format))),
                 Some(_) => {}
             }
             Ok(db)
         })?;
+        // Also of a file that was there: whoever made it may have ended before this.
+        let synced = sync_folder(&path);
         if is_new {
-            sync_folder(path).map_err(RedbError::failed)?;
+            synced.map_err(RedbError::failed)?;
         }
-        Ok(Self { path: path.into(), db: RwLock::new(Some(db)) })
+        Ok(Self { path, db: RwLock::new(Some(db)) })
     }
 
     /// Does something with the database: once more, with the file opened anew, if an earlier
@@ -153,6 +160,10 @@ fn format_of(db: &Database) -> Result<Option<u64>, redb::Error> {
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+fn has_tables(db: &Database) -> Result<bool, redb::Error> {
+    Ok(db.begin_read()?.list_tables()?.next().is_some())
 }
 
 fn begin(db: &Database) -> Result<(), redb::Error> {

@@ -81,7 +81,7 @@ impl Connection {
                 Link::One(link) => {
                     let used = lock(link).clone();
                     let answer = command.query_async(&mut ConnectionManager::clone(&used)).await;
-                    if answer.as_ref().map_or_else(is_of_replica, &says_replica) {
+                    if answer.as_ref().map_or_else(|error| is_of_replica(error) || is_refusal(error), &says_replica) {
                         self.replace(link, &used)?;
                     }
                     answer
@@ -158,7 +158,13 @@ fn is_of_replica(error: &redis::RedisError) -> bool {
     error.code() == Some("READONLY")
 }
 
-/// The same of the results of a script.
+/// Whether a server refuses name and password. The manager does not connect again by itself then, although a server may
+/// refuse for a moment only.
+fn is_refusal(error: &redis::RedisError) -> bool {
+    error.kind() == redis::ErrorKind::AuthenticationFailed
+}
+
+/// Whether the results of a script say that the server takes no writes.
 fn has_one_of_replica(answer: &Value) -> bool {
     let Value::Array(results) = answer else { return false };
     results.iter().any(|result| match result {
