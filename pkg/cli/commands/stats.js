@@ -19,10 +19,8 @@ export const stats = {
     progress.show(() => `counting ${metaSize} messages`);
     const counts = await queue.count();
     progress.clear();
-    const { failed, ...others } = counts;
-    const known = dead ? counts : others; // how many were given up is known of a dead letter alone
-    if (values.json) return out.json({ ...known, messages: metaSize });
-    const { waiting, deferred, due, sending, oldestDue } = counts;
+    if (values.json) return out.json({ ...counts, messages: metaSize });
+    const { waiting, deferred, due, sending, failed, oldestDue } = counts;
     const shown = { messages: metaSize, waiting, deferred, due, sending, ...(dead && { failed }) };
     const digits = String(metaSize).length;
     for (const [name, count] of Object.entries(shown)) await out.line(`${name.padEnd(10)}${String(count).padStart(digits)}`);
